@@ -1,0 +1,2 @@
+//! Command line and native window of Weir.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The designer as a library (egui).

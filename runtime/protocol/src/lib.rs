@@ -1,0 +1,1 @@
+//! Plain data that the designer and the engine exchange.

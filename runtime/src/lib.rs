@@ -1,0 +1,1 @@
+//! The embedded engine: plan, operators, live driver, sources, sinks, functions.
