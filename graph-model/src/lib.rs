@@ -2,5 +2,6 @@
 //!
 //! Everything here is a plain value or a function of values: no async, no clock, no files, no UI.
 
+pub mod expr;
 pub mod pointer;
 pub mod value;
