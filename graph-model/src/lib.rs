@@ -2,6 +2,14 @@
 //!
 //! Everything here is a plain value or a function of values: no async, no clock, no files, no UI.
 
-pub mod expr;
+pub mod catalog;
+pub mod document;
+pub mod edit;
+pub mod event;
+pub mod format;
+pub mod graph;
+pub mod id;
+pub mod label;
 pub mod pointer;
+pub mod units;
 pub mod value;

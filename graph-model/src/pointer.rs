@@ -34,7 +34,9 @@ impl Pointer {
             return Ok(Pointer::root());
         }
         let Some(rest) = text.strip_prefix('/') else {
-            return Err(PointerError { text: text.to_owned() });
+            return Err(PointerError {
+                text: text.to_owned(),
+            });
         };
         Ok(rest.split('/').map(unescape).collect())
     }
@@ -52,7 +54,11 @@ impl Pointer {
     }
 
     pub fn join(&self, below: &Pointer) -> Pointer {
-        self.tokens.iter().chain(below.tokens.iter()).cloned().collect()
+        self.tokens
+            .iter()
+            .chain(below.tokens.iter())
+            .cloned()
+            .collect()
     }
 
     pub fn parent(&self) -> Option<Pointer> {
@@ -71,7 +77,10 @@ impl Pointer {
 
     /// What is left of `other` below this field.
     pub fn strip_from(&self, other: &Pointer) -> Option<Pointer> {
-        other.tokens.strip_prefix(&*self.tokens).map(|rest| rest.iter().cloned().collect())
+        other
+            .tokens
+            .strip_prefix(&*self.tokens)
+            .map(|rest| rest.iter().cloned().collect())
     }
 
     /// The field in `value`, when it is there.
@@ -131,7 +140,9 @@ impl Pointer {
 
 impl FromIterator<SmolStr> for Pointer {
     fn from_iter<I: IntoIterator<Item = SmolStr>>(tokens: I) -> Self {
-        Pointer { tokens: tokens.into_iter().collect() }
+        Pointer {
+            tokens: tokens.into_iter().collect(),
+        }
     }
 }
 
@@ -145,7 +156,9 @@ impl FromStr for Pointer {
 
 impl fmt::Display for Pointer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.tokens.iter().try_for_each(|token| write!(f, "/{}", escape(token)))
+        self.tokens
+            .iter()
+            .try_for_each(|token| write!(f, "/{}", escape(token)))
     }
 }
 
@@ -167,7 +180,11 @@ fn escape(token: &str) -> String {
 }
 
 fn unescape(token: &str) -> SmolStr {
-    if token.contains('~') { token.replace("~1", "/").replace("~0", "~").into() } else { token.into() }
+    if token.contains('~') {
+        token.replace("~1", "/").replace("~0", "~").into()
+    } else {
+        token.into()
+    }
 }
 
 #[cfg(test)]

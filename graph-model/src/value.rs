@@ -40,7 +40,11 @@ pub enum ParseError {
     #[error("payload of {size} bytes is larger than the limit of {limit} bytes")]
     TooLarge { size: usize, limit: usize },
     #[error("not JSON at line {line}, column {column}: {message}")]
-    Syntax { line: usize, column: usize, message: String },
+    Syntax {
+        line: usize,
+        column: usize,
+        message: String,
+    },
 }
 
 /// Deepest nesting of arrays and objects that is read; deeper input is refused.
@@ -50,7 +54,10 @@ impl Value {
     /// Reads one JSON text of at most `limit` bytes.
     pub fn parse(bytes: &[u8], limit: usize) -> Result<Value, ParseError> {
         if bytes.len() > limit {
-            return Err(ParseError::TooLarge { size: bytes.len(), limit });
+            return Err(ParseError::TooLarge {
+                size: bytes.len(),
+                limit,
+            });
         }
         serde_json::from_slice(bytes).map_err(|error| ParseError::Syntax {
             line: error.line(),
@@ -89,7 +96,9 @@ impl Value {
     pub fn as_i64(&self) -> Option<i64> {
         match self {
             Value::Int(number) => Some(*number),
-            Value::Float(number) if number.fract() == 0.0 && number.abs() < 9.0e15 => Some(*number as i64),
+            Value::Float(number) if number.fract() == 0.0 && number.abs() < 9.0e15 => {
+                Some(*number as i64)
+            }
             _ => None,
         }
     }
@@ -157,7 +166,10 @@ impl Value {
             Value::Str(text) => 32 + text.len(),
             Value::Arr(items) => 64 + items.iter().map(Value::weight).sum::<usize>(),
             Value::Obj(object) => {
-                64 + object.iter().map(|(key, value)| 24 + key.len() + value.weight()).sum::<usize>()
+                64 + object
+                    .iter()
+                    .map(|(key, value)| 24 + key.len() + value.weight())
+                    .sum::<usize>()
             }
             _ => 32,
         }
@@ -182,7 +194,9 @@ impl Object {
     }
 
     pub fn with_capacity(capacity: usize) -> Object {
-        Object { entries: Vec::with_capacity(capacity) }
+        Object {
+            entries: Vec::with_capacity(capacity),
+        }
     }
 
     pub fn len(&self) -> usize {
@@ -244,9 +258,12 @@ impl Object {
             if let Some(at) = self.entries.iter().position(|(held, _)| held == key) {
                 return Ok(at);
             }
-            return Err(self.entries.partition_point(|(held, _)| held.as_str() < key));
+            return Err(self
+                .entries
+                .partition_point(|(held, _)| held.as_str() < key));
         }
-        self.entries.binary_search_by(|(held, _)| held.as_str().cmp(key))
+        self.entries
+            .binary_search_by(|(held, _)| held.as_str().cmp(key))
     }
 
     fn from_unsorted(mut entries: Vec<(SmolStr, Value)>) -> Object {
@@ -272,7 +289,12 @@ impl IntoIterator for Object {
 
 impl<K: Into<SmolStr>, V: Into<Value>> FromIterator<(K, V)> for Object {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
-        Object::from_unsorted(entries.into_iter().map(|(key, value)| (key.into(), value.into())).collect())
+        Object::from_unsorted(
+            entries
+                .into_iter()
+                .map(|(key, value)| (key.into(), value.into()))
+                .collect(),
+        )
     }
 }
 
@@ -342,9 +364,10 @@ impl Ord for Value {
             (Value::Float(a), Value::Float(b)) => positive_zero(*a).total_cmp(&positive_zero(*b)),
             (Value::Str(a), Value::Str(b)) => a.cmp(b),
             (Value::Arr(a), Value::Arr(b)) => a.cmp(b),
-            (Value::Obj(a), Value::Obj(b)) => {
-                a.keys().cmp(b.keys()).then_with(|| a.values().cmp(b.values()))
-            }
+            (Value::Obj(a), Value::Obj(b)) => a
+                .keys()
+                .cmp(b.keys())
+                .then_with(|| a.values().cmp(b.values())),
             _ => self.rank().cmp(&other.rank()),
         }
     }
@@ -421,7 +444,10 @@ impl<'de> Deserialize<'de> for Object {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Object, D::Error> {
         match Value::deserialize(deserializer)? {
             Value::Obj(object) => Ok(Arc::unwrap_or_clone(object)),
-            other => Err(de::Error::custom(format!("expected an object, found {}", other.type_name()))),
+            other => Err(de::Error::custom(format!(
+                "expected an object, found {}",
+                other.type_name()
+            ))),
         }
     }
 }
@@ -485,7 +511,11 @@ impl<'de> Visitor<'de> for ValueVisitor {
 }
 
 fn strip_position(message: &str) -> String {
-    message.split(" at line ").next().unwrap_or(message).to_owned()
+    message
+        .split(" at line ")
+        .next()
+        .unwrap_or(message)
+        .to_owned()
 }
 
 #[cfg(test)]
@@ -499,7 +529,10 @@ mod tests {
     #[test]
     fn rendering_is_canonical() {
         for (text, want) in [
-            (r#"{"b":1,"a":[true,null,"x"]}"#, r#"{"a":[true,null,"x"],"b":1}"#),
+            (
+                r#"{"b":1,"a":[true,null,"x"]}"#,
+                r#"{"a":[true,null,"x"],"b":1}"#,
+            ),
             (r#"{"a":1,"a":2}"#, r#"{"a":2}"#),
             ("1.50", "1.5"),
             ("-0.0", "0"),
@@ -522,7 +555,17 @@ mod tests {
 
     #[test]
     fn order_is_that_of_jq() {
-        let ascending = ["null", "false", "true", "-1", "2", "\"a\"", "\"b\"", "[1]", "{\"a\":1}"];
+        let ascending = [
+            "null",
+            "false",
+            "true",
+            "-1",
+            "2",
+            "\"a\"",
+            "\"b\"",
+            "[1]",
+            "{\"a\":1}",
+        ];
         for pair in ascending.windows(2) {
             assert!(parse(pair[0]) < parse(pair[1]), "{} < {}", pair[0], pair[1]);
         }
@@ -530,10 +573,20 @@ mod tests {
 
     #[test]
     fn bad_input_names_its_place() {
-        let error = |text: &str| Value::parse(text.as_bytes(), 40).expect_err("must be refused").to_string();
-        assert_eq!(error("{\"a\": }"), "not JSON at line 1, column 7: expected value");
+        let error = |text: &str| {
+            Value::parse(text.as_bytes(), 40)
+                .expect_err("must be refused")
+                .to_string()
+        };
+        assert_eq!(
+            error("{\"a\": }"),
+            "not JSON at line 1, column 7: expected value"
+        );
         assert!(error(&"[".repeat(39)).starts_with("not JSON at line 1, column 39"));
-        assert_eq!(error(&" ".repeat(41)), "payload of 41 bytes is larger than the limit of 40 bytes");
+        assert_eq!(
+            error(&" ".repeat(41)),
+            "payload of 41 bytes is larger than the limit of 40 bytes"
+        );
         let deep = "[".repeat(DEPTH_MAX + 1);
         let refused = Value::parse(deep.as_bytes(), 1 << 20).expect_err("too deep");
         assert!(refused.to_string().contains("recursion limit"), "{refused}");

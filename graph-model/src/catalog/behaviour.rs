@@ -1,0 +1,83 @@
+//! What the validator may assume of a kind: its transfer of facts, in terms of config fields.
+//!
+//! A behaviour names the *config fields* that hold its parameters, so that two kinds which behave
+//! alike share one transfer function and a new kind is analysed without touching the validator.
+
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+
+/// How facts pass through a node. `SmolStr`s are names of config fields unless said otherwise.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "does")]
+pub enum Behaviour {
+    /// Brings events in from outside. `ty` names the event type they have.
+    Source {
+        ty: SmolStr,
+        delivery: Delivery,
+        keyed_by_id: bool,
+    },
+    /// Competing consumers, redelivery, no order. `fifo` names a key field when order per group is kept.
+    Queue { fifo: Option<SmolStr> },
+    /// One independent copy for each subscription.
+    Topic,
+    /// Partitioned by a key, ordered within a partition, resumed from an offset.
+    Log { key: SmolStr, partitions: SmolStr },
+    /// One event in, one out; the expression makes the new payload.
+    Map { expr: SmolStr },
+    /// Lets an event pass when the predicate holds.
+    Filter { predicate: SmolStr },
+    /// One output port per entry of a table of predicates, and one for the rest (a port name).
+    Route { routes: SmolStr, otherwise: SmolStr },
+    /// One event in, any number out: the elements of the expression's result.
+    Split { expr: SmolStr },
+    /// Several streams become one.
+    Merge,
+    /// Moves events to the partition of their key.
+    Repartition { key: SmolStr, partitions: SmolStr },
+    /// Drops events whose key was seen before.
+    Dedupe { key: SmolStr, ttl: SmolStr },
+    /// Folds events of a group into one result per window. `aggregates` is a list of records with
+    /// the fields `name`, `function` and `of`.
+    Aggregate {
+        group: SmolStr,
+        aggregates: SmolStr,
+        window: SmolStr,
+    },
+    /// Removes or masks fields (a list of pointers).
+    Redact { fields: SmolStr },
+    /// Lets an event pass only when the viewer's claim equals a field of it.
+    Guard { field: SmolStr, claim: SmolStr },
+    /// Adapts one event type to another by a mapping. `target` names the event type that comes out.
+    Mediate { expr: SmolStr, target: SmolStr },
+    /// Code that cannot be looked into. `ty` names the event type that its ordinary outputs have.
+    Opaque { ty: Option<SmolStr> },
+    /// Keyed rows. `mode` is `upsert` or `append`; `key` is an expression.
+    Table { mode: SmolStr, key: SmolStr },
+    /// Something that somebody looks at or reads.
+    Observe { observation: Observation },
+    /// A call that cannot be taken back. `key` is the idempotency key, when there is one.
+    Effect { key: SmolStr },
+    /// Where given-up events are kept.
+    DeadLetter,
+}
+
+/// What a source promises about its deliveries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Delivery {
+    /// The outside may send the same fact again.
+    CallerRetries,
+    /// Read in order from a place that can be read again after a restart.
+    Resumable,
+    /// Made here, once.
+    Once,
+}
+
+/// What kind of place somebody looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Observation {
+    View,
+    Export,
+    Console,
+}
