@@ -1,0 +1,36 @@
+//! Filter: lets events pass that meet a condition.
+
+use graph_model::catalog::{Behaviour, Family, FieldSpec, FieldType, JqRole, KindSpec, PortSpec};
+
+pub(crate) fn spec() -> KindSpec {
+    KindSpec {
+        id: "filter".into(),
+        family: Family::Operator,
+        title: "Filter".into(),
+        summary: "Lets events pass that meet a condition.".into(),
+        doc: "Other events go to `dropped`, or nowhere when nothing is wired there.".into(),
+        icon: "filter".into(),
+        inputs: vec![PortSpec::data("in", "Events to handle")],
+        outputs: vec![
+            PortSpec::data("out", "Events that meet it"),
+            PortSpec::data("dropped", "Events that do not"),
+            PortSpec::failed("Events on which the condition failed"),
+        ],
+        config: vec![
+            FieldSpec::new(
+                "when",
+                "Condition",
+                FieldType::Jq {
+                    role: JqRole::Predicate,
+                },
+                "Such as `.value >= 50`",
+            )
+            .default_to("true")
+            .required(),
+        ],
+        behaviour: Behaviour::Filter {
+            predicate: "when".into(),
+        },
+        since: "0.1.0".into(),
+    }
+}

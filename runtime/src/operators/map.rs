@@ -1,0 +1,19 @@
+//! Map: one event in, one out.
+
+use graph_model::catalog::{Behaviour, Family, FieldSpec, FieldType, JqRole, KindSpec, PortSpec};
+
+pub(crate) fn spec() -> KindSpec {
+    KindSpec {
+        id: "map".into(),
+        family: Family::Operator,
+        title: "Map".into(),
+        summary: "Makes a new payload from the event.".into(),
+        doc: "A jq expression that yields one value. It sees the payload as `.` and the context as `$event`. An event that it cannot handle fails.".into(),
+        icon: "map".into(),
+        inputs: vec![PortSpec::data("in", "Events to handle")],
+        outputs: vec![PortSpec::data("out", "Events with the new payload"), PortSpec::failed("Events that were given up, with their cause")],
+        config: vec![FieldSpec::new("expr", "Expression", FieldType::Jq { role: JqRole::Mapping }, "Such as `.total = .price * .count`").default_to(".").required()],
+        behaviour: Behaviour::Map { expr: "expr".into() },
+        since: "0.1.0".into(),
+    }
+}

@@ -1,0 +1,23 @@
+//! Export: a file of JSON lines.
+
+use graph_model::catalog::{
+    Behaviour, Family, FieldSpec, FieldType, KindSpec, Observation, PortSpec,
+};
+
+use crate::catalog::with_reliability;
+
+pub(crate) fn spec() -> KindSpec {
+    KindSpec {
+        id: "export".into(),
+        family: Family::Sink,
+        title: "Export".into(),
+        summary: "Appends each event to a file.".into(),
+        doc: "One JSON document a line: the payload, or the whole CloudEvent. Written in batches and acknowledged after the write.".into(),
+        icon: "file".into(),
+        inputs: vec![PortSpec::data("in", "Events to write")],
+        outputs: vec![PortSpec::failed("Events that could not be written")],
+        config: with_reliability(vec![FieldSpec::new("file", "File", FieldType::Path { folder: false }, "File inside the project").required(), FieldSpec::new("content", "Content", FieldType::choice(&["payload", "event"]), "What a line holds").default_to("payload"), FieldSpec::new("truncate", "Start empty", FieldType::Bool, "Empty the file when the flow starts").default_to(false)]),
+        behaviour: Behaviour::Observe { observation: Observation::Export },
+        since: "0.1.0".into(),
+    }
+}
