@@ -1,8 +1,13 @@
 //! The embedded engine: plan, operators, live driver, sources, sinks, functions.
 
 pub mod catalog;
-mod channels;
+pub mod channels;
 mod functions;
+pub mod kind;
+pub mod operator;
 mod operators;
+pub mod rim;
+pub mod shared;
 mod sinks;
 mod sources;
+pub mod world;

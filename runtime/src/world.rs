@@ -25,7 +25,10 @@ impl SystemWorld {
         // The hasher's keys are the standard library's portable source of entropy.
         use std::hash::{BuildHasher, RandomState};
         let seed = RandomState::new().hash_one("weir world");
-        SystemWorld { began: std::time::Instant::now(), chance: Mutex::new(Pcg64Mcg::new(seed.into())) }
+        SystemWorld {
+            began: std::time::Instant::now(),
+            chance: Mutex::new(Pcg64Mcg::new(seed.into())),
+        }
     }
 }
 
@@ -46,6 +49,9 @@ impl World for SystemWorld {
     }
 
     fn random(&self) -> u64 {
-        self.chance.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next_u64()
+        self.chance
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .next_u64()
     }
 }

@@ -10,3 +10,11 @@ use graph_model::catalog::KindSpec;
 pub(crate) fn specs() -> Vec<KindSpec> {
     vec![log::spec(), queue::spec(), topic::spec()]
 }
+
+/// Which semantics a channel has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChannelKind {
+    Queue,
+    Topic,
+    Log,
+}
