@@ -10,8 +10,13 @@ pub const CODE_MAX: usize = 16 * 1024;
 /// Most brackets that may be open at once in an expression.
 pub const NESTING_MAX: usize = 40;
 
-/// Most operators and keywords in an expression; each may nest what follows one deeper.
+/// Most operators and keywords in an expression; each may nest what follows one deeper while it is
+/// read.
 pub const OPERATORS_MAX: usize = 400;
+
+/// Deepest nesting of an expression once it is read; an operator nests what stands before it, a
+/// pipe what stands after it.
+pub const TERMS_MAX: usize = 80;
 
 /// Largest result in bytes as [`Value::weight`] counts them, and longest text on the way to it.
 pub const WEIGHT_MAX: usize = 16 * 1024 * 1024;

@@ -61,19 +61,44 @@ pub(super) fn compile(code: &str, globals: Vec<Variable>) -> Result<Filter, Stri
         .with_global_vars(globals.iter().map(|variable| variable.name()))
         .compile(modules)
         .map_err(|errors| {
-            let names: Vec<_> = errors.iter().flat_map(|(_, errors)| errors.iter().map(|(name, _)| *name)).collect();
+            let names: Vec<_> =
+                errors.iter().flat_map(|(_, errors)| errors.iter().map(|(name, _)| *name)).collect();
             format!("{} is not known", names.join(", "))
         })?;
     Ok(Filter { filter, globals })
 }
 
 /// Definitions whose natives are left out.
-fn pure(def: &Def<&'static str>) -> bool {
+pub(super) fn pure(def: &Def<&'static str>) -> bool {
     let missing = matches!(
         def.name,
-        "stderr" | "debug" | "halt" | "halt_error" | "logb" | "significand" | "pow10" | "drem" | "nexttoward"
-            | "scalb" | "gamma" | "test" | "scan_" | "match" | "capture" | "splits" | "sub" | "gsub" | "scan"
-            | "todate" | "fromdate" | "@html" | "@htmld" | "@uri" | "@urid" | "@base64" | "@base64d"
+        "stderr"
+            | "debug"
+            | "halt"
+            | "halt_error"
+            | "logb"
+            | "significand"
+            | "pow10"
+            | "drem"
+            | "nexttoward"
+            | "scalb"
+            | "gamma"
+            | "test"
+            | "scan_"
+            | "match"
+            | "capture"
+            | "splits"
+            | "sub"
+            | "gsub"
+            | "scan"
+            | "todate"
+            | "fromdate"
+            | "@html"
+            | "@htmld"
+            | "@uri"
+            | "@urid"
+            | "@base64"
+            | "@base64d"
     );
     !missing && (def.name != "split" || def.args.len() == 1)
 }
@@ -255,7 +280,8 @@ impl From<String> for Jv {
 impl From<Range<Option<Jv>>> for Jv {
     fn from(range: Range<Option<Jv>>) -> Jv {
         let bounds = [("start", range.start), ("end", range.end)];
-        let object: Object = bounds.into_iter().filter_map(|(key, bound)| Some((key, bound?.value))).collect();
+        let object: Object =
+            bounds.into_iter().filter_map(|(key, bound)| Some((key, bound?.value))).collect();
         Jv::flat(object)
     }
 }
@@ -359,7 +385,9 @@ impl jaq_core::ValT for Jv {
                     .map(move |(at, item)| Ok((Jv::flat(at), part(item)))),
             ),
             Value::Obj(object) => Box::new(
-                Arc::unwrap_or_clone(object).into_iter().map(move |(key, item)| Ok((Jv::flat(key), part(item)))),
+                Arc::unwrap_or_clone(object)
+                    .into_iter()
+                    .map(move |(key, item)| Ok((Jv::flat(key), part(item)))),
             ),
             other => box_once(refused(format!("cannot iterate over {}", ops::brief(&other)))),
         }
@@ -419,7 +447,12 @@ impl jaq_core::ValT for Jv {
         Ok(Jv::around(value, below))
     }
 
-    fn map_index<'a, I: Iterator<Item = ValX<'a>>>(self, key: &Jv, opt: Opt, change: impl Fn(Jv) -> I) -> ValX<'a> {
+    fn map_index<'a, I: Iterator<Item = ValX<'a>>>(
+        self,
+        key: &Jv,
+        opt: Opt,
+        change: impl Fn(Jv) -> I,
+    ) -> ValX<'a> {
         charge(1)?;
         let depth = self.depth;
         let part = |value| Jv { value, depth: depth.saturating_sub(1) };
@@ -467,8 +500,11 @@ impl jaq_core::ValT for Jv {
                 }
             }
             (held, key) => {
-                let message = format!("cannot change {} at {}", ops::brief(held), ops::brief(key));
-                return opt.fail(Jv { value, depth }, |_| Exn::from(Error::str(message)));
+                let refused = ops::cannot_change(held, key).map_err(thrown);
+                return opt.fail(Jv { value, depth }, |_| match refused {
+                    Ok(()) => Exn::from(Error::str("cannot change it")),
+                    Err(error) => Exn::from(error),
+                });
             }
         }
         Ok(Jv::around(value, below))
@@ -570,15 +606,15 @@ impl jaq_std::ValT for Jv {
 fn natives() -> impl Iterator<Item = Fun<JustLut<Jv>>> {
     let given = jaq_core::funs().chain(jaq_std::base_funs()).filter_map(|(name, args, native)| {
         let name = match name {
-            "env" | "now" | "halt" | "debug_empty" | "stderr_empty" | "localtime" | "strflocaltime" | "floor"
-            | "round" | "ceil" => return None,
+            "env" | "now" | "halt" | "debug_empty" | "stderr_empty" | "localtime" | "strflocaltime"
+            | "floor" | "round" | "ceil" => return None,
             name => name,
         };
         Some((name, args, native))
     });
-    given.chain(OWN.iter().map(|(name, run)| native::run::<JustLut<Jv>>((*name, v(0), *run)))).chain(
-        OWN_UNARY.iter().map(|(name, run)| native::run::<JustLut<Jv>>((*name, v(1), *run))),
-    )
+    given
+        .chain(OWN.iter().map(|(name, run)| native::run::<JustLut<Jv>>((*name, v(0), *run))))
+        .chain(OWN_UNARY.iter().map(|(name, run)| native::run::<JustLut<Jv>>((*name, v(1), *run))))
 }
 
 type Run = jaq_core::RunPtr<JustLut<Jv>>;
@@ -613,9 +649,9 @@ const OWN: &[(&str, Run)] = &[
     ("tojson", of_value!(|value| Ok(Value::Str(ops::to_json(value)?)))),
     ("fromjson", |(_, input)| {
         bome(match &input.value {
-            Value::Str(text) => charge(1 + text.len()).and_then(|()| {
-                ops::from_json(text).map(Jv::given).map_err(thrown)
-            }),
+            Value::Str(text) => {
+                charge(1 + text.len()).and_then(|()| ops::from_json(text).map(Jv::given).map_err(thrown))
+            }
             other => refused(format!("cannot read {} as JSON", ops::brief(other))),
         })
     }),

@@ -22,6 +22,7 @@
 mod analysis;
 mod bounds;
 mod builtins;
+mod fast;
 mod jaq;
 mod ops;
 mod tree;
@@ -33,7 +34,8 @@ use std::sync::{Arc, OnceLock};
 pub use analysis::{
     Analysis, Comparison, Condition, ContextRead, Key, Multiplicity, Op, Operand, OutputFlow, Rest, Sources,
 };
-pub use bounds::{CODE_MAX, Limit, NESTING_MAX, OPERATORS_MAX, STEPS_MAX, WEIGHT_MAX};
+pub use bounds::{CODE_MAX, Limit, NESTING_MAX, OPERATORS_MAX, STEPS_MAX, TERMS_MAX, WEIGHT_MAX};
+use fast::Fast;
 use ops::{Outcome, Stop};
 use smol_str::SmolStr;
 use tree::Node;
@@ -50,8 +52,14 @@ struct Compiled {
     code: SmolStr,
     globals: Vec<Variable>,
     node: Node,
-    filter: jaq::Filter,
+    program: Program,
     analysis: OnceLock<Analysis>,
+}
+
+#[derive(Debug)]
+enum Program {
+    Fast(Fast),
+    General(jaq::Filter),
 }
 
 /// A variable that the place of an expression may give it.
@@ -145,9 +153,11 @@ impl Expr {
         let node = tree::read(code, globals)?;
         let used = |variable: &Variable| node.any(&|node| matches!(node, Node::Global(used) if used == variable));
         let globals: Vec<_> = Variable::ALL.into_iter().filter(used).collect();
-        let filter = jaq::compile(code, globals.clone())
-            .map_err(|message| ExprError::new(code, 0..code.len(), message, ""))?;
-        let compiled = Compiled { code: code.into(), globals, node, filter, analysis: OnceLock::new() };
+        let program = match fast::compile(&node) {
+            Some(fast) => Program::Fast(fast),
+            None => Program::General(general(code, &globals)?),
+        };
+        let compiled = Compiled { code: code.into(), globals, node, program, analysis: OnceLock::new() };
         Ok(Expr { compiled: Arc::new(compiled) })
     }
 
@@ -167,14 +177,20 @@ impl Expr {
     }
 
     /// The first output for `input`, which is changed in place where nobody else holds it.
-    #[expect(clippy::needless_pass_by_value, reason = "giving it away is what allows to change it in place")]
     pub fn eval_owned(&self, input: Value, env: &Env<'_>) -> Result<Value, EvalError> {
-        self.eval(&input, env)
+        Ok(match &self.compiled.program {
+            Program::Fast(fast) => fast.first_owned(input, env),
+            Program::General(_) => self.first(&input, env),
+        }?)
     }
 
     /// All outputs for `input`; more than `limit` are an error.
     pub fn eval_all(&self, input: &Value, env: &Env<'_>, limit: usize) -> Result<Vec<Value>, EvalError> {
-        match self.compiled.filter.run(input, env, limit)? {
+        let outputs = match &self.compiled.program {
+            Program::Fast(fast) => fast.all(input, env, limit),
+            Program::General(filter) => filter.run(input, env, limit),
+        };
+        match outputs? {
             (_, true) => Err(EvalError::TooManyOutputs { limit }),
             (outputs, false) => Ok(outputs),
         }
@@ -183,10 +199,13 @@ impl Expr {
     /// Whether the first output is true as jq takes it: neither `false` nor `null`. No output is
     /// false, as `select` has none for what it leaves out.
     pub fn test(&self, input: &Value, env: &Env<'_>) -> Result<bool, EvalError> {
-        match self.first(input, env) {
-            Ok(output) => Ok(output.truthy()),
+        let holds = match &self.compiled.program {
+            Program::Fast(fast) => fast.test(input, env),
+            Program::General(_) => self.first(input, env).map(|output| output.truthy()),
+        };
+        match holds {
             Err(Stop::Empty) => Ok(false),
-            Err(stop) => Err(stop.into()),
+            holds => Ok(holds?),
         }
     }
 
@@ -197,9 +216,18 @@ impl Expr {
     }
 
     fn first(&self, input: &Value, env: &Env<'_>) -> Outcome {
-        let (outputs, _) = self.compiled.filter.run(input, env, 1)?;
-        outputs.into_iter().next().ok_or(Stop::Empty)
+        match &self.compiled.program {
+            Program::Fast(fast) => fast.first(input, env),
+            Program::General(filter) => {
+                let (outputs, _) = filter.run(input, env, 1)?;
+                outputs.into_iter().next().ok_or(Stop::Empty)
+            }
+        }
     }
+}
+
+fn general(code: &str, globals: &[Variable]) -> Result<jaq::Filter, ExprError> {
+    jaq::compile(code, globals.to_vec()).map_err(|message| ExprError::new(code, 0..code.len(), message, ""))
 }
 
 impl PartialEq for Expr {
@@ -248,6 +276,10 @@ impl<'a> Env<'a> {
 
     fn whole(&self, variable: Variable) -> Value {
         self.bindings.and_then(|bindings| bindings.whole(variable)).unwrap_or_default()
+    }
+
+    fn field(&self, variable: Variable, name: &str) -> Value {
+        self.bindings.and_then(|bindings| bindings.field(variable, name)).unwrap_or_default()
     }
 }
 
@@ -299,3 +331,5 @@ fn message(thrown: &Value) -> String {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod agreement;

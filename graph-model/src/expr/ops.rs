@@ -203,7 +203,6 @@ pub(super) enum Cmp {
 }
 
 impl Cmp {
-    #[expect(dead_code, reason = "for the fast path")]
     pub(super) fn holds(self, left: &Value, right: &Value) -> bool {
         let order = order(left, right);
         match self {
@@ -260,6 +259,10 @@ pub(super) fn find(value: &Value, key: &Value) -> Outcome<Option<Value>> {
 
 pub(super) fn cannot_index<T>(value: &Value, key: &Value) -> Outcome<T> {
     error(format!("cannot index {} with {}", brief(value), brief(key)))
+}
+
+pub(super) fn cannot_change<T>(value: &Value, key: &Value) -> Outcome<T> {
+    error(format!("cannot change {} at {}", brief(value), brief(key)))
 }
 
 /// The place in an array of `len` items that a number means, when there is one.
@@ -327,7 +330,6 @@ pub(super) fn length(value: &Value) -> Outcome {
     })
 }
 
-#[expect(dead_code, reason = "for the fast path")]
 pub(super) fn keys(value: &Value) -> Outcome {
     match value {
         Value::Obj(object) => Ok(object.keys().cloned().collect()),
@@ -465,7 +467,8 @@ pub(super) fn transpose(rows: &Value) -> Outcome {
     };
     let width = rows.iter().map(|row| row.len()).max().unwrap_or(0);
     bounded(width.saturating_mul(rows.len()).saturating_mul(32))?;
-    let column = |at: usize| rows.iter().map(|row| row.get(at).cloned().unwrap_or_default()).collect::<Value>();
+    let column =
+        |at: usize| rows.iter().map(|row| row.get(at).cloned().unwrap_or_default()).collect::<Value>();
     Ok((0..width).map(column).collect())
 }
 

@@ -34,7 +34,11 @@ fn expressions_evaluate() {
         (".a + .b", r#"{"a":1,"b":2.5}"#, "3.5"),
         (".a / .b", r#"{"a":4,"b":2}"#, "2"),
         (". + {b: 2}", r#"{"a":1}"#, r#"{"a":1,"b":2}"#),
-        ("{a, \"b\": .b, \"c d\": 1, (.k): 2, $event}|keys", r#"{"k":"z"}"#, r#"["a","b","c d","event","z"]"#),
+        (
+            "{a, \"b\": .b, \"c d\": 1, (.k): 2, $event}|keys",
+            r#"{"k":"z"}"#,
+            r#"["a","b","c d","event","z"]"#,
+        ),
         ("$event.type", "1", "\"order.placed\""),
         ("\"\\(.a)-\\($event.id)\"", r#"{"a":[1]}"#, "\"[1]-e1\""),
         (".v2 = .value * 2 | .big = (.value >= 5)", r#"{"value":4}"#, r#"{"big":false,"v2":8,"value":4}"#),
@@ -74,7 +78,11 @@ fn expressions_evaluate() {
         ("tonumber + 1", "\"41\"", "42"),
         ("(.a | tostring), (.b | tostring)", r#"{"a":"x","b":1.5}"#, "\"x\" \"1.5\""),
         ("ascii_downcase, ascii_upcase, length", "\"Ab\"", "\"ab\" \"AB\" 2"),
-        ("ltrimstr(\"a\"), rtrimstr(\"b\"), startswith(\"a\"), endswith(\"a\")", "\"ab\"", "\"b\" \"a\" true false"),
+        (
+            "ltrimstr(\"a\"), rtrimstr(\"b\"), startswith(\"a\"), endswith(\"a\")",
+            "\"ab\"",
+            "\"b\" \"a\" true false",
+        ),
         ("floor, ceil, round", "-1.5", "-2 -1 -2"),
         ("limit(2; .[])", "[1,2,3]", "1 2"),
         ("first(.[]), last(.[]), first, last", "[1,2,3]", "1 3 1 3"),
@@ -100,4 +108,165 @@ fn expressions_evaluate() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn refusals_say_what_where_and_what_next() {
+    for (code, want) in [
+        ("", "1:1: the expression is empty; write `.` for the whole event"),
+        (".a +", "1:5: expected a value or a path, the expression ends"),
+        (".a\n| lenght", "2:3: the filter `lenght` is not known; did you mean `length`?"),
+        ("{a: 1", "1:6: `{` is not closed; close it, or remove the opening one"),
+        (".a && .b", "1:4: `&` has no meaning here; write `and`"),
+        ("if . then 1", "1:12: expected a else or end, the expression ends; close `if` with `end`"),
+        (
+            "now",
+            "1:1: the filter `now` cannot be used; it reads the clock; take the time of the event from `$event.time`",
+        ),
+        (
+            "$ENV.HOME",
+            "1:1: `$ENV` cannot be used; it reaches outside of the expression; give the value as a field of the event",
+        ),
+        ("$evnt.id", "1:1: unknown variable `$evnt`; did you mean `$event`?"),
+        ("$viewer.id", "1:1: unknown variable `$viewer`; it has no value in this place"),
+        (". as $x | $y", "1:11: unknown variable `$y`; did you mean `$x`?"),
+        (
+            "def f: f; f",
+            "1:8: `f` calls itself, so it may run for ever; use `map`, `reduce` or `..` over the event, or a script node",
+        ),
+        ("import \"a\" as a; .", "1:8: expected an operator or the end, found `\"a\"`"),
+        ("break $x", "1:7: there is no label `$x`; write `label $name | …` around it"),
+    ] {
+        assert_eq!(Expr::compile(code).expect_err(code).to_string(), want, "{code}");
+    }
+}
+
+#[test]
+fn nothing_impure_or_endless_compiles() {
+    for code in [
+        "range(9)",
+        "repeat(.)",
+        "while(.; .)",
+        "until(.; .)",
+        "recurse(.a)",
+        "input",
+        "inputs",
+        "env",
+        "debug",
+        "stderr",
+        "halt",
+        "halt_error",
+        "localtime",
+        "strflocaltime(\"%Y\")",
+        "input_filename",
+        "$__loc__",
+        "combinations",
+        "input_line_number",
+        "[limit(3; repeat(1))]",
+        "def f(g): f(g | g); f(.)",
+        "def f: def g: f; g; f",
+        "getpath",
+        "debug_empty",
+        "moment",
+        "f::g",
+        "error_empty",
+        "split_(\"a\"; \"g\")",
+        "matches(\"a\"; \"g\")",
+        "range(1; 2; 3)",
+        "key_values",
+    ] {
+        assert!(Expr::compile(code).is_err(), "{code}");
+    }
+}
+
+#[test]
+fn bounds_hold_when_compiled() {
+    let long = ".a".repeat(CODE_MAX);
+    let nested = format!("{}1{}", "[".repeat(NESTING_MAX + 1), "]".repeat(NESTING_MAX + 1));
+    let in_text = format!("{}1{}", "\"\\(".repeat(NESTING_MAX), ")\"".repeat(NESTING_MAX));
+    let operators = format!("1{}", "+1".repeat(OPERATORS_MAX + 1));
+    let branches = format!("[{}]", vec!["(1,2,3,4)"; 8].join(" + "));
+    let loops = format!("[{}]", vec![".[]"; 5].join(" + "));
+    let definitions = "def a: 1 + 1; def b: a + a; def c: b + b; def d: c + c; def e: d + d; def f: e + e;
+        def g: f + f; def h: g + g; def i: h + h; def j: i + i; def k: j + j; k";
+    for code in [&long, &nested, &in_text, &operators, &branches, &loops, definitions] {
+        assert!(Expr::compile(code).is_err(), "{}", &code[..40]);
+    }
+    assert!(Expr::compile("reduce .[] as $x (1; ., .)").is_err());
+}
+
+#[test]
+fn the_deepest_allowed_expressions_run_on_a_small_stack() {
+    let times = |piece: &str, most: usize| piece.repeat(most);
+    let definitions = |most: usize| {
+        let body = |at| if at == most { "sort".to_owned() } else { format!("f{}", at + 1) };
+        (0..=most).rev().map(|at| format!("def f{at}: {}; ", body(at))).collect::<String>()
+    };
+    let codes = move |most: usize| {
+        vec![
+            format!("1{}", times(" + .[0]", most)),
+            format!(".{}", times(" | .", most)),
+            format!("{}1", times("- ", most)),
+            format!("{}1", times("try ", most)),
+            format!("{}1{}", times("if . then ", most), times(" end", most)),
+            format!("{}.", times(". as $x | ", most)),
+            format!("{}.", times(". as [$x] | ", most)),
+            format!("{}.", times("label $x | ", most)),
+            format!(".{}", times(" // .", most)),
+            format!("[]{}", times(" | sort", most)),
+            format!("[]{}", times(" | map(.)", most)),
+            format!(".{}", times(" | .[0] |= .", most)),
+            format!("{}sort", times("reduce .[] as $x (0; .) | ", most)),
+            format!("{}1{}", "[".repeat(NESTING_MAX), "]".repeat(NESTING_MAX)),
+            format!("{}sort{}", "[".repeat(NESTING_MAX - 1), "]".repeat(NESTING_MAX - 1)),
+            format!("{}. | sort{}", "map(".repeat(NESTING_MAX - 1), ")".repeat(NESTING_MAX - 1)),
+            format!("{}{}", definitions(most), "f0"),
+        ]
+    };
+    let run = move || {
+        // Just below the bound of terms, and around the bound of operators.
+        for code in
+            [TERMS_MAX - 2, OPERATORS_MAX / 4, OPERATORS_MAX / 2, OPERATORS_MAX].into_iter().flat_map(codes)
+        {
+            if let Ok(expr) = Expr::compile(&code) {
+                let _unused = expr.eval_all(&Value::from(vec![value!([1])]), &Env::empty(), 10);
+                expr.analysis();
+            }
+        }
+    };
+    std::thread::Builder::new().stack_size(2 << 20).spawn(run).expect("thread").join().expect("no overflow");
+}
+
+#[test]
+fn bounds_hold_when_run() {
+    let items: Value = (0..2000).collect();
+    for (code, want) in [
+        ("reduce .[] as $x (\"a\"; . + .)", Limit::Weight),
+        ("reduce .[] as $x (1; [., .])", Limit::Depth),
+        ("reduce .[] as $x (1; {a: .})", Limit::Depth),
+        ("reduce .[] as $x ({}; .a = .)", Limit::Depth),
+        ("reduce .[] as $x ([1]; . + .)", Limit::Weight),
+        ("[.[] as $a | .[] as $b | .[] as $c | 1] | sort", Limit::Steps),
+        ("[[.[] , .[]] | .[] as $x | .[] as $y | $x + $y]", Limit::Steps),
+        ("\"ab\" * 1000000000", Limit::Weight),
+        ("[.[] | tojson] | join(\"x\" * 100000)", Limit::Weight),
+        ("try (reduce .[] as $x (\"a\"; . + .)) catch 1", Limit::Weight),
+        ("(reduce .[:40][] as $x ([1, 2]; [.[0:], .])) == 1", Limit::Weight),
+        (
+            "(reduce .[:60][] as $x (1; [., .])) as $a | (reduce .[:60][] as $x (1; [., .])) | . == $a",
+            Limit::Steps,
+        ),
+    ] {
+        let expr = Expr::compile(code).expect(code);
+        match expr.eval(&items, &Env::empty()) {
+            Err(EvalError::Exceeded(limit)) => {
+                assert!(limit == want || code.contains("=="), "{code}: {limit}");
+            }
+            Ok(output) if code.contains("==") => assert!(output.as_bool().is_some(), "{code}"),
+            other => panic!("{code}: {other:?}"),
+        }
+    }
+    let doubling = format!("{{a: ., b: .}}{}", " | {a: ., b: .}".repeat(60));
+    let expr = Expr::compile(&doubling).expect("compiles");
+    assert!(matches!(expr.eval(&items, &Env::empty()), Err(EvalError::Exceeded(_))));
 }

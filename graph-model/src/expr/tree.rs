@@ -11,7 +11,7 @@ use jaq_core::load::{self, Lexer, Parser};
 use jaq_core::path::{Opt, Part};
 use smol_str::SmolStr;
 
-use super::bounds::{BRANCHES_MAX, CODE_MAX, LOOPS_MAX, NESTING_MAX, OPERATORS_MAX};
+use super::bounds::{BRANCHES_MAX, CODE_MAX, LOOPS_MAX, NESTING_MAX, OPERATORS_MAX, TERMS_MAX};
 use super::ops::{Cmp, Math};
 use super::{ExprError, Variable, builtins};
 use crate::value::Value;
@@ -194,7 +194,8 @@ pub(super) fn read(code: &str, globals: &[Variable]) -> Result<Node, ExprError> 
     let mut operators = OPERATORS_MAX;
     check_operators(code, &tokens, &mut operators)?;
     let term = Parser::new(&tokens).parse(Parser::term).map_err(|errors| unexpected(code, &errors))?;
-    let mut reader = Reader { code, globals, slots: 0, nodes: 0 };
+    check_depth(code, &term)?;
+    let mut reader = Reader { code, globals, slots: 0, nodes: 0, depth: 0 };
     let node = reader.node(&term, &None)?;
     let fanout = reader.fanout(&node)?;
     debug_assert!(fanout.branches <= BRANCHES_MAX, "checked at every node");
@@ -222,9 +223,7 @@ fn check_nesting(code: &str) -> Result<(), ExprError> {
             b')' | b']' | b'}' => {
                 open.pop();
             }
-            b'#' => {
-                while letters.next().is_some_and(|(_, letter)| letter != b'\n') {}
-            }
+            b'#' => while letters.next().is_some_and(|(_, letter)| letter != b'\n') {},
             _ => {}
         }
         if open.len() > NESTING_MAX {
@@ -270,6 +269,80 @@ fn check_operators(code: &str, tokens: &[Token<&str>], left: &mut usize) -> Resu
     Ok(())
 }
 
+/// Refuses terms nested more than [`TERMS_MAX`] deep, before anything recurses over them.
+fn check_depth(code: &str, term: &Term<&str>) -> Result<(), ExprError> {
+    let mut open = vec![(term, 1)];
+    while let Some((term, depth)) = open.pop() {
+        if depth > TERMS_MAX {
+            let message = format!("the expression is nested more than {TERMS_MAX} deep");
+            return Err(ExprError::new(code, 0..code.len(), message, "split it over several nodes"));
+        }
+        open.extend(below(term).into_iter().map(|term| (term, depth + 1)));
+    }
+    Ok(())
+}
+
+fn below<'t>(term: &'t Term<&'t str>) -> Vec<&'t Term<&'t str>> {
+    fn in_pattern<'t>(pattern: &'t ParsedPattern<&'t str>, into: &mut Vec<&'t Term<&'t str>>) {
+        match pattern {
+            ParsedPattern::Var(_) => {}
+            ParsedPattern::Arr(items) => items.iter().for_each(|item| in_pattern(item, into)),
+            ParsedPattern::Obj(entries) => {
+                for (key, below) in entries {
+                    into.push(key);
+                    in_pattern(below, into);
+                }
+            }
+        }
+    }
+    let mut terms = Vec::new();
+    match term {
+        Term::Id | Term::Recurse | Term::Num(_) | Term::Arr(None) | Term::Break(_) | Term::Var(_) => {}
+        Term::Str(_, parts) => terms.extend(parts.iter().filter_map(|part| match part {
+            StrPart::Term(term) => Some(term),
+            StrPart::Str(_) | StrPart::Char(_) => None,
+        })),
+        Term::Arr(Some(of)) | Term::Neg(of) | Term::Label(_, of) => terms.push(of),
+        Term::Obj(entries) => {
+            terms.extend(entries.iter().flat_map(|(key, value)| [key].into_iter().chain(value)))
+        }
+        Term::BinOp(left, op, right) => {
+            terms.extend([&**left, &**right]);
+            if let BinaryOp::Pipe(Some(pattern)) = op {
+                in_pattern(pattern, &mut terms);
+            }
+        }
+        Term::Fold(_, source, pattern, args) => {
+            terms.push(source);
+            in_pattern(pattern, &mut terms);
+            terms.extend(args);
+        }
+        Term::TryCatch(body, catch) => {
+            terms.push(body);
+            terms.extend(catch.as_deref());
+        }
+        Term::IfThenElse(branches, otherwise) => {
+            terms.extend(branches.iter().flat_map(|(test, then)| [test, then]));
+            terms.extend(otherwise.as_deref());
+        }
+        Term::Def(defs, body) => {
+            terms.extend(defs.iter().map(|def| &def.body));
+            terms.push(body);
+        }
+        Term::Call(_, args) => terms.extend(args),
+        Term::Path(head, path) => {
+            terms.push(head);
+            for (part, _) in &path.0 {
+                match part {
+                    Part::Index(index) => terms.push(index),
+                    Part::Range(from, to) => terms.extend(from.iter().chain(to)),
+                }
+            }
+        }
+    }
+    terms
+}
+
 fn unreadable(code: &str, errors: &[(Wanted<&str>, &str)]) -> ExprError {
     let Some((wanted, rest)) = errors.first() else {
         return ExprError::new(code, 0..code.len(), "cannot be read", "");
@@ -303,7 +376,12 @@ fn unexpected(code: &str, errors: &[(Expect<&str>, Option<&Token<&str>>)]) -> Ex
         return ExprError::new(code, 0..code.len(), "cannot be read", "");
     };
     if code.trim().is_empty() {
-        return ExprError::new(code, 0..code.len(), "the expression is empty", "write `.` for the whole event");
+        return ExprError::new(
+            code,
+            0..code.len(),
+            "the expression is empty",
+            "write `.` for the whole event",
+        );
     }
     let wanted = match expect {
         Expect::Nothing => "an operator or the end".into(),
@@ -359,6 +437,7 @@ struct Reader<'c> {
     globals: &'c [Variable],
     slots: Slot,
     nodes: usize,
+    depth: usize,
 }
 
 /// Most nodes that an expression may have once its definitions are expanded.
@@ -391,9 +470,25 @@ impl<'c> Reader<'c> {
     {
         self.nodes += 1;
         if self.nodes > NODES_MAX {
-            let message = format!("the expression has more than {NODES_MAX} parts once definitions are expanded");
+            let message =
+                format!("the expression has more than {NODES_MAX} parts once definitions are expanded");
             return self.fail(self.code, message, "split it over several nodes");
         }
+        if self.depth == TERMS_MAX {
+            let message =
+                format!("the expression is nested more than {TERMS_MAX} deep once definitions are expanded");
+            return self.fail(self.code, message, "split it over several nodes");
+        }
+        self.depth += 1;
+        let node = self.term(term, scope);
+        self.depth -= 1;
+        node
+    }
+
+    fn term<'t>(&mut self, term: &'t Term<&'t str>, scope: &Scope<'t>) -> Result<Node, ExprError>
+    where
+        'c: 't,
+    {
         Ok(match term {
             Term::Id => Node::Id,
             Term::Recurse => Node::Recurse,
@@ -414,7 +509,13 @@ impl<'c> Reader<'c> {
             }
             Term::Break(name) => match find(scope, name, |means| matches!(means, Meaning::Label(_))) {
                 Some(Frame { means: Meaning::Label(slot), .. }) => Node::Break(*slot),
-                _ => return self.fail(name, format!("there is no label `{name}`"), "write `label $name | …` around it"),
+                _ => {
+                    return self.fail(
+                        name,
+                        format!("there is no label `{name}`"),
+                        "write `label $name | …` around it",
+                    );
+                }
             },
             Term::Fold(kind, source, pattern, args) => self.fold(kind, source, pattern, args, scope)?,
             Term::TryCatch(body, catch) => {
@@ -429,9 +530,9 @@ impl<'c> Reader<'c> {
                 Node::If(branches, otherwise.as_ref().map(|node| self.boxed(node, scope)).transpose()?)
             }
             Term::Def(defs, body) => {
-                let scope = defs.iter().fold(scope.clone(), |scope, def| {
-                    within(def.name, Meaning::Definition(def), &scope)
-                });
+                let scope = defs
+                    .iter()
+                    .fold(scope.clone(), |scope, def| within(def.name, Meaning::Definition(def), &scope));
                 self.node(body, &scope)?
             }
             Term::Call(name, args) => self.call(name, args, scope)?,
@@ -478,7 +579,9 @@ impl<'c> Reader<'c> {
             None | Some("@text") => None,
             Some(name) => match builtins::allowed(name, 0) {
                 Some(known) => Some(known),
-                None => return self.fail(name, format!("unknown format `{name}`"), builtins::advice(name, 0)),
+                None => {
+                    return self.fail(name, format!("unknown format `{name}`"), builtins::advice(name, 0));
+                }
             },
         };
         let mut pieces: Vec<Piece> = Vec::new();
@@ -708,7 +811,9 @@ impl<'c> Reader<'c> {
             "true" => Node::Const(Value::Bool(true)),
             "false" => Node::Const(Value::Bool(false)),
             "recurse" => Node::Recurse,
-            known => Node::Call(known, args.iter().map(|arg| self.node(arg, scope)).collect::<Result<_, _>>()?),
+            known => {
+                Node::Call(known, args.iter().map(|arg| self.node(arg, scope)).collect::<Result<_, _>>()?)
+            }
         })
     }
 
@@ -735,9 +840,10 @@ impl<'c> Reader<'c> {
             }
         }
         let body = self.node(&def.body, &inner)?;
-        Ok(bound.into_iter().rev().fold(body, |body, (slot, value)| {
-            Node::Bind(value, Pattern::Var(slot), Box::new(body))
-        }))
+        Ok(bound
+            .into_iter()
+            .rev()
+            .fold(body, |body, (slot, value)| Node::Bind(value, Pattern::Var(slot), Box::new(body))))
     }
 
     /// Refuses what would multiply its outputs beyond the bounds.
@@ -778,7 +884,10 @@ impl<'c> Reader<'c> {
                 for (test, then) in branches {
                     tests = tests.times(self.fanout(test)?);
                     let then = self.fanout(then)?;
-                    most = Fanout { branches: most.branches.max(then.branches), loops: most.loops.max(then.loops) };
+                    most = Fanout {
+                        branches: most.branches.max(then.branches),
+                        loops: most.loops.max(then.loops),
+                    };
                 }
                 tests.times(most)
             }
@@ -846,7 +955,11 @@ impl<'c> Reader<'c> {
     }
 }
 
-fn find<'s, 't>(scope: &'s Scope<'t>, name: &str, wanted: impl Fn(&Meaning<'t>) -> bool) -> Option<&'s Frame<'t>> {
+fn find<'s, 't>(
+    scope: &'s Scope<'t>,
+    name: &str,
+    wanted: impl Fn(&Meaning<'t>) -> bool,
+) -> Option<&'s Frame<'t>> {
     let mut at = scope;
     while let Some(frame) = at {
         if frame.name == name && wanted(&frame.means) {

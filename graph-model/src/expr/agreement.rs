@@ -1,0 +1,242 @@
+//! Random expressions over random events: all evaluators agree, and nothing panics.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::value;
+
+fn key() -> impl Strategy<Value = &'static str> {
+    prop_oneof![Just("a"), Just("b"), Just("c")]
+}
+
+pub(super) fn event() -> impl Strategy<Value = Value> {
+    let scalar = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        (-5i64..100).prop_map(Value::from),
+        (-8i64..8).prop_map(|eighths| Value::Float(eighths as f64 / 8.0)),
+        "[ab,]{0,3}".prop_map(Value::from),
+    ];
+    let below = scalar.prop_recursive(2, 12, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::vec((key(), inner), 0..4)
+                .prop_map(|entries| entries.into_iter().collect::<Object>().into()),
+        ]
+    });
+    prop_oneof![
+        4 => prop::collection::vec((key(), below.clone()), 0..4)
+            .prop_map(|entries| Value::from(entries.into_iter().collect::<Object>())),
+        1 => below,
+    ]
+}
+
+use crate::value::Object;
+
+fn path() -> impl Strategy<Value = String> {
+    let step = prop_oneof![
+        6 => key().prop_map(|key| format!(".{key}")),
+        1 => key().prop_map(|key| format!(".[\"{key}\"]")),
+        1 => (-2i64..3).prop_map(|at| format!(".[{at}]")),
+        1 => key().prop_map(|key| format!(".{key}?")),
+    ];
+    prop::collection::vec(step, 1..3).prop_map(|steps| steps.concat())
+}
+
+fn places() -> impl Strategy<Value = String> {
+    prop_oneof![4 => path(), 1 => Just(".[]".to_owned()), 1 => path().prop_map(|path| format!("{path}[]?")), 1 => path().prop_map(|path| format!("{path}[].a"))]
+}
+
+/// An expression of the part that the quick evaluator knows.
+pub(super) fn quick() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        1 => Just(".".to_owned()),
+        6 => path(),
+        1 => (-3i64..100).prop_map(|number| number.to_string()),
+        1 => Just("0.5".to_owned()),
+        1 => "[ab]{0,2}".prop_map(|text| format!("\"{text}\"")),
+        1 => prop_oneof![Just("null"), Just("true"), Just("[]"), Just("{}"), Just("empty"), Just("$event.type")]
+            .prop_map(str::to_owned),
+    ];
+    leaf.prop_recursive(4, 24, 3, |inner| {
+        let two = (inner.clone(), inner.clone());
+        let math = prop_oneof![Just("+"), Just("-"), Just("*"), Just("/"), Just("%")];
+        let cmp = prop_oneof![Just("=="), Just("!="), Just("<"), Just("<="), Just(">"), Just(">=")];
+        let word = prop_oneof![Just("and"), Just("or"), Just("//"), Just("|"), Just("|")];
+        let simple = prop_oneof![
+            Just("length"), Just("not"), Just("tostring"), Just("tonumber"), Just("ascii_upcase"),
+            Just("ascii_downcase"), Just("floor"), Just("round"), Just("type"), Just("keys"), Just("add"),
+            Just("any"), Just("all"), Just("first"), Just("last"), Just("tojson"), Just("values"),
+        ];
+        let unary = prop_oneof![
+            Just("has"), Just("startswith"), Just("endswith"), Just("ltrimstr"), Just("rtrimstr"), Just("select"),
+            Just("map"), Just("any"), Just("all"), Just("join"), Just("split"), Just("contains"), Just("add"),
+        ];
+        let assign = prop_oneof![Just("="), Just("|="), Just("+="), Just("-="), Just("*="), Just("//=")];
+        prop_oneof![
+            3 => (two.clone(), math).prop_map(|((a, b), op)| format!("({a} {op} {b})")),
+            2 => (two.clone(), cmp).prop_map(|((a, b), op)| format!("({a} {op} {b})")),
+            3 => (two.clone(), word).prop_map(|((a, b), op)| format!("({a} {op} {b})")),
+            2 => (inner.clone(), simple).prop_map(|(a, name)| format!("({a} | {name})")),
+            2 => (inner.clone(), inner.clone(), unary).prop_map(|(a, b, name)| format!("({a} | {name}({b}))")),
+            3 => (places(), inner.clone(), assign).prop_map(|(path, a, op)| format!("({path} {op} {a})")),
+            1 => (places(), path()).prop_map(|(a, b)| format!("del({a}, {b})")),
+            1 => (inner.clone(), inner.clone(), inner.clone())
+                .prop_map(|(a, b, c)| format!("if {a} then {b} else {c} end")),
+            1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("if {a} then {b} end")),
+            2 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("{{a: {a}, x: ({b})}}")),
+            1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("{{({a}): ({b})}}")),
+            1 => inner.clone().prop_map(|a| format!("[{a}]")),
+            1 => inner.clone().prop_map(|a| format!("[.[] | {a}]")),
+            1 => inner.clone().prop_map(|a| format!("[.[]?, {a}]")),
+            1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("\"<\\({a})-\\({b})>\"")),
+            1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} as $x | {b} | [., $x])")),
+            1 => inner.clone().prop_map(|a| format!("({a})?")),
+            1 => inner.clone().prop_map(|a| format!("(try {a} catch 7)")),
+            1 => (path(), inner.clone()).prop_map(|(path, a)| format!("{path}[{a}]")),
+            1 => (path(), inner).prop_map(|(path, a)| format!("{path}[{a}:]")),
+        ]
+    })
+}
+
+/// An expression that only the general evaluator knows.
+pub(super) fn general_only() -> impl Strategy<Value = String> {
+    (quick(), quick(), path(), 0usize..12).prop_map(|(a, b, path, shape)| match shape {
+        0 => format!("reduce ({path}[]?) as $x ({a}; [., $x])"),
+        1 => format!("[foreach ({path}[]?) as $x ({a}; $x)]"),
+        2 => format!("sort_by({a})?"),
+        3 => format!("[group_by({a})[]? | {b}]"),
+        4 => format!("with_entries(.value |= {a})"),
+        5 => format!("to_entries | map({a})"),
+        6 => format!("[.. | {a}?]"),
+        7 => format!("{a} as [$x, {{a: $y}}] | [$x, $y, {path}]"),
+        8 => format!("(if {a} then .a else .b end) |= {b}"),
+        9 => format!("[paths], {{x: {a}}}"),
+        10 => format!("first({a}, {b})"),
+        _ => format!("[limit(2; {path}[]?, {a})] | unique"),
+    })
+}
+
+pub(super) fn env(variable: Variable) -> Option<Value> {
+    (variable == Variable::Event).then(|| value!({"id": "e1", "type": "ab", "subject": "s"}))
+}
+
+/// Runs the expression by jaq with jaq's own values.
+fn foreign(code: &str, input: &Value) -> Result<Vec<Value>, String> {
+    use jaq_core::data::JustLut;
+    use jaq_core::load::{Arena, File, Loader};
+    use jaq_core::{Compiler, Ctx, Vars};
+    use jaq_json::{Val, read};
+    let read = |value: &Value| read::parse_single(value.to_json().as_bytes()).expect("JSON");
+    let arena = Arena::default();
+    let defs = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
+    let missing = |name: &str| {
+        matches!(name, "logb" | "significand" | "pow10" | "drem" | "nexttoward" | "scalb" | "gamma")
+    };
+    let modules = Loader::new(defs.filter(|def| !missing(def.name) && super::jaq::pure(def)))
+        .load(&arena, File { code, path: () })
+        .map_err(|_| "unreadable")?;
+    let funs = jaq_core::funs().chain(jaq_std::base_funs()).chain(jaq_json::funs());
+    let filter = Compiler::default()
+        .with_funs(funs)
+        .with_global_vars(["$event"])
+        .compile(modules)
+        .map_err(|errors| format!("{:?}", errors.iter().map(|(_, errors)| errors).collect::<Vec<_>>()))?;
+    let vars = Vars::new([read(&env(Variable::Event).expect("given"))]);
+    let context = Ctx::<JustLut<Val>>::new(&filter.lut, vars);
+    filter
+        .id
+        .run((context, read(input)))
+        .map(|output| match output.map_err(jaq_core::Exn::get_err) {
+            Ok(output) => {
+                Value::parse(output.to_string().as_bytes(), 1 << 20).map_err(|error| error.to_string())
+            }
+            Err(Ok(error)) => Err(error.to_string()),
+            Err(Err(_)) => Err("stopped".into()),
+        })
+        .collect()
+}
+
+fn agree(left: &Result<Vec<Value>, EvalError>, right: &Result<Vec<Value>, EvalError>) -> bool {
+    let same = |left: &[Value], right: &[Value]| {
+        left.len() == right.len() && left.iter().zip(right).all(|(a, b)| a.to_json() == b.to_json())
+    };
+    match (left, right) {
+        (Ok(left), Ok(right)) => same(left, right),
+        (Err(_), Err(_)) => true,
+        _ => false,
+    }
+}
+
+fn generally(code: &str, input: &Value, limit: usize) -> Result<Vec<Value>, EvalError> {
+    let filter = general(code, &[Variable::Event]).expect("jaq knows it");
+    Ok(filter.run(input, &Env::new(&env), limit)?.0)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn quick_and_general_agree(code in quick(), input in event()) {
+        let Ok(expr) = Expr::compile(&code) else { return Ok(()) };
+        prop_assert!(matches!(expr.compiled.program, Program::Fast(_)), "{} is not quick", code);
+        let env = Env::new(&env);
+        let quick = expr.eval_all(&input, &env, 50);
+        let general = generally(&code, &input, 50);
+        prop_assert!(agree(&quick, &general), "{} on {}: {:?} and {:?}", code, input, quick, general);
+        let owned = expr.eval_owned(input.clone(), &env).map(|output| vec![output]);
+        let first = expr.eval(&input, &env).map(|output| vec![output]);
+        prop_assert!(agree(&owned, &first), "{} on {}: {:?} and {:?}", code, input, owned, first);
+        let truth = expr.test(&input, &env);
+        match first {
+            Ok(first) => prop_assert_eq!(truth, Ok(first[0].truthy())),
+            Err(EvalError::NoOutput) => prop_assert_eq!(truth, Ok(false)),
+            Err(_) => prop_assert!(truth.is_err()),
+        }
+    }
+
+    #[test]
+    fn random_text_is_refused_or_runs(code in "[-.a\\[\\]{}()|,:;\"\\\\$?@#=+*/<> 0-9]{0,24}|\\PC{0,24}") {
+        if let Ok(expr) = Expr::compile(&code) {
+            let _unused = expr.eval_all(&Value::Null, &Env::empty(), 10);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn our_values_and_those_of_jaq_agree(code in prop_oneof![quick(), general_only()], input in event()) {
+        if Expr::compile(&code).is_err() {
+            return Ok(());
+        }
+        // Whole numbers print alike only with us, and numbers that are none do not print.
+        if code.contains('"') && (code.contains("to") || code.contains('\\')) || code.contains("nan") {
+            return Ok(());
+        }
+        // What is an error only with them, or only with us, may be caught.
+        let updates = ["|=", " = ", "+=", "-=", "*=", "//=", "del("].iter().any(|op| code.contains(op));
+        let catches = ["try", "first"].iter().any(|catch| code.contains(catch)) || code.replace("[]?", "").contains('?');
+        if catches || updates && code.contains('?') {
+            return Ok(());
+        }
+        let ours = generally(&code, &input, 10_000);
+        let theirs = foreign(&code, &input);
+        match (&ours, &theirs) {
+            (Ok(ours), Ok(theirs)) => prop_assert_eq!(ours, theirs, "{} on {}", code, input),
+            (Err(_), Err(_)) => {}
+            // Theirs have numbers as keys and numbers that are none, neither is JSON, and make no
+            // objects and slices of null.
+            (Err(_), Ok(_)) | (Ok(_), Err(_)) => {
+                let ours = format!("{ours:?}");
+                let theirs = format!("{theirs:?}");
+                let known = ["needs texts as keys", "cannot index an object", "not JSON", "null as iterable", "null as range", "cannot index [", "as integer", "look for the key", "cannot change an object"];
+                prop_assert!(
+                    known.iter().any(|known| ours.contains(known) || theirs.contains(known)),
+                    "{} on {}: {} and {}", code, input, ours, theirs
+                );
+            }
+        }
+    }
+}
