@@ -6,6 +6,7 @@ pub mod catalog;
 pub mod document;
 pub mod edit;
 pub mod event;
+pub mod expr;
 pub mod format;
 pub mod graph;
 pub mod id;

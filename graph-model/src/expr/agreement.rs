@@ -130,13 +130,8 @@ fn foreign(code: &str, input: &Value) -> Result<Vec<Value>, String> {
     let read = |value: &Value| read::parse_single(value.to_json().as_bytes()).expect("JSON");
     let arena = Arena::default();
     let defs = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
-    let missing = |name: &str| {
-        matches!(name, "logb" | "significand" | "pow10" | "drem" | "nexttoward" | "scalb" | "gamma")
-    };
-    let modules = Loader::new(defs.filter(|def| !missing(def.name) && super::jaq::pure(def)))
-        .load(&arena, File { code, path: () })
-        .map_err(|_| "unreadable")?;
-    let funs = jaq_core::funs().chain(jaq_std::base_funs()).chain(jaq_json::funs());
+    let modules = Loader::new(defs).load(&arena, File { code, path: () }).map_err(|_| "unreadable")?;
+    let funs = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
     let filter = Compiler::default()
         .with_funs(funs)
         .with_global_vars(["$event"])

@@ -69,38 +69,8 @@ pub(super) fn compile(code: &str, globals: Vec<Variable>) -> Result<Filter, Stri
 }
 
 /// Definitions whose natives are left out.
-pub(super) fn pure(def: &Def<&'static str>) -> bool {
-    let missing = matches!(
-        def.name,
-        "stderr"
-            | "debug"
-            | "halt"
-            | "halt_error"
-            | "logb"
-            | "significand"
-            | "pow10"
-            | "drem"
-            | "nexttoward"
-            | "scalb"
-            | "gamma"
-            | "test"
-            | "scan_"
-            | "match"
-            | "capture"
-            | "splits"
-            | "sub"
-            | "gsub"
-            | "scan"
-            | "todate"
-            | "fromdate"
-            | "@html"
-            | "@htmld"
-            | "@uri"
-            | "@urid"
-            | "@base64"
-            | "@base64d"
-    );
-    !missing && (def.name != "split" || def.args.len() == 1)
+fn pure(def: &Def<&'static str>) -> bool {
+    !matches!(def.name, "stderr" | "debug" | "halt" | "halt_error")
 }
 
 const PRELUDE: &str = r"
@@ -109,6 +79,10 @@ def inside(xs): . as $part | xs | contains($part);
 def index($part): indices($part) | .[0];
 def rindex($part): indices($part) | .[-1];
 def @json: tojson;
+def gmtime: moment | moment_parts;
+def strftime($format): moment | moment_text($format);
+def todateiso8601: moment | moment_iso;
+def mktime: parts | parts_moment;
 ";
 
 impl Filter {
@@ -604,10 +578,14 @@ impl jaq_std::ValT for Jv {
 /// Natives of jaq without those that reach outside, some under another name because the prelude
 /// checks what they are given, and our own.
 fn natives() -> impl Iterator<Item = Fun<JustLut<Jv>>> {
-    let given = jaq_core::funs().chain(jaq_std::base_funs()).filter_map(|(name, args, native)| {
+    let given = jaq_core::funs().chain(jaq_std::funs()).filter_map(|(name, args, native)| {
         let name = match name {
             "env" | "now" | "halt" | "debug_empty" | "stderr_empty" | "localtime" | "strflocaltime"
             | "floor" | "round" | "ceil" => return None,
+            "gmtime" => "moment_parts",
+            "strftime" => "moment_text",
+            "todateiso8601" => "moment_iso",
+            "mktime" => "parts_moment",
             name => name,
         };
         Some((name, args, native))
@@ -661,6 +639,8 @@ const OWN: &[(&str, Run)] = &[
     ("floor", of_value!(|value| ops::rounded(value, f64::floor))),
     ("round", of_value!(|value| ops::rounded(value, f64::round))),
     ("ceil", of_value!(|value| ops::rounded(value, f64::ceil))),
+    ("moment", of_value!(ops::moment)),
+    ("parts", of_value!(ops::moment_parts)),
 ];
 
 const OWN_UNARY: &[(&str, Run)] = &[

@@ -507,3 +507,33 @@ pub(super) fn bsearch(items: &Value, wanted: &Value) -> Outcome {
         Err(at) => Value::Int(-1 - i64::try_from(at).unwrap_or(i64::MAX - 1)),
     })
 }
+
+/// A time as seconds since 1970 or in parts, if it lies in a range that calendars can work with.
+pub(super) fn moment(value: &Value) -> Outcome {
+    const SECONDS_MAX: f64 = 2.5e11;
+    match value {
+        Value::Int(_) | Value::Float(_) if value.as_f64().is_some_and(|at| at.abs() < SECONDS_MAX) => {
+            Ok(value.clone())
+        }
+        Value::Int(_) | Value::Float(_) => error(format!("{value} is no time that a calendar reaches")),
+        other => moment_parts(other),
+    }
+}
+
+/// A time in parts: year, month from 0, day, hour, minute, second.
+pub(super) fn moment_parts(value: &Value) -> Outcome {
+    let whole = |part: &Value, range: std::ops::RangeInclusive<i64>| matches!(part, Value::Int(number) if range.contains(number));
+    match value.as_array() {
+        Some([year, month, day, hour, minute, second, ..])
+            if whole(year, -9998..=9998)
+                && whole(month, 0..=11)
+                && whole(day, 1..=31)
+                && whole(hour, 0..=23)
+                && whole(minute, 0..=59)
+                && second.as_f64().is_some_and(|second| (0.0..60.0).contains(&second)) =>
+        {
+            Ok(value.clone())
+        }
+        _ => error(format!("cannot use {} as a time", brief(value))),
+    }
+}

@@ -22,6 +22,15 @@ fn expressions_evaluate() {
     let mut wrong = Vec::new();
     for (code, input, want) in [
         (".", "1", "1"),
+        ("test(\"^a+$\")", "\"aaa\"", "true"),
+        ("capture(\"(?<y>[0-9]+)-(?<m>[0-9]+)\")", "\"2024-05\"", r#"{"m":"05","y":"2024"}"#),
+        ("gsub(\"a\"; \"b\")", "\"banana\"", "\"bbnbnb\""),
+        ("@base64 | ., @base64d", "\"hi\"", "\"aGk=\" \"hi\""),
+        ("todate", "0", "\"1970-01-01T00:00:00Z\""),
+        ("fromdate", "\"2024-02-29T12:00:00Z\"", "1709208000"),
+        ("strftime(\"%Y-%m\")", "0", "\"1970-01\""),
+        ("gmtime | mktime", "86400", "86400"),
+        ("gmtime", "1e300", "! 1e+300 is no time that a calendar reaches"),
         (".a.b", r#"{"a":{"b":2}}"#, "2"),
         (".a.b", "{}", "null"),
         (".a.b", r#"{"a":3}"#, "! cannot index 3 with \"b\""),
@@ -185,8 +194,8 @@ fn bounds_hold_when_compiled() {
     let nested = format!("{}1{}", "[".repeat(NESTING_MAX + 1), "]".repeat(NESTING_MAX + 1));
     let in_text = format!("{}1{}", "\"\\(".repeat(NESTING_MAX), ")\"".repeat(NESTING_MAX));
     let operators = format!("1{}", "+1".repeat(OPERATORS_MAX + 1));
-    let branches = format!("[{}]", vec!["(1,2,3,4)"; 8].join(" + "));
-    let loops = format!("[{}]", vec![".[]"; 5].join(" + "));
+    let branches = format!("[{}]", ["(1,2,3,4)"; 8].join(" + "));
+    let loops = format!("[{}]", [".[]"; 5].join(" + "));
     let definitions = "def a: 1 + 1; def b: a + a; def c: b + b; def d: c + c; def e: d + d; def f: e + e;
         def g: f + f; def h: g + g; def i: h + h; def j: i + i; def k: j + j; k";
     for code in [&long, &nested, &in_text, &operators, &branches, &loops, definitions] {
@@ -200,7 +209,7 @@ fn the_deepest_allowed_expressions_run_on_a_small_stack() {
     let times = |piece: &str, most: usize| piece.repeat(most);
     let definitions = |most: usize| {
         let body = |at| if at == most { "sort".to_owned() } else { format!("f{}", at + 1) };
-        (0..=most).rev().map(|at| format!("def f{at}: {}; ", body(at))).collect::<String>()
+        (0..=most).rev().map(|at| format!("def f{at}: {}; ", body(at))).collect::<Vec<_>>().concat()
     };
     let codes = move |most: usize| {
         vec![

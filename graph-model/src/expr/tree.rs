@@ -304,7 +304,7 @@ fn below<'t>(term: &'t Term<&'t str>) -> Vec<&'t Term<&'t str>> {
         })),
         Term::Arr(Some(of)) | Term::Neg(of) | Term::Label(_, of) => terms.push(of),
         Term::Obj(entries) => {
-            terms.extend(entries.iter().flat_map(|(key, value)| [key].into_iter().chain(value)))
+            terms.extend(entries.iter().flat_map(|(key, value)| [key].into_iter().chain(value)));
         }
         Term::BinOp(left, op, right) => {
             terms.extend([&**left, &**right]);
