@@ -2,7 +2,7 @@
 
 pub mod catalog;
 pub mod channels;
-mod functions;
+pub mod functions;
 pub mod kind;
 pub mod operator;
 mod operators;

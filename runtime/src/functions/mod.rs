@@ -1,6 +1,7 @@
 //! Functions: code of users, run in a sandbox.
 
 mod function;
+pub mod host;
 
 use graph_model::catalog::KindSpec;
 

@@ -1,0 +1,103 @@
+//! The contract with functions as Rust types, made from `runtime/wit/function.wit`.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::error::FunctionError;
+
+wasmtime::component::bindgen!({
+    path: "wit",
+    world: "function",
+    additional_derives: [PartialEq],
+    imports: { default: trappable },
+});
+
+pub use self::flow::function::logging::Level as LogLevel;
+pub(super) use self::flow::function::types::Failure as GuestFailure;
+pub use self::flow::function::types::{Event as FunctionEvent, Payload as FunctionPayload};
+pub(super) use self::flow::function::{clock, config, logging, output, random, state, types};
+
+/// Something of its host that a function may use.
+///
+/// What a component does not import it cannot use, so a function without [`Capability::State`]
+/// is stateless, provably. JavaScript and Python components import everything; their list is an
+/// upper bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Capability {
+    /// Reads the settings of its node.
+    Config,
+    /// Tells the time.
+    Clock,
+    /// Writes to the run's log.
+    Logging,
+    /// Sends events on.
+    Output,
+    /// Draws random bytes.
+    Random,
+    /// Remembers bytes between events.
+    State,
+}
+
+impl Capability {
+    /// The name of its interface in the contract.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::Clock => "clock",
+            Self::Logging => "logging",
+            Self::Output => "output",
+            Self::Random => "random",
+            Self::State => "state",
+        }
+    }
+}
+
+impl fmt::Display for Capability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What a component with these imports may use; all forbidden imports at once, if there are any.
+pub(super) fn capabilities<'a>(
+    imports: impl Iterator<Item = &'a str>,
+) -> Result<BTreeSet<Capability>, FunctionError> {
+    let mut granted = BTreeSet::new();
+    let mut forbidden = Vec::new();
+    for import in imports {
+        let interface = interface(import);
+        if interface == Some("types") {
+            continue; // gives names to types, and nothing to use
+        }
+        match interface.and_then(capability) {
+            Some(capability) => {
+                granted.insert(capability);
+            }
+            None => forbidden.push(import.to_owned()),
+        }
+    }
+    if forbidden.is_empty() {
+        Ok(granted)
+    } else {
+        Err(FunctionError::ForbiddenImports(forbidden))
+    }
+}
+
+/// The interface of an import that has the contract's package and version.
+fn interface(import: &str) -> Option<&str> {
+    let (interface, version) = import.strip_prefix("flow:function/")?.split_once('@')?;
+    // A later patch asks for nothing that an older host cannot give.
+    version.starts_with("0.1.").then_some(interface)
+}
+
+fn capability(interface: &str) -> Option<Capability> {
+    Some(match interface {
+        "config" => Capability::Config,
+        "clock" => Capability::Clock,
+        "logging" => Capability::Logging,
+        "output" => Capability::Output,
+        "random" => Capability::Random,
+        "state" => Capability::State,
+        _ => return None,
+    })
+}

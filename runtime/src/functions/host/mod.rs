@@ -1,0 +1,33 @@
+//! Runs functions: WebAssembly components in a sandbox, with limits on all they can use.
+//!
+//! A [`FunctionHost`] holds one compiler and one pool of memory for the whole engine. It
+//! [loads](FunctionHost::load) a component once; each node that runs it takes a
+//! [`FunctionWorker`], which keeps an instance warm and [handles](FunctionWorker::handle) one
+//! event at a time. The contract stands in `runtime/wit/function.wit`, and in words in
+//! `docs/specs/function-contract.md`.
+//!
+//! A call is synchronous and touches neither clock, chance nor store except through the
+//! [`CallWorld`] of its caller, so the live driver and the simulator run the same code.
+
+mod cache;
+mod contract;
+mod engine;
+mod error;
+mod imports;
+mod lent;
+mod limits;
+mod load;
+#[cfg(test)]
+mod tests;
+mod ticker;
+mod worker;
+
+pub use self::contract::{Capability, FunctionEvent, FunctionPayload, LogLevel};
+pub use self::engine::{FunctionHost, HostConfig, Metering};
+pub use self::error::{FunctionError, FunctionFailure};
+pub use self::imports::{
+    CallWorld, Emitted, LogLine, OutputCheck, StateChange, StateUnavailable, StateWrite,
+};
+pub use self::limits::Limits;
+pub use self::load::{CacheUse, FunctionInfo, LoadedFunction};
+pub use self::worker::{Call, CallCost, CallReport, FunctionWorker, Outcome, WorkerConfig};

@@ -1,0 +1,297 @@
+//! Runs one function for one node: keeps an instance warm, throws it away after a trap.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem::take;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use wasmtime::Store;
+
+use super::contract::{Function, FunctionEvent};
+use super::engine::{DebugLess, Metering};
+use super::error::FunctionFailure;
+use super::imports::{CallWorld, Done, Emitted, Imports, LogLine, OutputCheck, StateWrite, Terms};
+use super::lent::{Lent, lend};
+use super::limits::Limits;
+use super::load::LoadedFunction;
+
+/// How a node runs its function.
+#[derive(Debug, Clone, Default)]
+pub struct WorkerConfig {
+    /// The node's id; part of the ids of the events it emits.
+    pub name: String,
+    /// What a call may use.
+    pub limits: Limits,
+    /// The settings the function can read.
+    pub config: BTreeMap<String, String>,
+    /// The output ports it can emit on.
+    pub ports: BTreeSet<String>,
+    /// Looks at each event it emits.
+    pub check: Option<OutputCheck>,
+    /// Gives each event an instance of its own: nothing is left from one to the next, for some
+    /// 50 µs an event.
+    pub fresh_per_event: bool,
+    /// Events after which a warm instance is replaced.
+    pub recycle_after: Option<u32>,
+}
+
+/// An event to handle.
+pub struct Call<'a> {
+    /// The event; it stays with the caller, to be retried or dead-lettered.
+    pub event: &'a FunctionEvent,
+    /// The input port it arrived at.
+    pub port: &'a str,
+    /// Where time, chance and state come from.
+    pub world: &'a mut dyn CallWorld,
+}
+
+/// What came of a call.
+#[derive(Debug)]
+pub struct CallReport {
+    /// What the function did, or why nothing.
+    pub outcome: Result<Outcome, FunctionFailure>,
+    /// What it logged, also when it failed.
+    pub logs: Vec<LogLine>,
+    /// Log lines past the limit.
+    pub logs_dropped: u32,
+    /// What it used.
+    pub cost: CallCost,
+}
+
+/// What a function did with an event: all of it takes effect, or none.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// Events to send on, in their order.
+    pub emitted: Vec<Emitted>,
+    /// Changes to what the node remembers, one a key, sorted by key.
+    pub state_writes: Vec<StateWrite>,
+}
+
+/// What a call used. Times are for people: they differ from run to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallCost {
+    /// The time to start an instance; none when a warm one was there.
+    pub start_time: Option<Duration>,
+    /// The time in `handle`.
+    pub handle_time: Duration,
+    /// The most memory the instance had so far.
+    pub peak_bytes: u64,
+    /// Instructions, where the host counts them.
+    pub instructions: Option<u64>,
+    /// Calls back into the host.
+    pub host_calls: u32,
+}
+
+/// Runs one function for one node.
+///
+/// [`handle`](Self::handle) is synchronous: no import of the contract waits for anything, the
+/// simulator has no executor, and a synchronous call saves the switch of stacks that an
+/// asynchronous one needs. A task on tokio calls it as it calls any operator; it comes back within
+/// `time_millis_max`. Where that is long, call it from a thread that may block.
+#[derive(Debug)]
+pub struct FunctionWorker {
+    function: Arc<LoadedFunction>,
+    terms: Arc<Terms>,
+    fresh_per_event: bool,
+    recycle_after: Option<u32>,
+    instance: Option<Instance>,
+}
+
+#[derive(Debug)]
+struct Instance {
+    store: Store<Imports>,
+    function: DebugLess<Function>,
+    handled: u32,
+}
+
+impl FunctionWorker {
+    pub(super) fn new(function: Arc<LoadedFunction>, config: WorkerConfig) -> Self {
+        let WorkerConfig {
+            name,
+            limits,
+            config,
+            ports,
+            check,
+            fresh_per_event,
+            recycle_after,
+        } = config;
+        let terms = Arc::new(Terms {
+            name,
+            limits,
+            config,
+            ports,
+            check,
+        });
+        Self {
+            function,
+            terms,
+            fresh_per_event,
+            recycle_after,
+            instance: None,
+        }
+    }
+
+    /// The function it runs.
+    pub fn function(&self) -> &Arc<LoadedFunction> {
+        &self.function
+    }
+
+    /// Whether an instance is there for the next event.
+    pub fn is_warm(&self) -> bool {
+        self.instance.is_some()
+    }
+
+    /// Gives the instance back, as when the node is idle; the next event starts another.
+    pub fn cool_down(&mut self) {
+        self.instance = None;
+    }
+
+    /// Handles one event.
+    pub fn handle(&mut self, call: Call<'_>) -> CallReport {
+        let Call { event, port, world } = call;
+        let host = Arc::clone(&self.function.host);
+        let _ticking = host.ticking();
+
+        let mut start_time = None;
+        let mut instance = if let Some(warm) = self.instance.take() {
+            warm
+        } else {
+            let mut store = self.store();
+            let began = Instant::now(); // measuring only
+            let started = self.start(&mut store, world);
+            let elapsed = began.elapsed();
+            start_time = Some(elapsed);
+            match started {
+                Ok(function) => Instance {
+                    store,
+                    function: DebugLess(function),
+                    handled: 0,
+                },
+                Err(error) => {
+                    let failure = FunctionFailure::of(&error, &self.terms.limits, elapsed, false);
+                    return self.report(&mut store, Err(failure), start_time, Duration::ZERO);
+                }
+            }
+        };
+
+        let Instance {
+            store,
+            function,
+            handled,
+        } = &mut instance;
+        store.data_mut().done.cause_id.clone_from(&event.id);
+        let began = Instant::now(); // measuring only
+        let returned = self.arm(store).and_then(|()| {
+            lend(store, lent_place, world, |store| {
+                function.0.call_handle(store, event, port)
+            })
+        });
+        let handle_time = began.elapsed();
+        let warm = *handled > 0;
+        *handled = handled.saturating_add(1);
+
+        let (outcome, usable) = match returned {
+            Ok(Ok(())) => (Ok(()), true),
+            Ok(Err(failure)) => (Err(failure.into()), true),
+            // A trap may leave the instance's memory half-changed.
+            Err(error) => (
+                Err(FunctionFailure::of(
+                    &error,
+                    &self.terms.limits,
+                    handle_time,
+                    warm,
+                )),
+                false,
+            ),
+        };
+        let report = self.report(store, outcome, start_time, handle_time);
+        let worn = self
+            .recycle_after
+            .is_some_and(|events| instance.handled >= events);
+        if usable && !self.fresh_per_event && !worn {
+            self.instance = Some(instance);
+        }
+        report
+    }
+
+    fn store(&self) -> Store<Imports> {
+        let mut store = Store::new(
+            &self.function.host.engine,
+            Imports::new(Arc::clone(&self.terms)),
+        );
+        store.limiter(|imports| &mut imports.meter);
+        store
+    }
+
+    fn start(
+        &self,
+        store: &mut Store<Imports>,
+        world: &mut dyn CallWorld,
+    ) -> wasmtime::Result<Function> {
+        self.arm(store)?;
+        lend(store, lent_place, world, |store| {
+            self.function.pre.0.instantiate(store)
+        })
+    }
+
+    /// Sets what the next entry into the function may use.
+    fn arm(&self, store: &mut Store<Imports>) -> wasmtime::Result<()> {
+        let limits = &self.terms.limits;
+        match self.function.host.metering {
+            // One more than asked for: the present tick is already in part over.
+            Metering::Time => store.set_epoch_deadline(limits.time_millis_max.saturating_add(1)),
+            Metering::Instructions => store.set_fuel(limits.instructions_max)?,
+        }
+        Ok(())
+    }
+
+    /// Takes from the store what the call left there.
+    fn report(
+        &self,
+        store: &mut Store<Imports>,
+        outcome: Result<(), FunctionFailure>,
+        start_time: Option<Duration>,
+        handle_time: Duration,
+    ) -> CallReport {
+        let instructions = match self.function.host.metering {
+            Metering::Time => None,
+            Metering::Instructions => store
+                .get_fuel()
+                .ok()
+                .map(|left| self.terms.limits.instructions_max.saturating_sub(left)),
+        };
+        let imports = store.data_mut();
+        let done = take(&mut imports.done);
+        let cost = CallCost {
+            start_time,
+            handle_time,
+            peak_bytes: imports.meter.peak_bytes(),
+            instructions,
+            host_calls: done.host_calls,
+        };
+        let Done {
+            emitted,
+            writes,
+            logs,
+            logs_dropped,
+            ..
+        } = done;
+        let outcome = outcome.map(|()| Outcome {
+            emitted,
+            state_writes: writes
+                .into_iter()
+                .map(|(key, change)| StateWrite { key, change })
+                .collect(),
+        });
+        CallReport {
+            outcome,
+            logs,
+            logs_dropped,
+            cost,
+        }
+    }
+}
+
+fn lent_place(store: &mut Store<Imports>) -> &mut Lent {
+    &mut store.data_mut().world
+}
