@@ -11,6 +11,7 @@ pub mod format;
 pub mod graph;
 pub mod id;
 pub mod label;
+pub mod layout;
 pub mod pointer;
 pub mod units;
 pub mod value;

@@ -129,23 +129,33 @@ fn foreign(code: &str, input: &Value) -> Result<Vec<Value>, String> {
     use jaq_json::{Val, read};
     let read = |value: &Value| read::parse_single(value.to_json().as_bytes()).expect("JSON");
     let arena = Arena::default();
-    let defs = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
-    let modules = Loader::new(defs).load(&arena, File { code, path: () }).map_err(|_| "unreadable")?;
-    let funs = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
+    let defs = jaq_core::defs()
+        .chain(jaq_std::defs())
+        .chain(jaq_json::defs());
+    let modules = Loader::new(defs)
+        .load(&arena, File { code, path: () })
+        .map_err(|_| "unreadable")?;
+    let funs = jaq_core::funs()
+        .chain(jaq_std::funs())
+        .chain(jaq_json::funs());
     let filter = Compiler::default()
         .with_funs(funs)
         .with_global_vars(["$event"])
         .compile(modules)
-        .map_err(|errors| format!("{:?}", errors.iter().map(|(_, errors)| errors).collect::<Vec<_>>()))?;
+        .map_err(|errors| {
+            format!(
+                "{:?}",
+                errors.iter().map(|(_, errors)| errors).collect::<Vec<_>>()
+            )
+        })?;
     let vars = Vars::new([read(&env(Variable::Event).expect("given"))]);
     let context = Ctx::<JustLut<Val>>::new(&filter.lut, vars);
     filter
         .id
         .run((context, read(input)))
         .map(|output| match output.map_err(jaq_core::Exn::get_err) {
-            Ok(output) => {
-                Value::parse(output.to_string().as_bytes(), 1 << 20).map_err(|error| error.to_string())
-            }
+            Ok(output) => Value::parse(output.to_string().as_bytes(), 1 << 20)
+                .map_err(|error| error.to_string()),
             Err(Ok(error)) => Err(error.to_string()),
             Err(Err(_)) => Err("stopped".into()),
         })
@@ -154,7 +164,11 @@ fn foreign(code: &str, input: &Value) -> Result<Vec<Value>, String> {
 
 fn agree(left: &Result<Vec<Value>, EvalError>, right: &Result<Vec<Value>, EvalError>) -> bool {
     let same = |left: &[Value], right: &[Value]| {
-        left.len() == right.len() && left.iter().zip(right).all(|(a, b)| a.to_json() == b.to_json())
+        left.len() == right.len()
+            && left
+                .iter()
+                .zip(right)
+                .all(|(a, b)| a.to_json() == b.to_json())
     };
     match (left, right) {
         (Ok(left), Ok(right)) => same(left, right),

@@ -155,9 +155,16 @@ impl From<Cmp> for Op {
 pub(super) fn analyse(node: &Node, variables: &[Variable]) -> Analysis {
     let mut context = BTreeSet::new();
     for variable in variables {
-        context.insert(ContextRead { variable: *variable, pointer: Pointer::root() });
+        context.insert(ContextRead {
+            variable: *variable,
+            pointer: Pointer::root(),
+        });
     }
-    let all = Sources { fields: BTreeSet::from([Pointer::root()]), shapes: BTreeSet::new(), context };
+    let all = Sources {
+        fields: BTreeSet::from([Pointer::root()]),
+        shapes: BTreeSet::new(),
+        context,
+    };
     let nondet = node.any(&|node| matches!(node, Node::Global(Variable::Now)));
     Analysis {
         reads: all.clone(),
@@ -173,8 +180,15 @@ pub(super) fn analyse(node: &Node, variables: &[Variable]) -> Analysis {
         whole: true,
         emptiness: all.clone(),
         failure: all.clone(),
-        multiplicity: Multiplicity { may_be_none: true, may_be_many: true },
-        condition: Condition { fields: all, conjuncts: Vec::new(), complete: false },
+        multiplicity: Multiplicity {
+            may_be_none: true,
+            may_be_many: true,
+        },
+        condition: Condition {
+            fields: all,
+            conjuncts: Vec::new(),
+            complete: false,
+        },
         guard: Condition::default(),
         key: None,
         variables: variables.to_vec(),

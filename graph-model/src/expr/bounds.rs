@@ -89,7 +89,9 @@ pub(super) fn fits(value: &Value) -> Result<(), Limit> {
         *left = left.checked_sub(own).ok_or(Limit::Weight)?;
         match value {
             Value::Arr(_) | Value::Obj(_) if depth == 0 => Err(Limit::Depth),
-            Value::Arr(items) => items.iter().try_for_each(|item| take(item, depth - 1, left)),
+            Value::Arr(items) => items
+                .iter()
+                .try_for_each(|item| take(item, depth - 1, left)),
             Value::Obj(object) => object.iter().try_for_each(|(key, item)| {
                 *left = left.checked_sub(24 + key.len()).ok_or(Limit::Weight)?;
                 take(item, depth - 1, left)
@@ -98,7 +100,9 @@ pub(super) fn fits(value: &Value) -> Result<(), Limit> {
         }
     }
     match value {
-        Value::Arr(_) | Value::Obj(_) | Value::Str(_) => take(value, DEPTH_MAX, &mut { WEIGHT_MAX }),
+        Value::Arr(_) | Value::Obj(_) | Value::Str(_) => {
+            take(value, DEPTH_MAX, &mut { WEIGHT_MAX })
+        }
         _ => Ok(()),
     }
 }

@@ -141,9 +141,11 @@ const ALLOWED: &[(&str, &[usize])] = &[
 
 const CLOCK: &str = "it reads the clock; take the time of the event from `$event.time`";
 const INPUT: &str = "an expression sees one event; join or aggregate nodes bring events together";
-const OUTSIDE: &str = "it reaches outside of the expression; give the value as a field of the event";
+const OUTSIDE: &str =
+    "it reaches outside of the expression; give the value as a field of the event";
 const ZONE: &str = "it depends on the time zone of the machine; use `gmtime` or `strftime`";
-const ENDLESS: &str = "it may run for ever; use `map`, `reduce` or `..` over the event, or a script node";
+const ENDLESS: &str =
+    "it may run for ever; use `map`, `reduce` or `..` over the event, or a script node";
 const EXPLODES: &str = "its result may outgrow every bound; use a script node";
 
 /// Filters of jq that are refused, with the reason.
@@ -177,7 +179,9 @@ const REFUSED: &[(&str, &str)] = &[
 
 /// Answers the name as it stands in the table when a filter of that name takes that many arguments.
 pub(super) fn allowed(name: &str, arity: usize) -> Option<&'static str> {
-    arities(name).filter(|(_, arities)| arities.contains(&arity)).map(|(name, _)| name)
+    arities(name)
+        .filter(|(_, arities)| arities.contains(&arity))
+        .map(|(name, _)| name)
 }
 
 /// What to tell somebody who calls a filter that there is not.
@@ -192,7 +196,11 @@ pub(super) fn advice(name: &str, arity: usize) -> String {
         return (*reason).to_owned();
     }
     let near = nearest(name, ALLOWED.iter().map(|(name, _)| *name));
-    if near.is_empty() { "there is no filter of this name".into() } else { format!("did you mean {near}?") }
+    if near.is_empty() {
+        "there is no filter of this name".into()
+    } else {
+        format!("did you mean {near}?")
+    }
 }
 
 /// Whether jq has a filter of that name which expressions may not call.
@@ -207,12 +215,19 @@ pub(super) fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> S
         .filter(|(distance, known)| *distance <= 1 + known.len() / 4)
         .collect();
     near.sort_unstable();
-    let near: Vec<_> = near.iter().take(3).map(|(_, known)| format!("`{known}`")).collect();
+    let near: Vec<_> = near
+        .iter()
+        .take(3)
+        .map(|(_, known)| format!("`{known}`"))
+        .collect();
     near.join(" or ")
 }
 
 fn arities(name: &str) -> Option<(&'static str, &'static [usize])> {
-    ALLOWED.binary_search_by(|(known, _)| (*known).cmp(name)).ok().map(|at| ALLOWED[at])
+    ALLOWED
+        .binary_search_by(|(known, _)| (*known).cmp(name))
+        .ok()
+        .map(|at| ALLOWED[at])
 }
 
 /// How many letters to insert, remove or replace to make `a` from `b`.

@@ -134,7 +134,10 @@ pub(super) fn compile(node: &Node) -> Option<Fast> {
     if stream.factor() > FACTOR_MAX {
         return None;
     }
-    Some(Fast { grows: stream.grows(), stream })
+    Some(Fast {
+        grows: stream.grows(),
+        stream,
+    })
 }
 
 impl Fast {
@@ -162,17 +165,23 @@ impl Fast {
     }
 
     /// Up to `limit` outputs, and whether there are more.
-    pub(super) fn all(&self, input: &Value, env: &Env<'_>, limit: usize) -> Outcome<(Vec<Value>, bool)> {
+    pub(super) fn all(
+        &self,
+        input: &Value,
+        env: &Env<'_>,
+        limit: usize,
+    ) -> Outcome<(Vec<Value>, bool)> {
         let mut outputs = Vec::new();
         let mut more = false;
-        self.stream.run(input, &Frame { bound: None, env }, &mut |output| {
-            if outputs.len() == limit {
-                more = true;
-                return Ok(Flow::Done);
-            }
-            outputs.push(self.check(output)?);
-            Ok(Flow::More)
-        })?;
+        self.stream
+            .run(input, &Frame { bound: None, env }, &mut |output| {
+                if outputs.len() == limit {
+                    more = true;
+                    return Ok(Flow::Done);
+                }
+                outputs.push(self.check(output)?);
+                Ok(Flow::More)
+            })?;
         Ok((outputs, more))
     }
 
@@ -193,7 +202,10 @@ impl Fast {
 
 impl<'f> Frame<'f> {
     fn with(&'f self, slot: Slot, value: &'f Value) -> Frame<'f> {
-        Frame { bound: Some((slot, value, self)), env: self.env }
+        Frame {
+            bound: Some((slot, value, self)),
+            env: self.env,
+        }
     }
 
     fn get(&self, wanted: Slot) -> &'f Value {
@@ -239,7 +251,9 @@ fn both<A, B>(left: Outcome<A>, right: impl FnOnce() -> Outcome<B>) -> Outcome<(
 impl Op {
     fn run(&self, input: &Value, frame: &Frame<'_>) -> Outcome {
         match self {
-            Op::Id | Op::Const(_) | Op::Fields(_) | Op::Var(_) => Ok(self.look(input, frame)?.own()),
+            Op::Id | Op::Const(_) | Op::Fields(_) | Op::Var(_) => {
+                Ok(self.look(input, frame)?.own())
+            }
             Op::Global(variable) => Ok(frame.env.whole(*variable)),
             Op::GlobalField(variable, name) => Ok(frame.env.field(*variable, name)),
             Op::Path(head, steps) => {
@@ -304,9 +318,10 @@ impl Op {
                                 object.insert(key.clone(), value);
                                 Ok(())
                             }
-                            other => {
-                                error(format!("an object needs texts as keys, not {}", ops::brief(other)))
-                            }
+                            other => error(format!(
+                                "an object needs texts as keys, not {}",
+                                ops::brief(other)
+                            )),
                         }
                     })
                     .map(|((), ())| ());
@@ -326,7 +341,9 @@ impl Op {
                 Ok(Value::from(items))
             }
             Op::Neg(of) => ops::negate(of.look(input, frame)?.get()),
-            Op::Not | Op::And(..) | Op::Or(..) | Op::Cmp(..) => Ok(Value::Bool(self.test(input, frame)?)),
+            Op::Not | Op::And(..) | Op::Or(..) | Op::Cmp(..) => {
+                Ok(Value::Bool(self.test(input, frame)?))
+            }
             Op::Pipe(left, right) => right.run(left.look(input, frame)?.get(), frame),
             Op::Bind(of, slot, body) => {
                 let value = of.look(input, frame)?;
@@ -345,7 +362,9 @@ impl Op {
                     _ => op.apply(left.own(), right.own()),
                 }
             }
-            Op::If(branches, otherwise) => branch(branches, otherwise, input, frame)?.run(input, frame),
+            Op::If(branches, otherwise) => {
+                branch(branches, otherwise, input, frame)?.run(input, frame)
+            }
             Op::Try(body, catch) => match body.run(input, frame) {
                 Err(Stop::Error(thrown)) => match catch {
                     Some(catch) => catch.run(&thrown, frame),
@@ -384,9 +403,11 @@ impl Op {
             }
             Op::Unary(run) => run(input),
             Op::Binary(run, argument) => run(input, argument.look(input, frame)?.get()),
-            Op::Assign(..) | Op::Update(..) | Op::UpdateMath(..) | Op::UpdateAlt(..) | Op::Delete(_) => {
-                self.run_owned(input.clone(), frame)
-            }
+            Op::Assign(..)
+            | Op::Update(..)
+            | Op::UpdateMath(..)
+            | Op::UpdateAlt(..)
+            | Op::Delete(_) => self.run_owned(input.clone(), frame),
         }
     }
 
@@ -418,8 +439,15 @@ impl Op {
             }
             Op::Assign(places, of) => {
                 let new = of.run(&input, frame)?;
-                if let ([Place { part: PlacePart::Key(key), .. }], Value::Obj(object)) =
-                    (&**places, &mut input)
+                if let (
+                    [
+                        Place {
+                            part: PlacePart::Key(key),
+                            ..
+                        },
+                    ],
+                    Value::Obj(object),
+                ) = (&**places, &mut input)
                 {
                     Arc::make_mut(object).insert(key.clone(), new);
                     return Ok(input);
@@ -438,7 +466,9 @@ impl Op {
             }
             Op::UpdateAlt(places, of) => {
                 let other = of.run(&input, frame)?;
-                change(&mut input, places, &mut |held| Ok(if held.truthy() { held } else { other.clone() }))?;
+                change(&mut input, places, &mut |held| {
+                    Ok(if held.truthy() { held } else { other.clone() })
+                })?;
                 Ok(input)
             }
             Op::Delete(paths) => {
@@ -485,27 +515,35 @@ impl Op {
 
     /// An upper bound of how many times larger than its input the result is.
     fn factor(&self) -> u64 {
-        let sum =
-            |ops: &mut dyn Iterator<Item = &Op>| ops.fold(0u64, |sum, op| sum.saturating_add(op.factor()));
+        let sum = |ops: &mut dyn Iterator<Item = &Op>| {
+            ops.fold(0u64, |sum, op| sum.saturating_add(op.factor()))
+        };
         match self {
             Op::Text(parts) => sum(&mut parts.iter().filter_map(|part| match part {
                 TextPart::Op(op) => Some(op),
                 TextPart::Plain(_) => None,
             }))
             .max(1),
-            Op::Object(entries) => sum(&mut entries.iter().flat_map(|(key, value)| [key, value])).max(1),
+            Op::Object(entries) => {
+                sum(&mut entries.iter().flat_map(|(key, value)| [key, value])).max(1)
+            }
             Op::Collect(stream) | Op::Add(stream) => stream.factor(),
-            Op::Pipe(left, right) | Op::Bind(left, _, right) => left.factor().saturating_mul(right.factor()),
-            Op::Alt(left, right) | Op::Math(_, left, right) => left.factor().saturating_add(right.factor()),
+            Op::Pipe(left, right) | Op::Bind(left, _, right) => {
+                left.factor().saturating_mul(right.factor())
+            }
+            Op::Alt(left, right) | Op::Math(_, left, right) => {
+                left.factor().saturating_add(right.factor())
+            }
             Op::If(branches, otherwise) => {
                 sum(&mut branches.iter().map(|(_, then)| then).chain([&**otherwise]))
             }
-            Op::Try(body, catch) => {
-                body.factor().saturating_add(catch.as_ref().map_or(0, |catch| catch.factor()))
-            }
-            Op::Assign(_, of) | Op::Update(_, of) | Op::UpdateMath(_, _, of) | Op::UpdateAlt(_, of) => {
-                of.factor().saturating_add(1)
-            }
+            Op::Try(body, catch) => body
+                .factor()
+                .saturating_add(catch.as_ref().map_or(0, |catch| catch.factor())),
+            Op::Assign(_, of)
+            | Op::Update(_, of)
+            | Op::UpdateMath(_, _, of)
+            | Op::UpdateAlt(_, of) => of.factor().saturating_add(1),
             Op::Binary(_, argument) => argument.factor().saturating_add(1),
             _ => 1,
         }
@@ -526,8 +564,12 @@ impl Op {
             | Op::Math(..) => true,
             Op::Pipe(left, right) | Op::Alt(left, right) => left.grows() || right.grows(),
             Op::Bind(_, _, body) => body.grows(),
-            Op::If(branches, otherwise) => otherwise.grows() || branches.iter().any(|(_, then)| then.grows()),
-            Op::Try(body, catch) => body.grows() || catch.as_ref().is_some_and(|catch| catch.grows()),
+            Op::If(branches, otherwise) => {
+                otherwise.grows() || branches.iter().any(|(_, then)| then.grows())
+            }
+            Op::Try(body, catch) => {
+                body.grows() || catch.as_ref().is_some_and(|catch| catch.grows())
+            }
             // Products and sums of scalars are scalars; texts are bounded where they are made.
             Op::Assign(_, of) => !matches!(
                 **of,
@@ -601,9 +643,9 @@ impl Stream {
                 }
                 Ok(Flow::More)
             }
-            Stream::Pipe(left, right) => {
-                left.run(input, frame, &mut |between| right.run(&between, frame, sink))
-            }
+            Stream::Pipe(left, right) => left.run(input, frame, &mut |between| {
+                right.run(&between, frame, sink)
+            }),
         }
     }
 
@@ -636,7 +678,9 @@ fn field<'v>(value: &'v Value, key: &SmolStr) -> Outcome<&'v Value> {
 fn walk(head: &Value, steps: &[OpStep]) -> Outcome {
     let mut at = head;
     for step in steps {
-        let OpPart::Key(key) = &step.part else { continue };
+        let OpPart::Key(key) = &step.part else {
+            continue;
+        };
         at = match field(at, key) {
             Err(_) if step.optional => return Err(Stop::Empty),
             found => found?,
@@ -658,9 +702,9 @@ fn indices(
         let key = match &step.part {
             OpPart::Key(_) => Ok((None, None)),
             OpPart::Index(op) => run(op).map(|key| (Some(key), None)),
-            OpPart::Slice(from, to) => {
-                both(from.as_ref().map(run).transpose(), || to.as_ref().map(run).transpose())
-            }
+            OpPart::Slice(from, to) => both(from.as_ref().map(run).transpose(), || {
+                to.as_ref().map(run).transpose()
+            }),
         };
         keys = both(keys, || key).map(|(mut keys, key)| {
             keys.push(key);
@@ -671,7 +715,11 @@ fn indices(
 }
 
 /// Replaces what the places lead to; where the new value is empty, what was there is removed.
-fn change(value: &mut Value, places: &[Place], new: &mut dyn FnMut(Value) -> Outcome) -> Outcome<()> {
+fn change(
+    value: &mut Value,
+    places: &[Place],
+    new: &mut dyn FnMut(Value) -> Outcome,
+) -> Outcome<()> {
     let Some((place, below)) = places.split_first() else {
         *value = new(std::mem::take(value))?;
         return Ok(());
@@ -753,7 +801,9 @@ fn change(value: &mut Value, places: &[Place], new: &mut dyn FnMut(Value) -> Out
         _ if place.optional => {}
         (PlacePart::Key(key), other) => return ops::cannot_change(other, &Value::Str(key.clone())),
         (PlacePart::At(at), other) => return ops::cannot_change(other, &Value::Int(*at)),
-        (PlacePart::Each, other) => return error(format!("cannot iterate over {}", ops::brief(other))),
+        (PlacePart::Each, other) => {
+            return error(format!("cannot iterate over {}", ops::brief(other)));
+        }
     }
     Ok(())
 }
@@ -763,23 +813,41 @@ fn stream(node: &Node) -> Option<Stream> {
         return Some(Stream::One(op));
     }
     match node {
-        Node::Comma(left, right) => Some(Stream::Comma(Box::new(stream(left)?), Box::new(stream(right)?))),
-        Node::Pipe(left, right) => Some(Stream::Pipe(Box::new(stream(left)?), Box::new(stream(right)?))),
+        Node::Comma(left, right) => Some(Stream::Comma(
+            Box::new(stream(left)?),
+            Box::new(stream(right)?),
+        )),
+        Node::Pipe(left, right) => Some(Stream::Pipe(
+            Box::new(stream(left)?),
+            Box::new(stream(right)?),
+        )),
         Node::Path(head, path) => {
-            let at = path.iter().position(|step| matches!(step.part, StepPart::Each))?;
+            let at = path
+                .iter()
+                .position(|step| matches!(step.part, StepPart::Each))?;
             let (before, after) = (&path[..at], &path[at + 1..]);
             // Terms in later steps would see the elements instead of the input.
-            if after.iter().any(|step| matches!(step.part, StepPart::Index(_) | StepPart::Slice(..))) {
+            if after
+                .iter()
+                .any(|step| matches!(step.part, StepPart::Index(_) | StepPart::Slice(..)))
+            {
                 return None;
             }
-            let of =
-                if before.is_empty() { op(head)? } else { Op::Path(Box::new(op(head)?), steps(before)?) };
+            let of = if before.is_empty() {
+                op(head)?
+            } else {
+                Op::Path(Box::new(op(head)?), steps(before)?)
+            };
             let then = if after.is_empty() {
                 Stream::One(Op::Id)
             } else {
                 stream(&Node::Path(Box::new(Node::Id), after.to_vec()))?
             };
-            Some(Stream::Each { of, optional: path[at].optional, then: Box::new(then) })
+            Some(Stream::Each {
+                of,
+                optional: path[at].optional,
+                then: Box::new(then),
+            })
         }
         _ => None,
     }
@@ -804,7 +872,10 @@ fn op(node: &Node) -> Option<Op> {
         ),
         Node::Array(Some(of)) => Op::Collect(Box::new(stream(of)?)),
         Node::Object(entries) => Op::Object(
-            entries.iter().map(|(key, value)| Some((op(key)?, op(value)?))).collect::<Option<_>>()?,
+            entries
+                .iter()
+                .map(|(key, value)| Some((op(key)?, op(value)?)))
+                .collect::<Option<_>>()?,
         ),
         Node::Neg(of) => Op::Neg(boxed(of)?),
         Node::Pipe(left, right) => Op::Pipe(boxed(left)?, boxed(right)?),
@@ -821,7 +892,10 @@ fn op(node: &Node) -> Option<Op> {
         Node::Try(body, None) => Op::Try(boxed(body)?, None),
         Node::Try(body, Some(catch)) => Op::Try(boxed(body)?, Some(boxed(catch)?)),
         Node::If(branches, otherwise) => Op::If(
-            branches.iter().map(|(test, then)| Some((op(test)?, op(then)?))).collect::<Option<_>>()?,
+            branches
+                .iter()
+                .map(|(test, then)| Some((op(test)?, op(then)?)))
+                .collect::<Option<_>>()?,
             match otherwise {
                 Some(otherwise) => boxed(otherwise)?,
                 None => Box::new(Op::Id),
@@ -846,11 +920,16 @@ fn path_op(head: &Node, path: &[Step]) -> Option<Op> {
         return Some(Op::Fields(keys));
     }
     // Other variables need not be objects.
-    if let (Node::Global(variable @ (Variable::Event | Variable::Viewer)), [first, rest @ ..]) = (head, path)
+    if let (Node::Global(variable @ (Variable::Event | Variable::Viewer)), [first, rest @ ..]) =
+        (head, path)
         && let StepPart::Key(key) = &first.part
     {
         let field = Op::GlobalField(*variable, key.clone());
-        return Some(if rest.is_empty() { field } else { Op::Path(Box::new(field), steps(rest)?) });
+        return Some(if rest.is_empty() {
+            field
+        } else {
+            Op::Path(Box::new(field), steps(rest)?)
+        });
     }
     Some(Op::Path(boxed(head)?, steps(path)?))
 }
@@ -871,7 +950,10 @@ fn steps(path: &[Step]) -> Option<Box<[OpStep]>> {
                 }
                 StepPart::Each => return None,
             };
-            Some(OpStep { part, optional: step.optional })
+            Some(OpStep {
+                part,
+                optional: step.optional,
+            })
         })
         .collect()
 }
@@ -888,7 +970,10 @@ fn places(path: &Node) -> Option<Box<[Place]>> {
                     StepPart::Each => PlacePart::Each,
                     StepPart::Index(_) | StepPart::Slice(..) => return None,
                 };
-                Some(Place { part, optional: step.optional })
+                Some(Place {
+                    part,
+                    optional: step.optional,
+                })
             })
             .collect(),
         _ => None,
@@ -896,8 +981,13 @@ fn places(path: &Node) -> Option<Box<[Place]>> {
 }
 
 fn call(name: &str, args: &[Node]) -> Option<Op> {
-    let each =
-        |of: &Node, then: Stream| Some(Stream::Each { of: op(of)?, optional: false, then: Box::new(then) });
+    let each = |of: &Node, then: Stream| {
+        Some(Stream::Each {
+            of: op(of)?,
+            optional: false,
+            then: Box::new(then),
+        })
+    };
     let id = || Stream::One(Op::Id);
     Some(match (name, args) {
         ("empty", []) => Op::Empty,
@@ -905,14 +995,24 @@ fn call(name: &str, args: &[Node]) -> Option<Op> {
         ("error", [of]) => Op::Throw(boxed(of)?),
         ("not", []) => Op::Not,
         ("select", [test]) => Op::Select(boxed(test)?),
-        ("values", []) => {
-            Op::Select(Box::new(Op::Cmp(Cmp::Ne, Box::new(Op::Id), Box::new(Op::Const(Value::Null)))))
-        }
+        ("values", []) => Op::Select(Box::new(Op::Cmp(
+            Cmp::Ne,
+            Box::new(Op::Id),
+            Box::new(Op::Const(Value::Null)),
+        ))),
         ("map", [of]) => Op::Collect(Box::new(each(&Node::Id, stream(of)?)?)),
         ("add", []) => Op::Add(Box::new(each(&Node::Id, id())?)),
         ("add", [of]) => Op::Add(Box::new(stream(of)?)),
-        ("any" | "all", []) => Op::Any(Box::new(each(&Node::Id, id())?), Box::new(Op::Id), name == "any"),
-        ("any" | "all", [test]) => Op::Any(Box::new(each(&Node::Id, id())?), boxed(test)?, name == "any"),
+        ("any" | "all", []) => Op::Any(
+            Box::new(each(&Node::Id, id())?),
+            Box::new(Op::Id),
+            name == "any",
+        ),
+        ("any" | "all", [test]) => Op::Any(
+            Box::new(each(&Node::Id, id())?),
+            boxed(test)?,
+            name == "any",
+        ),
         ("any" | "all", [of, test]) => Op::Any(Box::new(stream(of)?), boxed(test)?, name == "any"),
         ("del", [path]) => {
             let mut paths = Vec::new();
@@ -945,15 +1045,21 @@ fn call(name: &str, args: &[Node]) -> Option<Op> {
             match name {
                 "has" => |value, key| ops::has(value, key).map(Value::Bool),
                 "contains" => |value, part| Ok(Value::Bool(ops::contains(value, part))),
-                "startswith" => {
-                    |value, fix| of_texts(value, fix, |text, fix| Value::Bool(text.starts_with(fix)))
+                "startswith" => |value, fix| {
+                    of_texts(value, fix, |text, fix| Value::Bool(text.starts_with(fix)))
+                },
+                "endswith" => {
+                    |value, fix| of_texts(value, fix, |text, fix| Value::Bool(text.ends_with(fix)))
                 }
-                "endswith" => |value, fix| of_texts(value, fix, |text, fix| Value::Bool(text.ends_with(fix))),
                 "ltrimstr" => |value, fix| {
-                    of_texts(value, fix, |text, fix| Value::str(text.strip_prefix(fix).unwrap_or(text)))
+                    of_texts(value, fix, |text, fix| {
+                        Value::str(text.strip_prefix(fix).unwrap_or(text))
+                    })
                 },
                 "rtrimstr" => |value, fix| {
-                    of_texts(value, fix, |text, fix| Value::str(text.strip_suffix(fix).unwrap_or(text)))
+                    of_texts(value, fix, |text, fix| {
+                        Value::str(text.strip_suffix(fix).unwrap_or(text))
+                    })
                 },
                 "split" => |value, separator| of_texts(value, separator, ops::split),
                 "join" => join,
@@ -993,7 +1099,9 @@ fn of_text(value: &Value, run: fn(&str) -> SmolStr) -> Outcome {
 fn of_texts(value: &Value, other: &Value, run: fn(&str, &str) -> Value) -> Outcome {
     match (value, other) {
         (Value::Str(text), Value::Str(other)) => Ok(run(text, other)),
-        (Value::Str(_), wrong) | (wrong, _) => error(format!("{} is not a text", ops::brief(wrong))),
+        (Value::Str(_), wrong) | (wrong, _) => {
+            error(format!("{} is not a text", ops::brief(wrong)))
+        }
     }
 }
 

@@ -41,7 +41,9 @@ pub(super) struct Filter {
 
 impl fmt::Debug for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Filter").field("globals", &self.globals).finish_non_exhaustive()
+        f.debug_struct("Filter")
+            .field("globals", &self.globals)
+            .finish_non_exhaustive()
     }
 }
 
@@ -50,7 +52,11 @@ pub(super) fn compile(code: &str, globals: Vec<Variable>) -> Result<Filter, Stri
     static DEFS: OnceLock<Vec<Def<&'static str>>> = OnceLock::new();
     let defs = DEFS.get_or_init(|| {
         let own = jaq_core::load::parse(PRELUDE, |parser| parser.defs()).unwrap_or_default();
-        jaq_core::defs().chain(own).chain(jaq_std::defs()).filter(pure).collect()
+        jaq_core::defs()
+            .chain(own)
+            .chain(jaq_std::defs())
+            .filter(pure)
+            .collect()
     });
     let arena = Arena::default();
     let modules = Loader::new(defs.iter().cloned())
@@ -61,8 +67,10 @@ pub(super) fn compile(code: &str, globals: Vec<Variable>) -> Result<Filter, Stri
         .with_global_vars(globals.iter().map(|variable| variable.name()))
         .compile(modules)
         .map_err(|errors| {
-            let names: Vec<_> =
-                errors.iter().flat_map(|(_, errors)| errors.iter().map(|(name, _)| *name)).collect();
+            let names: Vec<_> = errors
+                .iter()
+                .flat_map(|(_, errors)| errors.iter().map(|(name, _)| *name))
+                .collect();
             format!("{} is not known", names.join(", "))
         })?;
     Ok(Filter { filter, globals })
@@ -87,8 +95,17 @@ def mktime: parts | parts_moment;
 
 impl Filter {
     /// Up to `limit` outputs, and whether there are more.
-    pub(super) fn run(&self, input: &Value, env: &Env<'_>, limit: usize) -> Outcome<(Vec<Value>, bool)> {
-        let vars: Vec<Jv> = self.globals.iter().map(|variable| Jv::given(env.whole(*variable))).collect();
+    pub(super) fn run(
+        &self,
+        input: &Value,
+        env: &Env<'_>,
+        limit: usize,
+    ) -> Outcome<(Vec<Value>, bool)> {
+        let vars: Vec<Jv> = self
+            .globals
+            .iter()
+            .map(|variable| Jv::given(env.whole(*variable)))
+            .collect();
         let outputs = metered(|| {
             let context = Ctx::<JustLut<Jv>>::new(&self.filter.lut, Vars::new(vars));
             let mut outputs = Vec::new();
@@ -117,16 +134,25 @@ impl Filter {
 
 impl Jv {
     fn given(value: Value) -> Jv {
-        Jv { value, depth: DEPTH_MAX as u16 }
+        Jv {
+            value,
+            depth: DEPTH_MAX as u16,
+        }
     }
 
     fn flat(value: impl Into<Value>) -> Jv {
-        Jv { value: value.into(), depth: 1 }
+        Jv {
+            value: value.into(),
+            depth: 1,
+        }
     }
 
     /// A part of this value.
     fn part(&self, value: Value) -> Jv {
-        Jv { value, depth: self.depth.saturating_sub(1) }
+        Jv {
+            value,
+            depth: self.depth.saturating_sub(1),
+        }
     }
 
     /// A value around parts nested `below` deep.
@@ -135,7 +161,10 @@ impl Jv {
             meet(Limit::Depth);
             return Jv::flat(Value::Null);
         }
-        Jv { value, depth: below + 1 }
+        Jv {
+            value,
+            depth: below + 1,
+        }
     }
 
     fn calculate(self, other: Jv, op: ops::Math) -> ValR {
@@ -208,13 +237,19 @@ fn metered_order(left: &Value, right: &Value) -> Ordering {
         return Ordering::Equal;
     }
     let first = |pairs: &mut dyn Iterator<Item = (&Value, &Value)>| {
-        pairs.map(|(a, b)| metered_order(a, b)).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+        pairs
+            .map(|(a, b)| metered_order(a, b))
+            .find(|order| order.is_ne())
+            .unwrap_or(Ordering::Equal)
     };
     match (left, right) {
-        (Value::Arr(a), Value::Arr(b)) => first(&mut a.iter().zip(b.iter())).then(a.len().cmp(&b.len())),
-        (Value::Obj(a), Value::Obj(b)) => {
-            a.keys().cmp(b.keys()).then_with(|| first(&mut a.values().zip(b.values())))
+        (Value::Arr(a), Value::Arr(b)) => {
+            first(&mut a.iter().zip(b.iter())).then(a.len().cmp(&b.len()))
         }
+        (Value::Obj(a), Value::Obj(b)) => a
+            .keys()
+            .cmp(b.keys())
+            .then_with(|| first(&mut a.values().zip(b.values()))),
         _ => ops::order(left, right),
     }
 }
@@ -254,8 +289,10 @@ impl From<String> for Jv {
 impl From<Range<Option<Jv>>> for Jv {
     fn from(range: Range<Option<Jv>>) -> Jv {
         let bounds = [("start", range.start), ("end", range.end)];
-        let object: Object =
-            bounds.into_iter().filter_map(|(key, bound)| Some((key, bound?.value))).collect();
+        let object: Object = bounds
+            .into_iter()
+            .filter_map(|(key, bound)| Some((key, bound?.value)))
+            .collect();
         Jv::flat(object)
     }
 }
@@ -337,7 +374,10 @@ impl jaq_core::ValT for Jv {
         for (key, item) in entries {
             charge(1)?;
             let Value::Str(key) = key.value else {
-                return refused(format!("an object needs texts as keys, not {}", ops::brief(&key.value)));
+                return refused(format!(
+                    "an object needs texts as keys, not {}",
+                    ops::brief(&key.value)
+                ));
             };
             below = below.max(item.depth);
             object.insert(key, item.value);
@@ -350,7 +390,10 @@ impl jaq_core::ValT for Jv {
             return box_once(Err(error));
         }
         let below = self.depth.saturating_sub(1);
-        let part = move |value| Jv { value, depth: below };
+        let part = move |value| Jv {
+            value,
+            depth: below,
+        };
         match self.value {
             Value::Arr(items) => Box::new(
                 Arc::unwrap_or_clone(items)
@@ -363,7 +406,10 @@ impl jaq_core::ValT for Jv {
                     .into_iter()
                     .map(move |(key, item)| Ok((Jv::flat(key), part(item)))),
             ),
-            other => box_once(refused(format!("cannot iterate over {}", ops::brief(&other)))),
+            other => box_once(refused(format!(
+                "cannot iterate over {}",
+                ops::brief(&other)
+            ))),
         }
     }
 
@@ -380,14 +426,28 @@ impl jaq_core::ValT for Jv {
     fn range(self, range: Range<Option<&Jv>>) -> ValR {
         charge(1 + size(&self.value))?;
         let bound = |bound: Option<&'_ Jv>| bound.map(|bound| bound.value.clone());
-        let value = ops::slice(&self.value, bound(range.start).as_ref(), bound(range.end).as_ref());
-        Ok(Jv { value: value.map_err(thrown)?, depth: self.depth })
+        let value = ops::slice(
+            &self.value,
+            bound(range.start).as_ref(),
+            bound(range.end).as_ref(),
+        );
+        Ok(Jv {
+            value: value.map_err(thrown)?,
+            depth: self.depth,
+        })
     }
 
-    fn map_values<'a, I: Iterator<Item = ValX<'a>>>(self, opt: Opt, change: impl Fn(Jv) -> I) -> ValX<'a> {
+    fn map_values<'a, I: Iterator<Item = ValX<'a>>>(
+        self,
+        opt: Opt,
+        change: impl Fn(Jv) -> I,
+    ) -> ValX<'a> {
         charge(1 + size(&self.value))?;
         let mut below = self.depth.saturating_sub(1);
-        let part = |value| Jv { value, depth: self.depth.saturating_sub(1) };
+        let part = |value| Jv {
+            value,
+            depth: self.depth.saturating_sub(1),
+        };
         let mut keep = |item: Jv| {
             below = below.max(item.depth);
             item.value
@@ -414,7 +474,10 @@ impl jaq_core::ValT for Jv {
             }
             other => {
                 return opt.fail(Jv::flat(other), |other| {
-                    Exn::from(Error::str(format!("cannot iterate over {}", ops::brief(&other.value))))
+                    Exn::from(Error::str(format!(
+                        "cannot iterate over {}",
+                        ops::brief(&other.value)
+                    )))
                 });
             }
         };
@@ -429,7 +492,10 @@ impl jaq_core::ValT for Jv {
     ) -> ValX<'a> {
         charge(1)?;
         let depth = self.depth;
-        let part = |value| Jv { value, depth: depth.saturating_sub(1) };
+        let part = |value| Jv {
+            value,
+            depth: depth.saturating_sub(1),
+        };
         let mut below = depth.saturating_sub(1);
         let mut value = self.value;
         match (&mut value, &key.value) {
@@ -493,24 +559,45 @@ impl jaq_core::ValT for Jv {
         charge(1 + size(&self.value))?;
         let Value::Arr(mut items) = self.value else {
             return opt.fail(self, |held| {
-                Exn::from(Error::str(format!("cannot change a slice of {}", ops::brief(&held.value))))
+                Exn::from(Error::str(format!(
+                    "cannot change a slice of {}",
+                    ops::brief(&held.value)
+                )))
             });
         };
         let bound = |bound: Option<&'_ Jv>| bound.map(|bound| bound.value.clone());
-        let (from, to) = match ops::cut(bound(range.start).as_ref(), bound(range.end).as_ref(), items.len()) {
+        let (from, to) = match ops::cut(
+            bound(range.start).as_ref(),
+            bound(range.end).as_ref(),
+            items.len(),
+        ) {
             Ok(cut) => cut,
             Err(stop) => {
-                let held = Jv { value: Value::Arr(items), depth: self.depth };
+                let held = Jv {
+                    value: Value::Arr(items),
+                    depth: self.depth,
+                };
                 return opt.fail(held, |_| Exn::from(thrown(stop)));
             }
         };
-        let part = Jv { value: Value::from(items[from..to].to_vec()), depth: self.depth };
-        let new = change(part).next().transpose()?.unwrap_or_else(|| Jv::flat(Vec::new()));
+        let part = Jv {
+            value: Value::from(items[from..to].to_vec()),
+            depth: self.depth,
+        };
+        let new = change(part)
+            .next()
+            .transpose()?
+            .unwrap_or_else(|| Jv::flat(Vec::new()));
         let Value::Arr(parts) = new.value else {
-            return Err(Exn::from(Error::str("a slice of an array can only become an array")));
+            return Err(Exn::from(Error::str(
+                "a slice of an array can only become an array",
+            )));
         };
         Arc::make_mut(&mut items).splice(from..to, parts.iter().cloned());
-        Ok(Jv { value: Value::Arr(items), depth: self.depth.max(new.depth) })
+        Ok(Jv {
+            value: Value::Arr(items),
+            depth: self.depth.max(new.depth),
+        })
     }
 
     fn as_bool(&self) -> bool {
@@ -537,9 +624,17 @@ impl jaq_std::ValT for Jv {
         match self.value {
             Value::Arr(items) => {
                 let items = Arc::unwrap_or_clone(items).into_iter();
-                Ok(items.map(|value| Jv { value, depth: below }).collect())
+                Ok(items
+                    .map(|value| Jv {
+                        value,
+                        depth: below,
+                    })
+                    .collect())
             }
-            value => Err(Jv { value, depth: self.depth }),
+            value => Err(Jv {
+                value,
+                depth: self.depth,
+            }),
         }
     }
 
@@ -578,21 +673,30 @@ impl jaq_std::ValT for Jv {
 /// Natives of jaq without those that reach outside, some under another name because the prelude
 /// checks what they are given, and our own.
 fn natives() -> impl Iterator<Item = Fun<JustLut<Jv>>> {
-    let given = jaq_core::funs().chain(jaq_std::funs()).filter_map(|(name, args, native)| {
-        let name = match name {
-            "env" | "now" | "halt" | "debug_empty" | "stderr_empty" | "localtime" | "strflocaltime"
-            | "floor" | "round" | "ceil" => return None,
-            "gmtime" => "moment_parts",
-            "strftime" => "moment_text",
-            "todateiso8601" => "moment_iso",
-            "mktime" => "parts_moment",
-            name => name,
-        };
-        Some((name, args, native))
-    });
+    let given = jaq_core::funs()
+        .chain(jaq_std::funs())
+        .filter_map(|(name, args, native)| {
+            let name = match name {
+                "env" | "now" | "halt" | "debug_empty" | "stderr_empty" | "localtime"
+                | "strflocaltime" | "floor" | "round" | "ceil" => return None,
+                "gmtime" => "moment_parts",
+                "strftime" => "moment_text",
+                "todateiso8601" => "moment_iso",
+                "mktime" => "parts_moment",
+                name => name,
+            };
+            Some((name, args, native))
+        });
     given
-        .chain(OWN.iter().map(|(name, run)| native::run::<JustLut<Jv>>((*name, v(0), *run))))
-        .chain(OWN_UNARY.iter().map(|(name, run)| native::run::<JustLut<Jv>>((*name, v(1), *run))))
+        .chain(
+            OWN.iter()
+                .map(|(name, run)| native::run::<JustLut<Jv>>((*name, v(0), *run))),
+        )
+        .chain(
+            OWN_UNARY
+                .iter()
+                .map(|(name, run)| native::run::<JustLut<Jv>>((*name, v(1), *run))),
+        )
 }
 
 type Run = jaq_core::RunPtr<JustLut<Jv>>;
@@ -603,7 +707,10 @@ macro_rules! of_value {
             let run: fn(&Value) -> Outcome = $run;
             bome(charge(1 + size(&input.value)).and_then(|()| {
                 let value = run(&input.value).map_err(thrown)?;
-                Ok(Jv { value, depth: input.depth })
+                Ok(Jv {
+                    value,
+                    depth: input.depth,
+                })
             }))
         }
     };
@@ -616,7 +723,10 @@ macro_rules! of_two {
                 charge(1 + size(&input.value) + size(&argument.value))?;
                 let run: fn(&Value, &Value) -> Outcome = $run;
                 let value = run(&input.value, &argument.value).map_err(thrown)?;
-                Ok(Jv { value, depth: input.depth.max(argument.depth) })
+                Ok(Jv {
+                    value,
+                    depth: input.depth.max(argument.depth),
+                })
             })
         }
     };
@@ -624,12 +734,14 @@ macro_rules! of_two {
 
 const OWN: &[(&str, Run)] = &[
     ("length", of_value!(ops::length)),
-    ("tojson", of_value!(|value| Ok(Value::Str(ops::to_json(value)?)))),
+    (
+        "tojson",
+        of_value!(|value| Ok(Value::Str(ops::to_json(value)?))),
+    ),
     ("fromjson", |(_, input)| {
         bome(match &input.value {
-            Value::Str(text) => {
-                charge(1 + text.len()).and_then(|()| ops::from_json(text).map(Jv::given).map_err(thrown))
-            }
+            Value::Str(text) => charge(1 + text.len())
+                .and_then(|()| ops::from_json(text).map(Jv::given).map_err(thrown)),
             other => refused(format!("cannot read {} as JSON", ops::brief(other))),
         })
     }),
@@ -644,8 +756,14 @@ const OWN: &[(&str, Run)] = &[
 ];
 
 const OWN_UNARY: &[(&str, Run)] = &[
-    ("has", of_two!(|value, key| ops::has(value, key).map(Value::Bool))),
-    ("contains", of_two!(|value, part| Ok(Value::Bool(ops::contains(value, part))))),
+    (
+        "has",
+        of_two!(|value, key| ops::has(value, key).map(Value::Bool)),
+    ),
+    (
+        "contains",
+        of_two!(|value, part| Ok(Value::Bool(ops::contains(value, part)))),
+    ),
     ("indices", of_two!(ops::indices)),
     ("bsearch", of_two!(ops::bsearch)),
 ];

@@ -32,7 +32,8 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 pub use analysis::{
-    Analysis, Comparison, Condition, ContextRead, Key, Multiplicity, Op, Operand, OutputFlow, Rest, Sources,
+    Analysis, Comparison, Condition, ContextRead, Key, Multiplicity, Op, Operand, OutputFlow, Rest,
+    Sources,
 };
 pub use bounds::{CODE_MAX, Limit, NESTING_MAX, OPERATORS_MAX, STEPS_MAX, TERMS_MAX, WEIGHT_MAX};
 use fast::Fast;
@@ -151,14 +152,24 @@ impl Expr {
     /// Reads an expression that may use the variables `globals`.
     pub fn compile_with(code: &str, globals: &[Variable]) -> Result<Expr, ExprError> {
         let node = tree::read(code, globals)?;
-        let used = |variable: &Variable| node.any(&|node| matches!(node, Node::Global(used) if used == variable));
+        let used = |variable: &Variable| {
+            node.any(&|node| matches!(node, Node::Global(used) if used == variable))
+        };
         let globals: Vec<_> = Variable::ALL.into_iter().filter(used).collect();
         let program = match fast::compile(&node) {
             Some(fast) => Program::Fast(fast),
             None => Program::General(general(code, &globals)?),
         };
-        let compiled = Compiled { code: code.into(), globals, node, program, analysis: OnceLock::new() };
-        Ok(Expr { compiled: Arc::new(compiled) })
+        let compiled = Compiled {
+            code: code.into(),
+            globals,
+            node,
+            program,
+            analysis: OnceLock::new(),
+        };
+        Ok(Expr {
+            compiled: Arc::new(compiled),
+        })
     }
 
     /// The text it was compiled from.
@@ -185,7 +196,12 @@ impl Expr {
     }
 
     /// All outputs for `input`; more than `limit` are an error.
-    pub fn eval_all(&self, input: &Value, env: &Env<'_>, limit: usize) -> Result<Vec<Value>, EvalError> {
+    pub fn eval_all(
+        &self,
+        input: &Value,
+        env: &Env<'_>,
+        limit: usize,
+    ) -> Result<Vec<Value>, EvalError> {
         let outputs = match &self.compiled.program {
             Program::Fast(fast) => fast.all(input, env, limit),
             Program::General(filter) => filter.run(input, env, limit),
@@ -212,7 +228,9 @@ impl Expr {
     /// What it reads and which of it reaches which part of the output; computed when first asked for.
     pub fn analysis(&self) -> &Analysis {
         let compiled = &*self.compiled;
-        compiled.analysis.get_or_init(|| analysis::analyse(&compiled.node, &compiled.globals))
+        compiled
+            .analysis
+            .get_or_init(|| analysis::analyse(&compiled.node, &compiled.globals))
     }
 
     fn first(&self, input: &Value, env: &Env<'_>) -> Outcome {
@@ -227,7 +245,8 @@ impl Expr {
 }
 
 fn general(code: &str, globals: &[Variable]) -> Result<jaq::Filter, ExprError> {
-    jaq::compile(code, globals.to_vec()).map_err(|message| ExprError::new(code, 0..code.len(), message, ""))
+    jaq::compile(code, globals.to_vec())
+        .map_err(|message| ExprError::new(code, 0..code.len(), message, ""))
 }
 
 impl PartialEq for Expr {
@@ -251,7 +270,12 @@ impl fmt::Display for Expr {
 }
 
 impl Variable {
-    pub const ALL: [Variable; 4] = [Variable::Event, Variable::Viewer, Variable::State, Variable::Now];
+    pub const ALL: [Variable; 4] = [
+        Variable::Event,
+        Variable::Viewer,
+        Variable::State,
+        Variable::Now,
+    ];
 
     /// The name in expressions, with the leading `$`.
     pub fn name(self) -> &'static str {
@@ -271,26 +295,39 @@ impl<'a> Env<'a> {
     }
 
     pub fn new(bindings: &'a dyn Bindings) -> Env<'a> {
-        Env { bindings: Some(bindings) }
+        Env {
+            bindings: Some(bindings),
+        }
     }
 
     fn whole(&self, variable: Variable) -> Value {
-        self.bindings.and_then(|bindings| bindings.whole(variable)).unwrap_or_default()
+        self.bindings
+            .and_then(|bindings| bindings.whole(variable))
+            .unwrap_or_default()
     }
 
     fn field(&self, variable: Variable, name: &str) -> Value {
-        self.bindings.and_then(|bindings| bindings.field(variable, name)).unwrap_or_default()
+        self.bindings
+            .and_then(|bindings| bindings.field(variable, name))
+            .unwrap_or_default()
     }
 }
 
 impl fmt::Debug for Env<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Env").field("given", &self.bindings.is_some()).finish()
+        f.debug_struct("Env")
+            .field("given", &self.bindings.is_some())
+            .finish()
     }
 }
 
 impl ExprError {
-    fn new(code: &str, span: Range<usize>, message: impl Into<String>, hint: impl Into<String>) -> ExprError {
+    fn new(
+        code: &str,
+        span: Range<usize>,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> ExprError {
         let before = code.get(..span.start).unwrap_or(code);
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         ExprError {
@@ -306,7 +343,11 @@ impl ExprError {
 impl fmt::Display for ExprError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}: {}", self.line, self.column, self.message)?;
-        if self.hint.is_empty() { Ok(()) } else { write!(f, "; {}", self.hint) }
+        if self.hint.is_empty() {
+            Ok(())
+        } else {
+            write!(f, "; {}", self.hint)
+        }
     }
 }
 
@@ -330,6 +371,6 @@ fn message(thrown: &Value) -> String {
 }
 
 #[cfg(test)]
-mod tests;
-#[cfg(test)]
 mod agreement;
+#[cfg(test)]
+mod tests;

@@ -30,7 +30,10 @@ pub(super) fn brief(value: &Value) -> String {
         Value::Arr(_) => "an array".into(),
         Value::Obj(_) => "an object".into(),
         Value::Str(text) if text.chars().count() > 24 => {
-            format!("\"{}…\"", text.chars().take(24).collect::<String>().escape_debug())
+            format!(
+                "\"{}…\"",
+                text.chars().take(24).collect::<String>().escape_debug()
+            )
         }
         Value::Float(number) if !number.is_finite() => number.to_string(),
         other => other.to_json(),
@@ -58,7 +61,11 @@ impl Math {
     }
 
     fn refuse(self, left: &Value, right: &Value) -> Outcome {
-        error(format!("cannot calculate {} {self} {}", brief(left), brief(right)))
+        error(format!(
+            "cannot calculate {} {self} {}",
+            brief(left),
+            brief(right)
+        ))
     }
 }
 
@@ -113,7 +120,9 @@ fn mul(left: Value, right: Value) -> Outcome {
     Ok(match (left, right) {
         (Value::Int(a), Value::Int(b)) => whole_or_float(a.checked_mul(b), a as f64 * b as f64),
         (Value::Str(text), Value::Int(times)) | (Value::Int(times), Value::Str(text)) => {
-            let Ok(times @ 1..) = usize::try_from(times) else { return Ok(Value::Null) };
+            let Ok(times @ 1..) = usize::try_from(times) else {
+                return Ok(Value::Null);
+            };
             bounded(text.len().saturating_mul(times))?;
             Value::Str(text.repeat(times).into())
         }
@@ -175,7 +184,10 @@ pub(super) fn split(text: &str, separator: &str) -> Value {
     }
     if separator.is_empty() {
         let mut buffer = [0; 4];
-        return text.chars().map(|c| Value::str(&*c.encode_utf8(&mut buffer))).collect();
+        return text
+            .chars()
+            .map(|c| Value::str(&*c.encode_utf8(&mut buffer)))
+            .collect();
     }
     text.split(separator).map(Value::from).collect()
 }
@@ -189,7 +201,11 @@ fn whole_or_float(whole: Option<i64>, float: f64) -> Value {
 }
 
 pub(super) fn bounded(size: usize) -> Outcome<()> {
-    if size > WEIGHT_MAX { Err(Stop::Limit(Limit::Weight)) } else { Ok(()) }
+    if size > WEIGHT_MAX {
+        Err(Stop::Limit(Limit::Weight))
+    } else {
+        Ok(())
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -225,20 +241,32 @@ pub(super) fn order(left: &Value, right: &Value) -> Ordering {
     match (left, right) {
         (Value::Int(a), Value::Int(b)) => a.cmp(b),
         (Value::Int(_) | Value::Float(_), Value::Int(_) | Value::Float(_)) => {
-            let (a, b) = (left.as_f64().unwrap_or_default(), right.as_f64().unwrap_or_default());
-            a.partial_cmp(&b).unwrap_or(if a.is_nan() { Ordering::Less } else { Ordering::Greater })
+            let (a, b) = (
+                left.as_f64().unwrap_or_default(),
+                right.as_f64().unwrap_or_default(),
+            );
+            a.partial_cmp(&b).unwrap_or(if a.is_nan() {
+                Ordering::Less
+            } else {
+                Ordering::Greater
+            })
         }
         (Value::Str(a), Value::Str(b)) => a.cmp(b),
-        (Value::Arr(a), Value::Arr(b)) => orders(a.iter().zip(b.iter())).then(a.len().cmp(&b.len())),
-        (Value::Obj(a), Value::Obj(b)) => {
-            a.keys().cmp(b.keys()).then_with(|| orders(a.values().zip(b.values())))
+        (Value::Arr(a), Value::Arr(b)) => {
+            orders(a.iter().zip(b.iter())).then(a.len().cmp(&b.len()))
         }
+        (Value::Obj(a), Value::Obj(b)) => a
+            .keys()
+            .cmp(b.keys())
+            .then_with(|| orders(a.values().zip(b.values()))),
         _ => left.cmp(right),
     }
 }
 
 fn orders<'v>(mut pairs: impl Iterator<Item = (&'v Value, &'v Value)>) -> Ordering {
-    pairs.find_map(|(a, b)| Some(order(a, b)).filter(|order| order.is_ne())).unwrap_or(Ordering::Equal)
+    pairs
+        .find_map(|(a, b)| Some(order(a, b)).filter(|order| order.is_ne()))
+        .unwrap_or(Ordering::Equal)
 }
 
 /// `.[key]` without a value where there is nothing.
@@ -272,7 +300,11 @@ pub(super) fn position(index: &Value, len: usize) -> Option<usize> {
         Value::Float(index) if index.abs() < 9.0e15 => index.floor() as i64,
         _ => return None,
     };
-    let at = if index < 0 { index.checked_add(i64::try_from(len).ok()?)? } else { index };
+    let at = if index < 0 {
+        index.checked_add(i64::try_from(len).ok()?)?
+    } else {
+        index
+    };
     usize::try_from(at).ok().filter(|at| *at < len)
 }
 
@@ -286,14 +318,20 @@ pub(super) fn slice(value: &Value, start: Option<&Value>, end: Option<&Value>) -
         }
         Value::Str(text) => {
             let (from, to) = cut(start, end, text.chars().count())?;
-            Ok(Value::Str(text.chars().skip(from).take(to - from).collect()))
+            Ok(Value::Str(
+                text.chars().skip(from).take(to - from).collect(),
+            ))
         }
         other => error(format!("cannot take a slice of {}", brief(other))),
     }
 }
 
 /// Where a slice of something of `len` parts begins and ends.
-pub(super) fn cut(start: Option<&Value>, end: Option<&Value>, len: usize) -> Outcome<(usize, usize)> {
+pub(super) fn cut(
+    start: Option<&Value>,
+    end: Option<&Value>,
+    len: usize,
+) -> Outcome<(usize, usize)> {
     let bound = |index: Option<&Value>, none: usize, round: fn(f64) -> f64| match index {
         None | Some(Value::Null) => Ok(none),
         Some(Value::Int(_) | Value::Float(_)) => {
@@ -312,9 +350,15 @@ pub(super) fn cut(start: Option<&Value>, end: Option<&Value>, len: usize) -> Out
 pub(super) fn has(value: &Value, key: &Value) -> Outcome<bool> {
     match (value, key) {
         (Value::Obj(object), Value::Str(key)) => Ok(object.contains_key(key)),
-        (Value::Arr(items), Value::Int(_) | Value::Float(_)) => Ok(position(key, items.len()).is_some()),
+        (Value::Arr(items), Value::Int(_) | Value::Float(_)) => {
+            Ok(position(key, items.len()).is_some())
+        }
         (Value::Null, _) => Ok(false),
-        _ => error(format!("cannot look for the key {} in {}", brief(key), brief(value))),
+        _ => error(format!(
+            "cannot look for the key {} in {}",
+            brief(key),
+            brief(value)
+        )),
     }
 }
 
@@ -341,12 +385,12 @@ pub(super) fn keys(value: &Value) -> Outcome {
 pub(super) fn contains(value: &Value, part: &Value) -> bool {
     match (value, part) {
         (Value::Str(text), Value::Str(part)) => text.contains(part.as_str()),
-        (Value::Arr(items), Value::Arr(parts)) => {
-            parts.iter().all(|part| items.iter().any(|item| contains(item, part)))
-        }
-        (Value::Obj(object), Value::Obj(parts)) => {
-            parts.iter().all(|(key, part)| object.get(key).is_some_and(|held| contains(held, part)))
-        }
+        (Value::Arr(items), Value::Arr(parts)) => parts
+            .iter()
+            .all(|part| items.iter().any(|item| contains(item, part))),
+        (Value::Obj(object), Value::Obj(parts)) => parts
+            .iter()
+            .all(|(key, part)| object.get(key).is_some_and(|held| contains(held, part))),
         _ => equal(value, part),
     }
 }
@@ -368,9 +412,12 @@ pub(super) fn indices(value: &Value, part: &Value) -> Outcome {
             .filter(|(_, window)| window.iter().zip(parts.iter()).all(|(a, b)| equal(a, b)))
             .map(|(index, _)| index)
             .collect(),
-        (Value::Arr(items), part) => {
-            items.iter().enumerate().filter(|(_, item)| equal(item, part)).map(|(index, _)| index).collect()
-        }
+        (Value::Arr(items), part) => items
+            .iter()
+            .enumerate()
+            .filter(|(_, item)| equal(item, part))
+            .map(|(index, _)| index)
+            .collect(),
         _ => return cannot_index(value, part),
     })
 }
@@ -454,21 +501,30 @@ pub(super) fn rounded(value: &Value, round: fn(f64) -> f64) -> Outcome {
         Value::Int(_) => Ok(value.clone()),
         Value::Float(number) => {
             let number = round(*number);
-            Ok(if number.abs() < 9.2e18 { Value::Int(number as i64) } else { Value::Float(number) })
+            Ok(if number.abs() < 9.2e18 {
+                Value::Int(number as i64)
+            } else {
+                Value::Float(number)
+            })
         }
         other => error(format!("cannot round {}", brief(other))),
     }
 }
 
 pub(super) fn transpose(rows: &Value) -> Outcome {
-    let Value::Arr(rows) = rows else { return error(format!("cannot transpose {}", brief(rows))) };
+    let Value::Arr(rows) = rows else {
+        return error(format!("cannot transpose {}", brief(rows)));
+    };
     let Some(rows) = rows.iter().map(Value::as_array).collect::<Option<Vec<_>>>() else {
         return error("cannot transpose what is not an array of arrays");
     };
     let width = rows.iter().map(|row| row.len()).max().unwrap_or(0);
     bounded(width.saturating_mul(rows.len()).saturating_mul(32))?;
-    let column =
-        |at: usize| rows.iter().map(|row| row.get(at).cloned().unwrap_or_default()).collect::<Value>();
+    let column = |at: usize| {
+        rows.iter()
+            .map(|row| row.get(at).cloned().unwrap_or_default())
+            .collect::<Value>()
+    };
     Ok((0..width).map(column).collect())
 }
 
@@ -512,10 +568,14 @@ pub(super) fn bsearch(items: &Value, wanted: &Value) -> Outcome {
 pub(super) fn moment(value: &Value) -> Outcome {
     const SECONDS_MAX: f64 = 2.5e11;
     match value {
-        Value::Int(_) | Value::Float(_) if value.as_f64().is_some_and(|at| at.abs() < SECONDS_MAX) => {
+        Value::Int(_) | Value::Float(_)
+            if value.as_f64().is_some_and(|at| at.abs() < SECONDS_MAX) =>
+        {
             Ok(value.clone())
         }
-        Value::Int(_) | Value::Float(_) => error(format!("{value} is no time that a calendar reaches")),
+        Value::Int(_) | Value::Float(_) => {
+            error(format!("{value} is no time that a calendar reaches"))
+        }
         other => moment_parts(other),
     }
 }
@@ -530,7 +590,9 @@ pub(super) fn moment_parts(value: &Value) -> Outcome {
                 && whole(day, 1..=31)
                 && whole(hour, 0..=23)
                 && whole(minute, 0..=59)
-                && second.as_f64().is_some_and(|second| (0.0..60.0).contains(&second)) =>
+                && second
+                    .as_f64()
+                    .is_some_and(|second| (0.0..60.0).contains(&second)) =>
         {
             Ok(value.clone())
         }

@@ -106,7 +106,9 @@ impl Node {
                 Piece::Plain(_) => None,
             })),
             Node::Array(Some(one)) | Node::Neg(one) | Node::Label(_, one) => below.push(one),
-            Node::Object(entries) => below.extend(entries.iter().flat_map(|(key, value)| [key, value])),
+            Node::Object(entries) => {
+                below.extend(entries.iter().flat_map(|(key, value)| [key, value]))
+            }
             Node::Pipe(a, b)
             | Node::Comma(a, b)
             | Node::Alt(a, b)
@@ -172,30 +174,57 @@ struct Fanout {
 }
 
 impl Fanout {
-    const ONE: Fanout = Fanout { branches: 1, loops: 0 };
+    const ONE: Fanout = Fanout {
+        branches: 1,
+        loops: 0,
+    };
 
     fn times(self, other: Fanout) -> Fanout {
-        Fanout { branches: self.branches.saturating_mul(other.branches), loops: self.loops + other.loops }
+        Fanout {
+            branches: self.branches.saturating_mul(other.branches),
+            loops: self.loops + other.loops,
+        }
     }
 
     fn plus(self, other: Fanout) -> Fanout {
-        Fanout { branches: self.branches.saturating_add(other.branches), loops: self.loops.max(other.loops) }
+        Fanout {
+            branches: self.branches.saturating_add(other.branches),
+            loops: self.loops.max(other.loops),
+        }
     }
 }
 
 /// Reads and checks an expression in which `globals` may be used.
 pub(super) fn read(code: &str, globals: &[Variable]) -> Result<Node, ExprError> {
     if code.len() > CODE_MAX {
-        let message = format!("the expression is {} bytes long, more than {CODE_MAX}", code.len());
-        return Err(ExprError::new(code, 0..code.len(), message, "split it over several nodes"));
+        let message = format!(
+            "the expression is {} bytes long, more than {CODE_MAX}",
+            code.len()
+        );
+        return Err(ExprError::new(
+            code,
+            0..code.len(),
+            message,
+            "split it over several nodes",
+        ));
     }
     check_nesting(code)?;
-    let tokens = Lexer::new(code).lex().map_err(|errors| unreadable(code, &errors))?;
+    let tokens = Lexer::new(code)
+        .lex()
+        .map_err(|errors| unreadable(code, &errors))?;
     let mut operators = OPERATORS_MAX;
     check_operators(code, &tokens, &mut operators)?;
-    let term = Parser::new(&tokens).parse(Parser::term).map_err(|errors| unexpected(code, &errors))?;
+    let term = Parser::new(&tokens)
+        .parse(Parser::term)
+        .map_err(|errors| unexpected(code, &errors))?;
     check_depth(code, &term)?;
-    let mut reader = Reader { code, globals, slots: 0, nodes: 0, depth: 0 };
+    let mut reader = Reader {
+        code,
+        globals,
+        slots: 0,
+        nodes: 0,
+        depth: 0,
+    };
     let node = reader.node(&term, &None)?;
     let fanout = reader.fanout(&node)?;
     debug_assert!(fanout.branches <= BRANCHES_MAX, "checked at every node");
@@ -229,7 +258,12 @@ fn check_nesting(code: &str) -> Result<(), ExprError> {
         if open.len() > NESTING_MAX {
             let message = format!("brackets are nested more than {NESTING_MAX} deep");
             let end = at + 1;
-            return Err(ExprError::new(code, at..end, message, "split the expression over several nodes"));
+            return Err(ExprError::new(
+                code,
+                at..end,
+                message,
+                "split the expression over several nodes",
+            ));
         }
     }
     Ok(())
@@ -243,15 +277,29 @@ fn check_operators(code: &str, tokens: &[Token<&str>], left: &mut usize) -> Resu
             Tok::Word => {
                 matches!(
                     *text,
-                    "if" | "try" | "reduce" | "foreach" | "def" | "as" | "label" | "and" | "or" | "elif"
+                    "if" | "try"
+                        | "reduce"
+                        | "foreach"
+                        | "def"
+                        | "as"
+                        | "label"
+                        | "and"
+                        | "or"
+                        | "elif"
                 )
             }
             _ => false,
         };
         if counts {
             *left = left.checked_sub(1).ok_or_else(|| {
-                let message = format!("the expression has more than {OPERATORS_MAX} operators and keywords");
-                ExprError::new(code, load::span(code, text), message, "split it over several nodes")
+                let message =
+                    format!("the expression has more than {OPERATORS_MAX} operators and keywords");
+                ExprError::new(
+                    code,
+                    load::span(code, text),
+                    message,
+                    "split it over several nodes",
+                )
             })?;
         }
         match token {
@@ -275,7 +323,12 @@ fn check_depth(code: &str, term: &Term<&str>) -> Result<(), ExprError> {
     while let Some((term, depth)) = open.pop() {
         if depth > TERMS_MAX {
             let message = format!("the expression is nested more than {TERMS_MAX} deep");
-            return Err(ExprError::new(code, 0..code.len(), message, "split it over several nodes"));
+            return Err(ExprError::new(
+                code,
+                0..code.len(),
+                message,
+                "split it over several nodes",
+            ));
         }
         open.extend(below(term).into_iter().map(|term| (term, depth + 1)));
     }
@@ -297,14 +350,23 @@ fn below<'t>(term: &'t Term<&'t str>) -> Vec<&'t Term<&'t str>> {
     }
     let mut terms = Vec::new();
     match term {
-        Term::Id | Term::Recurse | Term::Num(_) | Term::Arr(None) | Term::Break(_) | Term::Var(_) => {}
+        Term::Id
+        | Term::Recurse
+        | Term::Num(_)
+        | Term::Arr(None)
+        | Term::Break(_)
+        | Term::Var(_) => {}
         Term::Str(_, parts) => terms.extend(parts.iter().filter_map(|part| match part {
             StrPart::Term(term) => Some(term),
             StrPart::Str(_) | StrPart::Char(_) => None,
         })),
         Term::Arr(Some(of)) | Term::Neg(of) | Term::Label(_, of) => terms.push(of),
         Term::Obj(entries) => {
-            terms.extend(entries.iter().flat_map(|(key, value)| [key].into_iter().chain(value)));
+            terms.extend(
+                entries
+                    .iter()
+                    .flat_map(|(key, value)| [key].into_iter().chain(value)),
+            );
         }
         Term::BinOp(left, op, right) => {
             terms.extend([&**left, &**right]);
@@ -401,7 +463,9 @@ fn unexpected(code: &str, errors: &[(Expect<&str>, Option<&Token<&str>>)]) -> Ex
     let hint = match (expect, code.get(span.clone())) {
         (_, Some("===" | "=")) => "compare with `==`",
         (_, Some("||")) => "write `or`",
-        (_, Some("import" | "include")) => "modules cannot be loaded; write the definition in place",
+        (_, Some("import" | "include")) => {
+            "modules cannot be loaded; write the definition in place"
+        }
         (Expect::ElseOrEnd, _) => "close `if` with `end`",
         _ => "",
     };
@@ -429,7 +493,11 @@ enum Meaning<'t> {
 
 #[expect(clippy::unnecessary_wraps, reason = "the outermost scope is none")]
 fn within<'t>(name: &'t str, means: Meaning<'t>, outer: &Scope<'t>) -> Scope<'t> {
-    Some(Rc::new(Frame { name, means, outer: outer.clone() }))
+    Some(Rc::new(Frame {
+        name,
+        means,
+        outer: outer.clone(),
+    }))
 }
 
 struct Reader<'c> {
@@ -444,7 +512,12 @@ struct Reader<'c> {
 const NODES_MAX: usize = 4_000;
 
 impl<'c> Reader<'c> {
-    fn fail<T>(&self, at: &str, message: impl Into<String>, hint: impl Into<String>) -> Result<T, ExprError> {
+    fn fail<T>(
+        &self,
+        at: &str,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Result<T, ExprError> {
         Err(ExprError::new(self.code, self.span(at), message, hint))
     }
 
@@ -457,7 +530,11 @@ impl<'c> Reader<'c> {
         self.slots
     }
 
-    fn boxed<'t>(&mut self, term: &'t Term<&'t str>, scope: &Scope<'t>) -> Result<Box<Node>, ExprError>
+    fn boxed<'t>(
+        &mut self,
+        term: &'t Term<&'t str>,
+        scope: &Scope<'t>,
+    ) -> Result<Box<Node>, ExprError>
     where
         'c: 't,
     {
@@ -470,13 +547,15 @@ impl<'c> Reader<'c> {
     {
         self.nodes += 1;
         if self.nodes > NODES_MAX {
-            let message =
-                format!("the expression has more than {NODES_MAX} parts once definitions are expanded");
+            let message = format!(
+                "the expression has more than {NODES_MAX} parts once definitions are expanded"
+            );
             return self.fail(self.code, message, "split it over several nodes");
         }
         if self.depth == TERMS_MAX {
-            let message =
-                format!("the expression is nested more than {TERMS_MAX} deep once definitions are expanded");
+            let message = format!(
+                "the expression is nested more than {TERMS_MAX} deep once definitions are expanded"
+            );
             return self.fail(self.code, message, "split it over several nodes");
         }
         self.depth += 1;
@@ -505,34 +584,56 @@ impl<'c> Reader<'c> {
             Term::BinOp(left, op, right) => self.operation(left, op, right, scope)?,
             Term::Label(name, body) => {
                 let slot = self.slot();
-                Node::Label(slot, self.boxed(body, &within(name, Meaning::Label(slot), scope))?)
+                Node::Label(
+                    slot,
+                    self.boxed(body, &within(name, Meaning::Label(slot), scope))?,
+                )
             }
-            Term::Break(name) => match find(scope, name, |means| matches!(means, Meaning::Label(_))) {
-                Some(Frame { means: Meaning::Label(slot), .. }) => Node::Break(*slot),
-                _ => {
-                    return self.fail(
-                        name,
-                        format!("there is no label `{name}`"),
-                        "write `label $name | …` around it",
-                    );
+            Term::Break(name) => {
+                match find(scope, name, |means| matches!(means, Meaning::Label(_))) {
+                    Some(Frame {
+                        means: Meaning::Label(slot),
+                        ..
+                    }) => Node::Break(*slot),
+                    _ => {
+                        return self.fail(
+                            name,
+                            format!("there is no label `{name}`"),
+                            "write `label $name | …` around it",
+                        );
+                    }
                 }
-            },
-            Term::Fold(kind, source, pattern, args) => self.fold(kind, source, pattern, args, scope)?,
+            }
+            Term::Fold(kind, source, pattern, args) => {
+                self.fold(kind, source, pattern, args, scope)?
+            }
             Term::TryCatch(body, catch) => {
                 let body = self.boxed(body, scope)?;
-                Node::Try(body, catch.as_ref().map(|catch| self.boxed(catch, scope)).transpose()?)
+                Node::Try(
+                    body,
+                    catch
+                        .as_ref()
+                        .map(|catch| self.boxed(catch, scope))
+                        .transpose()?,
+                )
             }
             Term::IfThenElse(branches, otherwise) => {
                 let branches = branches
                     .iter()
                     .map(|(test, then)| Ok((self.node(test, scope)?, self.node(then, scope)?)))
                     .collect::<Result<_, _>>()?;
-                Node::If(branches, otherwise.as_ref().map(|node| self.boxed(node, scope)).transpose()?)
+                Node::If(
+                    branches,
+                    otherwise
+                        .as_ref()
+                        .map(|node| self.boxed(node, scope))
+                        .transpose()?,
+                )
             }
             Term::Def(defs, body) => {
-                let scope = defs
-                    .iter()
-                    .fold(scope.clone(), |scope, def| within(def.name, Meaning::Definition(def), &scope));
+                let scope = defs.iter().fold(scope.clone(), |scope, def| {
+                    within(def.name, Meaning::Definition(def), &scope)
+                });
                 self.node(body, &scope)?
             }
             Term::Call(name, args) => self.call(name, args, scope)?,
@@ -555,11 +656,16 @@ impl<'c> Reader<'c> {
                             StepPart::Slice(bound(from)?, bound(to)?)
                         }
                     };
-                    steps.push(Step { part, optional: matches!(opt, Opt::Optional) });
+                    steps.push(Step {
+                        part,
+                        optional: matches!(opt, Opt::Optional),
+                    });
                 }
                 match *head {
                     // `.a` and then `.b` is one path; indices see the same input in both.
-                    Node::Path(head, before) => Node::Path(head, before.into_iter().chain(steps).collect()),
+                    Node::Path(head, before) => {
+                        Node::Path(head, before.into_iter().chain(steps).collect())
+                    }
                     head => Node::Path(Box::new(head), steps),
                 }
             }
@@ -580,7 +686,11 @@ impl<'c> Reader<'c> {
             Some(name) => match builtins::allowed(name, 0) {
                 Some(known) => Some(known),
                 None => {
-                    return self.fail(name, format!("unknown format `{name}`"), builtins::advice(name, 0));
+                    return self.fail(
+                        name,
+                        format!("unknown format `{name}`"),
+                        builtins::advice(name, 0),
+                    );
                 }
             },
         };
@@ -618,9 +728,10 @@ impl<'c> Reader<'c> {
         let mut nodes = Vec::with_capacity(entries.len());
         for (key, value) in entries {
             nodes.push(match (key, value) {
-                (Term::Var(name), None) => {
-                    (Node::Const(Value::str(name.trim_start_matches('$'))), self.variable(name, scope)?)
-                }
+                (Term::Var(name), None) => (
+                    Node::Const(Value::str(name.trim_start_matches('$'))),
+                    self.variable(name, scope)?,
+                ),
                 (key, Some(value)) => (self.node(key, scope)?, self.node(value, scope)?),
                 (key, None) => {
                     let key = self.node(key, scope)?;
@@ -628,7 +739,16 @@ impl<'c> Reader<'c> {
                         Node::Const(Value::Str(key)) => StepPart::Key(key.clone()),
                         other => StepPart::Index(other.clone()),
                     };
-                    (key, Node::Path(Box::new(Node::Id), vec![Step { part, optional: false }]))
+                    (
+                        key,
+                        Node::Path(
+                            Box::new(Node::Id),
+                            vec![Step {
+                                part,
+                                optional: false,
+                            }],
+                        ),
+                    )
                 }
             });
         }
@@ -683,15 +803,21 @@ impl<'c> Reader<'c> {
         let source = self.boxed(source, scope)?;
         let (pattern, inner) = self.pattern(pattern, scope, scope)?;
         match (kind, args) {
-            ("reduce", [init, update]) => {
-                Ok(Node::Reduce(source, pattern, self.boxed(init, scope)?, self.boxed(update, &inner)?))
-            }
+            ("reduce", [init, update]) => Ok(Node::Reduce(
+                source,
+                pattern,
+                self.boxed(init, scope)?,
+                self.boxed(update, &inner)?,
+            )),
             ("foreach", [init, update, extract @ ..]) if extract.len() <= 1 => Ok(Node::Foreach(
                 source,
                 pattern,
                 self.boxed(init, scope)?,
                 self.boxed(update, &inner)?,
-                extract.first().map(|extract| self.boxed(extract, &inner)).transpose()?,
+                extract
+                    .first()
+                    .map(|extract| self.boxed(extract, &inner))
+                    .transpose()?,
             )),
             _ => self.fail(
                 kind,
@@ -715,7 +841,10 @@ impl<'c> Reader<'c> {
         let parts = match pattern {
             ParsedPattern::Var(name) => {
                 let slot = self.slot();
-                return Ok((Pattern::Var(slot), within(name, Meaning::Variable(slot), &scope)));
+                return Ok((
+                    Pattern::Var(slot),
+                    within(name, Meaning::Variable(slot), &scope),
+                ));
             }
             ParsedPattern::Arr(items) => items
                 .iter()
@@ -743,8 +872,10 @@ impl<'c> Reader<'c> {
     where
         'c: 't,
     {
-        if let Some(Frame { means: Meaning::Variable(slot), .. }) =
-            find(scope, name, |means| matches!(means, Meaning::Variable(_)))
+        if let Some(Frame {
+            means: Meaning::Variable(slot),
+            ..
+        }) = find(scope, name, |means| matches!(means, Meaning::Variable(_)))
         {
             return Ok(Node::Var(*slot));
         }
@@ -753,12 +884,20 @@ impl<'c> Reader<'c> {
             return Ok(Node::Global(*variable));
         }
         if builtins::refused(name, 0) {
-            return self.fail(name, format!("`{name}` cannot be used"), builtins::advice(name, 0));
+            return self.fail(
+                name,
+                format!("`{name}` cannot be used"),
+                builtins::advice(name, 0),
+            );
         }
         let hint = if Variable::ALL.iter().any(|variable| variable.name() == name) {
             "it has no value in this place".to_owned()
         } else {
-            let mut names: Vec<&str> = self.globals.iter().map(|variable| variable.name()).collect();
+            let mut names: Vec<&str> = self
+                .globals
+                .iter()
+                .map(|variable| variable.name())
+                .collect();
             let mut at = scope;
             while let Some(frame) = at {
                 names.extend(matches!(frame.means, Meaning::Variable(_)).then_some(frame.name));
@@ -789,10 +928,17 @@ impl<'c> Reader<'c> {
             Meaning::Variable(_) | Meaning::Label(_) => false,
         };
         match find(scope, name, callable) {
-            Some(Frame { means: Meaning::Definition(def), outer, .. }) => {
+            Some(Frame {
+                means: Meaning::Definition(def),
+                outer,
+                ..
+            }) => {
                 return self.expand(def, args, scope, outer);
             }
-            Some(Frame { means: Meaning::Filter(term, inner), .. }) => return self.node(term, inner),
+            Some(Frame {
+                means: Meaning::Filter(term, inner),
+                ..
+            }) => return self.node(term, inner),
             Some(_) => {
                 return self.fail(
                     name,
@@ -803,17 +949,28 @@ impl<'c> Reader<'c> {
             None => {}
         }
         let Some(known) = builtins::allowed(name, arity) else {
-            let problem = if builtins::refused(name, arity) { "cannot be used" } else { "is not known" };
-            return self.fail(name, format!("the filter `{name}` {problem}"), builtins::advice(name, arity));
+            let problem = if builtins::refused(name, arity) {
+                "cannot be used"
+            } else {
+                "is not known"
+            };
+            return self.fail(
+                name,
+                format!("the filter `{name}` {problem}"),
+                builtins::advice(name, arity),
+            );
         };
         Ok(match known {
             "null" => Node::Const(Value::Null),
             "true" => Node::Const(Value::Bool(true)),
             "false" => Node::Const(Value::Bool(false)),
             "recurse" => Node::Recurse,
-            known => {
-                Node::Call(known, args.iter().map(|arg| self.node(arg, scope)).collect::<Result<_, _>>()?)
-            }
+            known => Node::Call(
+                known,
+                args.iter()
+                    .map(|arg| self.node(arg, scope))
+                    .collect::<Result<_, _>>()?,
+            ),
         })
     }
 
@@ -840,23 +997,30 @@ impl<'c> Reader<'c> {
             }
         }
         let body = self.node(&def.body, &inner)?;
-        Ok(bound
-            .into_iter()
-            .rev()
-            .fold(body, |body, (slot, value)| Node::Bind(value, Pattern::Var(slot), Box::new(body))))
+        Ok(bound.into_iter().rev().fold(body, |body, (slot, value)| {
+            Node::Bind(value, Pattern::Var(slot), Box::new(body))
+        }))
     }
 
     /// Refuses what would multiply its outputs beyond the bounds.
     fn fanout(&self, node: &Node) -> Result<Fanout, ExprError> {
         let product = |nodes: &[&Node]| {
-            nodes.iter().try_fold(Fanout::ONE, |all, node| Ok(all.times(self.fanout(node)?)))
+            nodes
+                .iter()
+                .try_fold(Fanout::ONE, |all, node| Ok(all.times(self.fanout(node)?)))
         };
-        let each = Fanout { branches: 1, loops: 1 };
+        let each = Fanout {
+            branches: 1,
+            loops: 1,
+        };
         let fanout = match node {
             Node::Comma(a, b) => self.fanout(a)?.plus(self.fanout(b)?),
             Node::Alt(a, b) => {
                 let (a, b) = (self.fanout(a)?, self.fanout(b)?);
-                Fanout { branches: a.branches.max(b.branches), loops: a.loops.max(b.loops) }
+                Fanout {
+                    branches: a.branches.max(b.branches),
+                    loops: a.loops.max(b.loops),
+                }
             }
             Node::Recurse => each,
             Node::Array(Some(of)) => {
@@ -869,7 +1033,9 @@ impl<'c> Reader<'c> {
                     all = all.times(match &step.part {
                         StepPart::Each => each,
                         StepPart::Index(node) => self.fanout(node)?,
-                        StepPart::Slice(from, to) => product(&from.iter().chain(to).collect::<Vec<_>>())?,
+                        StepPart::Slice(from, to) => {
+                            product(&from.iter().chain(to).collect::<Vec<_>>())?
+                        }
                         StepPart::Key(_) | StepPart::At(_) => Fanout::ONE,
                     });
                 }
@@ -899,7 +1065,11 @@ impl<'c> Reader<'c> {
                 }
             }
             Node::Reduce(source, _, init, update) => {
-                let (source, init, update) = (self.fanout(source)?, self.fanout(init)?, self.fanout(update)?);
+                let (source, init, update) = (
+                    self.fanout(source)?,
+                    self.fanout(init)?,
+                    self.fanout(update)?,
+                );
                 if source.loops > 0 && (update.branches > 1 || update.loops > 0) {
                     return self.fail(
                         self.code,
@@ -911,7 +1081,11 @@ impl<'c> Reader<'c> {
                 (0..source.branches.min(64)).fold(init, |all, _| all.times(update))
             }
             Node::Foreach(source, _, init, update, extract) => {
-                let (source, init, update) = (self.fanout(source)?, self.fanout(init)?, self.fanout(update)?);
+                let (source, init, update) = (
+                    self.fanout(source)?,
+                    self.fanout(init)?,
+                    self.fanout(update)?,
+                );
                 if update.branches > 1 || update.loops > 0 {
                     return self.fail(
                         self.code,
@@ -930,13 +1104,15 @@ impl<'c> Reader<'c> {
                 match (*name, args.len()) {
                     ("first" | "last", 1)
                     | (
-                        "map" | "map_values" | "walk" | "with_entries" | "add" | "any" | "all" | "isempty"
-                        | "sort_by" | "group_by" | "unique_by" | "min_by" | "max_by" | "del" | "pick",
+                        "map" | "map_values" | "walk" | "with_entries" | "add" | "any" | "all"
+                        | "isempty" | "sort_by" | "group_by" | "unique_by" | "min_by" | "max_by"
+                        | "del" | "pick",
                         _,
                     ) => Fanout::ONE,
-                    ("path" | "paths" | "match" | "capture" | "scan" | "splits" | "fromjson", _) => {
-                        inner.times(each)
-                    }
+                    (
+                        "path" | "paths" | "match" | "capture" | "scan" | "splits" | "fromjson",
+                        _,
+                    ) => inner.times(each),
                     _ => inner,
                 }
             }
