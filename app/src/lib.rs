@@ -1,1 +1,4 @@
 //! The designer as a library (egui).
+
+pub mod canvas;
+pub mod theme;
