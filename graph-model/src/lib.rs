@@ -13,5 +13,6 @@ pub mod id;
 pub mod label;
 pub mod layout;
 pub mod pointer;
+pub mod schema;
 pub mod units;
 pub mod value;
