@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::pointer::Pointer;
 use crate::value;
 
 fn key() -> impl Strategy<Value = &'static str> {
@@ -92,7 +93,7 @@ pub(super) fn quick() -> impl Strategy<Value = String> {
             1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("\"<\\({a})-\\({b})>\"")),
             1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} as $x | {b} | [., $x])")),
             1 => inner.clone().prop_map(|a| format!("({a})?")),
-            1 => inner.clone().prop_map(|a| format!("(try {a} catch 7)")),
+            1 => inner.clone().prop_map(|a| format!("(try {a} catch [.])")),
             1 => (path(), inner.clone()).prop_map(|(path, a)| format!("{path}[{a}]")),
             1 => (path(), inner).prop_map(|(path, a)| format!("{path}[{a}:]")),
         ]
@@ -247,5 +248,182 @@ proptest! {
                 );
             }
         }
+    }
+}
+
+/// Every scalar and every empty container of a value, with its place.
+fn leaves(value: &Value) -> Vec<(Pointer, Value)> {
+    fn take(value: &Value, at: &Pointer, into: &mut Vec<(Pointer, Value)>) {
+        match value {
+            Value::Arr(items) if !items.is_empty() => {
+                items
+                    .iter()
+                    .enumerate()
+                    .for_each(|(index, item)| take(item, &at.child(index.to_string()), into));
+            }
+            Value::Obj(object) if !object.is_empty() => {
+                object
+                    .iter()
+                    .for_each(|(key, item)| take(item, &at.child(key.clone()), into));
+            }
+            leaf => into.push((at.clone(), leaf.clone())),
+        }
+    }
+    let mut all = Vec::new();
+    take(value, &Pointer::root(), &mut all);
+    all
+}
+
+/// Every place in a value.
+fn places_in(value: &Value) -> Vec<Pointer> {
+    let mut all: Vec<_> = leaves(value).into_iter().map(|(at, _)| at).collect();
+    let mut above: Vec<_> = all.clone();
+    while let Some(at) = above.pop() {
+        if let Some(parent) = at.parent() {
+            all.push(parent.clone());
+            above.push(parent);
+        }
+    }
+    all.sort();
+    all.dedup();
+    all
+}
+
+/// What differs between two runs must be what the analysis says the change may reach.
+fn explain(
+    code: &str,
+    before: &Value,
+    after: &Value,
+    changed: &Pointer,
+    comes: bool,
+) -> Result<(), String> {
+    let Ok(expr) = Expr::compile(code) else {
+        return Ok(());
+    };
+    let analysis = expr.analysis();
+    let env = Env::new(&env);
+    let (one, two) = (expr.eval(before, &env), expr.eval(after, &env));
+    let touched = |sources: &Sources| sources.touched_by(changed, comes);
+    let failed = |result: &Result<Value, EvalError>| matches!(result, Err(error) if *error != EvalError::NoOutput);
+    if failed(&one) != failed(&two) && !touched(&analysis.failure) && !touched(&analysis.emptiness)
+    {
+        return Err(format!("fails: {one:?} and {two:?}"));
+    }
+    if failed(&one) || failed(&two) {
+        return Ok(());
+    }
+    let all = |value| {
+        expr.eval_all(value, &env, 1000)
+            .map_or(0, |outputs| outputs.len())
+    };
+    let (some, others) = (all(before), all(after));
+    if some != others && !touched(&analysis.emptiness) && !touched(&analysis.failure) {
+        return Err(format!("{some} and {others} outputs"));
+    }
+    let known = &analysis.multiplicity;
+    let broken = |result: &Result<Value, EvalError>| result.is_err() && !known.may_be_none;
+    if broken(&one) || broken(&two) || (some > 1 && !known.may_be_many) {
+        return Err(format!("{some} outputs"));
+    }
+    let (Ok(one), Ok(two)) = (one, two) else {
+        return Ok(());
+    };
+    for (left, right) in [(&one, &two), (&two, &one)] {
+        let there = leaves(right);
+        for (at, leaf) in leaves(left) {
+            if there
+                .iter()
+                .any(|(other, value)| *other == at && value.to_json() == leaf.to_json())
+            {
+                continue;
+            }
+            if !touched(&analysis.reaching(&at)) {
+                return Err(format!("{at} differs: {one} and {two}"));
+            }
+        }
+    }
+    let condition = &analysis.condition;
+    if one.truthy() != two.truthy()
+        && !touched(&condition.fields)
+        && !analysis.multiplicity.may_be_many
+    {
+        return Err("the condition differs".into());
+    }
+    Ok(())
+}
+
+fn operand_value(operand: &Operand, input: &Value) -> Value {
+    match operand {
+        Operand::Field(pointer) => pointer.get(input).cloned().unwrap_or_default(),
+        Operand::Context(read) => env(read.variable)
+            .and_then(|value| read.pointer.get(&value).cloned())
+            .unwrap_or_default(),
+        Operand::Constant(value) => value.clone(),
+    }
+}
+
+fn holds(comparison: &Comparison, input: &Value) -> bool {
+    let (left, right) = (
+        operand_value(&comparison.left, input),
+        operand_value(&comparison.right, input),
+    );
+    match comparison.op {
+        Op::Eq => left == right,
+        Op::Ne => left != right,
+        Op::Lt => left < right,
+        Op::Le => left <= right,
+        Op::Gt => left > right,
+        Op::Ge => left >= right,
+        Op::Truthy => left.truthy(),
+        Op::Falsy => !left.truthy(),
+    }
+}
+
+fn change() -> impl Strategy<Value = (prop::sample::Index, Option<Value>)> {
+    (
+        any::<prop::sample::Index>(),
+        prop::option::weighted(0.8, event()),
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_does_not_flow_does_not_matter(
+        code in prop_oneof![2 => quick(), 1 => general_only()],
+        input in event(),
+        (place, new) in change(),
+    ) {
+        let all = places_in(&input);
+        let at = place.get(&all).clone();
+        let mut after = input.clone();
+        let comes = new.is_none();
+        match new {
+            Some(new) => at.set(&mut after, new),
+            None => drop(at.remove(&mut after)),
+        }
+        let explained = explain(&code, &input, &after, &at, comes);
+        let analysis = Expr::compile(&code).map(|expr| expr.analysis().to_string()).unwrap_or_default();
+        prop_assert_eq!(explained, Ok(()), "{}\non {} and {}, changed {}\n{}", code, input, after, at, analysis);
+    }
+
+    #[test]
+    fn conjuncts_hold_with_the_predicate(code in quick(), other in quick(), input in event()) {
+        let (Ok(expr), Ok(other)) = (Expr::compile(&code), Expr::compile(&other)) else { return Ok(()) };
+        let env = Env::new(&env);
+        let Ok(truth) = expr.test(&input, &env) else { return Ok(()) };
+        let condition = &expr.analysis().condition;
+        let conjunction = condition.conjuncts.iter().all(|conjunct| holds(conjunct, &input));
+        prop_assert!(!truth || conjunction, "{} on {}: {}", code, input, condition);
+        prop_assert!(truth || !(condition.complete && conjunction), "{} on {}: {}", code, input, condition);
+        if condition.excludes(&other.analysis().condition) {
+            let both = truth && other.test(&input, &env).unwrap_or(false);
+            prop_assert!(!both, "{} and {} on {}", code, other.code(), input);
+        }
+        let guard = &expr.analysis().guard;
+        let passed = expr.eval(&input, &env).is_ok();
+        let holds = guard.conjuncts.iter().all(|conjunct| holds(conjunct, &input));
+        prop_assert!(!passed || holds, "{} on {}: guard {}", code, input, guard);
     }
 }

@@ -1031,9 +1031,9 @@ fn call(name: &str, args: &[Node]) -> Option<Op> {
             },
             "tonumber" => ops::to_number,
             "toboolean" => ops::to_boolean,
-            "ascii_downcase" => |value| of_text(value, |text| text.to_ascii_lowercase().into()),
-            "ascii_upcase" => |value| of_text(value, |text| text.to_ascii_uppercase().into()),
-            "trim" => |value| of_text(value, |text| text.trim().into()),
+            "ascii_downcase" => ops::lowercase,
+            "ascii_upcase" => ops::uppercase,
+            "trim" => ops::trimmed,
             "floor" => |value| ops::rounded(value, f64::floor),
             "round" => |value| ops::rounded(value, f64::round),
             "ceil" => |value| ops::rounded(value, f64::ceil),
@@ -1045,24 +1045,12 @@ fn call(name: &str, args: &[Node]) -> Option<Op> {
             match name {
                 "has" => |value, key| ops::has(value, key).map(Value::Bool),
                 "contains" => |value, part| Ok(Value::Bool(ops::contains(value, part))),
-                "startswith" => |value, fix| {
-                    of_texts(value, fix, |text, fix| Value::Bool(text.starts_with(fix)))
-                },
-                "endswith" => {
-                    |value, fix| of_texts(value, fix, |text, fix| Value::Bool(text.ends_with(fix)))
-                }
-                "ltrimstr" => |value, fix| {
-                    of_texts(value, fix, |text, fix| {
-                        Value::str(text.strip_prefix(fix).unwrap_or(text))
-                    })
-                },
-                "rtrimstr" => |value, fix| {
-                    of_texts(value, fix, |text, fix| {
-                        Value::str(text.strip_suffix(fix).unwrap_or(text))
-                    })
-                },
-                "split" => |value, separator| of_texts(value, separator, ops::split),
-                "join" => join,
+                "startswith" => ops::starts_with,
+                "endswith" => ops::ends_with,
+                "ltrimstr" => ops::without_start,
+                "rtrimstr" => ops::without_end,
+                "split" => ops::split_text,
+                "join" => ops::join,
                 _ => return None,
             },
             boxed(argument)?,
@@ -1087,44 +1075,4 @@ fn deleted(path: &Node, paths: &mut Vec<Box<[Place]>>) -> Option<()> {
 
 fn index(value: &Value, key: &Value) -> Outcome {
     ops::find(value, key).map(Option::unwrap_or_default)
-}
-
-fn of_text(value: &Value, run: fn(&str) -> SmolStr) -> Outcome {
-    match value {
-        Value::Str(text) => Ok(Value::Str(run(text))),
-        other => error(format!("{} is not a text", ops::brief(other))),
-    }
-}
-
-fn of_texts(value: &Value, other: &Value, run: fn(&str, &str) -> Value) -> Outcome {
-    match (value, other) {
-        (Value::Str(text), Value::Str(other)) => Ok(run(text, other)),
-        (Value::Str(_), wrong) | (wrong, _) => {
-            error(format!("{} is not a text", ops::brief(wrong)))
-        }
-    }
-}
-
-fn join(value: &Value, separator: &Value) -> Outcome {
-    let Value::Arr(items) = value else {
-        return error(format!("cannot join {}", ops::brief(value)));
-    };
-    let mut text = SmolStrBuilder::new();
-    let mut len = 0;
-    for (at, item) in items.iter().enumerate() {
-        match separator {
-            _ if at == 0 => {}
-            Value::Null => {}
-            Value::Str(separator) => {
-                len += separator.len();
-                text.push_str(separator);
-            }
-            other => return error(format!("cannot join with {}", ops::brief(other))),
-        }
-        let item = ops::to_text(item)?;
-        len += item.len();
-        ops::bounded(len)?;
-        text.push_str(&item);
-    }
-    Ok(Value::Str(text.finish()))
 }

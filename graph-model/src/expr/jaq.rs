@@ -76,9 +76,12 @@ pub(super) fn compile(code: &str, globals: Vec<Variable>) -> Result<Filter, Stri
     Ok(Filter { filter, globals })
 }
 
-/// Definitions whose natives are left out.
+/// Not definitions whose natives are left out, nor those that are natives of ours.
 fn pure(def: &Def<&'static str>) -> bool {
-    !matches!(def.name, "stderr" | "debug" | "halt" | "halt_error")
+    !matches!(
+        (def.name, def.args.len()),
+        ("stderr" | "debug" | "halt" | "halt_error", _) | ("join" | "split", 1)
+    )
 }
 
 const PRELUDE: &str = r"
@@ -202,12 +205,10 @@ fn refused<T>(message: String) -> Result<T, Error<Jv>> {
     Err(Error::str(message))
 }
 
+/// How values stand in messages, which tell nothing of what lies within arrays and objects.
 impl fmt::Display for Jv {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match ops::to_json(&self.value) {
-            Ok(text) => f.write_str(&text),
-            Err(_) => f.write_str("a value too large to show"),
-        }
+        f.write_str(&ops::brief(&self.value))
     }
 }
 
@@ -678,7 +679,8 @@ fn natives() -> impl Iterator<Item = Fun<JustLut<Jv>>> {
         .filter_map(|(name, args, native)| {
             let name = match name {
                 "env" | "now" | "halt" | "debug_empty" | "stderr_empty" | "localtime"
-                | "strflocaltime" | "floor" | "round" | "ceil" => return None,
+                | "strflocaltime" => return None,
+                name if own(name) => return None,
                 "gmtime" => "moment_parts",
                 "strftime" => "moment_text",
                 "todateiso8601" => "moment_iso",
@@ -697,6 +699,10 @@ fn natives() -> impl Iterator<Item = Fun<JustLut<Jv>>> {
                 .iter()
                 .map(|(name, run)| native::run::<JustLut<Jv>>((*name, v(1), *run))),
         )
+}
+
+fn own(name: &str) -> bool {
+    OWN.iter().chain(OWN_UNARY).any(|(own, _)| *own == name)
 }
 
 type Run = jaq_core::RunPtr<JustLut<Jv>>;
@@ -751,6 +757,9 @@ const OWN: &[(&str, Run)] = &[
     ("floor", of_value!(|value| ops::rounded(value, f64::floor))),
     ("round", of_value!(|value| ops::rounded(value, f64::round))),
     ("ceil", of_value!(|value| ops::rounded(value, f64::ceil))),
+    ("ascii_downcase", of_value!(ops::lowercase)),
+    ("ascii_upcase", of_value!(ops::uppercase)),
+    ("trim", of_value!(ops::trimmed)),
     ("moment", of_value!(ops::moment)),
     ("parts", of_value!(ops::moment_parts)),
 ];
@@ -765,5 +774,11 @@ const OWN_UNARY: &[(&str, Run)] = &[
         of_two!(|value, part| Ok(Value::Bool(ops::contains(value, part)))),
     ),
     ("indices", of_two!(ops::indices)),
+    ("startswith", of_two!(ops::starts_with)),
+    ("endswith", of_two!(ops::ends_with)),
+    ("ltrimstr", of_two!(ops::without_start)),
+    ("rtrimstr", of_two!(ops::without_end)),
+    ("split", of_two!(ops::split_text)),
+    ("join", of_two!(ops::join)),
     ("bsearch", of_two!(ops::bsearch)),
 ];

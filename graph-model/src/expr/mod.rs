@@ -23,8 +23,10 @@ mod analysis;
 mod bounds;
 mod builtins;
 mod fast;
+mod flow;
 mod jaq;
 mod ops;
+mod predicate;
 mod tree;
 
 use std::fmt;
@@ -78,7 +80,7 @@ pub enum Variable {
 
 /// Where an expression takes the values of its variables from; asked only for what it uses.
 pub trait Bindings {
-    /// The whole value of a variable.
+    /// The whole value of a variable; an object for `$event` and `$viewer`.
     fn whole(&self, variable: Variable) -> Option<Value>;
 
     /// One field of it, for those who need not build the whole for that.

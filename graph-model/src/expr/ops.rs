@@ -599,3 +599,79 @@ pub(super) fn moment_parts(value: &Value) -> Outcome {
         _ => error(format!("cannot use {} as a time", brief(value))),
     }
 }
+
+pub(super) fn lowercase(value: &Value) -> Outcome {
+    of_text(value, |text| text.to_ascii_lowercase().into())
+}
+
+pub(super) fn uppercase(value: &Value) -> Outcome {
+    of_text(value, |text| text.to_ascii_uppercase().into())
+}
+
+pub(super) fn trimmed(value: &Value) -> Outcome {
+    of_text(value, |text| text.trim().into())
+}
+
+pub(super) fn starts_with(value: &Value, start: &Value) -> Outcome {
+    of_texts(value, start, |text, start| {
+        Value::Bool(text.starts_with(start))
+    })
+}
+
+pub(super) fn ends_with(value: &Value, end: &Value) -> Outcome {
+    of_texts(value, end, |text, end| Value::Bool(text.ends_with(end)))
+}
+
+pub(super) fn without_start(value: &Value, start: &Value) -> Outcome {
+    of_texts(value, start, |text, start| {
+        Value::str(text.strip_prefix(start).unwrap_or(text))
+    })
+}
+
+pub(super) fn without_end(value: &Value, end: &Value) -> Outcome {
+    of_texts(value, end, |text, end| {
+        Value::str(text.strip_suffix(end).unwrap_or(text))
+    })
+}
+
+pub(super) fn split_text(value: &Value, separator: &Value) -> Outcome {
+    of_texts(value, separator, split)
+}
+
+fn of_text(value: &Value, run: fn(&str) -> SmolStr) -> Outcome {
+    match value {
+        Value::Str(text) => Ok(Value::Str(run(text))),
+        other => error(format!("{} is not a text", brief(other))),
+    }
+}
+
+fn of_texts(value: &Value, other: &Value, run: fn(&str, &str) -> Value) -> Outcome {
+    match (value, other) {
+        (Value::Str(text), Value::Str(other)) => Ok(run(text, other)),
+        (Value::Str(_), wrong) | (wrong, _) => error(format!("{} is not a text", brief(wrong))),
+    }
+}
+
+pub(super) fn join(value: &Value, separator: &Value) -> Outcome {
+    let Value::Arr(items) = value else {
+        return error(format!("cannot join {}", brief(value)));
+    };
+    let mut text = SmolStrBuilder::new();
+    let mut len = 0;
+    for (at, item) in items.iter().enumerate() {
+        match separator {
+            _ if at == 0 => {}
+            Value::Null => {}
+            Value::Str(separator) => {
+                len += separator.len();
+                text.push_str(separator);
+            }
+            other => return error(format!("cannot join with {}", brief(other))),
+        }
+        let item = to_text(item)?;
+        len += item.len();
+        bounded(len)?;
+        text.push_str(&item);
+    }
+    Ok(Value::Str(text.finish()))
+}

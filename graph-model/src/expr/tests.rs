@@ -455,3 +455,91 @@ fn bounds_hold_when_run() {
         Err(EvalError::Exceeded(_))
     ));
 }
+
+#[test]
+fn analyses_say_what_flows_where() {
+    let shown = |code| {
+        let expr = Expr::compile_with(code, &Variable::ALL).expect(code);
+        format!("> {code}\n{}", expr.analysis())
+    };
+    let all: Vec<_> = [
+        ".",
+        ".a.b",
+        "{id: .orderId, amount: (.total * 1.22)}",
+        ".v2 = .value * 1.1 | .big = (.value >= 90)",
+        ". + {region: \"eu\", who: .customer.id}",
+        "{state: \"new\"} + .",
+        "del(.card, .customer.email)",
+        ".customer.email = null",
+        "if .vip then .discount = 0.1 else . end",
+        ".name // \"none\"",
+        "select(.kind == \"order\" and .total > 10) | {id}",
+        "{items: [.items[] | select(.price > 0) | {sku}]}",
+        ".items | map({id, price})",
+        ".items[].price |= . * 2",
+        ".items[0].price",
+        ".items | length",
+        "[.items[].price] | add",
+        "\"\\(.tenant)-\\(.id)\"",
+        ".id | tostring",
+        "[.tenant, .id]",
+        "{t: .tenant, i: $event.id}",
+        ".email | ascii_downcase",
+        ".tenant == $viewer.tenant and (.secret | not)",
+        "10 <= .age and .age < 20",
+        ".a == 1 or .b == 2",
+        ".a and (.b // false) and (.c | test(\"x\"))",
+        ".a as {b: $x} | {x: $x}",
+        "reduce .items[] as $i (0; . + $i.price)",
+        "with_entries(.value |= tostring)",
+        ".[.field]",
+        "..",
+        "sort_by(.at) | first",
+        "group_by(.team) | map({n: length})",
+        "(.a.b)? // 0",
+        "try error(.a) catch {said: .}",
+        "{at: $now, id}",
+        ".a, .b",
+        "empty",
+        ".address.zip |= .[0:3]",
+    ]
+    .into_iter()
+    .map(shown)
+    .collect();
+    expect_test::expect_file!["analysis.txt"].assert_eq(&all.concat());
+}
+
+#[test]
+fn conditions_exclude_each_other() {
+    for (one, other, want) in [
+        (".k == 1", ".k == 2", true),
+        (".k == 1", ".k == 1", false),
+        (".k == 1", ".j == 2", false),
+        (".k > 5", ".k <= 5", true),
+        (".k >= 5", ".k <= 5", false),
+        (".k > 5", "3 > .k", true),
+        (".k == 7", ".k > 9", true),
+        (".k", ".k | not", true),
+        (".k == null", ".k", true),
+        (".k == true", ".k", false),
+        (".k and .a == 1", ".b == 2 and (.k | not)", true),
+        (".k == 1 or .k == 2", ".k == 3", false),
+        (".t == $event.subject", ".t != $event.subject", true),
+        (".k | not", ".k > 0", true),
+        ("false", ".k", true),
+        (".k < true", ".k", true),
+    ] {
+        let condition = |code| {
+            Expr::compile(code)
+                .expect(code)
+                .analysis()
+                .condition
+                .clone()
+        };
+        let (one_is, other_is) = (condition(one), condition(other));
+        assert_eq!(one_is.excludes(&other_is), want, "{one} and {other}");
+        assert_eq!(other_is.excludes(&one_is), want, "{other} and {one}");
+    }
+    let never = Expr::compile(".k > 5 and .k < 3").expect("compiles");
+    assert!(never.analysis().condition.is_unsatisfiable());
+}

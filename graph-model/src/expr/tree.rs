@@ -107,7 +107,7 @@ impl Node {
             })),
             Node::Array(Some(one)) | Node::Neg(one) | Node::Label(_, one) => below.push(one),
             Node::Object(entries) => {
-                below.extend(entries.iter().flat_map(|(key, value)| [key, value]))
+                below.extend(entries.iter().flat_map(|(key, value)| [key, value]));
             }
             Node::Pipe(a, b)
             | Node::Comma(a, b)
