@@ -31,6 +31,8 @@ fn test(bencher: Bencher, code: &str) {
     ".v2 = .value * 1.1 | .big = (.value >= 90)",
     ". + {big: (.value >= 90)}",
     "del(.unit)",
+    ".value = 1",
+    ".",
 ])]
 fn update(bencher: Bencher, code: &str) {
     let expr = Expr::compile(code).expect("compiles");

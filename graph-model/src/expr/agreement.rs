@@ -209,6 +209,7 @@ proptest! {
     fn random_text_is_refused_or_runs(code in "[-.a\\[\\]{}()|,:;\"\\\\$?@#=+*/<> 0-9]{0,24}|\\PC{0,24}") {
         if let Ok(expr) = Expr::compile(&code) {
             let _unused = expr.eval_all(&Value::Null, &Env::empty(), 10);
+            expr.analysis();
         }
     }
 }

@@ -4,6 +4,7 @@
 //! it does not know it refuses when compiled, and jaq takes over.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use smol_str::{SmolStr, SmolStrBuilder};
 
@@ -26,7 +27,7 @@ enum Op {
     Id,
     Const(Value),
     /// Fields below the input.
-    Fields(Box<[SmolStr]>),
+    Fields(Box<[Field]>),
     Var(Slot),
     Global(Variable),
     GlobalField(Variable, SmolStr),
@@ -90,6 +91,13 @@ enum OpPart {
     Key(SmolStr),
     Index(Op),
     Slice(Option<Op>, Option<Op>),
+}
+
+#[derive(Debug)]
+struct Field {
+    key: SmolStr,
+    /// Where it stood the last time: events on one edge mostly have the same fields.
+    hint: AtomicUsize,
 }
 
 /// A step to what an update changes.
@@ -486,13 +494,7 @@ impl Op {
         Ok(match self {
             Op::Id => Seen::There(input),
             Op::Const(value) => Seen::There(value),
-            Op::Fields(keys) => {
-                let mut at = input;
-                for key in keys {
-                    at = field(at, key)?;
-                }
-                Seen::There(at)
-            }
+            Op::Fields(keys) => Seen::There(seek(input, keys)?),
             Op::Var(slot) => Seen::There(frame.get(*slot)),
             _ => Seen::Made(self.run(input, frame)?),
         })
@@ -501,10 +503,14 @@ impl Op {
     /// Whether the result is true, as `if` takes it.
     fn test(&self, input: &Value, frame: &Frame<'_>) -> Outcome<bool> {
         Ok(match self {
-            Op::Cmp(op, left, right) => {
-                let (left, right) = both(left.look(input, frame), || right.look(input, frame))?;
-                op.holds(left.get(), right.get())
-            }
+            Op::Cmp(op, left, right) => match (&**left, &**right) {
+                (Op::Fields(keys), Op::Const(right)) => op.holds(seek(input, keys)?, right),
+                (left, right) => {
+                    let (left, right) = both(left.look(input, frame), || right.look(input, frame))?;
+                    op.holds(left.get(), right.get())
+                }
+            },
+            Op::Fields(keys) => seek(input, keys)?.truthy(),
             Op::And(left, right) => left.test(input, frame)? && right.test(input, frame)?,
             Op::Or(left, right) => left.test(input, frame)? || right.test(input, frame)?,
             Op::Not => !input.truthy(),
@@ -664,6 +670,29 @@ impl Stream {
             _ => true,
         }
     }
+}
+
+fn seek<'v>(input: &'v Value, keys: &[Field]) -> Outcome<&'v Value> {
+    let mut at = input;
+    for Field { key, hint } in keys {
+        at = match at {
+            Value::Obj(object) => {
+                let place = hint.load(Ordering::Relaxed);
+                match object.iter().nth(place) {
+                    Some((held, value)) if held == key => value,
+                    _ => match object.iter().position(|(held, _)| held == key) {
+                        Some(place) => {
+                            hint.store(place, Ordering::Relaxed);
+                            object.iter().nth(place).map_or(&NULL, |(_, value)| value)
+                        }
+                        None => &NULL,
+                    },
+                }
+            }
+            other => field(other, key)?,
+        };
+    }
+    Ok(at)
 }
 
 fn field<'v>(value: &'v Value, key: &SmolStr) -> Outcome<&'v Value> {
@@ -911,7 +940,10 @@ fn op(node: &Node) -> Option<Op> {
 
 fn path_op(head: &Node, path: &[Step]) -> Option<Op> {
     let keys = path.iter().map(|step| match &step.part {
-        StepPart::Key(key) if !step.optional => Some(key.clone()),
+        StepPart::Key(key) if !step.optional => Some(Field {
+            key: key.clone(),
+            hint: AtomicUsize::new(0),
+        }),
         _ => None,
     });
     if let Node::Id = head

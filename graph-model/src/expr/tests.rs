@@ -379,6 +379,12 @@ fn the_deepest_allowed_expressions_run_on_a_small_stack() {
                 "map(".repeat(NESTING_MAX - 1),
                 ")".repeat(NESTING_MAX - 1)
             ),
+            // Folds within folds: each is gone through until nothing new comes of it.
+            format!(
+                "{}. + .a{}",
+                "reduce .[] as $x (.; ".repeat(NESTING_MAX - 1),
+                ")".repeat(NESTING_MAX - 1)
+            ),
             format!("{}{}", definitions(most), "f0"),
         ]
     };
