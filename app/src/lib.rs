@@ -1,4 +1,29 @@
-//! The designer as a library (egui).
+//! The designer as a library (egui): hosts give it a window, files and a line to an engine.
 
+mod actions;
 pub mod canvas;
+mod canvas_pane;
+mod designer;
+mod dialogs;
+mod files;
+mod findings;
+mod frame;
+mod graph_edits;
+pub mod host;
+mod keymap;
+mod overlays;
+mod palette;
+mod panels;
+mod quick_add;
+mod requests;
+mod session;
+mod state;
 pub mod theme;
+mod view;
+mod widgets;
+
+#[cfg(test)]
+mod tests;
+
+pub use designer::Designer;
+pub use host::Host;

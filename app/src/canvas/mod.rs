@@ -83,7 +83,11 @@ pub fn show(ui: &mut Ui, input: &CanvasInput<'_>, view: &mut CanvasView) -> Vec<
     }
     let canvas = ui.available_rect_before_wrap();
     let mut intents = Vec::new();
-    let background = ui.interact(canvas, ui.scope_id().with("canvas"), Sense::click_and_drag());
+    let background = ui.interact(
+        canvas,
+        ui.scope_id().with("canvas"),
+        Sense::click_and_drag(),
+    );
     let painter = ui.painter_at(canvas);
     painter.rect_filled(canvas, 0.0, input.tokens.surface);
     for edge in &view.scene.edges {

@@ -1,0 +1,88 @@
+//! Actions on the engine: run, pause, step, stop.
+
+use egui::Key;
+use runtime_protocol::RunState;
+
+use super::{Action, CTRL, Menu, NONE, SHIFT, anywhere};
+use crate::canvas::intent::Item;
+use crate::designer::Designer;
+
+pub(super) const ACTIONS: &[Action] = &[
+    Action {
+        id: "run.start",
+        title: "Run",
+        tooltip: "Let events flow; while running, deploy the flow as it is now",
+        menu: Menu::Run(0),
+        keys: &[
+            anywhere(CTRL, Key::Enter),
+            anywhere(NONE, Key::F8),
+            anywhere(NONE, Key::F5),
+        ],
+        when: |designer| designer.session.connected(),
+        perform: |designer, _| designer.run(),
+    },
+    Action {
+        id: "run.pause",
+        title: "Pause",
+        tooltip: "Hold every node before its next event",
+        menu: Menu::Run(0),
+        keys: &[anywhere(NONE, Key::F9)],
+        when: |designer| designer.session.state() == RunState::Running,
+        perform: |designer, _| designer.session.pause(),
+    },
+    Action {
+        id: "run.resume",
+        title: "Continue",
+        tooltip: "Let events flow again after a pause",
+        menu: Menu::Run(0),
+        keys: &[anywhere(SHIFT, Key::F9)],
+        when: paused,
+        perform: |designer, _| designer.session.resume(),
+    },
+    Action {
+        id: "run.step",
+        title: "Step",
+        tooltip: "While paused, let one event be handled: by the selected node, or by whichever is next",
+        menu: Menu::Run(0),
+        keys: &[anywhere(NONE, Key::F10)],
+        when: paused,
+        perform: |designer, _| {
+            let node = match designer.state.sole() {
+                Some(Item::Node(id)) => Some(id.clone()),
+                _ => None,
+            };
+            designer.session.step(node);
+        },
+    },
+    Action {
+        id: "run.stop",
+        title: "Stop",
+        tooltip: "Take no more events, finish what is under way, end the run",
+        menu: Menu::Run(0),
+        keys: &[anywhere(SHIFT, Key::F8), anywhere(SHIFT, Key::F5)],
+        when: |designer| designer.session.active(),
+        perform: |designer, _| designer.session.stop(),
+    },
+    Action {
+        id: "run.inject",
+        title: "Send an event in…",
+        tooltip: "Write a payload and send it out of the selected source or along the selected wire",
+        menu: Menu::Run(1),
+        keys: &[anywhere(CTRL, Key::I)],
+        when: |designer| designer.session.active() && designer.inject_target().is_some(),
+        perform: |designer, _| designer.open_inject(),
+    },
+    Action {
+        id: "run.clear_events",
+        title: "Clear events",
+        tooltip: "Forget the events that were seen so far; the run goes on",
+        menu: Menu::Run(1),
+        keys: &[],
+        when: |designer| !designer.session.events().is_empty(),
+        perform: |designer, _| designer.session.clear_events(),
+    },
+];
+
+fn paused(designer: &Designer) -> bool {
+    designer.session.state() == RunState::Paused
+}

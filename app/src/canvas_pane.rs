@@ -1,0 +1,335 @@
+//! The middle of the window: gives the canvas what it looks at, and passes on what it reports.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use egui::{Context, Pos2, Rect, Ui};
+use graph_model::document::Document;
+use graph_model::id::PortRef;
+
+use crate::canvas::intent::{Item, QuickAddFrom, Target};
+use crate::canvas::{self, CanvasInput, CanvasView, Ghost, HazardMark};
+use crate::designer::Designer;
+use crate::graph_edits;
+use crate::palette::DraggedKind;
+use crate::requests::{Request, Requests};
+use crate::state::Preview;
+use crate::theme;
+use crate::view::Region;
+
+/// Events that an edge holds when it does not say; the engine's default.
+const EDGE_CAPACITY: u32 = 1024;
+
+/// The canvas and what is waiting to happen to its view.
+#[derive(Default)]
+pub(crate) struct CanvasPane {
+    view: CanvasView,
+    rect: Option<Rect>,
+    moves: Vec<Move>,
+    menu: Option<Menu>,
+    pub hover_port: Option<PortRef>,
+    marks: (u64, BTreeMap<Item, HazardMark>),
+    ghost: Option<(Preview, Document, u64)>,
+    ghosts: u64,
+}
+
+/// A change of the view that needs the size of the canvas.
+#[derive(Clone, Debug, PartialEq)]
+enum Move {
+    Fit,
+    Reset,
+    Zoom(f32),
+    Reveal(BTreeSet<Item>),
+}
+
+/// An open context menu.
+#[derive(Clone, Debug, PartialEq)]
+struct Menu {
+    screen: Pos2,
+    at: (i32, i32),
+    target: Target,
+    /// Drawn once at least: the click that opened it must not close it.
+    fresh: bool,
+}
+
+impl CanvasPane {
+    pub(crate) fn zoom_to_fit(&mut self) {
+        self.moves.push(Move::Fit);
+    }
+
+    pub(crate) fn zoom_reset(&mut self) {
+        self.moves.push(Move::Reset);
+    }
+
+    pub(crate) fn zoom_by(&mut self, factor: f32) {
+        self.moves.push(Move::Zoom(factor));
+    }
+
+    pub(crate) fn reveal(&mut self, items: BTreeSet<Item>) {
+        self.moves.push(Move::Reveal(items));
+    }
+
+    /// Whether what has the keyboard is on the canvas.
+    pub(crate) fn has_focus(&self, ctx: &Context) -> bool {
+        ctx.memory(|memory| memory.focused())
+            .and_then(|focused| ctx.read_response(focused))
+            .zip(self.rect)
+            .is_some_and(|(widget, rect)| {
+                widget.layer_id.order == egui::Order::Background
+                    && rect.contains_rect(widget.rect.intersect(rect))
+                    && rect.intersects(widget.rect)
+            })
+    }
+
+    pub(crate) fn open_menu(&mut self, screen: Pos2, at: (i32, i32), target: Target) {
+        self.menu = Some(Menu {
+            screen,
+            at,
+            target,
+            fresh: true,
+        });
+    }
+
+    /// The place in the document that the pointer shows, or the middle of the view.
+    pub(crate) fn place(&self) -> (i32, i32) {
+        let Some(rect) = self.rect else {
+            return (80, 80);
+        };
+        let middle = rect.center() - egui::vec2(90.0, 40.0);
+        let at = self.view.camera.to_document(rect, middle);
+        (snap(at.x), snap(at.y))
+    }
+
+    /// The place in the document under a point of the screen, when that is on the canvas.
+    pub(crate) fn place_at(&self, screen: Pos2) -> Option<(i32, i32)> {
+        let rect = self.rect.filter(|rect| rect.contains(screen))?;
+        let at = self.view.camera.to_document(rect, screen);
+        Some((snap(at.x), snap(at.y)))
+    }
+
+    /// The point of the screen that shows a place in the document.
+    pub(crate) fn screen(&self, at: (i32, i32)) -> Pos2 {
+        let place = egui::pos2(at.0 as f32, at.1 as f32);
+        match self.rect {
+            Some(rect) => self.view.camera.to_screen(rect, place),
+            None => place,
+        }
+    }
+}
+
+fn snap(at: f32) -> i32 {
+    let grid = theme::space::GRID as f32;
+    (at / grid).round() as i32 * theme::space::GRID
+}
+
+impl Designer {
+    /// Draws the canvas in the room that is left.
+    pub(crate) fn draw_canvas(&mut self, ui: &mut Ui, out: &mut Requests) {
+        let rect = ui.available_rect_before_wrap();
+        self.canvas.rect = Some(rect);
+        self.move_view(rect);
+        self.mark_hazards();
+        self.make_ghost();
+        let changed = self.changed_nodes();
+        let tapped = BTreeSet::new();
+        let keyboard = !self.covered() && self.canvas.menu.is_none();
+        let takes_focus = self.view.takes_focus(Region::Canvas);
+        let input = CanvasInput {
+            document: self.state.document(),
+            revision: self.state.revision(),
+            catalog: self.state.catalog(),
+            selection: self.state.selection(),
+            hazards: &self.canvas.marks.1,
+            counters: self.session.active().then(|| self.session.counters()),
+            run: self.session.state(),
+            highlight: &self.highlight,
+            tapped: &tapped,
+            changed: &changed,
+            ghost: self
+                .canvas
+                .ghost
+                .as_ref()
+                .map(|(_, document, revision)| Ghost {
+                    document,
+                    revision: *revision,
+                }),
+            keyboard,
+            animate: true,
+            default_capacity: EDGE_CAPACITY,
+            tokens: theme::current(ui.ctx()),
+        };
+        let intents = canvas::show(ui, &input, &mut self.canvas.view);
+        let ctx = ui.ctx().clone();
+        if takes_focus && let Some(focused) = ctx.memory(|memory| memory.focused()) {
+            // Nothing has the keyboard: it speaks to the canvas.
+            ctx.memory_mut(|memory| memory.surrender_focus(focused));
+        }
+        if let Some(kind) = egui::DragAndDrop::payload::<DraggedKind>(&ctx)
+            && ctx.input(|input| input.pointer.any_released())
+            && let Some(at) = ctx
+                .pointer_latest_pos()
+                .and_then(|pointer| self.canvas.place_at(pointer))
+        {
+            egui::DragAndDrop::clear_payload(&ctx);
+            out.push(Request::Add {
+                kind: kind.0.clone(),
+                at: Some(at),
+                from: QuickAddFrom::Nothing,
+            });
+        }
+        for intent in intents {
+            self.take_intent(&ctx, intent);
+        }
+        self.draw_menu(ui);
+    }
+
+    fn move_view(&mut self, rect: Rect) {
+        for change in std::mem::take(&mut self.canvas.moves) {
+            let view = &mut self.canvas.view;
+            let (document, catalog) = (self.state.document(), self.state.catalog());
+            match change {
+                Move::Fit => match graph_edits::bounds(document, catalog, None) {
+                    Some(content) => view.camera.fit(rect, content),
+                    None => view.camera = canvas::Camera::default(),
+                },
+                Move::Reset => {
+                    let zoom = view.camera.zoom;
+                    view.camera.zoom_at(rect, rect.center(), 1.0 / zoom);
+                }
+                Move::Zoom(factor) => view.camera.zoom_at(rect, rect.center(), factor),
+                Move::Reveal(items) => {
+                    if let Some(content) = graph_edits::bounds(document, catalog, Some(&items)) {
+                        view.camera.reveal(rect, content);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Marks of the findings on nodes and edges, made anew when the findings are.
+    fn mark_hazards(&mut self) {
+        let checked = self.state.checked();
+        if self.canvas.marks.0 == checked && !self.canvas.marks.1.is_empty() {
+            return;
+        }
+        let mut marks: BTreeMap<Item, HazardMark> = BTreeMap::new();
+        for finding in self.state.findings() {
+            let Some(item) = &finding.subject else {
+                continue;
+            };
+            let mark = marks.entry(item.clone()).or_insert_with(|| HazardMark {
+                severity: finding.severity,
+                count: 0,
+                text: String::new(),
+            });
+            mark.count += 1;
+            mark.severity = mark.severity.max(finding.severity);
+            if !mark.text.is_empty() {
+                mark.text.push('\n');
+            }
+            mark.text
+                .push_str(&format!("{} {}", finding.code, finding.message));
+        }
+        self.canvas.marks = (checked, marks);
+    }
+
+    /// The document as the previewed change would make it.
+    fn make_ghost(&mut self) {
+        let preview = self.state.preview();
+        if self.canvas.ghost.as_ref().map(|(of, ..)| of) == preview {
+            return;
+        }
+        self.canvas.ghosts += 1;
+        self.canvas.ghost = preview.map(|preview| {
+            let mut document = self.state.document().clone();
+            preview.transaction.clone().apply(&mut document);
+            (preview.clone(), document, self.canvas.ghosts)
+        });
+    }
+
+    fn draw_menu(&mut self, ui: &mut Ui) {
+        let Some(mut menu) = self.canvas.menu.take() else {
+            return;
+        };
+        let mut chosen: Option<&'static str> = None;
+        let mut quick_add: Option<QuickAddFrom> = None;
+        let area = egui::Area::new(egui::Id::unique("canvas menu"))
+            .order(egui::Order::Foreground)
+            .fixed_pos(menu.screen)
+            .constrain(true)
+            .accessible_name("Context menu")
+            .show(ui.ctx(), |ui| {
+                egui::Frame::popup(ui.style()).show(ui, |ui| {
+                    ui.set_width(220.0);
+                    let ids: &[&'static str] = match &menu.target {
+                        Target::Canvas => &[
+                            "edit.paste",
+                            "graph.note",
+                            "select.all",
+                            "arrange.auto",
+                            "view.fit",
+                        ],
+                        Target::Item(Item::Node(_)) => &[
+                            "graph.rename",
+                            "graph.disable",
+                            "run.inject",
+                            "edit.copy",
+                            "edit.cut",
+                            "edit.duplicate",
+                            "graph.group",
+                            "graph.ungroup",
+                            "select.upstream",
+                            "select.downstream",
+                            "edit.delete_reconnect",
+                            "edit.delete",
+                        ],
+                        Target::Item(Item::Edge(_)) => &["run.inject", "edit.delete"],
+                        Target::Item(_) => &["graph.rename", "graph.ungroup", "edit.delete"],
+                        Target::Port(..) => &[],
+                    };
+                    let add = match &menu.target {
+                        Target::Canvas => Some(QuickAddFrom::Nothing),
+                        Target::Item(Item::Edge(id)) => Some(QuickAddFrom::Edge(id.clone())),
+                        Target::Port(port, side) => Some(QuickAddFrom::Port(port.clone(), *side)),
+                        Target::Item(_) => None,
+                    };
+                    if let Some(from) = add
+                        && ui.add(menu_row("Add a node…", "")).clicked()
+                    {
+                        quick_add = Some(from);
+                    }
+                    for id in ids {
+                        let Some(action) = crate::actions::by_id(id) else {
+                            continue;
+                        };
+                        let keys = action.keys_text(ui.ctx()).unwrap_or_default();
+                        let enabled = (action.when)(self);
+                        if ui
+                            .add_enabled(enabled, menu_row(action.title, &keys))
+                            .clicked()
+                        {
+                            chosen = Some(action.id);
+                        }
+                    }
+                });
+            });
+        let escaped = ui.input(|input| input.key_pressed(egui::Key::Escape));
+        let outside = !menu.fresh && area.response.clicked_elsewhere();
+        menu.fresh = false;
+        if let Some(from) = quick_add {
+            self.open_quick_add(menu.at, from);
+        } else if let Some(id) = chosen {
+            let ctx = ui.ctx().clone();
+            self.perform(&ctx, id);
+        } else if !escaped && !outside {
+            self.canvas.menu = Some(menu);
+        }
+    }
+}
+
+/// A row of a menu: what it does, and its keys on the right.
+pub(crate) fn menu_row<'a>(title: &'a str, keys: &str) -> egui::Button<'a> {
+    egui::Button::new(title)
+        .frame_when_inactive(false)
+        .shortcut_text(keys.to_owned())
+        .min_size(egui::vec2(210.0, 0.0))
+}

@@ -1,0 +1,643 @@
+//! The designer: everything in the window, drawn once a frame.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use egui::{Context, ThemePreference, Ui};
+use graph_model::catalog::Catalog;
+use graph_model::edit::Transaction;
+use graph_model::format;
+use graph_model::id::NodeId;
+use graph_model::value::Value;
+use runtime_protocol::{Problem, Target, Transport};
+use smol_str::SmolStr;
+
+use crate::actions;
+use crate::canvas::intent::{Intent, Item, QuickAddFrom, SelectMode};
+use crate::canvas_pane::CanvasPane;
+use crate::dialogs::Dialog;
+use crate::files::{Files, SETTINGS};
+use crate::graph_edits;
+use crate::host::{Host, Location};
+use crate::keymap::Keymap;
+use crate::overlays::Overlays;
+use crate::palette::Palette;
+use crate::panels::Panels;
+use crate::quick_add::QuickAdd;
+use crate::requests::{Request, Requests};
+use crate::session::{Session, TroubleKind};
+use crate::state::State;
+use crate::theme;
+use crate::view::{Overlay, Region, Settings, SideTab, View};
+
+/// Seconds for which the status bar shows what was done last.
+const SAYING_SECONDS: f64 = 6.0;
+
+/// The designer. A host makes one and draws it every frame.
+pub struct Designer {
+    pub(crate) host: Box<dyn Host>,
+    pub(crate) state: State,
+    pub(crate) session: Session,
+    pub(crate) files: Files,
+    pub(crate) view: View,
+    pub(crate) canvas: CanvasPane,
+    pub(crate) keymap: Keymap,
+    pub(crate) dialog: Option<Dialog>,
+    /// The open dialog was drawn before.
+    pub(crate) dialog_shown: bool,
+    pub(crate) quick_add: Option<QuickAdd>,
+    pub(crate) overlays: Overlays,
+    pub(crate) palette: Palette,
+    pub(crate) panels: Panels,
+    /// Time of this frame in seconds.
+    pub(crate) now: f64,
+    said: Option<(String, f64)>,
+    /// Nodes and edges that stand out on the canvas.
+    pub(crate) highlight: BTreeSet<Item>,
+    /// The finding that F4 went to last.
+    pub(crate) hazard_at: Option<usize>,
+    /// The revision that was seen last, to notice changes of the document.
+    seen_revision: u64,
+    /// Nodes as they were when last deployed, to mark what changed since.
+    deployed_nodes: BTreeMap<NodeId, std::sync::Arc<graph_model::document::Node>>,
+    title: String,
+    started: bool,
+}
+
+impl Designer {
+    /// A designer on an empty flow. Without a transport it edits and checks, but runs nothing.
+    pub fn new(
+        host: Box<dyn Host>,
+        catalog: &'static Catalog,
+        transport: Option<Box<dyn Transport>>,
+    ) -> Designer {
+        let settings: Settings = host
+            .stored(SETTINGS)
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or_default();
+        let state = State::new(catalog);
+        let recent = settings.recent_files.iter().cloned().map(Location);
+        let files = Files::with_recent(recent.collect());
+        Designer {
+            host,
+            seen_revision: state.revision(),
+            state,
+            session: Session::new(transport),
+            files,
+            view: View::new(&settings),
+            canvas: CanvasPane::default(),
+            keymap: Keymap::default(),
+            dialog: None,
+            dialog_shown: false,
+            quick_add: None,
+            overlays: Overlays::default(),
+            palette: Palette::default(),
+            panels: Panels::default(),
+            now: 0.0,
+            said: None,
+            highlight: BTreeSet::new(),
+            hazard_at: None,
+            deployed_nodes: BTreeMap::new(),
+            title: String::new(),
+            started: false,
+        }
+    }
+
+    /// Opens a file as soon as the host has read it. For the file that the program was started on.
+    pub fn start_with(&mut self, location: Location) {
+        self.host.ask(crate::host::Ask::Read(location));
+    }
+
+    /// Draws the whole designer and does what the user asks.
+    pub fn ui(&mut self, ui: &mut Ui) {
+        let ctx = ui.ctx().clone();
+        self.now = ctx.time();
+        if !self.started {
+            self.started = true;
+            theme::install(&ctx);
+            ctx.set_theme(self.view.theme);
+            self.offer_recovery();
+        }
+        self.hear_host();
+        if self.session.poll() {
+            ctx.request_repaint();
+        }
+        self.read_keys(&ctx);
+        let mut requests = Requests::new();
+        self.draw(ui, &mut requests);
+        self.end_typing_without_focus(&ctx);
+        for request in requests {
+            self.fulfil(&ctx, request);
+        }
+        self.follow_document(&ctx);
+        self.session.acknowledge();
+        self.name_window();
+    }
+
+    /// Performs the action of this name when it can be done now.
+    pub(crate) fn perform(&mut self, ctx: &Context, id: &str) {
+        if let Some(action) = actions::by_id(id)
+            && (action.when)(self)
+        {
+            (action.perform)(self, ctx);
+        }
+    }
+
+    /// Makes a change that is undone on its own.
+    pub(crate) fn edit(&mut self, transaction: Transaction) {
+        let now = self.now;
+        self.state.apply(transaction, now);
+    }
+
+    /// Shows a line in the status bar for a while.
+    pub(crate) fn say(&mut self, line: String) {
+        self.said = Some((line, self.now));
+    }
+
+    /// Adds a line to the log.
+    pub(crate) fn log(&mut self, line: String) {
+        self.session.report(TroubleKind::Note, Problem::new(line));
+    }
+
+    /// The line that the status bar shows.
+    pub(crate) fn said(&self) -> Option<&str> {
+        self.said
+            .as_ref()
+            .filter(|(_, at)| self.now - at < SAYING_SECONDS)
+            .map(|(line, _)| line.as_str())
+    }
+
+    /// Stores a text with the host; a failure is told in the log.
+    pub(crate) fn store(&mut self, name: &str, text: Option<&str>) {
+        if let Err(message) = self.host.store(name, text) {
+            self.session.report(
+                TroubleKind::Failure,
+                Problem::new(format!("the {name} could not be kept: {message}")),
+            );
+        }
+    }
+
+    pub(crate) fn keep_settings(&mut self) {
+        let settings = Settings {
+            theme: self.view.theme.into(),
+            palette_open: self.view.palette_open,
+            side_open: self.view.side_open,
+            bottom_open: self.view.bottom_open,
+            recent_kinds: self.view.recent_kinds.clone(),
+            recent_files: self
+                .files
+                .recent
+                .iter()
+                .map(|location| location.0.clone())
+                .collect(),
+        };
+        if let Ok(text) = serde_json::to_string_pretty(&settings) {
+            self.store(SETTINGS, Some(&text));
+        }
+    }
+
+    pub(crate) fn set_theme(&mut self, ctx: &Context, theme: ThemePreference) {
+        self.view.theme = theme;
+        ctx.set_theme(theme);
+        self.keep_settings();
+    }
+
+    pub(crate) fn open_overlay(&mut self, overlay: Overlay) {
+        self.quick_add = None;
+        self.overlays.reset();
+        self.view.overlay = Some(overlay);
+    }
+
+    pub(crate) fn show_start_page(&mut self) {
+        self.dialog = Some(Dialog::Start);
+    }
+
+    pub(crate) fn open_quick_add(&mut self, at: (i32, i32), from: QuickAddFrom) {
+        self.view.overlay = None;
+        self.quick_add = Some(QuickAdd::new(at, from));
+    }
+
+    /// Where new things go: under the pointer, or in the middle of what is shown.
+    pub(crate) fn paste_place(&self) -> (i32, i32) {
+        graph_edits::free_place(self.state.document(), self.canvas.place())
+    }
+
+    /// Whether a dialog or list above the window takes the keyboard.
+    pub(crate) fn covered(&self) -> bool {
+        self.dialog.is_some() || self.quick_add.is_some() || self.view.overlay.is_some()
+    }
+
+    pub(crate) fn focus_title(&mut self) {
+        self.view.show_side(SideTab::Properties);
+        self.view.region = Region::Side;
+        self.panels.properties.focus_title();
+    }
+
+    pub(crate) fn reveal_selection(&mut self) {
+        let items = self.state.selection().clone();
+        self.canvas.reveal(items);
+    }
+
+    pub(crate) fn next_hazard(&mut self, step: isize) {
+        let count = self.state.findings().len() as isize;
+        if count == 0 {
+            return;
+        }
+        let at = match self.hazard_at {
+            Some(at) => (at as isize + step).rem_euclid(count),
+            None if step < 0 => count - 1,
+            None => 0,
+        } as usize;
+        self.hazard_at = Some(at);
+        self.view.show_bottom(crate::view::BottomTab::Hazards);
+        self.panels.hazards.choose(at);
+        let finding = &self.state.findings()[at];
+        self.highlight = finding.path.iter().cloned().collect();
+        if let Some(item) = finding.subject.clone() {
+            self.reveal(item);
+        }
+    }
+
+    pub(crate) fn reveal(&mut self, item: Item) {
+        self.state.select(BTreeSet::from([item.clone()]));
+        self.canvas.reveal(BTreeSet::from([item]));
+    }
+
+    pub(crate) fn move_region(&mut self, ctx: &Context, step: isize) {
+        let open = |region: &Region| match region {
+            Region::Palette => self.view.palette_open,
+            Region::Canvas => true,
+            Region::Side => self.view.side_open,
+            Region::Bottom => self.view.bottom_open,
+        };
+        let regions: Vec<Region> = Region::ALL.into_iter().filter(open).collect();
+        let at = regions
+            .iter()
+            .position(|region| *region == self.view.region)
+            .unwrap_or(0) as isize;
+        let next = (at + step).rem_euclid(regions.len() as isize) as usize;
+        if let Some(focused) = ctx.memory(|memory| memory.focused()) {
+            ctx.memory_mut(|memory| memory.surrender_focus(focused));
+        }
+        self.view.focus(regions[next]);
+    }
+
+    /// Runs the flow, or deploys what changed when it runs already.
+    pub(crate) fn run(&mut self) {
+        self.state.end_typing();
+        if let Some(problem) = self.blocker() {
+            self.view.show_bottom(crate::view::BottomTab::Log);
+            self.session.report(TroubleKind::Failure, problem);
+            return;
+        }
+        self.deploy();
+    }
+
+    fn deploy(&mut self) {
+        self.deployed_nodes = self.state.document().nodes.clone();
+        let flow = format::write(self.state.document());
+        self.session.run(flow, self.state.revision());
+    }
+
+    /// Why this state of the document cannot run at all.
+    fn blocker(&self) -> Option<Problem> {
+        let document = self.state.document();
+        if document.nodes.is_empty() {
+            return Some(Problem::new(
+                "nothing to run: the flow has no nodes; add a source first",
+            ));
+        }
+        document.nodes.iter().find_map(|(id, node)| {
+            let Some(kind) = self.state.catalog().get(&node.kind) else {
+                return Some(Problem::at(
+                    id,
+                    format!("the kind `{}` is not known; choose another node", node.kind),
+                ));
+            };
+            crate::panels::form::first_problem(kind, node).map(|text| Problem::at(id, text))
+        })
+    }
+
+    /// Where an event that the user writes would go.
+    pub(crate) fn inject_target(&self) -> Option<Target> {
+        match self.state.sole()? {
+            Item::Node(id) => {
+                let node = self.state.document().nodes.get(id)?;
+                let kind = self.state.catalog().get(&node.kind)?;
+                if kind.family == graph_model::catalog::Family::Source {
+                    return Some(Target::Source(id.clone()));
+                }
+                let edge = self
+                    .state
+                    .document()
+                    .edges
+                    .iter()
+                    .find(|(_, edge)| edge.to.node == *id)?;
+                Some(Target::Edge(edge.0.clone()))
+            }
+            Item::Edge(id) => Some(Target::Edge(id.clone())),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn open_inject(&mut self) {
+        if let Some(target) = self.inject_target() {
+            let data = self.sample_payload(&target);
+            self.dialog = Some(Dialog::inject(target, &data, None));
+        }
+    }
+
+    /// A payload to start from: the last event seen there, or what the node sends by itself.
+    fn sample_payload(&self, target: &Target) -> Value {
+        let seen = match target {
+            Target::Edge(edge) => self.session.last_event(&[edge]),
+            Target::Source(node) => {
+                let edges: Vec<_> = self
+                    .state
+                    .document()
+                    .edges
+                    .iter()
+                    .filter(|(_, edge)| edge.from.node == *node)
+                    .map(|(id, _)| id)
+                    .collect();
+                self.session.last_event(&edges)
+            }
+        };
+        if let Some(seen) = seen {
+            return seen.event.data.clone();
+        }
+        match target {
+            Target::Source(node) => self
+                .state
+                .document()
+                .nodes
+                .get(node)
+                .and_then(|node| node.config.get("data"))
+                .cloned()
+                .unwrap_or_else(|| graph_model::value!({})),
+            Target::Edge(_) => graph_model::value!({}),
+        }
+    }
+
+    /// Another document took the place of the one that was open.
+    pub(crate) fn documents_differ(&mut self) {
+        self.highlight.clear();
+        self.hazard_at = None;
+        self.quick_add = None;
+        self.view.overlay = None;
+        self.seen_revision = self.state.revision();
+        if self.session.active() {
+            self.session.stop();
+            self.log("stopped: another flow was opened".to_owned());
+        }
+        self.session.clear_events();
+    }
+
+    /// Nodes that differ from what runs.
+    pub(crate) fn changed_nodes(&self) -> BTreeSet<NodeId> {
+        if !self.session.undeployed(self.state.revision()) {
+            return BTreeSet::new();
+        }
+        self.state
+            .document()
+            .nodes
+            .iter()
+            .filter(|(id, node)| self.deployed_nodes.get(*id) != Some(*node))
+            .map(|(id, _)| id.clone())
+            .collect()
+    }
+
+    fn read_keys(&mut self, ctx: &Context) {
+        let dialog_open = self.dialog.is_some();
+        if dialog_open {
+            return;
+        }
+        if self.covered() {
+            // The list above the window has its own keys.
+            return;
+        }
+        let focus = ctx.memory(|memory| memory.focused());
+        let tab_adds = focus.is_none() || self.canvas.has_focus(ctx);
+        let pressed = self.keymap.read(ctx, tab_adds);
+        if let Some(text) = pressed.pasted {
+            actions::paste(self, &text);
+        }
+        for id in pressed.actions {
+            self.perform(ctx, id);
+        }
+        if ctx.input(|input| input.key_pressed(egui::Key::Escape)) && focus.is_none() {
+            self.highlight.clear();
+            self.state.set_preview(None);
+            if !self.state.selection().is_empty() {
+                self.state.select(BTreeSet::new());
+            }
+        }
+    }
+
+    /// Typing ends when the keyboard leaves the field.
+    fn end_typing_without_focus(&mut self, ctx: &Context) {
+        if let Some(field) = self.state.typing()
+            && ctx.memory(|memory| memory.focused()) != Some(field)
+        {
+            self.state.end_typing();
+        }
+    }
+
+    fn fulfil(&mut self, ctx: &Context, request: Request) {
+        match request {
+            Request::Do(id) => self.perform(ctx, id),
+            Request::Edit(transaction) => self.edit(transaction),
+            Request::Type(field, transaction) => {
+                let now = self.now;
+                self.state.apply_typed(field, transaction, now);
+            }
+            Request::Select(items) => self.state.select(items),
+            Request::Reveal(item) => self.reveal(item),
+            Request::Highlight(items) => self.highlight = items,
+            Request::Add { kind, at, from } => self.add_node(&kind, at, &from),
+            Request::Preview(preview) => {
+                if let Some(preview) = &preview {
+                    self.say(format!("preview: {}", preview.title));
+                }
+                self.state.set_preview(preview);
+            }
+            Request::Copy(text) => {
+                ctx.copy_text(text);
+                self.say("copied".to_owned());
+            }
+            Request::EditEvent { target, data, ty } => {
+                self.dialog = Some(Dialog::inject(target, &data, ty));
+            }
+            Request::ReadView(node) => self.session.read_view(&node),
+            Request::ReadDeadLetters => self.session.read_dead_letters(),
+            Request::Say(line) => self.say(line),
+            Request::ClearLog => self.session.clear_troubles(),
+        }
+        ctx.request_repaint();
+    }
+
+    /// Adds a node of the kind and selects it.
+    pub(crate) fn add_node(&mut self, kind: &SmolStr, at: Option<(i32, i32)>, from: &QuickAddFrom) {
+        let Some(spec) = self.state.catalog().get(kind) else {
+            return;
+        };
+        // Without a place of its own a node continues what is selected.
+        let mut from = from.clone();
+        let at = match at {
+            Some(at) => at,
+            None => match self.state.sole() {
+                Some(Item::Node(id)) => {
+                    let id = id.clone();
+                    if from == QuickAddFrom::Nothing
+                        && !spec.inputs.is_empty()
+                        && let Some(port) = self.free_output(&id)
+                    {
+                        from = QuickAddFrom::Port(port, crate::canvas::intent::PortSide::Output);
+                    }
+                    graph_edits::place_after(self.state.document(), &id)
+                }
+                _ => self.paste_place(),
+            },
+        };
+        let (id, transaction) = graph_edits::added(&self.state, spec, at, &from);
+        self.edit(transaction);
+        self.view.used_kind(kind);
+        self.keep_settings();
+        self.state.select_nodes([id.clone()]);
+        self.canvas.reveal(BTreeSet::from([Item::Node(id)]));
+        self.view.show_side(SideTab::Properties);
+    }
+
+    /// The first ordinary output of the node that feeds nothing yet.
+    fn free_output(&self, id: &NodeId) -> Option<graph_model::id::PortRef> {
+        let document = self.state.document();
+        let node = document.nodes.get(id)?;
+        let kind = self.state.catalog().get(&node.kind)?;
+        kind.outputs_of(node)
+            .into_iter()
+            .filter(|port| port.role == graph_model::catalog::PortRole::Data)
+            .map(|port| graph_model::id::PortRef::new(id.clone(), port.name))
+            .find(|port| !document.edges.values().any(|edge| edge.from == *port))
+    }
+
+    /// Does what the canvas reported.
+    pub(crate) fn take_intent(&mut self, ctx: &Context, intent: Intent) {
+        match intent {
+            Intent::Select { items, mode } => {
+                let mut selection = match mode {
+                    SelectMode::Replace => BTreeSet::new(),
+                    SelectMode::Add | SelectMode::Toggle => self.state.selection().clone(),
+                };
+                for item in items {
+                    if mode == SelectMode::Toggle && selection.contains(&item) {
+                        selection.remove(&item);
+                    } else {
+                        selection.insert(item);
+                    }
+                }
+                self.state.select(selection);
+                self.view.region = Region::Canvas;
+            }
+            Intent::MoveBy { ids, dx, dy, done } => {
+                if done && (dx != 0 || dy != 0) {
+                    let ids: Vec<_> = ids.into_iter().collect();
+                    let transaction = graph_edits::moved(&self.state, "Move", &ids, dx, dy);
+                    self.edit(transaction);
+                }
+            }
+            Intent::Connect { from, to } => {
+                let (edge, transaction) = graph_edits::connected(&self.state, from, to);
+                self.edit(transaction);
+                self.state.select(BTreeSet::from([Item::Edge(edge)]));
+            }
+            Intent::Reconnect { edge, end, to } => {
+                let transaction = graph_edits::reconnected(&self.state, &edge, end, to);
+                self.edit(transaction);
+            }
+            Intent::RefusedConnect { reason } => self.say(reason),
+            Intent::DropOnWire { node, edge, dx, dy } => {
+                let transaction = graph_edits::dropped_on_wire(&self.state, &node, &edge, dx, dy);
+                self.edit(transaction);
+            }
+            Intent::QuickAdd { at, from } => self.open_quick_add(at, from),
+            Intent::DeleteSelection { reconnect } => {
+                let id = if reconnect {
+                    "edit.delete_reconnect"
+                } else {
+                    "edit.delete"
+                };
+                self.perform(ctx, id);
+            }
+            Intent::OpenEditor { node } => {
+                self.state.select_nodes([node]);
+                self.view.show_side(SideTab::Properties);
+                self.view.focus(Region::Side);
+            }
+            Intent::SliceEdges { edges } => {
+                let items = edges.into_iter().map(Item::Edge).collect();
+                let transaction = actions::removal(&self.state, "Cut", &items);
+                self.edit(transaction);
+            }
+            Intent::ContextMenu { screen, at, target } => {
+                self.canvas.open_menu(screen, at, target);
+            }
+            Intent::Resize { id, to } => {
+                let mut build = self.state.build(format!("Resize {id}"));
+                build.edit(graph_model::edit::Edit::Place(id, Some(to)));
+                let transaction = build.finish();
+                self.edit(transaction);
+            }
+            Intent::InjectFrom { source } => {
+                if self.session.active() {
+                    let target = Target::Source(source);
+                    let data = self.sample_payload(&target);
+                    self.session.inject(target, data, None);
+                } else {
+                    self.say("run the flow first, then send events in".to_owned());
+                }
+            }
+            Intent::HoverPort { port } => self.canvas.hover_port = port,
+            Intent::Leave { backward } => self.move_region(ctx, if backward { -1 } else { 1 }),
+        }
+        ctx.request_repaint();
+    }
+
+    /// Checks, deploys and keeps copies as the document changes.
+    fn follow_document(&mut self, ctx: &Context) {
+        if self.seen_revision != self.state.revision() {
+            self.seen_revision = self.state.revision();
+            self.hazard_at = None;
+            self.session.document_changed(self.now);
+        }
+        let now = self.now;
+        let clock = || self.host.clock();
+        let check_in = self.state.check_if_due(now, clock);
+        let deploy_in = self.session.deploy_due_in(now);
+        if deploy_in == Some(0.0) {
+            if self.blocker().is_some() || self.state.typing().is_some() {
+                // Half of something: the next change asks again.
+                self.session.hold_deploy();
+                if self.state.typing().is_some() && self.blocker().is_none() {
+                    self.session.document_changed(now);
+                }
+            } else {
+                self.deploy();
+            }
+        }
+        let autosave_in = self.autosave_if_due();
+        for due_in in [check_in, deploy_in, autosave_in].into_iter().flatten() {
+            ctx.request_repaint_after_secs(due_in.max(0.02) as f32);
+        }
+        if self.session.active() {
+            ctx.request_repaint_after_secs(0.1);
+        }
+    }
+
+    fn name_window(&mut self) {
+        let mark = if self.state.dirty() { "• " } else { "" };
+        let title = format!("{mark}{} – Weir", self.files.name());
+        if title != self.title {
+            self.host.set_title(&title);
+            self.title = title;
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The layout of the window: bars above and below, panels at the sides, the canvas in the middle.
+
+use egui::{CentralPanel, Frame, Margin, Panel, Ui};
+
+use crate::actions::{self, Menu};
+use crate::canvas_pane::menu_row;
+use crate::designer::Designer;
+use crate::panels::{Model, run_bar, status};
+use crate::requests::{Request, Requests};
+use crate::theme;
+use crate::view::Region;
+
+/// Below this width of the window the side panels start narrow.
+const NARROW: f32 = 1100.0;
+
+impl Designer {
+    /// Draws everything once.
+    pub(crate) fn draw(&mut self, ui: &mut Ui, out: &mut Requests) {
+        let tokens = theme::current(ui.ctx());
+        let window = ui.max_rect().size();
+        let narrow = window.x < NARROW;
+        let bar = Frame::new()
+            .fill(tokens.panel)
+            .inner_margin(Margin::symmetric(8, 5));
+        let side = Frame::new()
+            .fill(tokens.panel)
+            .inner_margin(Margin::symmetric(10, 8));
+        let before = (
+            self.view.palette_open,
+            self.view.side_open,
+            self.view.bottom_open,
+        );
+
+        Panel::top("menu bar").frame(bar).show(ui, |ui| {
+            egui::MenuBar::new().ui(ui, |ui| {
+                self.draw_menus(ui, out);
+                ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                    run_bar::show(ui, &self.model(), out);
+                });
+            });
+        });
+        Panel::bottom("status bar").frame(bar).show(ui, |ui| {
+            let waiting = self.keymap.waiting();
+            status::show(ui, &self.model(), self.said(), waiting, out);
+        });
+
+        let mut open = self.view.palette_open;
+        let focus = self.view.takes_focus(Region::Palette);
+        Panel::left("palette")
+            .frame(side)
+            .default_size(if narrow { 170.0 } else { 210.0 })
+            .size_range(150.0..=360.0)
+            .show_collapsible(ui, &mut open, |ui| {
+                let mut palette = std::mem::take(&mut self.palette);
+                palette.show(ui, &self.model(), focus, out);
+                self.palette = palette;
+            });
+        self.view.palette_open = open;
+
+        let mut open = self.view.side_open;
+        let focus = self.view.takes_focus(Region::Side);
+        Panel::right("side")
+            .frame(side)
+            .default_size(if narrow { 260.0 } else { 330.0 })
+            .size_range(220.0..=560.0)
+            .show_collapsible(ui, &mut open, |ui| {
+                let mut panels = std::mem::take(&mut self.panels);
+                let mut tab = self.view.side;
+                panels.show_side(ui, &self.model(), &mut tab, focus, out);
+                self.view.side = tab;
+                self.panels = panels;
+            });
+        self.view.side_open = open;
+
+        let mut open = self.view.bottom_open;
+        let focus = self.view.takes_focus(Region::Bottom);
+        Panel::bottom("bottom")
+            .frame(side)
+            .default_size((window.y * 0.26).clamp(120.0, 300.0))
+            .size_range(90.0..=(window.y * 0.7).max(100.0))
+            .show_collapsible(ui, &mut open, |ui| {
+                let mut panels = std::mem::take(&mut self.panels);
+                let mut tab = self.view.bottom;
+                panels.show_bottom(ui, &self.model(), &mut tab, focus, out);
+                self.view.bottom = tab;
+                self.panels = panels;
+            });
+        self.view.bottom_open = open;
+        if self.view.bottom_open && self.view.bottom == crate::view::BottomTab::Log {
+            self.session.troubles_seen();
+        }
+        let after = (
+            self.view.palette_open,
+            self.view.side_open,
+            self.view.bottom_open,
+        );
+        if before != after {
+            self.keep_settings();
+        }
+
+        CentralPanel::no_frame().show(ui, |ui| self.draw_canvas(ui, out));
+
+        let ctx = ui.ctx().clone();
+        self.draw_overlay(&ctx, out);
+        self.draw_quick_add(&ctx, out);
+        self.draw_dialog(&ctx);
+    }
+
+    /// What panels look at.
+    pub(crate) fn model(&self) -> Model<'_> {
+        Model {
+            state: &self.state,
+            session: &self.session,
+            file: self.files.name(),
+            recent_kinds: &self.view.recent_kinds,
+        }
+    }
+
+    fn draw_menus(&self, ui: &mut Ui, out: &mut Requests) {
+        for title in Menu::TITLES {
+            ui.menu_button(title, |ui| {
+                ui.set_min_width(240.0);
+                let mut group: Option<Menu> = None;
+                for action in actions::all().filter(|action| action.menu.title() == title) {
+                    if group.is_some_and(|group| group != action.menu) {
+                        ui.separator();
+                    }
+                    group = Some(action.menu);
+                    let keys = action.keys_text(ui.ctx()).unwrap_or_default();
+                    let enabled = (action.when)(self);
+                    let row = ui
+                        .add_enabled(enabled, menu_row(action.title, &keys))
+                        .on_hover_text(action.tooltip);
+                    if row.clicked() {
+                        out.push(Request::Do(action.id));
+                        ui.close();
+                    }
+                }
+            });
+        }
+    }
+}

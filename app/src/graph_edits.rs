@@ -1,0 +1,222 @@
+//! Transactions that the canvas and the lists ask for, built from what the user pointed at.
+
+use std::collections::BTreeSet;
+
+use egui::Rect;
+use graph_model::catalog::{Catalog, KindSpec};
+use graph_model::document::{Document, Node};
+use graph_model::edit::Transaction;
+use graph_model::id::{EdgeId, Id, NodeId, PortRef};
+use graph_model::layout;
+use graph_model::value::Value;
+use smol_str::SmolStr;
+
+use crate::canvas::intent::{End, Item, PortSide, QuickAddFrom};
+use crate::state::State;
+
+/// Distance from a new node to the one it is joined with, in points.
+const GAP: (i32, i32) = (240, 0);
+
+/// Moves placed things; what never had a place gets one.
+pub(crate) fn moved(state: &State, verb: &str, ids: &[Id], dx: i32, dy: i32) -> Transaction {
+    let title = match ids {
+        [id] => format!("{verb} {id}"),
+        _ => format!("{verb} {} items", ids.len()),
+    };
+    let mut build = state.build(title);
+    for id in ids {
+        let place = state.document().layout.get(id).copied().unwrap_or_default();
+        build.place(id, place.x + dx, place.y + dy);
+    }
+    build.finish()
+}
+
+/// A node of the kind, with the starting values that its required fields name.
+pub(crate) fn fresh_node(kind: &KindSpec) -> Node {
+    let mut node = Node::new(kind.id.clone());
+    for field in &kind.config {
+        if field.required && !matches!(field.default, Value::Null) {
+            node.config
+                .insert(field.name.clone(), field.default.clone());
+        }
+    }
+    node
+}
+
+/// The id that a node of the kind gets when nobody says otherwise.
+pub(crate) fn wished_id(kind: &KindSpec) -> Id {
+    let id = Id::new(kind.id.clone());
+    if id.well_formed() {
+        id
+    } else {
+        Id::from_title(&kind.title)
+    }
+}
+
+/// Adds a node, joined with what the user came from; answers its id.
+pub(crate) fn added(
+    state: &State,
+    kind: &KindSpec,
+    at: (i32, i32),
+    from: &QuickAddFrom,
+) -> (NodeId, Transaction) {
+    let mut build = state.build(format!("Add {}", kind.title));
+    let node = fresh_node(kind);
+    let input = kind.inputs_of(&node).first().map(|port| port.name.clone());
+    let output = kind.outputs_of(&node).first().map(|port| port.name.clone());
+    let id = build.add_node(&wished_id(kind), node, Some(at));
+    match from {
+        QuickAddFrom::Nothing => {}
+        QuickAddFrom::Port(port, PortSide::Output) => {
+            if let Some(input) = input {
+                build.connect(port.clone(), PortRef::new(id.clone(), input));
+            }
+        }
+        QuickAddFrom::Port(port, PortSide::Input) => {
+            if let Some(output) = output {
+                build.connect(PortRef::new(id.clone(), output), port.clone());
+            }
+        }
+        QuickAddFrom::Edge(edge) => {
+            if let (Some(input), Some(output)) = (input, output) {
+                build.insert_on_edge(edge, &id, &input, &output);
+            }
+        }
+    }
+    (id, build.finish())
+}
+
+/// Whether a node of the kind can take the place that the user points at.
+pub(crate) fn fits(kind: &KindSpec, from: &QuickAddFrom) -> bool {
+    let node = fresh_node(kind);
+    let takes = !kind.inputs_of(&node).is_empty();
+    let gives = !kind.outputs_of(&node).is_empty();
+    match from {
+        QuickAddFrom::Nothing => true,
+        QuickAddFrom::Port(_, PortSide::Output) => takes,
+        QuickAddFrom::Port(_, PortSide::Input) => gives,
+        QuickAddFrom::Edge(_) => takes && gives,
+    }
+}
+
+/// Where a node that continues another one goes: right of it, below what already stands there.
+pub(crate) fn place_after(document: &Document, node: &NodeId) -> (i32, i32) {
+    let from = document.layout.get(node).copied().unwrap_or_default();
+    free_place(document, (from.x + GAP.0, from.y + GAP.1))
+}
+
+/// The wished place, or the next one below that no node covers.
+pub(crate) fn free_place(document: &Document, wished: (i32, i32)) -> (i32, i32) {
+    let (x, mut y) = wished;
+    while document
+        .nodes
+        .keys()
+        .filter_map(|id| document.layout.get(id))
+        .any(|place| place.x.abs_diff(x) < 160 && place.y.abs_diff(y) < 90)
+    {
+        y += 110;
+    }
+    (x, y)
+}
+
+/// Puts a node that is already there between the ends of a wire, and moves it by the given way.
+pub(crate) fn dropped_on_wire(
+    state: &State,
+    node: &NodeId,
+    edge: &EdgeId,
+    dx: i32,
+    dy: i32,
+) -> Transaction {
+    let document = state.document();
+    let mut build = state.build(format!("Put {} on the wire", document.node_title(node)));
+    let place = document.layout.get(node).copied().unwrap_or_default();
+    build.place(node, place.x + dx, place.y + dy);
+    if let Some((input, output)) = first_ports(document, state.catalog(), node) {
+        build.insert_on_edge(edge, node, &input, &output);
+    }
+    build.finish()
+}
+
+/// Moves one end of an edge to another port.
+pub(crate) fn reconnected(state: &State, edge: &EdgeId, end: End, to: PortRef) -> Transaction {
+    let mut build = state.build("Move the end of a wire");
+    build.change_edge(edge, |edge| match end {
+        End::From => edge.from = to,
+        End::To => edge.to = to,
+    });
+    build.finish()
+}
+
+/// Joins two ports.
+pub(crate) fn connected(state: &State, from: PortRef, to: PortRef) -> (EdgeId, Transaction) {
+    let document = state.document();
+    let title = format!(
+        "Connect {} to {}",
+        document.node_title(&from.node),
+        document.node_title(&to.node)
+    );
+    let mut build = state.build(title);
+    let id = build.connect(from, to);
+    (id, build.finish())
+}
+
+/// Size of a node as it is drawn, in points.
+pub(crate) fn node_size(document: &Document, catalog: &Catalog, id: &NodeId) -> (i32, i32) {
+    let (width, height) = document
+        .nodes
+        .get(id)
+        .map_or((200, 70), |node| layout::node_size(catalog, node));
+    (width as i32, height as i32)
+}
+
+/// What the items cover on the canvas, or without items everything that has a place.
+pub(crate) fn bounds(
+    document: &Document,
+    catalog: &Catalog,
+    items: Option<&BTreeSet<Item>>,
+) -> Option<Rect> {
+    let mut ids: BTreeSet<&Id> = BTreeSet::new();
+    match items {
+        None => ids.extend(document.layout.keys()),
+        Some(items) => {
+            for item in items {
+                match item {
+                    Item::Node(id) | Item::Zone(id) | Item::Note(id) => {
+                        ids.insert(id);
+                    }
+                    Item::Edge(id) => {
+                        if let Some(edge) = document.edges.get(id) {
+                            ids.extend([&edge.from.node, &edge.to.node]);
+                        }
+                    }
+                }
+            }
+        }
+    }
+    ids.into_iter()
+        .filter_map(|id| {
+            let place = document.layout.get(id)?;
+            let (width, height) = match place.size {
+                Some((width, height)) => (width as i32, height as i32),
+                None => node_size(document, catalog, id),
+            };
+            let at = egui::pos2(place.x as f32, place.y as f32);
+            Some(Rect::from_min_size(
+                at,
+                egui::vec2(width as f32, height as f32),
+            ))
+        })
+        .reduce(Rect::union)
+}
+
+fn first_ports(
+    document: &Document,
+    catalog: &Catalog,
+    node: &NodeId,
+) -> Option<(SmolStr, SmolStr)> {
+    let node = document.nodes.get(node)?;
+    let kind = catalog.get(&node.kind)?;
+    let input = kind.inputs_of(node).into_iter().next()?;
+    let output = kind.outputs_of(node).into_iter().next()?;
+    Some((input.name, output.name))
+}

@@ -1,0 +1,311 @@
+//! Lists above the window: command palette, find, shortcuts, about.
+
+use egui::{Context, Id, Key, Pos2, RichText, Ui};
+
+use crate::actions;
+use crate::canvas::intent::{Item, QuickAddFrom};
+use crate::designer::Designer;
+use crate::palette::search_kinds;
+use crate::requests::{Request, Requests};
+use crate::theme;
+use crate::view::Overlay;
+
+/// Rows that a list shows at most; typing narrows it.
+const CHOICES_MAX: usize = 200;
+
+/// What lists above the window remember while they are open.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Overlays {
+    pick: Pick,
+}
+
+/// A search text and the row that Enter takes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pick {
+    pub text: String,
+    row: usize,
+    opened: bool,
+}
+
+/// A row of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Choice {
+    pub title: String,
+    pub beside: String,
+    pub keys: String,
+    pub enabled: bool,
+}
+
+/// What came of drawing a list.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Chosen {
+    pub chosen: Option<usize>,
+    /// The user clicked somewhere else.
+    pub left: bool,
+}
+
+impl Overlays {
+    pub(crate) fn reset(&mut self) {
+        *self = Overlays::default();
+    }
+}
+
+/// Draws a search field with its rows; arrows move, Enter or a click chooses.
+pub(crate) fn choose(
+    ctx: &Context,
+    id: Id,
+    name: &str,
+    at: Option<Pos2>,
+    pick: &mut Pick,
+    choices: &[Choice],
+) -> Chosen {
+    let screen = ctx.content_rect();
+    let width = (screen.width() - 40.0).min(if at.is_some() { 380.0 } else { 560.0 });
+    let (up, down) = ctx.input_mut(|input| {
+        (
+            input.count_and_consume_key(egui::Modifiers::NONE, Key::ArrowUp),
+            input.count_and_consume_key(egui::Modifiers::NONE, Key::ArrowDown),
+        )
+    });
+    let last = choices.len().min(CHOICES_MAX).saturating_sub(1);
+    pick.row = (pick.row + down).saturating_sub(up).min(last);
+    let moved = up + down > 0;
+    let entered = ctx.input(|input| input.key_pressed(Key::Enter));
+    let mut out = Chosen::default();
+    let mut area = egui::Area::new(id)
+        .order(egui::Order::Foreground)
+        .constrain(true)
+        .accessible_name(name);
+    area = match at {
+        Some(at) => area.fixed_pos(at),
+        None => area.anchor(egui::Align2::CENTER_TOP, egui::vec2(0.0, 56.0)),
+    };
+    let shown = area.show(ctx, |ui| {
+        egui::Frame::popup(ui.style()).show(ui, |ui| {
+            ui.set_width(width);
+            let field = ui.add(
+                egui::TextEdit::singleline(&mut pick.text)
+                    .hint_text(format!("{name}: type to search"))
+                    .desired_width(f32::INFINITY)
+                    .return_key(None),
+            );
+            let field = field.accessible_name(name);
+            if field.changed() {
+                pick.row = 0;
+            }
+            field.request_focus();
+            ui.add_space(theme::space::S);
+            egui::ScrollArea::vertical()
+                .max_height((screen.height() * 0.5).min(360.0))
+                .auto_shrink([false, true])
+                .show(ui, |ui| {
+                    ui.spacing_mut().item_spacing.y = 1.0;
+                    for (index, choice) in choices.iter().take(CHOICES_MAX).enumerate() {
+                        let response = choice_row(ui, choice, index == pick.row);
+                        if moved && index == pick.row {
+                            response.scroll_to_me(None);
+                        }
+                        if response.clicked() {
+                            out.chosen = Some(index);
+                        }
+                    }
+                    if choices.is_empty() {
+                        ui.label(RichText::new("nothing has this in its name").weak());
+                    }
+                });
+        });
+    });
+    if entered && choices.get(pick.row).is_some_and(|choice| choice.enabled) {
+        out.chosen = Some(pick.row);
+    }
+    out.left = pick.opened && shown.response.clicked_elsewhere();
+    pick.opened = true;
+    out
+}
+
+fn choice_row(ui: &mut Ui, choice: &Choice, current: bool) -> egui::Response {
+    let quiet = if choice.keys.is_empty() {
+        &choice.beside
+    } else {
+        &choice.keys
+    };
+    let quiet: String = if quiet.chars().count() > 60 {
+        quiet.chars().take(58).chain(['…']).collect()
+    } else {
+        quiet.clone()
+    };
+    let title: String = choice.title.clone();
+    let response = ui
+        .add_enabled_ui(choice.enabled, |ui| {
+            ui.add(
+                egui::Button::selectable(current, title)
+                    .right_text(RichText::new(quiet).small().weak())
+                    .truncate()
+                    .min_size(egui::vec2(ui.available_width(), 0.0)),
+            )
+        })
+        .inner;
+    if choice.beside.is_empty() {
+        response.accessible_name(choice.title.clone())
+    } else {
+        response
+            .accessible_name(choice.title.clone())
+            .on_hover_text(choice.beside.as_str())
+    }
+}
+
+/// What a row of the command palette stands for.
+enum Goal {
+    Action(&'static str),
+    Kind(smol_str::SmolStr),
+    Item(Item),
+}
+
+impl Designer {
+    pub(crate) fn draw_overlay(&mut self, ctx: &Context, out: &mut Requests) {
+        let Some(overlay) = self.view.overlay else {
+            return;
+        };
+        let escaped = ctx.input(|input| input.key_pressed(Key::Escape));
+        if escaped {
+            self.view.overlay = None;
+            return;
+        }
+        match overlay {
+            Overlay::Commands => self.draw_goals(ctx, "Commands", true, out),
+            Overlay::Find => self.draw_goals(ctx, "Find in the flow", false, out),
+            Overlay::Keys => self.draw_page(ctx, "Keyboard shortcuts", keys_page),
+            Overlay::About => self.draw_page(ctx, "About Weir", about_page),
+        }
+    }
+
+    fn draw_goals(&mut self, ctx: &Context, name: &str, commands: bool, out: &mut Requests) {
+        let goals = self.goals(ctx, commands);
+        let choices: Vec<Choice> = goals.iter().map(|(_, choice)| choice.clone()).collect();
+        let id = Id::unique("overlay");
+        let shown = choose(ctx, id, name, None, &mut self.overlays.pick, &choices);
+        if let Some(index) = shown.chosen {
+            self.view.overlay = None;
+            out.push(match &goals[index].0 {
+                Goal::Action(id) => Request::Do(id),
+                Goal::Kind(kind) => Request::Add {
+                    kind: kind.clone(),
+                    at: None,
+                    from: QuickAddFrom::Nothing,
+                },
+                Goal::Item(item) => Request::Reveal(item.clone()),
+            });
+        } else if shown.left {
+            self.view.overlay = None;
+        }
+    }
+
+    fn goals(&self, ctx: &Context, commands: bool) -> Vec<(Goal, Choice)> {
+        let text = self.overlays.pick.text.trim().to_lowercase();
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let fits = |hay: &str| words.iter().all(|word| hay.contains(word));
+        let mut goals = Vec::new();
+        if commands {
+            for action in actions::all() {
+                let hay = format!("{} {}", action.title, action.menu.title()).to_lowercase();
+                if fits(&hay) {
+                    goals.push((
+                        Goal::Action(action.id),
+                        Choice {
+                            title: action.title.to_owned(),
+                            beside: action.tooltip.to_owned(),
+                            keys: action.keys_text(ctx).unwrap_or_default(),
+                            enabled: (action.when)(self),
+                        },
+                    ));
+                }
+            }
+            let wish = text.strip_prefix("add ").unwrap_or(&text);
+            for kind in search_kinds(self.state.catalog(), wish) {
+                goals.push((
+                    Goal::Kind(kind.id.clone()),
+                    Choice {
+                        title: format!("Add {}", kind.title),
+                        beside: kind.summary.to_string(),
+                        keys: String::new(),
+                        enabled: true,
+                    },
+                ));
+            }
+        }
+        let document = self.state.document();
+        for (id, node) in &document.nodes {
+            let hay = if commands {
+                format!("{} {id}", node.title)
+            } else {
+                let config: String = node
+                    .config
+                    .values()
+                    .map(|value| value.to_json() + " ")
+                    .collect();
+                format!("{} {id} {} {config}", node.title, node.kind)
+            };
+            if (commands && text.is_empty()) || !fits(&hay.to_lowercase()) {
+                continue;
+            }
+            goals.push((
+                Goal::Item(Item::Node(id.clone())),
+                Choice {
+                    title: format!("Go to {}", document.node_title(id)),
+                    beside: format!("{id}, {}", node.kind),
+                    keys: String::new(),
+                    enabled: true,
+                },
+            ));
+        }
+        goals
+    }
+
+    fn draw_page(&mut self, ctx: &Context, title: &str, page: fn(&mut Ui)) {
+        let shown = egui::Modal::new(Id::unique("page")).show(ctx, |ui| {
+            ui.set_width((ctx.content_rect().width() - 60.0).min(620.0));
+            ui.label(RichText::new(title).size(theme::size::HEADING).strong());
+            ui.add_space(theme::space::S);
+            egui::ScrollArea::vertical()
+                .max_height(ctx.content_rect().height() - 160.0)
+                .show(ui, page);
+            ui.add_space(theme::space::S);
+            let close = ui.button("Close");
+            close.request_focus();
+            close.clicked()
+        });
+        if shown.inner || shown.backdrop_response.clicked() {
+            self.view.overlay = None;
+        }
+    }
+}
+
+fn keys_page(ui: &mut Ui) {
+    let ctx = ui.ctx().clone();
+    for menu in actions::Menu::TITLES {
+        ui.add_space(theme::space::M);
+        ui.label(RichText::new(menu).strong());
+        egui::Grid::new(("keys", menu))
+            .num_columns(2)
+            .spacing(egui::vec2(20.0, 4.0))
+            .min_col_width(200.0)
+            .show(ui, |ui| {
+                for action in actions::all() {
+                    if action.menu.title() != menu || action.keys.is_empty() {
+                        continue;
+                    }
+                    ui.label(action.title).on_hover_text(action.tooltip);
+                    let keys: Vec<String> =
+                        action.keys.iter().map(|keys| keys.text(&ctx)).collect();
+                    ui.label(RichText::new(keys.join(", ")).weak());
+                    ui.end_row();
+                }
+            });
+    }
+}
+
+fn about_page(ui: &mut Ui) {
+    ui.label(format!("Weir {}", env!("CARGO_PKG_VERSION")));
+    ui.label("A designer for event-driven systems: draw the graph, see its hazards, run it.");
+    ui.label(RichText::new("MIT or Apache-2.0").weak());
+}

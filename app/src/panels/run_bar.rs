@@ -1,0 +1,61 @@
+//! The run bar: what runs, and the buttons that change it. Drawn from right to left.
+
+use egui::{RichText, Ui};
+use runtime_protocol::RunState;
+
+use super::Model;
+use crate::requests::{Request, Requests};
+use crate::theme;
+
+pub(crate) fn show(ui: &mut Ui, model: &Model<'_>, out: &mut Requests) {
+    let tokens = theme::current(ui.ctx());
+    let session = model.session;
+    let mut button = |ui: &mut Ui, title: &str, id: &'static str, enabled: bool, primary: bool| {
+        let mut widget = egui::Button::new(if primary && enabled {
+            RichText::new(title).color(tokens.on_accent)
+        } else {
+            RichText::new(title)
+        });
+        if primary && enabled {
+            widget = widget.fill(tokens.accent).stroke(egui::Stroke::NONE);
+        }
+        let mut response = ui.add_enabled(enabled, widget);
+        if let Some(action) = crate::actions::by_id(id) {
+            let keys = action.keys_text(ui.ctx()).unwrap_or_default();
+            response = response.on_hover_text(format!("{} ({keys})", action.tooltip));
+            if !session.connected() {
+                response = response.on_disabled_hover_text("no engine is connected");
+            }
+        }
+        if response.clicked() {
+            out.push(Request::Do(id));
+        }
+    };
+    match session.state() {
+        RunState::Stopped => {
+            button(ui, "Run", "run.start", session.connected(), true);
+        }
+        RunState::Running => {
+            button(ui, "Stop", "run.stop", true, false);
+            button(ui, "Pause", "run.pause", true, false);
+        }
+        RunState::Paused => {
+            button(ui, "Stop", "run.stop", true, false);
+            button(ui, "Step", "run.step", true, false);
+            button(ui, "Continue", "run.resume", true, true);
+        }
+        RunState::Draining => button(ui, "Stop", "run.stop", false, false),
+    }
+    let (text, color) = match session.state() {
+        RunState::Stopped if session.connected() => ("stopped", tokens.muted),
+        RunState::Stopped => ("no engine", tokens.muted),
+        RunState::Running => ("running", tokens.ok),
+        RunState::Paused => ("paused", tokens.warning),
+        RunState::Draining => ("finishing", tokens.info),
+    };
+    ui.label(RichText::new(text).color(color));
+    if session.undeployed(model.state.revision()) {
+        ui.label(RichText::new("not deployed yet").small().color(tokens.info))
+            .on_hover_text("the flow that runs is not the one that you see");
+    }
+}

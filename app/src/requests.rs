@@ -1,0 +1,51 @@
+//! What panels ask for while they are drawn; done after the frame, so that nothing changes under
+//! their hands.
+
+use std::collections::BTreeSet;
+
+use graph_model::edit::Transaction;
+use graph_model::id::NodeId;
+use graph_model::value::Value;
+use runtime_protocol::Target;
+use smol_str::SmolStr;
+
+use crate::canvas::intent::{Item, QuickAddFrom};
+use crate::state::Preview;
+
+/// One wish of a panel.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Request {
+    /// Perform the action of this name.
+    Do(&'static str),
+    /// Change the document.
+    Edit(Transaction),
+    /// Change the document as part of typing into a field.
+    Type(egui::Id, Transaction),
+    Select(BTreeSet<Item>),
+    /// Select it and bring it into view.
+    Reveal(Item),
+    /// Make a path stand out on the canvas.
+    Highlight(BTreeSet<Item>),
+    /// Add a node of this kind, joined with what is given.
+    Add {
+        kind: SmolStr,
+        at: Option<(i32, i32)>,
+        from: QuickAddFrom,
+    },
+    Preview(Option<Preview>),
+    Copy(String),
+    /// Open the editor for an event that is sent in.
+    EditEvent {
+        target: Target,
+        data: Value,
+        ty: Option<SmolStr>,
+    },
+    ReadView(NodeId),
+    ReadDeadLetters,
+    /// A line for the status bar.
+    Say(String),
+    ClearLog,
+}
+
+/// Wishes in the order in which they came up.
+pub(crate) type Requests = Vec<Request>;

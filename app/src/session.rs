@@ -1,0 +1,564 @@
+//! The line to the engine: the only holder of a [`Transport`].
+//!
+//! Polled once a frame and bounded in what it keeps. It knows what runs, how fast events go, and
+//! the latest events that were observed.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use graph_model::event::Event;
+use graph_model::id::{EdgeId, NodeId};
+use graph_model::value::Value;
+use runtime_protocol::{
+    Answer, Command, Counters, EdgeCount, NodeCount, Notice, Observed, Problem, Request, RunState,
+    Target, Transport,
+};
+use smol_str::SmolStr;
+
+/// Observed events that are kept; the oldest go first and are counted.
+pub(crate) const EVENTS_MAX: usize = 10_000;
+/// Troubles that are kept; the oldest go first.
+pub(crate) const TROUBLES_MAX: usize = 500;
+/// Rows that are asked of a view, and dead letters that are asked for.
+const ROWS_MAX: u32 = 200;
+/// Share of the newest measurement in a smoothed rate.
+const RATE_WEIGHT: f64 = 0.4;
+/// Seconds without a change of the document after which it is deployed.
+const DEPLOY_PAUSE: f64 = 0.15;
+
+/// A line to an engine and what came over it.
+#[derive(Default)]
+pub(crate) struct Session {
+    transport: Option<Box<dyn Transport>>,
+    next_request: u64,
+    pending: BTreeMap<u64, Pending>,
+    state: RunState,
+    counters: Counters,
+    rates: Rates,
+    events: VecDeque<Observed>,
+    /// Observed events that the engine left out or that fell out of the ring.
+    skipped: u64,
+    /// Counts up whenever `events` changes.
+    events_revision: u64,
+    credit_due: Option<u64>,
+    troubles: VecDeque<Trouble>,
+    unseen_failures: usize,
+    addresses: BTreeMap<NodeId, SmolStr>,
+    views: BTreeMap<NodeId, Vec<Event>>,
+    dead_letters: Vec<Event>,
+    deployed: Option<u64>,
+    changed_at: Option<f64>,
+}
+
+/// What a command was sent for, until its reply comes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Pending {
+    /// Carries the revision of the document that was sent.
+    Deploy {
+        revision: u64,
+        then_start: bool,
+    },
+    Inject,
+    View(NodeId),
+    DeadLetters,
+    Quiet,
+}
+
+/// Something that a person should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Trouble {
+    pub kind: TroubleKind,
+    pub message: String,
+    pub node: Option<NodeId>,
+    /// How often in a row it came.
+    pub times: u32,
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TroubleKind {
+    /// For the record, such as what a deploy changed.
+    Note,
+    /// Something failed.
+    Failure,
+}
+
+/// Events per second, smoothed over a few snapshots.
+#[derive(Clone, Debug, Default)]
+struct Rates {
+    edges: BTreeMap<EdgeId, f64>,
+    nodes: BTreeMap<NodeId, f64>,
+}
+
+impl Session {
+    pub(crate) fn new(transport: Option<Box<dyn Transport>>) -> Session {
+        Session {
+            transport,
+            ..Session::default()
+        }
+    }
+
+    /// Whether there is an engine at the other end.
+    pub(crate) fn connected(&self) -> bool {
+        self.transport.is_some()
+    }
+
+    pub(crate) fn state(&self) -> RunState {
+        self.state
+    }
+
+    /// Whether a flow is under way, paused or not.
+    pub(crate) fn active(&self) -> bool {
+        self.state != RunState::Stopped
+    }
+
+    /// Observed events, oldest first.
+    pub(crate) fn events(&self) -> &VecDeque<Observed> {
+        &self.events
+    }
+
+    pub(crate) fn events_revision(&self) -> u64 {
+        self.events_revision
+    }
+
+    pub(crate) fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
+    pub(crate) fn troubles(&self) -> &VecDeque<Trouble> {
+        &self.troubles
+    }
+
+    /// Failures since the list of troubles was last looked at.
+    pub(crate) fn unseen_failures(&self) -> usize {
+        self.unseen_failures
+    }
+
+    pub(crate) fn troubles_seen(&mut self) {
+        self.unseen_failures = 0;
+    }
+
+    pub(crate) fn clear_troubles(&mut self) {
+        self.troubles.clear();
+        self.unseen_failures = 0;
+    }
+
+    pub(crate) fn clear_events(&mut self) {
+        self.events.clear();
+        self.skipped = 0;
+        self.events_revision += 1;
+    }
+
+    /// Where each source listens.
+    pub(crate) fn addresses(&self) -> &BTreeMap<NodeId, SmolStr> {
+        &self.addresses
+    }
+
+    pub(crate) fn edge_count(&self, edge: &EdgeId) -> Option<&EdgeCount> {
+        self.counters.edges.get(edge)
+    }
+
+    pub(crate) fn node_count(&self, node: &NodeId) -> Option<&NodeCount> {
+        self.counters.nodes.get(node)
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Events per second along the edge.
+    pub(crate) fn edge_rate(&self, edge: &EdgeId) -> f64 {
+        self.rates.edges.get(edge).copied().unwrap_or_default()
+    }
+
+    /// Events per second into the node.
+    pub(crate) fn node_rate(&self, node: &NodeId) -> f64 {
+        self.rates.nodes.get(node).copied().unwrap_or_default()
+    }
+
+    /// The rows of a view as they were last read.
+    pub(crate) fn view(&self, node: &NodeId) -> Option<&[Event]> {
+        self.views.get(node).map(Vec::as_slice)
+    }
+
+    pub(crate) fn dead_letters(&self) -> &[Event] {
+        &self.dead_letters
+    }
+
+    /// The latest event seen on any of these edges.
+    pub(crate) fn last_event(&self, edges: &[&EdgeId]) -> Option<&Observed> {
+        self.events
+            .iter()
+            .rev()
+            .find(|seen| edges.contains(&&seen.edge))
+    }
+
+    /// Whether the engine runs another state of the document than this one.
+    pub(crate) fn undeployed(&self, revision: u64) -> bool {
+        self.active() && self.deployed != Some(revision)
+    }
+
+    /// Makes the flow run: deploys it, and starts it when it stands still.
+    pub(crate) fn run(&mut self, flow: String, revision: u64) {
+        let then_start = self.state == RunState::Stopped;
+        if then_start {
+            self.counters = Counters::default();
+            self.rates = Rates::default();
+            self.views.clear();
+            self.dead_letters.clear();
+            self.clear_events();
+        }
+        self.changed_at = None;
+        self.send(
+            Command::Deploy { flow },
+            Pending::Deploy {
+                revision,
+                then_start,
+            },
+        );
+    }
+
+    pub(crate) fn pause(&mut self) {
+        self.send(Command::Pause, Pending::Quiet);
+    }
+
+    pub(crate) fn resume(&mut self) {
+        self.send(Command::Resume, Pending::Quiet);
+    }
+
+    /// Lets one event be handled: by the node, or by whichever is next.
+    pub(crate) fn step(&mut self, node: Option<NodeId>) {
+        self.send(Command::Step { node }, Pending::Quiet);
+    }
+
+    pub(crate) fn stop(&mut self) {
+        self.changed_at = None;
+        self.send(Command::Stop, Pending::Quiet);
+    }
+
+    /// Ends the run before the window closes.
+    pub(crate) fn stop_if_active(&mut self) {
+        if self.active() {
+            self.stop();
+        }
+    }
+
+    pub(crate) fn inject(&mut self, target: Target, data: Value, ty: Option<SmolStr>) {
+        self.send(
+            Command::Inject {
+                target,
+                data,
+                ty,
+                id: None,
+            },
+            Pending::Inject,
+        );
+    }
+
+    pub(crate) fn read_view(&mut self, node: &NodeId) {
+        let pending = Pending::View(node.clone());
+        if !self.pending.values().any(|other| *other == pending) {
+            self.send(
+                Command::ReadView {
+                    node: node.clone(),
+                    limit: ROWS_MAX,
+                },
+                pending,
+            );
+        }
+    }
+
+    pub(crate) fn read_dead_letters(&mut self) {
+        if !self
+            .pending
+            .values()
+            .any(|other| *other == Pending::DeadLetters)
+        {
+            self.send(
+                Command::ReadDeadLetters { limit: ROWS_MAX },
+                Pending::DeadLetters,
+            );
+        }
+    }
+
+    /// The document became another; when a flow runs it is deployed after a short rest.
+    pub(crate) fn document_changed(&mut self, now: f64) {
+        if self.active() {
+            self.changed_at = Some(now);
+        }
+    }
+
+    /// Seconds until the changed document is due to be deployed.
+    pub(crate) fn deploy_due_in(&self, now: f64) -> Option<f64> {
+        let changed_at = self.changed_at?;
+        self.active()
+            .then(|| (changed_at + DEPLOY_PAUSE - now).max(0.0))
+    }
+
+    /// Waits with deploying until the next change: this state of the document cannot run.
+    pub(crate) fn hold_deploy(&mut self) {
+        self.changed_at = None;
+    }
+
+    /// Takes in what the engine said; answers whether there was anything.
+    pub(crate) fn poll(&mut self) -> bool {
+        let Some(transport) = &mut self.transport else {
+            return false;
+        };
+        let notices = transport.poll();
+        let any = !notices.is_empty();
+        for notice in notices {
+            self.take(notice);
+        }
+        any
+    }
+
+    /// Tells the engine that everything it sent has been drawn.
+    pub(crate) fn acknowledge(&mut self) {
+        if let Some(batch) = self.credit_due.take()
+            && !self.send(Command::Credit { batch }, Pending::Quiet)
+        {
+            self.credit_due = Some(batch);
+        }
+    }
+
+    /// Adds a trouble that did not come from the engine.
+    pub(crate) fn report(&mut self, kind: TroubleKind, problem: Problem) {
+        if kind == TroubleKind::Failure {
+            self.unseen_failures += 1;
+        }
+        if let Some(last) = self.troubles.back_mut()
+            && last.message == problem.message
+            && last.node == problem.node
+        {
+            last.times += 1;
+            return;
+        }
+        self.troubles.push_back(Trouble {
+            kind,
+            message: problem.message,
+            node: problem.node,
+            times: 1,
+        });
+        if self.troubles.len() > TROUBLES_MAX {
+            self.troubles.pop_front();
+        }
+    }
+
+    fn send(&mut self, command: Command, pending: Pending) -> bool {
+        let Some(transport) = &mut self.transport else {
+            self.report(
+                TroubleKind::Failure,
+                Problem::new(
+                    "no engine is connected; start Weir from its own program to run flows",
+                ),
+            );
+            return false;
+        };
+        self.next_request += 1;
+        let id = self.next_request;
+        match transport.send(Request { id, command }) {
+            Ok(()) => {
+                self.pending.insert(id, pending);
+                true
+            }
+            Err(problem) => {
+                self.report(TroubleKind::Failure, problem);
+                false
+            }
+        }
+    }
+
+    fn take(&mut self, notice: Notice) {
+        match notice {
+            Notice::Reply { id, result } => {
+                let pending = self.pending.remove(&id).unwrap_or(Pending::Quiet);
+                match result {
+                    Ok(answer) => self.answered(pending, answer),
+                    Err(problem) => self.report(TroubleKind::Failure, problem),
+                }
+            }
+            Notice::State { state } => {
+                self.state = state;
+                if state == RunState::Stopped {
+                    self.rates = Rates::default();
+                    self.addresses.clear();
+                    self.deployed = None;
+                }
+            }
+            Notice::Counters { counters } => self.count(counters),
+            Notice::Observed {
+                batch,
+                events,
+                skipped,
+            } => {
+                self.credit_due = Some(batch);
+                self.skipped += skipped;
+                self.events.extend(events);
+                while self.events.len() > EVENTS_MAX {
+                    self.events.pop_front();
+                    self.skipped += 1;
+                }
+                self.events_revision += 1;
+            }
+            Notice::Trouble { problem } => self.report(TroubleKind::Failure, problem),
+        }
+    }
+
+    fn answered(&mut self, pending: Pending, answer: Answer) {
+        match (pending, answer) {
+            (
+                Pending::Deploy {
+                    revision,
+                    then_start,
+                },
+                Answer::Deployed {
+                    kept,
+                    started,
+                    stopped,
+                    addresses,
+                },
+            ) => {
+                self.deployed = Some(revision);
+                self.addresses = addresses;
+                self.report(
+                    TroubleKind::Note,
+                    Problem::new(format!(
+                        "deployed: {started} started, {kept} kept, {stopped} stopped"
+                    )),
+                );
+                if then_start {
+                    self.send(Command::Tap { edges: Vec::new() }, Pending::Quiet);
+                    self.send(Command::Start, Pending::Quiet);
+                }
+            }
+            (Pending::Inject, Answer::Injected { id }) => {
+                self.report(
+                    TroubleKind::Note,
+                    Problem::new(format!("sent the event in as {id}")),
+                );
+            }
+            (Pending::View(node), Answer::Events { events }) => {
+                self.views.insert(node, events);
+            }
+            (Pending::DeadLetters, Answer::Events { events }) => self.dead_letters = events,
+            (_, Answer::Counters { counters }) => self.count(counters),
+            _ => {}
+        }
+    }
+
+    fn count(&mut self, new: Counters) {
+        let seconds = new.at_ms.saturating_sub(self.counters.at_ms) as f64 / 1000.0;
+        if seconds > 0.0 {
+            let smooth = |old: Option<&f64>, before: u64, now: u64| {
+                let rate = now.saturating_sub(before) as f64 / seconds;
+                let old = old.copied().unwrap_or(rate);
+                let smoothed = old + (rate - old) * RATE_WEIGHT;
+                // What is as good as nothing is shown as nothing.
+                if smoothed < 0.05 { 0.0 } else { smoothed }
+            };
+            let old = &self.counters;
+            let rates = Rates {
+                edges: new
+                    .edges
+                    .iter()
+                    .map(|(id, count)| {
+                        let before = old.edges.get(id).map_or(0, |count| count.passed);
+                        let rate = smooth(self.rates.edges.get(id), before, count.passed);
+                        (id.clone(), rate)
+                    })
+                    .collect(),
+                nodes: new
+                    .nodes
+                    .iter()
+                    .map(|(id, count)| {
+                        let handled = |count: &NodeCount| count.received.max(count.sent);
+                        let before = old.nodes.get(id).map_or(0, handled);
+                        let rate = smooth(self.rates.nodes.get(id), before, handled(count));
+                        (id.clone(), rate)
+                    })
+                    .collect(),
+            };
+            self.rates = rates;
+        }
+        self.counters = new;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use graph_model::event::EventContext;
+
+    use super::*;
+
+    fn observed(seq: u64) -> Observed {
+        Observed {
+            seq,
+            edge: "a_out_to_b".into(),
+            at_ms: seq,
+            event: Event {
+                context: Arc::new(EventContext::default()),
+                data: Value::Int(1),
+            },
+        }
+    }
+
+    fn counters(at_ms: u64, passed: u64) -> Notice {
+        let mut counters = Counters {
+            at_ms,
+            ..Counters::default()
+        };
+        counters.edges.insert(
+            "e".into(),
+            EdgeCount {
+                passed,
+                ..EdgeCount::default()
+            },
+        );
+        Notice::Counters { counters }
+    }
+
+    #[test]
+    fn the_ring_of_events_is_bounded_and_counts_what_it_lost() {
+        let mut session = Session::default();
+        for batch in 0..3 {
+            session.take(Notice::Observed {
+                batch,
+                events: (0..4_000)
+                    .map(|seq| observed(batch * 4_000 + seq))
+                    .collect(),
+                skipped: 5,
+            });
+        }
+        assert_eq!(session.events().len(), EVENTS_MAX);
+        assert_eq!(session.skipped(), 15 + 2_000);
+        assert_eq!(session.events()[0].seq, 2_000);
+    }
+
+    #[test]
+    fn rates_follow_the_counters_smoothly() {
+        let mut session = Session::default();
+        session.take(counters(1_000, 100));
+        session.take(counters(2_000, 300));
+        let rate = session.edge_rate(&"e".into());
+        assert!(rate > 100.0 && rate < 200.0, "{rate}");
+        for second in 3..40 {
+            session.take(counters(second * 1_000, 300));
+        }
+        assert_eq!(session.edge_rate(&"e".into()).to_bits(), 0.0_f64.to_bits());
+    }
+
+    #[test]
+    fn the_same_trouble_again_is_counted_not_repeated() {
+        let mut session = Session::default();
+        for _ in 0..3 {
+            session.take(Notice::Trouble {
+                problem: Problem::new("disk is full"),
+            });
+        }
+        assert_eq!(session.troubles().len(), 1);
+        assert_eq!(session.troubles()[0].times, 3);
+        assert_eq!(session.unseen_failures(), 3);
+    }
+}

@@ -1,0 +1,67 @@
+//! Small widgets of our own.
+
+pub(crate) mod tree;
+
+use egui::{Id, Response, RichText, Ui};
+
+use crate::theme;
+
+/// A one-line text field that keeps what is typed while it cannot be taken; answers the text when
+/// it changed.
+pub(crate) fn text_field(
+    ui: &mut Ui,
+    id: Id,
+    current: &str,
+    hint: &str,
+    mono: bool,
+    rows: usize,
+) -> (Response, String, bool) {
+    let buffer = id.with("buffer");
+    let mut text = ui
+        .data(|data| data.get_temp::<String>(buffer))
+        .unwrap_or_else(|| current.to_owned());
+    let mut field = if rows > 1 {
+        egui::TextEdit::multiline(&mut text).desired_rows(rows)
+    } else {
+        egui::TextEdit::singleline(&mut text)
+    };
+    field = field
+        .id(id)
+        .desired_width(f32::INFINITY)
+        .hint_text(hint.to_owned());
+    if mono {
+        field = field.font(egui::TextStyle::Monospace);
+    }
+    let response = ui.add(field);
+    let changed = response.changed();
+    if response.has_focus() {
+        ui.data_mut(|data| data.insert_temp(buffer, text.clone()));
+    } else {
+        ui.data_mut(|data| data.remove::<String>(buffer));
+    }
+    (response, text, changed)
+}
+
+/// A quiet line below a field.
+pub(crate) fn hint(ui: &mut Ui, text: &str) {
+    ui.label(RichText::new(text).small().weak());
+}
+
+/// A line that says what is wrong.
+pub(crate) fn error(ui: &mut Ui, text: &str) {
+    let color = theme::current(ui.ctx()).error;
+    ui.label(RichText::new(text).small().color(color));
+}
+
+/// Title of a group in a panel.
+pub(crate) fn section(ui: &mut Ui, title: &str) {
+    ui.add_space(theme::space::L);
+    ui.label(RichText::new(title).strong());
+    ui.add_space(theme::space::XS);
+}
+
+/// What an empty list says: what would be here and how it gets here.
+pub(crate) fn empty(ui: &mut Ui, text: &str) {
+    ui.add_space(theme::space::M);
+    ui.label(RichText::new(text).weak());
+}
