@@ -1003,11 +1003,7 @@ mod tests {
                 "`/id` should have at least 2 characters, has 1",
             ),
             ("/id", value!(3), "`/id` should be a string, found a number"),
-            (
-                "/total",
-                value!(-1),
-                "`/total` should be at least 0, is -1",
-            ),
+            ("/total", value!(-1), "`/total` should be at least 0, is -1"),
             (
                 "/count",
                 value!(1.5),

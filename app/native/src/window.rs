@@ -1,0 +1,56 @@
+//! The native window around the designer.
+
+use std::path::PathBuf;
+
+use app::Designer;
+use app::host::{Location, Sample};
+use graph_model::catalog::Catalog;
+use runtime_protocol::Transport;
+
+use crate::host::HostNative;
+
+/// What the window opens with.
+#[derive(Default)]
+pub(crate) struct Options {
+    /// The flow to show first; an empty one without.
+    pub file: Option<PathBuf>,
+    /// Flows that the open dialog offers.
+    pub samples: Vec<Sample>,
+    /// The line to an engine; without one the designer edits and checks, but runs nothing.
+    pub transport: Option<Box<dyn Transport>>,
+}
+
+/// Opens the window and stays until it is closed.
+pub(crate) fn open(options: Options) -> Result<(), eframe::Error> {
+    let native = eframe::NativeOptions {
+        viewport: egui::ViewportBuilder::default()
+            .with_title("Weir")
+            .with_app_id("weir")
+            .with_inner_size([1280.0, 800.0])
+            .with_min_inner_size([720.0, 480.0]),
+        ..eframe::NativeOptions::default()
+    };
+    eframe::run_native(
+        "Weir",
+        native,
+        Box::new(move |creation| {
+            let host = HostNative::new(creation.egui_ctx.clone(), options.samples);
+            let mut designer = Designer::new(Box::new(host), Catalog::bundled(), options.transport);
+            if let Some(file) = options.file {
+                let file = std::path::absolute(&file).unwrap_or(file);
+                designer.start_with(Location::new(file.to_string_lossy()));
+            }
+            Ok(Box::new(Window { designer }))
+        }),
+    )
+}
+
+struct Window {
+    designer: Designer,
+}
+
+impl eframe::App for Window {
+    fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {
+        self.designer.ui(ui);
+    }
+}
