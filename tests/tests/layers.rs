@@ -6,12 +6,32 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// Crate, which of our crates it may import, and what must not be among its dependencies at all.
 const TABLE: &[(&str, &[&str], &[&str])] = &[
-    ("graph-model", &[], &["tokio", "wasmtime", "egui", "rusqlite", "notify"]),
-    ("runtime-protocol", &["graph-model"], &["tokio", "wasmtime", "egui", "rusqlite", "notify"]),
+    (
+        "graph-model",
+        &[],
+        &["tokio", "wasmtime", "egui", "rusqlite", "notify"],
+    ),
+    (
+        "runtime-protocol",
+        &["graph-model"],
+        &["tokio", "wasmtime", "egui", "rusqlite", "notify"],
+    ),
     ("runtime", &["graph-model", "runtime-protocol"], &["egui"]),
-    ("app", &["graph-model", "runtime-protocol"], &["tokio", "wasmtime", "rusqlite"]),
-    ("weir", &["app", "graph-model", "runtime", "runtime-protocol"], &[]),
-    ("weir-tests", &["app", "graph-model", "runtime", "runtime-protocol"], &[]),
+    (
+        "app",
+        &["graph-model", "runtime-protocol"],
+        &["tokio", "wasmtime", "rusqlite"],
+    ),
+    (
+        "weir",
+        &["app", "graph-model", "runtime", "runtime-protocol"],
+        &[],
+    ),
+    (
+        "weir-tests",
+        &["app", "graph-model", "runtime", "runtime-protocol"],
+        &[],
+    ),
 ];
 
 #[test]
@@ -26,7 +46,10 @@ fn imports_follow_the_table() {
         .map(|package| package.name.as_str())
         .collect();
     let listed: BTreeSet<&str> = TABLE.iter().map(|row| row.0).collect();
-    assert_eq!(ours, listed, "each crate of the workspace has a row in the table");
+    assert_eq!(
+        ours, listed,
+        "each crate of the workspace has a row in the table"
+    );
 
     // Dependencies as they are built; what only tests and build scripts use is left out.
     let names: BTreeMap<_, _> = metadata
@@ -34,7 +57,10 @@ fn imports_follow_the_table() {
         .iter()
         .map(|package| (&package.id, package.name.as_str()))
         .collect();
-    let resolve = metadata.resolve.as_ref().expect("cargo resolves the workspace");
+    let resolve = metadata
+        .resolve
+        .as_ref()
+        .expect("cargo resolves the workspace");
     let edges: BTreeMap<_, Vec<_>> = resolve
         .nodes
         .iter()

@@ -23,7 +23,10 @@ fn every_source_file_says_its_duty_in_its_first_line() {
 #[test]
 fn every_sample_is_registered_with_all_its_files() {
     let registered = samples();
-    let names: BTreeSet<&str> = registered.iter().map(|sample| sample.name.as_str()).collect();
+    let names: BTreeSet<&str> = registered
+        .iter()
+        .map(|sample| sample.name.as_str())
+        .collect();
     let mut folders = BTreeSet::new();
     for entry in std::fs::read_dir(root().join("samples")).expect("samples can be read") {
         let entry = entry.expect("samples can be read");
@@ -33,7 +36,10 @@ fn every_sample_is_registered_with_all_its_files() {
         }
     }
     let named: BTreeSet<String> = names.iter().map(|name| (*name).to_owned()).collect();
-    assert_eq!(named, folders, "samples/index.json lists every folder of samples");
+    assert_eq!(
+        named, folders,
+        "samples/index.json lists every folder of samples"
+    );
 
     for sample in registered {
         let folder = Path::new("samples").join(&sample.name);
@@ -46,7 +52,11 @@ fn every_sample_is_registered_with_all_its_files() {
             .map(|path| path.to_string_lossy().into_owned())
             .collect();
         let listed: BTreeSet<String> = sample.files.iter().cloned().collect();
-        assert_eq!(listed, kept, "{}: `files` in samples/index.json", sample.name);
+        assert_eq!(
+            listed, kept,
+            "{}: `files` in samples/index.json",
+            sample.name
+        );
     }
 }
 
@@ -57,11 +67,20 @@ fn is_part_of_a_sample(path: &Path) -> bool {
 #[test]
 fn components_in_samples_are_the_ones_that_were_built() {
     for (copy, built) in [
-        ("orders/order-tax.wasm", "functions/order-tax/order-tax.wasm"),
-        ("sensor-etl/severity-js.wasm", "functions/severity-js/severity-js.wasm"),
+        (
+            "orders/order-tax.wasm",
+            "functions/order-tax/order-tax.wasm",
+        ),
+        (
+            "sensor-etl/severity-js.wasm",
+            "functions/severity-js/severity-js.wasm",
+        ),
     ] {
         let bytes = |path| std::fs::read(root().join("samples").join(path)).expect("it is there");
-        assert!(bytes(copy) == bytes(built), "copy samples/{built} to samples/{copy}");
+        assert!(
+            bytes(copy) == bytes(built),
+            "copy samples/{built} to samples/{copy}"
+        );
     }
 }
 
@@ -122,10 +141,15 @@ fn the_architecture_names_every_crate() {
         if path.file_name() == Some("Cargo.toml".as_ref())
             && !path.starts_with("samples")
             && !path.to_string_lossy().contains("fixtures")
-            && let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
+            && let Some(folder) = path
+                .parent()
+                .filter(|folder| !folder.as_os_str().is_empty())
         {
             let folder = format!("`{}", folder.display());
-            assert!(text.contains(&folder), "docs/ARCHITECTURE.md does not name {folder}`");
+            assert!(
+                text.contains(&folder),
+                "docs/ARCHITECTURE.md does not name {folder}`"
+            );
         }
     }
 }
