@@ -2,18 +2,24 @@
 
 use graph_model::catalog::{Catalog, FieldSpec, FieldType};
 
+use crate::kind::Kind;
 use crate::{channels, functions, operators, sinks, sources};
 
-/// Every kind of this engine.
+/// The catalog rows of every kind of this engine.
 pub fn catalog() -> Catalog {
+    Catalog::new(kinds().into_iter().map(|kind| kind.spec))
+}
+
+/// Every kind of this engine: catalog row and code.
+pub(crate) fn kinds() -> Vec<Kind> {
     let rooms = [
-        sources::specs(),
-        channels::specs(),
-        operators::specs(),
-        functions::specs(),
-        sinks::specs(),
+        sources::kinds(),
+        channels::kinds(),
+        operators::kinds(),
+        functions::kinds(),
+        sinks::kinds(),
     ];
-    Catalog::new(rooms.into_iter().flatten())
+    rooms.into_iter().flatten().collect()
 }
 
 /// Adds the fields that every kind with a fallible action has.

@@ -2,6 +2,7 @@
 
 pub mod catalog;
 pub mod channels;
+pub mod delivery;
 pub mod functions;
 pub mod kind;
 pub mod operator;

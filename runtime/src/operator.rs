@@ -8,18 +8,20 @@ use std::fmt;
 use graph_model::event::Event;
 use smol_str::SmolStr;
 
+use crate::delivery::Share;
+
 /// The behaviour of one instance of a node.
 pub trait Operator: Send {
     /// Handles one event from the input port with this index.
-    fn on_event(&mut self, event: Event, input: usize, ctx: &Context, out: &mut Output);
+    fn on_event(&mut self, event: Event, input: usize, ctx: &Context<'_>, out: &mut Output);
 
     /// No more events will come: sends what was held back, such as open windows.
-    fn on_end(&mut self, _ctx: &Context, _out: &mut Output) {}
+    fn on_end(&mut self, _ctx: &Context<'_>, _out: &mut Output) {}
 }
 
 /// What an operator may know of the world.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Context {
+pub struct Context<'c> {
     /// Processing time in milliseconds since 1970-01-01 UTC.
     pub now_ms: i64,
     /// A number that no other call gets, from the world's chance.
@@ -28,6 +30,8 @@ pub struct Context {
     pub instance: u32,
     /// How many instances the node has.
     pub instances: u32,
+    /// The delivery that the event came with; operators that drop copies [watch](Share::watch) it.
+    pub share: Option<&'c Share>,
 }
 
 /// What came of a call: events for output ports, or the event that could not be handled.

@@ -48,6 +48,9 @@ pub trait FeedLine: Send + Sync {
     fn push(&self, events: Vec<Inbound>) -> Work<'_, Result<(), FlowClosed>>;
     /// Resolves when the source must stop taking events.
     fn stopped(&self) -> Work<'_, ()>;
+    /// Everything that is there now has been handed in; more may come later. A run that lasts until
+    /// the flow is idle waits for this word, or for the end, of every source.
+    fn caught_up(&self);
     /// Counts a request that was refused.
     fn refused(&self);
     /// Counts an attempt that failed and gives up an input that is no event (its text and place).

@@ -4,11 +4,11 @@ mod log;
 mod queue;
 mod topic;
 
-use graph_model::catalog::KindSpec;
+use crate::kind::Kind;
 
 /// The kinds of this room; a new one is a file and a line here.
-pub(crate) fn specs() -> Vec<KindSpec> {
-    vec![log::spec(), queue::spec(), topic::spec()]
+pub(crate) fn kinds() -> Vec<Kind> {
+    vec![log::kind(), queue::kind(), topic::kind()]
 }
 
 /// Which semantics a channel has.

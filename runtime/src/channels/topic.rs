@@ -2,7 +2,16 @@
 
 use graph_model::catalog::{Behaviour, Family, FieldSpec, FieldType, KindSpec, PortSpec};
 
-pub(crate) fn spec() -> KindSpec {
+use crate::kind::{Kind, Make};
+
+pub(crate) fn kind() -> Kind {
+    Kind {
+        spec: spec(),
+        make: Make::Channel(super::ChannelKind::Topic),
+    }
+}
+
+fn spec() -> KindSpec {
     KindSpec {
         id: "topic".into(),
         family: Family::Channel,

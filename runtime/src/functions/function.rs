@@ -1,10 +1,24 @@
 //! WebAssembly functions as nodes.
 
 use graph_model::catalog::{Behaviour, Family, FieldSpec, FieldType, KindSpec, PortSpec};
+use runtime_protocol::Problem;
 
 use crate::catalog::with_reliability;
+use crate::kind::{Build, Kind, Make};
+use crate::operator::Operator;
 
-pub(crate) fn spec() -> KindSpec {
+pub(crate) fn kind() -> Kind {
+    Kind {
+        spec: spec(),
+        make: Make::Operator(make),
+    }
+}
+
+fn make(build: &Build) -> Result<Box<dyn Operator>, Problem> {
+    Err(build.problem("this kind cannot run yet"))
+}
+
+fn spec() -> KindSpec {
     KindSpec {
         id: "function".into(),
         family: Family::Function,

@@ -3,9 +3,9 @@
 mod function;
 pub mod host;
 
-use graph_model::catalog::KindSpec;
+use crate::kind::Kind;
 
 /// The kinds of this room; a new one is a file and a line here.
-pub(crate) fn specs() -> Vec<KindSpec> {
-    vec![function::spec()]
+pub(crate) fn kinds() -> Vec<Kind> {
+    vec![function::kind()]
 }

@@ -1,8 +1,23 @@
 //! Dedupe: each key once.
 
 use graph_model::catalog::{Behaviour, Family, FieldSpec, FieldType, JqRole, KindSpec, PortSpec};
+use runtime_protocol::Problem;
 
-pub(crate) fn spec() -> KindSpec {
+use crate::kind::{Build, Kind, Make};
+use crate::operator::Operator;
+
+pub(crate) fn kind() -> Kind {
+    Kind {
+        spec: spec(),
+        make: Make::Operator(make),
+    }
+}
+
+fn make(build: &Build) -> Result<Box<dyn Operator>, Problem> {
+    Err(build.problem("this kind cannot run yet"))
+}
+
+fn spec() -> KindSpec {
     KindSpec {
         id: "dedupe".into(),
         family: Family::Operator,

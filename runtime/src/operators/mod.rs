@@ -12,21 +12,21 @@ mod repartition;
 mod route;
 mod split;
 
-use graph_model::catalog::KindSpec;
+use crate::kind::Kind;
 
 /// The kinds of this room; a new one is a file and a line here.
-pub(crate) fn specs() -> Vec<KindSpec> {
+pub(crate) fn kinds() -> Vec<Kind> {
     vec![
-        aggregate::spec(),
-        dedupe::spec(),
-        filter::spec(),
-        guard::spec(),
-        map::spec(),
-        mediate::spec(),
-        merge::spec(),
-        redact::spec(),
-        repartition::spec(),
-        route::spec(),
-        split::spec(),
+        aggregate::kind(),
+        dedupe::kind(),
+        filter::kind(),
+        guard::kind(),
+        map::kind(),
+        mediate::kind(),
+        merge::kind(),
+        redact::kind(),
+        repartition::kind(),
+        route::kind(),
+        split::kind(),
     ]
 }

@@ -2,7 +2,16 @@
 
 use graph_model::catalog::{Behaviour, Family, FieldSpec, FieldType, JqRole, KindSpec, PortSpec};
 
-pub(crate) fn spec() -> KindSpec {
+use crate::kind::{Kind, Make};
+
+pub(crate) fn kind() -> Kind {
+    Kind {
+        spec: spec(),
+        make: Make::Repartition,
+    }
+}
+
+fn spec() -> KindSpec {
     KindSpec {
         id: "repartition".into(),
         family: Family::Operator,

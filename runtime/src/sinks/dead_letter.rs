@@ -1,8 +1,23 @@
 //! Dead letters: where given-up events are kept.
 
 use graph_model::catalog::{Behaviour, Family, FieldSpec, FieldType, KindSpec, PortSpec};
+use runtime_protocol::Problem;
 
-pub(crate) fn spec() -> KindSpec {
+use crate::kind::{Build, Kind, Make};
+use crate::rim::Sink;
+
+pub(crate) fn kind() -> Kind {
+    Kind {
+        spec: spec(),
+        make: Make::Sink(make),
+    }
+}
+
+fn make(build: &Build) -> Result<Box<dyn Sink>, Problem> {
+    Err(build.problem("this kind cannot run yet"))
+}
+
+fn spec() -> KindSpec {
     KindSpec {
         id: "dead_letter".into(),
         family: Family::Sink,

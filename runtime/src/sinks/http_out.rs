@@ -1,10 +1,24 @@
 //! HTTP request to somebody else.
 
 use graph_model::catalog::{Behaviour, Family, FieldSpec, FieldType, JqRole, KindSpec, PortSpec};
+use runtime_protocol::Problem;
 
 use crate::catalog::with_reliability;
+use crate::kind::{Build, Kind, Make};
+use crate::rim::Sink;
 
-pub(crate) fn spec() -> KindSpec {
+pub(crate) fn kind() -> Kind {
+    Kind {
+        spec: spec(),
+        make: Make::Sink(make),
+    }
+}
+
+fn make(build: &Build) -> Result<Box<dyn Sink>, Problem> {
+    Err(build.problem("this kind cannot run yet"))
+}
+
+fn spec() -> KindSpec {
     KindSpec {
         id: "http_out".into(),
         family: Family::Sink,

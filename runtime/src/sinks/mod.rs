@@ -8,17 +8,17 @@ mod http_out;
 mod table;
 mod view;
 
-use graph_model::catalog::KindSpec;
+use crate::kind::Kind;
 
 /// The kinds of this room; a new one is a file and a line here.
-pub(crate) fn specs() -> Vec<KindSpec> {
+pub(crate) fn kinds() -> Vec<Kind> {
     vec![
-        console::spec(),
-        dead_letter::spec(),
-        effect::spec(),
-        export::spec(),
-        http_out::spec(),
-        table::spec(),
-        view::spec(),
+        console::kind(),
+        dead_letter::kind(),
+        effect::kind(),
+        export::kind(),
+        http_out::kind(),
+        table::kind(),
+        view::kind(),
     ]
 }

@@ -3,8 +3,23 @@
 use graph_model::catalog::{
     Behaviour, Family, FieldSpec, FieldType, JqRole, KindSpec, Observation, PortSpec,
 };
+use runtime_protocol::Problem;
 
-pub(crate) fn spec() -> KindSpec {
+use crate::kind::{Build, Kind, Make};
+use crate::rim::Sink;
+
+pub(crate) fn kind() -> Kind {
+    Kind {
+        spec: spec(),
+        make: Make::Sink(make),
+    }
+}
+
+fn make(build: &Build) -> Result<Box<dyn Sink>, Problem> {
+    Err(build.problem("this kind cannot run yet"))
+}
+
+fn spec() -> KindSpec {
     KindSpec {
         id: "view".into(),
         family: Family::Sink,

@@ -7,16 +7,16 @@ mod manual;
 mod replay;
 mod schedule;
 
-use graph_model::catalog::KindSpec;
+use crate::kind::Kind;
 
 /// The kinds of this room; a new one is a file and a line here.
-pub(crate) fn specs() -> Vec<KindSpec> {
+pub(crate) fn kinds() -> Vec<Kind> {
     vec![
-        file_watch::spec(),
-        generator::spec(),
-        http::spec(),
-        manual::spec(),
-        replay::spec(),
-        schedule::spec(),
+        file_watch::kind(),
+        generator::kind(),
+        http::kind(),
+        manual::kind(),
+        replay::kind(),
+        schedule::kind(),
     ]
 }

@@ -1,8 +1,23 @@
 //! Events at fixed times.
 
 use graph_model::catalog::{Behaviour, Delivery, Family, FieldSpec, FieldType, KindSpec, PortSpec};
+use runtime_protocol::Problem;
 
-pub(crate) fn spec() -> KindSpec {
+use crate::kind::{Build, Kind, Make};
+use crate::rim::Source;
+
+pub(crate) fn kind() -> Kind {
+    Kind {
+        spec: spec(),
+        make: Make::Source(make),
+    }
+}
+
+fn make(build: &Build) -> Result<Box<dyn Source>, Problem> {
+    Err(build.problem("this kind cannot run yet"))
+}
+
+fn spec() -> KindSpec {
     KindSpec {
         id: "schedule".into(),
         family: Family::Source,

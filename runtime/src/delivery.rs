@@ -1,0 +1,189 @@
+//! Deliveries: who is told when an event, and everything that followed from it, is safe.
+//!
+//! A channel that hands out an event, or a request that waits for its answer, opens a
+//! [`Delivery`](Share). Whatever is derived from the event carries a share of it. When the last
+//! share is gone the delivery is settled: safe, unless somebody [gave it up](Share::give_up).
+
+use std::fmt;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+
+use crate::operator::Failure;
+
+/// Who is told what became of a delivery.
+pub trait Settle: Send + Sync {
+    fn settle(&self, outcome: Result<(), Failure>);
+}
+
+/// A share in a delivery; none when nobody waits for one.
+#[derive(Clone, Default)]
+pub struct Share(Option<Arc<Delivery>>);
+
+struct Delivery {
+    to: Box<dyn Settle>,
+    failure: Mutex<Option<Failure>>,
+    /// Copies that were dropped because this delivery is under way, and so share its outcome.
+    followers: Mutex<Vec<Share>>,
+    outcome: OnceLock<Arc<OnceLock<bool>>>,
+}
+
+/// Looks on, without taking part.
+#[derive(Clone)]
+pub struct Watch {
+    delivery: Weak<Delivery>,
+    safe: Arc<OnceLock<bool>>,
+}
+
+/// How a delivery stands.
+pub enum Standing {
+    UnderWay(Share),
+    Safe,
+    GivenUp,
+}
+
+impl Share {
+    /// Opens a delivery and takes the first share.
+    pub fn open(to: impl Settle + 'static) -> Share {
+        Share(Some(Arc::new(Delivery {
+            to: Box::new(to),
+            failure: Mutex::default(),
+            followers: Mutex::default(),
+            outcome: OnceLock::new(),
+        })))
+    }
+
+    /// Nobody waits.
+    pub fn none() -> Share {
+        Share(None)
+    }
+
+    pub fn is_none(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Gives the event up. Answers `false` when nobody waits, so that the event must be kept
+    /// elsewhere. The first reason counts.
+    #[must_use]
+    pub fn give_up(&self, failure: &Failure) -> bool {
+        let Some(delivery) = &self.0 else {
+            return false;
+        };
+        let mut held = lock(&delivery.failure);
+        if held.is_none() {
+            *held = Some(failure.clone());
+        }
+        true
+    }
+
+    /// Lets `copy` share the outcome of this delivery.
+    pub fn lead(&self, copy: &Share) {
+        if let (Some(delivery), Some(other)) = (&self.0, &copy.0)
+            && !Arc::ptr_eq(delivery, other)
+        {
+            lock(&delivery.followers).push(copy.clone());
+        }
+    }
+
+    /// A look on the delivery, when there is one.
+    pub fn watch(&self) -> Option<Watch> {
+        let delivery = self.0.as_ref()?;
+        Some(Watch {
+            delivery: Arc::downgrade(delivery),
+            safe: Arc::clone(delivery.outcome.get_or_init(Arc::default)),
+        })
+    }
+}
+
+impl Watch {
+    pub fn standing(&self) -> Standing {
+        if let Some(delivery) = self.delivery.upgrade() {
+            return Standing::UnderWay(Share(Some(delivery)));
+        }
+        // The last share is gone: the outcome is there, or being written at this instant.
+        if *self.safe.wait() {
+            Standing::Safe
+        } else {
+            Standing::GivenUp
+        }
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        let failure = lock(&self.failure).take();
+        if let Some(outcome) = self.outcome.get() {
+            // Set once, here.
+            let _first = outcome.set(failure.is_none());
+        }
+        for follower in lock(&self.followers).drain(..) {
+            if let Some(failure) = &failure {
+                let _waits = follower.give_up(failure);
+            }
+        }
+        self.to.settle(failure.map_or(Ok(()), Err));
+    }
+}
+
+impl fmt::Debug for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() {
+            "Share(..)"
+        } else {
+            "Share(nobody waits)"
+        })
+    }
+}
+
+fn lock<T>(held: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    held.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Sender, channel};
+
+    use super::*;
+
+    struct Tell(Sender<Result<(), Failure>>);
+
+    impl Settle for Tell {
+        fn settle(&self, outcome: Result<(), Failure>) {
+            self.0.send(outcome).expect("the test listens");
+        }
+    }
+
+    #[test]
+    fn the_last_share_settles() {
+        let (told, heard) = channel();
+        let share = Share::open(Tell(told));
+        let other = share.clone();
+        drop(share);
+        assert!(heard.try_recv().is_err());
+        drop(other);
+        assert_eq!(heard.try_recv(), Ok(Ok(())));
+    }
+
+    #[test]
+    fn one_failure_gives_the_whole_delivery_up() {
+        let (told, heard) = channel();
+        let share = Share::open(Tell(told));
+        let watch = share.watch().expect("somebody waits");
+        let (copy_told, copy_heard) = channel();
+        let copy = Share::open(Tell(copy_told));
+        match watch.standing() {
+            Standing::UnderWay(first) => first.lead(&copy),
+            _ => panic!("it is under way"),
+        }
+        drop(copy);
+        assert!(
+            copy_heard.try_recv().is_err(),
+            "the copy waits for the first"
+        );
+        assert!(share.clone().give_up(&Failure::transient("disk full")));
+        drop(share);
+        let failure = Err(Failure::transient("disk full"));
+        assert_eq!(heard.try_recv(), Ok(failure.clone()));
+        assert_eq!(copy_heard.try_recv(), Ok(failure));
+        assert!(matches!(watch.standing(), Standing::GivenUp));
+        assert!(!Share::none().give_up(&Failure::invalid("no")));
+    }
+}
