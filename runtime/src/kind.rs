@@ -15,6 +15,7 @@ use runtime_protocol::Problem;
 use smol_str::SmolStr;
 
 use crate::operator::Operator;
+use crate::plan::Role;
 use crate::rim::{Sink, Source};
 use crate::world::World;
 
@@ -33,6 +34,19 @@ pub enum Make {
     Channel(crate::channels::ChannelKind),
     /// Moves events between instances; held by the driver.
     Repartition,
+}
+
+impl Make {
+    /// What the engine needs to know to place a node of the kind.
+    pub fn role(&self) -> Role {
+        match self {
+            Make::Source(_) => Role::Source,
+            Make::Operator(_) => Role::Operator,
+            Make::Sink(_) => Role::Sink,
+            Make::Channel(kind) => Role::Channel(*kind),
+            Make::Repartition => Role::Repartition,
+        }
+    }
 }
 
 /// Everything a factory may look at.

@@ -1,5 +1,6 @@
 //! The embedded engine: plan, operators, live driver, sources, sinks, functions.
 
+pub mod bindings;
 pub mod catalog;
 pub mod channels;
 pub mod delivery;
@@ -7,6 +8,7 @@ pub mod functions;
 pub mod kind;
 pub mod operator;
 mod operators;
+pub mod plan;
 pub mod rim;
 pub mod shared;
 mod sinks;
