@@ -1,0 +1,203 @@
+//! A waiting line with redelivery: what a queue is, and what a subscription of a topic has.
+//!
+//! Like all channel code it is a plain state machine: the caller brings the time.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use graph_model::event::Event;
+use rustc_hash::FxHashMap;
+use smol_str::SmolStr;
+
+use super::{Delivered, GivenUp, Terms, Ticket};
+use crate::operator::{Failure, FailureClass};
+
+/// Events that wait, are being handled, or pause before they come again.
+#[derive(Debug, Default)]
+pub(super) struct Lane {
+    ready: VecDeque<Entry>,
+    /// By the time at which they are due.
+    delayed: BTreeMap<(u64, u64), Entry>,
+    in_flight: BTreeMap<u64, Entry>,
+    /// When deliveries in flight count as lost; the visibility timeout is the same for all, so they
+    /// expire in the order in which they went out.
+    expiring: VecDeque<(u64, u64, u32)>,
+    /// Groups of which an event is ready, delayed or in flight, and the events behind it.
+    groups: FxHashMap<SmolStr, VecDeque<Entry>>,
+    behind: usize,
+    next_seq: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    seq: u64,
+    event: Event,
+    /// Deliveries so far.
+    attempts: u32,
+    group: Option<SmolStr>,
+}
+
+impl Lane {
+    pub(super) fn len(&self) -> usize {
+        self.ready.len() + self.delayed.len() + self.in_flight.len() + self.behind
+    }
+
+    pub(super) fn push(&mut self, event: Event, group: Option<SmolStr>) {
+        let entry = Entry {
+            seq: self.next_seq,
+            event,
+            attempts: 0,
+            group,
+        };
+        self.next_seq += 1;
+        if let Some(group) = &entry.group {
+            if let Some(behind) = self.groups.get_mut(group) {
+                behind.push_back(entry);
+                self.behind += 1;
+                return;
+            }
+            self.groups.insert(group.clone(), VecDeque::new());
+        }
+        self.ready.push_back(entry);
+    }
+
+    /// Hands out what is due, at most `max` events and no more at once than the terms allow.
+    pub(super) fn take(
+        &mut self,
+        max: usize,
+        terms: &Terms,
+        now_us: u64,
+        out: &mut Vec<Delivered>,
+        given_up: &mut Vec<GivenUp>,
+    ) {
+        self.expire(terms, now_us, given_up);
+        while let Some(delayed) = self.delayed.first_entry()
+            && delayed.key().0 <= now_us
+        {
+            self.ready.push_back(delayed.remove());
+        }
+        let room = terms.concurrency.saturating_sub(self.in_flight.len());
+        for _ in 0..max.min(room) {
+            let Some(mut entry) = self.ready.pop_front() else {
+                break;
+            };
+            entry.attempts += 1;
+            let ticket = Ticket {
+                seq: entry.seq,
+                attempt: entry.attempts,
+            };
+            self.expiring
+                .push_back((now_us + terms.visibility_us, entry.seq, entry.attempts));
+            out.push(Delivered {
+                ticket,
+                event: entry.event.clone(),
+            });
+            self.in_flight.insert(entry.seq, entry);
+        }
+    }
+
+    /// A delivery was handled or failed. One that has come again in the meantime is ignored.
+    pub(super) fn settle(
+        &mut self,
+        ticket: Ticket,
+        outcome: Result<(), Failure>,
+        terms: &Terms,
+        now_us: u64,
+    ) -> Option<GivenUp> {
+        let entry = self.in_flight.get(&ticket.seq)?;
+        if entry.attempts != ticket.attempt {
+            return None;
+        }
+        let entry = self.in_flight.remove(&ticket.seq)?;
+        match outcome {
+            Ok(()) => {
+                self.release(entry.group);
+                None
+            }
+            Err(failure) => self.failed(entry, failure, terms, now_us),
+        }
+    }
+
+    /// When something changes by itself: a pause ends or a delivery expires.
+    pub(super) fn next_due_us(&self) -> Option<u64> {
+        let delayed = self.delayed.keys().next().map(|(due, _)| *due);
+        let expiring = self.expiring.front().map(|(due, ..)| *due);
+        delayed.into_iter().chain(expiring).min()
+    }
+
+    /// Whether anything could be taken now, room for more deliveries provided.
+    pub(super) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// Takes everything out that is not in flight, oldest first.
+    pub(super) fn drain(&mut self) -> Vec<Event> {
+        let mut entries: Vec<Entry> = self.ready.drain(..).collect();
+        entries.extend(std::mem::take(&mut self.delayed).into_values());
+        for behind in self.groups.values_mut() {
+            entries.extend(behind.drain(..));
+        }
+        self.behind = 0;
+        let busy: Vec<SmolStr> = self
+            .in_flight
+            .values()
+            .filter_map(|entry| entry.group.clone())
+            .collect();
+        self.groups.retain(|group, _| busy.contains(group));
+        entries.sort_by_key(|entry| entry.seq);
+        entries.into_iter().map(|entry| entry.event).collect()
+    }
+
+    fn expire(&mut self, terms: &Terms, now_us: u64, given_up: &mut Vec<GivenUp>) {
+        while let Some((due, seq, attempt)) = self.expiring.front().copied()
+            && (due <= now_us || !self.in_flight.contains_key(&seq))
+        {
+            self.expiring.pop_front();
+            if self
+                .in_flight
+                .get(&seq)
+                .is_some_and(|entry| entry.attempts == attempt)
+                && let Some(entry) = self.in_flight.remove(&seq)
+            {
+                let seconds = terms.visibility_us as f64 / 1e6;
+                let failure = Failure::transient(format!(
+                    "not handled within the visibility timeout of {seconds} s; raise it, or make the work shorter"
+                ));
+                given_up.extend(self.failed(entry, failure, terms, now_us));
+            }
+        }
+    }
+
+    fn failed(
+        &mut self,
+        entry: Entry,
+        failure: Failure,
+        terms: &Terms,
+        now_us: u64,
+    ) -> Option<GivenUp> {
+        if failure.class == FailureClass::Invalid || entry.attempts >= terms.max_attempts {
+            self.release(entry.group);
+            return Some(GivenUp {
+                event: entry.event,
+                attempts: entry.attempts,
+                failure,
+            });
+        }
+        let due = now_us + terms.pause_us(entry.attempts);
+        self.delayed.insert((due, entry.seq), entry);
+        None
+    }
+
+    /// The event of a group is done with: the next of the group may go.
+    fn release(&mut self, group: Option<SmolStr>) {
+        let Some(group) = group else { return };
+        match self.groups.get_mut(&group).and_then(VecDeque::pop_front) {
+            Some(next) => {
+                self.behind -= 1;
+                self.ready.push_back(next);
+            }
+            None => {
+                self.groups.remove(&group);
+            }
+        }
+    }
+}
