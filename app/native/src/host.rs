@@ -1,12 +1,13 @@
 //! The machine below the designer: files, dialogs, folders of the user, the window's title.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time::{Instant, UNIX_EPOCH};
 
 use app::host::{Ask, Host, Location, Sample, Stamp, Told};
+
+use crate::{folders, samples};
 
 /// How often the watched file is looked at.
 const WATCH_EVERY: f64 = 1.0;
@@ -22,12 +23,11 @@ pub(crate) struct HostNative {
     watched: Option<(Location, Option<Stamp>)>,
     looked_at: f64,
     config: Option<PathBuf>,
-    samples: Vec<Sample>,
     may_close: bool,
 }
 
 impl HostNative {
-    pub(crate) fn new(ctx: egui::Context, samples: Vec<Sample>) -> HostNative {
+    pub(crate) fn new(ctx: egui::Context) -> HostNative {
         HostNative {
             ctx,
             started: Instant::now(),
@@ -35,8 +35,7 @@ impl HostNative {
             dialog: None,
             watched: None,
             looked_at: 0.0,
-            config: config_folder(),
-            samples,
+            config: folders::config(),
             may_close: false,
         }
     }
@@ -98,14 +97,14 @@ impl Host for HostNative {
             }
             Ask::Read(location) => {
                 let path = Path::new(location.as_str());
-                let result = fs::read(path)
-                    .and_then(|bytes| Ok((bytes, stamp(path)?)))
+                let result = samples::unpack_if_one(path)
+                    .and_then(|()| Ok((fs::read(path)?, stamp(path)?)))
                     .map_err(|error| error.to_string());
                 self.told.push(Told::Read { location, result });
             }
             Ask::Write { location, bytes } => {
                 let path = Path::new(location.as_str());
-                let result = replace(path, &bytes)
+                let result = folders::replace(path, &bytes)
                     .and_then(|()| stamp(path))
                     .map_err(|error| error.to_string());
                 if let (Some((watched, known)), Ok(stamp)) = (&mut self.watched, &result)
@@ -166,7 +165,7 @@ impl Host for HostNative {
             Some(text) => path
                 .parent()
                 .map_or(Ok(()), fs::create_dir_all)
-                .and_then(|()| replace(&path, text.as_bytes())),
+                .and_then(|()| folders::replace(&path, text.as_bytes())),
             None => match fs::remove_file(&path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
                 _ => Ok(()),
@@ -176,7 +175,7 @@ impl Host for HostNative {
     }
 
     fn samples(&self) -> Vec<Sample> {
-        self.samples.clone()
+        samples::listed()
     }
 
     fn folder(&self) -> String {
@@ -227,60 +226,8 @@ fn has_dialogs() -> bool {
     }
 }
 
-/// Where settings and autosaves go, by the custom of the system.
-fn config_folder() -> Option<PathBuf> {
-    let from = |name: &str| {
-        std::env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
-    let base = if cfg!(windows) {
-        from("APPDATA")?
-    } else if cfg!(target_os = "macos") {
-        from("HOME")?.join("Library/Application Support")
-    } else {
-        from("XDG_CONFIG_HOME").or_else(|| Some(from("HOME")?.join(".config")))?
-    };
-    Some(base.join("weir"))
-}
-
 fn stamp(path: &Path) -> std::io::Result<Stamp> {
     let modified = fs::metadata(path)?.modified()?;
     let since = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
     Ok(Stamp(since.as_nanos() as u64))
-}
-
-/// Replaces a file as a whole: written beside it, synced, renamed over it.
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let beside = path.with_file_name(format!(".{name}.{}.part", std::process::id()));
-    let written = fs::File::create(&beside).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    let done = written.and_then(|()| fs::rename(&beside, path));
-    if done.is_err() {
-        // The first error is the one to tell.
-        drop(fs::remove_file(&beside));
-    }
-    done
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_is_replaced_and_nothing_stays_beside_it() {
-        let folder = std::env::temp_dir().join(format!("weir-host-{}", std::process::id()));
-        fs::create_dir_all(&folder).expect("folder");
-        let path = folder.join("a.flow.json");
-        for text in ["one", "two"] {
-            replace(&path, text.as_bytes()).expect("written");
-            assert_eq!(fs::read_to_string(&path).expect("read"), text);
-        }
-        assert_eq!(fs::read_dir(&folder).expect("list").count(), 1);
-        assert!(replace(&folder.join("none/a.json"), b"x").is_err());
-        fs::remove_dir_all(&folder).expect("removed");
-    }
 }

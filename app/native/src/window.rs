@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use app::Designer;
-use app::host::{Location, Sample};
+use app::host::Location;
 use graph_model::catalog::Catalog;
 use runtime_protocol::Transport;
 
@@ -14,8 +14,6 @@ use crate::host::HostNative;
 pub(crate) struct Options {
     /// The flow to show first; an empty one without.
     pub file: Option<PathBuf>,
-    /// Flows that the open dialog offers.
-    pub samples: Vec<Sample>,
     /// The line to an engine; without one the designer edits and checks, but runs nothing.
     pub transport: Option<Box<dyn Transport>>,
 }
@@ -34,7 +32,7 @@ pub(crate) fn open(options: Options) -> Result<(), eframe::Error> {
         "Weir",
         native,
         Box::new(move |creation| {
-            let host = HostNative::new(creation.egui_ctx.clone(), options.samples);
+            let host = HostNative::new(creation.egui_ctx.clone());
             let mut designer = Designer::new(Box::new(host), Catalog::bundled(), options.transport);
             if let Some(file) = options.file {
                 let file = std::path::absolute(&file).unwrap_or(file);

@@ -1,0 +1,61 @@
+//! `weir open`: the designer.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::{Stop, Verdict};
+use crate::flow_file::{self, NoFlow};
+use crate::samples;
+use crate::window;
+
+/// Open the designer
+#[derive(Args, Default)]
+pub(super) struct Open {
+    /// A flow, a folder with one, or the name of a sample [default: hello]
+    file: Option<PathBuf>,
+}
+
+impl Open {
+    pub(super) fn run(self) -> Result<Verdict, Stop> {
+        let file = match self.file {
+            None => copy_of(samples::first())?,
+            Some(place) => find(&place)?,
+        };
+        let options = window::Options {
+            file: Some(file),
+            ..window::Options::default()
+        };
+        window::open(options).map_err(|error| {
+            Stop::because(format!(
+                "the window could not be opened: {error}; without a display use `weir run` and `weir check`"
+            ))
+        })?;
+        Ok(Verdict::Well)
+    }
+}
+
+fn find(place: &Path) -> Result<PathBuf, Stop> {
+    match flow_file::find(place) {
+        Err(NoFlow::Missing(_)) if let Some(sample) = sample(place) => copy_of(sample),
+        other => Ok(other?),
+    }
+}
+
+fn sample(place: &Path) -> Option<&'static samples::Bundled> {
+    samples::find(place.to_str()?)
+}
+
+/// The user's own copy, so that what comes with the program stays as it is.
+fn copy_of(sample: &samples::Bundled) -> Result<PathBuf, Stop> {
+    let place = sample
+        .place()
+        .ok_or_else(|| Stop::because("no folder for your samples is known; set HOME"))?;
+    samples::unpack_if_one(&place).map_err(|error| {
+        Stop::because(format!(
+            "{}: the sample could not be written: {error}",
+            place.display()
+        ))
+    })?;
+    Ok(place)
+}

@@ -1,0 +1,72 @@
+//! The only place of the program that prints: answers go to standard output, everything else to
+//! standard error.
+
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
+
+use serde::Serialize;
+
+use super::Stop;
+
+/// Where a command says what it has to say.
+pub(crate) struct Out {
+    watched: bool,
+}
+
+impl Out {
+    pub(crate) fn new() -> Out {
+        Out {
+            watched: io::stderr().is_terminal(),
+        }
+    }
+
+    /// Whether somebody looks on, so that progress is worth showing.
+    pub(crate) fn watched(&self) -> bool {
+        self.watched
+    }
+
+    /// A line of the answer.
+    pub(crate) fn line(&self, line: impl Display) -> Result<(), Stop> {
+        self.text(format_args!("{line}\n"))
+    }
+
+    /// A part of the answer, as it is.
+    pub(crate) fn text(&self, text: impl Display) -> Result<(), Stop> {
+        let mut out = io::stdout().lock();
+        write!(out, "{text}").and_then(|()| out.flush())?;
+        Ok(())
+    }
+
+    /// A value of the answer, in one line of JSON.
+    pub(crate) fn json(&self, value: &impl Serialize) -> Result<(), Stop> {
+        let text = serde_json::to_string(value).expect("answers have texts as keys");
+        self.line(text)
+    }
+
+    /// Something to know that is not the answer.
+    pub(crate) fn note(&self, line: impl Display) {
+        self.say(format_args!("{line}\n"));
+    }
+
+    /// What went wrong: what, where, what next.
+    pub(crate) fn trouble(&self, line: impl Display) {
+        self.say(format_args!("weir: {line}\n"));
+    }
+
+    /// A line that the next one replaces; shown only when somebody looks on.
+    pub(crate) fn progress(&self, line: impl Display) {
+        if self.watched {
+            self.write(format_args!("\r\x1b[K{line}"));
+        }
+    }
+
+    fn say(&self, text: impl Display) {
+        let clear = if self.watched { "\r\x1b[K" } else { "" };
+        self.write(format_args!("{clear}{text}"));
+    }
+
+    fn write(&self, text: impl Display) {
+        // Where trouble cannot be told, there is nobody to tell that to.
+        drop(write!(io::stderr().lock(), "{text}"));
+    }
+}
