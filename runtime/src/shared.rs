@@ -1,5 +1,104 @@
-//! What the nodes of one engine share: listeners, the function host, view contents.
+//! What the nodes of one engine share: open files, what views show, where consoles print.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use graph_model::document::Document;
+use graph_model::id::NodeId;
+
+use crate::sinks::LineFile;
+pub use crate::sinks::{Printer, Rows};
 
 /// Handles that outlive a single node; made once for each engine.
 #[derive(Default)]
-pub struct Shared {}
+pub struct Shared {
+    /// Where console nodes print; nowhere until somebody says where.
+    pub printer: Printer,
+    pub(crate) line_files: OpenOnce<LineFile>,
+    rows: Mutex<BTreeMap<NodeId, Arc<Rows>>>,
+}
+
+impl Shared {
+    /// Console nodes print to `out` from now on, as well as into their own rows.
+    pub fn print_to(&self, out: impl Write + Send + 'static) {
+        self.printer.print_to(out);
+    }
+
+    /// What a view or a console shows; nothing when there is no such node or it has never run.
+    pub fn view(&self, node: &NodeId) -> Option<Arc<Rows>> {
+        lock(&self.rows).get(node).map(Arc::clone)
+    }
+
+    /// The rows that an instance of `node` fills. All instances fill the same ones. They begin
+    /// empty when no instance is there, and go when their node is gone from the document.
+    pub(crate) fn rows(&self, node: &NodeId, keep: usize, document: &Document) -> Arc<Rows> {
+        let mut rows = lock(&self.rows);
+        rows.retain(|held, _| held == node || document.nodes.contains_key(held));
+        match rows.get(node) {
+            // Somebody who only looks may hold them too: then the old rows stay a little longer.
+            Some(held) if Arc::strong_count(held) > 1 => {
+                held.keep(keep);
+                Arc::clone(held)
+            }
+            _ => {
+                let fresh = Arc::new(Rows::new(keep));
+                rows.insert(node.clone(), Arc::clone(&fresh));
+                fresh
+            }
+        }
+    }
+}
+
+/// Things that are open at most once for each path: closed when their last holder lets go.
+pub(crate) struct OpenOnce<T> {
+    held: Mutex<BTreeMap<PathBuf, Weak<T>>>,
+}
+
+impl<T> OpenOnce<T> {
+    /// The one that is open, else a new one.
+    pub(crate) fn get<E>(
+        &self,
+        path: &Path,
+        open: impl FnOnce() -> Result<T, E>,
+    ) -> Result<Arc<T>, E> {
+        let mut held = lock(&self.held);
+        held.retain(|_, open| open.strong_count() > 0);
+        if let Some(open) = held.get(path).and_then(Weak::upgrade) {
+            return Ok(open);
+        }
+        let opened = Arc::new(open()?);
+        held.insert(path.to_path_buf(), Arc::downgrade(&opened));
+        Ok(opened)
+    }
+}
+
+impl<T> Default for OpenOnce<T> {
+    fn default() -> Self {
+        OpenOnce {
+            held: Mutex::default(),
+        }
+    }
+}
+
+/// Locks; a panic elsewhere does not spread, as no holder leaves half-made state behind.
+pub(crate) fn lock<T>(held: &Mutex<T>) -> MutexGuard<'_, T> {
+    held.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_open_once_at_a_time() {
+        let files = OpenOnce::<u32>::default();
+        let open = |number: u32| files.get(Path::new("a"), || Ok::<_, ()>(number));
+        let first = open(1).expect("opens");
+        assert_eq!(*open(2).expect("is open"), 1);
+        drop(first);
+        assert_eq!(*open(3).expect("opens again"), 3);
+        assert!(files.get(Path::new("b"), || Err("no")).is_err());
+    }
+}

@@ -18,7 +18,7 @@ fn make(build: &Build) -> Result<Box<dyn Sink>, Problem> {
     Err(build.problem("this kind cannot run yet"))
 }
 
-fn spec() -> KindSpec {
+pub(super) fn spec() -> KindSpec {
     KindSpec {
         id: "effect".into(),
         family: Family::Sink,

@@ -5,10 +5,25 @@ mod dead_letter;
 mod effect;
 mod export;
 mod http_out;
+mod lines;
+mod rows;
 mod table;
 mod view;
 
+#[cfg(test)]
+mod testing;
+
+use graph_model::event::Event;
+use graph_model::expr::{Env, Expr};
+use graph_model::value::Value;
+
+pub use console::Printer;
+pub(crate) use lines::LineFile;
+pub use rows::Rows;
+
+use crate::bindings::EventBindings;
 use crate::kind::Kind;
+use crate::operator::Failure;
 
 /// The kinds of this room; a new one is a file and a line here.
 pub(crate) fn kinds() -> Vec<Kind> {
@@ -21,4 +36,39 @@ pub(crate) fn kinds() -> Vec<Kind> {
         table::kind(),
         view::kind(),
     ]
+}
+
+/// What a sink answers: one outcome for each event.
+type Outcomes = Vec<Result<Option<Event>, Failure>>;
+
+/// Runs work on files where waiting holds nobody up, and answers its outcomes.
+async fn blocking(count: usize, work: impl FnOnce() -> Outcomes + Send + 'static) -> Outcomes {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(outcomes) => outcomes,
+        Err(error) => fail_all(
+            count,
+            &Failure::fatal(format!("writing broke off ({error}); please report it")),
+        ),
+    }
+}
+
+fn fail_all(count: usize, failure: &Failure) -> Outcomes {
+    vec![Err(failure.clone()); count]
+}
+
+/// The expression in `field` for an event.
+fn eval(field: &str, expr: &Expr, event: &Event, now_ms: i64) -> Result<Value, Failure> {
+    let bindings = EventBindings { event, now_ms };
+    expr.eval(&event.data, &Env::new(&bindings))
+        .map_err(|error| Failure::invalid(format!("`{field}`: {error}")))
+}
+
+/// The key in `field` for an event. `null` identifies nothing.
+fn eval_key(field: &str, expr: &Expr, event: &Event, now_ms: i64) -> Result<Value, Failure> {
+    match eval(field, expr, event, now_ms)? {
+        Value::Null => Err(Failure::invalid(format!(
+            "`{field}`: `{expr}` is null for this event; use a field that every event has"
+        ))),
+        key => Ok(key),
+    }
 }

@@ -1,4 +1,4 @@
-//! Table: rows in a SQLite database.
+//! Table: rows in an `SQLite` database.
 
 use graph_model::catalog::{Behaviour, Family, FieldSpec, FieldType, JqRole, KindSpec, PortSpec};
 use runtime_protocol::Problem;
