@@ -15,4 +15,5 @@ pub mod layout;
 pub mod pointer;
 pub mod schema;
 pub mod units;
+pub mod validate;
 pub mod value;

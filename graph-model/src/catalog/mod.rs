@@ -4,6 +4,7 @@
 //! concrete kind.
 
 mod behaviour;
+mod check;
 
 use std::collections::BTreeMap;
 
@@ -14,6 +15,7 @@ use crate::document::Node;
 use crate::value::Value;
 
 pub use behaviour::{Behaviour, Delivery, Observation};
+pub use check::{FieldProblem, check_field, check_field_with};
 
 /// All kinds, by id.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -213,12 +215,12 @@ impl KindSpec {
 
     /// Input ports of a node of this kind.
     pub fn inputs_of(&self, node: &Node) -> Vec<Port> {
-        expand(&self.inputs, node)
+        self.expand(&self.inputs, node)
     }
 
     /// Output ports of a node of this kind.
     pub fn outputs_of(&self, node: &Node) -> Vec<Port> {
-        expand(&self.outputs, node)
+        self.expand(&self.outputs, node)
     }
 
     /// The value of a config field: the node's own, else the default of the kind.
@@ -228,33 +230,51 @@ impl KindSpec {
             .or_else(|| self.field(field).map(|field| &field.default))
             .filter(|value| !matches!(value, Value::Null))
     }
-}
 
-fn expand(specs: &[PortSpec], node: &Node) -> Vec<Port> {
-    let mut ports = Vec::with_capacity(specs.len());
-    for spec in specs {
-        let port = |name: &SmolStr| Port {
-            name: name.clone(),
-            doc: spec.doc.clone(),
-            role: spec.role,
-        };
-        match &spec.each {
-            None => ports.push(port(&spec.name)),
-            Some(field) => match node.config.get(field) {
-                Some(Value::Obj(table)) => ports.extend(table.keys().map(port)),
-                Some(Value::Arr(names)) => {
-                    ports.extend(
-                        names
-                            .iter()
-                            .filter_map(Value::as_str)
-                            .map(|name| port(&name.into())),
-                    );
-                }
-                _ => {}
-            },
-        }
+    /// What comes out of an output port of a node; `None` when there is no such port.
+    pub fn output_role(&self, node: &Node, port: &str) -> Option<PortRole> {
+        self.role(&self.outputs, node, port)
     }
-    ports
+
+    /// What goes into an input port of a node; `None` when there is no such port.
+    pub fn input_role(&self, node: &Node, port: &str) -> Option<PortRole> {
+        self.role(&self.inputs, node, port)
+    }
+
+    fn role(&self, specs: &[PortSpec], node: &Node, port: &str) -> Option<PortRole> {
+        let has = |spec: &&PortSpec| match &spec.each {
+            None => spec.name == port,
+            Some(field) => match self.config(node, field) {
+                Some(Value::Obj(table)) => table.contains_key(port),
+                Some(Value::Arr(names)) => names.iter().any(|name| name.as_str() == Some(port)),
+                _ => false,
+            },
+        };
+        specs.iter().find(has).map(|spec| spec.role)
+    }
+
+    fn expand(&self, specs: &[PortSpec], node: &Node) -> Vec<Port> {
+        let mut ports = Vec::with_capacity(specs.len());
+        for spec in specs {
+            let port = |name: &SmolStr| Port {
+                name: name.clone(),
+                doc: spec.doc.clone(),
+                role: spec.role,
+            };
+            match &spec.each {
+                None => ports.push(port(&spec.name)),
+                Some(field) => match self.config(node, field) {
+                    Some(Value::Obj(table)) => ports.extend(table.keys().map(port)),
+                    Some(Value::Arr(names)) => {
+                        let names = names.iter().filter_map(Value::as_str);
+                        ports.extend(names.map(|name| port(&name.into())));
+                    }
+                    _ => {}
+                },
+            }
+        }
+        ports
+    }
 }
 
 fn is_null(value: &Value) -> bool {

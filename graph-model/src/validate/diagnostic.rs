@@ -1,0 +1,222 @@
+//! What the validator says: one diagnostic for one root cause, with its evidence and its fixes.
+
+use smol_str::{SmolStr, format_smolstr};
+
+use crate::document::{Acceptance, Annotations, Document};
+use crate::edit::Transaction;
+use crate::id::{EdgeId, Id, NodeId, PortRef};
+use crate::validate::Rule;
+
+/// Everything that was found, the gravest first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Report {
+    pub diagnostics: Vec<Diagnostic>,
+    /// Hazards that somebody decided to live with.
+    pub accepted: Vec<(Diagnostic, Acceptance)>,
+}
+
+/// One hazard at one place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Diagnostic {
+    /// Stays the same as long as the hazard and its subject do.
+    pub id: SmolStr,
+    /// Code of the rule, such as `AUTH-001`.
+    pub code: &'static str,
+    /// Name of the rule, such as `unreadable-field-shown`.
+    pub name: &'static str,
+    pub severity: Severity,
+    pub subject: Subject,
+    /// What, where, what next.
+    pub message: String,
+    /// The evidence, from cause to effect, as short as it can be.
+    pub path: Vec<Step>,
+    /// Why it is bad, in three sentences.
+    pub lesson: String,
+    /// What would end it, the best first.
+    pub fixes: Vec<Fix>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    Info,
+    Warning,
+    Error,
+}
+
+/// What a diagnostic is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    Node(NodeId),
+    Edge(EdgeId),
+    Port(PortRef),
+    /// An event type.
+    Type(Id),
+}
+
+/// A place on the way from cause to effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    pub place: Subject,
+    pub note: String,
+}
+
+/// A change that would end the hazard.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fix {
+    /// An imperative, such as `Put a guard in front of Portal`.
+    pub title: String,
+    /// What to know before applying it; empty when it is safe.
+    pub caution: String,
+    pub transaction: Transaction,
+}
+
+impl Report {
+    /// Shows again what was accepted until a day that has come; `today` as `2027-01-31`.
+    pub fn expire(&mut self, today: &str) {
+        let due =
+            |acceptance: &Acceptance| acceptance.until.as_deref().is_some_and(|day| day <= today);
+        let (back, kept) = std::mem::take(&mut self.accepted)
+            .into_iter()
+            .partition(|(_, acceptance)| due(acceptance));
+        self.accepted = kept;
+        self.diagnostics
+            .extend(Vec::into_iter(back).map(|(diagnostic, _)| diagnostic));
+        sort(&mut self.diagnostics);
+    }
+
+    /// How many there are of this severity.
+    pub fn count(&self, severity: Severity) -> usize {
+        self.diagnostics
+            .iter()
+            .filter(|diagnostic| diagnostic.severity == severity)
+            .count()
+    }
+}
+
+fn sort(diagnostics: &mut [Diagnostic]) {
+    diagnostics.sort_by(|a, b| {
+        (b.severity, a.code, &a.subject, &a.id).cmp(&(a.severity, b.code, &b.subject, &b.id))
+    });
+}
+
+impl Severity {
+    /// `error`, `warning` or `info`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Severity::Info => "info",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        }
+    }
+}
+
+impl Subject {
+    /// `node`, `edge`, `port` or `type`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Subject::Node(_) => "node",
+            Subject::Edge(_) => "edge",
+            Subject::Port(_) => "port",
+            Subject::Type(_) => "type",
+        }
+    }
+
+    /// The id, without the word.
+    pub fn text(&self) -> SmolStr {
+        match self {
+            Subject::Node(id) | Subject::Edge(id) | Subject::Type(id) => id.as_str().into(),
+            Subject::Port(port) => port.clone().into(),
+        }
+    }
+}
+
+impl Step {
+    pub(crate) fn node(id: &NodeId, note: impl Into<String>) -> Step {
+        Step {
+            place: Subject::Node(id.clone()),
+            note: note.into(),
+        }
+    }
+}
+
+/// Where rules put what they find; knows what was accepted.
+pub(crate) struct Findings<'d> {
+    document: &'d Document,
+    report: Report,
+}
+
+/// The findings of one rule.
+pub(crate) struct RuleFindings<'f, 'd> {
+    all: &'f mut Findings<'d>,
+    rule: &'static Rule,
+}
+
+/// A finding that is being described.
+pub(crate) struct Found {
+    pub subject: Subject,
+    /// Sets findings of one rule at one subject apart; empty when there can be only one.
+    pub detail: SmolStr,
+    pub message: String,
+    pub path: Vec<Step>,
+    pub fixes: Vec<Fix>,
+}
+
+impl<'d> Findings<'d> {
+    pub(crate) fn new(document: &'d Document) -> Findings<'d> {
+        Findings {
+            document,
+            report: Report::default(),
+        }
+    }
+
+    pub(crate) fn of(&mut self, rule: &'static Rule) -> RuleFindings<'_, 'd> {
+        RuleFindings { all: self, rule }
+    }
+
+    pub(crate) fn finish(mut self) -> Report {
+        sort(&mut self.report.diagnostics);
+        self.report
+    }
+
+    fn notes(&self, subject: &Subject) -> Option<&'d Annotations> {
+        match subject {
+            Subject::Node(id) => self.document.nodes.get(id).map(|node| &node.notes),
+            Subject::Port(port) => self.document.nodes.get(&port.node).map(|node| &node.notes),
+            Subject::Edge(id) => self.document.edges.get(id).map(|edge| &edge.notes),
+            Subject::Type(_) => None,
+        }
+    }
+}
+
+impl RuleFindings<'_, '_> {
+    pub(crate) fn add(&mut self, found: Found) {
+        let rule = self.rule;
+        let word = found.subject.word();
+        let text = found.subject.text();
+        let id = if found.detail.is_empty() {
+            format_smolstr!("{}:{word}:{text}", rule.code)
+        } else {
+            format_smolstr!("{}:{word}:{text}:{}", rule.code, found.detail)
+        };
+        let accepted = self
+            .all
+            .notes(&found.subject)
+            .and_then(|notes| notes.accepted.get(rule.code))
+            .cloned();
+        let diagnostic = Diagnostic {
+            id,
+            code: rule.code,
+            name: rule.name,
+            severity: rule.severity,
+            subject: found.subject,
+            message: found.message,
+            path: found.path,
+            lesson: rule.lesson(),
+            fixes: found.fixes,
+        };
+        match accepted {
+            Some(acceptance) => self.all.report.accepted.push((diagnostic, acceptance)),
+            None => self.all.report.diagnostics.push(diagnostic),
+        }
+    }
+}

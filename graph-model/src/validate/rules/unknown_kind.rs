@@ -1,0 +1,42 @@
+//! STRUCT-001: a node of a kind that the catalog does not have.
+
+use super::declare_rule;
+use crate::validate::design::Design;
+use crate::validate::diagnostic::{Found, RuleFindings};
+use crate::validate::{Step, Subject};
+
+declare_rule! {
+    /// Finds nodes of a kind that this version does not know.
+    /// ## Why is this bad
+    /// A kind says what a node does with an event. Without it nothing can run here, and nothing can
+    /// be said about what lies behind. The rest of the flow is still checked.
+    /// ## When is this fine
+    /// Never; the file may come from a newer version, which can run it.
+    /// ## Example
+    /// in: manual -> out: viewer
+    /// ## Use instead
+    /// in: manual -> out: view
+    /// ## Near miss
+    /// spare: view
+    code = "STRUCT-001", name = "unknown-kind", severity = Error, since = "0.1.0",
+    check = check,
+}
+
+fn check(design: &Design<'_>, findings: &mut RuleFindings<'_, '_>) {
+    for view in design.nodes.iter().filter(|view| view.kind.is_none()) {
+        let message = format!(
+            "the kind `{}` of {} is not known; replace the node",
+            view.node.kind, view.id
+        );
+        findings.add(Found {
+            subject: Subject::Node(view.id.clone()),
+            detail: "".into(),
+            path: vec![Step::node(
+                view.id,
+                format!("is of kind `{}`", view.node.kind),
+            )],
+            message,
+            fixes: Vec::new(),
+        });
+    }
+}

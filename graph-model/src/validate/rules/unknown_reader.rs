@@ -1,0 +1,51 @@
+//! STRUCT-008: an audience that names a role which the document does not declare.
+
+use super::declare_rule;
+use crate::validate::design::Design;
+use crate::validate::diagnostic::{Found, RuleFindings};
+use crate::validate::{Step, Subject};
+
+declare_rule! {
+    /// Finds audiences with roles that are not declared.
+    /// ## Why is this bad
+    /// A role that nobody declared is held by nobody. The audience is then smaller than it reads, or
+    /// a misspelt role grants nothing. Whether it lies outside the organisation is unknown.
+    /// ## When is this fine
+    /// Never.
+    /// ## Example
+    /// role finance
+    /// in: manual -> out: view @finanse
+    /// ## Use instead
+    /// role finance
+    /// in: manual -> out: view @finance
+    /// ## Near miss
+    /// role finance
+    /// in: manual -> out: view
+    code = "STRUCT-008", name = "unknown-reader", severity = Error, since = "0.1.0",
+    check = check,
+}
+
+fn check(design: &Design<'_>, findings: &mut RuleFindings<'_, '_>) {
+    for (number, view) in design.nodes.iter().enumerate() {
+        let notes = &view.node.notes;
+        let audiences = notes.audience.iter().chain(notes.side_audiences.values());
+        let mut roles: Vec<_> = audiences
+            .flat_map(|audience| &audience.roles)
+            .filter(|role| !design.document.roles.contains_key(*role))
+            .collect();
+        roles.sort();
+        roles.dedup();
+        for role in roles {
+            let title = design.title(number);
+            findings.add(Found {
+                subject: Subject::Node(view.id.clone()),
+                detail: role.as_str().into(),
+                message: format!(
+                    "{title} is shown to the role `{role}`, which is not declared; declare it or choose another"
+                ),
+                path: vec![Step::node(view.id, format!("names the role `{role}`"))],
+                fixes: Vec::new(),
+            });
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! STRUCT-003: a field holds what it cannot use.
+
+use super::declare_rule;
+use crate::catalog::FieldProblem;
+use crate::validate::design::Design;
+use crate::validate::diagnostic::{Found, RuleFindings};
+use crate::validate::{Step, Subject, fixes};
+
+declare_rule! {
+    /// Finds config values of the wrong type or outside their range.
+    /// ## Why is this bad
+    /// The node cannot read its configuration. The flow does not start until it can. A guess would
+    /// hide the mistake.
+    /// ## When is this fine
+    /// Never.
+    /// ## Example
+    /// in: manual -> lane: queue(visibility=soon) -> out: view
+    /// ## Use instead
+    /// in: manual -> lane: queue(visibility=30s) -> out: view
+    /// ## Near miss
+    /// in: manual -> lane: queue(unheard_of=soon) -> out: view
+    code = "STRUCT-003", name = "unusable-value", severity = Error, since = "0.1.0",
+    check = check,
+}
+
+fn check(design: &Design<'_>, findings: &mut RuleFindings<'_, '_>) {
+    for (node, field, problem) in &design.problems {
+        let view = &design.nodes[*node];
+        let (FieldProblem::Invalid(problem), Some(kind)) = (problem, view.kind) else {
+            continue;
+        };
+        let field = &kind.config[*field];
+        let title = design.title(*node);
+        findings.add(Found {
+            subject: Subject::Node(view.id.clone()),
+            detail: field.name.clone(),
+            message: format!("{title}: {}: {problem}", field.title),
+            path: vec![Step::node(
+                view.id,
+                format!("`{}` is set to it", field.name),
+            )],
+            fixes: fixes::use_default(design, *node, field)
+                .into_iter()
+                .collect(),
+        });
+    }
+}
