@@ -206,7 +206,7 @@ impl Host for HostNative {
                 let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
                 let shown = name.starts_with(start)
                     && !(name.starts_with('.') && start.is_empty())
-                    && (is_folder || name.ends_with(".json"));
+                    && (is_folder || entry.path().extension().is_some_and(|end| end == "json"));
                 let end = if is_folder { "/" } else { "" };
                 shown.then(|| format!("{}/{name}{end}", folder.trim_end_matches('/')))
             })

@@ -1,6 +1,7 @@
 //! Command line and native window of Weir.
 
 mod cli;
+mod control;
 mod flow_file;
 mod folders;
 mod host;

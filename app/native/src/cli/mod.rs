@@ -4,18 +4,22 @@
 //! file that is not canonical), 2 it could not do its work.
 
 mod fmt;
+mod inject;
 mod new;
 mod open;
 mod out;
 mod schema;
+mod tail;
 
 use std::io;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use self::out::Out;
-use crate::flow_file::NoFlow;
+use crate::control::NoLine;
+use crate::flow_file::{self, NoFlow};
 
 /// Design, check and run event-driven flows.
 ///
@@ -31,6 +35,8 @@ struct Arguments {
 enum Command {
     Open(open::Open),
     New(new::New),
+    Inject(inject::Inject),
+    Tail(tail::Tail),
     Fmt(fmt::Fmt),
     Schema(schema::Schema),
 }
@@ -63,6 +69,12 @@ impl From<NoFlow> for Stop {
     }
 }
 
+impl From<NoLine> for Stop {
+    fn from(error: NoLine) -> Stop {
+        Stop::Unusable(error.to_string())
+    }
+}
+
 /// Of writing the answer.
 impl From<io::Error> for Stop {
     fn from(error: io::Error) -> Stop {
@@ -81,6 +93,8 @@ pub(crate) fn run() -> ExitCode {
         None => open::Open::default().run(),
         Some(Command::Open(command)) => command.run(),
         Some(Command::New(command)) => command.run(&out),
+        Some(Command::Inject(command)) => command.run(&out),
+        Some(Command::Tail(command)) => command.run(&out),
         Some(Command::Fmt(command)) => command.run(&out),
         Some(Command::Schema(command)) => command.run(&out),
     };
@@ -92,6 +106,15 @@ pub(crate) fn run() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// The project that a flow or a folder belongs to.
+fn project_of(place: &Path) -> Result<PathBuf, Stop> {
+    if place.is_dir() {
+        return Ok(place.to_path_buf());
+    }
+    let path = flow_file::find(place)?;
+    Ok(path.parent().unwrap_or(Path::new("")).to_path_buf())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! standard error.
 
 use std::fmt::Display;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal, Stderr, Stdout, Write};
 
 use serde::Serialize;
 
@@ -10,13 +10,18 @@ use super::Stop;
 
 /// Where a command says what it has to say.
 pub(crate) struct Out {
+    answers: Stdout,
+    rest: Stderr,
     watched: bool,
 }
 
 impl Out {
     pub(crate) fn new() -> Out {
+        let rest = io::stderr();
         Out {
-            watched: io::stderr().is_terminal(),
+            answers: io::stdout(),
+            watched: rest.is_terminal(),
+            rest,
         }
     }
 
@@ -32,7 +37,7 @@ impl Out {
 
     /// A part of the answer, as it is.
     pub(crate) fn text(&self, text: impl Display) -> Result<(), Stop> {
-        let mut out = io::stdout().lock();
+        let mut out = self.answers.lock();
         write!(out, "{text}").and_then(|()| out.flush())?;
         Ok(())
     }
@@ -67,6 +72,6 @@ impl Out {
 
     fn write(&self, text: impl Display) {
         // Where trouble cannot be told, there is nobody to tell that to.
-        drop(write!(io::stderr().lock(), "{text}"));
+        drop(write!(self.rest.lock(), "{text}"));
     }
 }
