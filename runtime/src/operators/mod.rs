@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod dedupe;
+mod expression;
 mod filter;
 mod guard;
 mod map;
@@ -11,6 +12,8 @@ mod redact;
 mod repartition;
 mod route;
 mod split;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use crate::kind::Kind;
 

@@ -1,0 +1,56 @@
+//! Expressions of config fields, evaluated for events.
+
+use std::fmt::Display;
+
+use graph_model::event::Event;
+use graph_model::expr::{Env, Expr};
+use graph_model::value::Value;
+use runtime_protocol::Problem;
+use smol_str::{SmolStr, format_smolstr};
+
+use crate::bindings::EventBindings;
+use crate::kind::Build;
+use crate::operator::{Context, Failure};
+
+/// The expression that a config field holds. Its errors are the event's fault and name the field.
+pub(super) struct Expression {
+    field: SmolStr,
+    expr: Expr,
+}
+
+impl Expression {
+    pub(super) fn of_field(build: &Build, field: &str) -> Result<Expression, Problem> {
+        Expression::new(build, field, &build.text(field)?)
+    }
+
+    /// `field` is the name that messages use.
+    pub(super) fn new(build: &Build, field: &str, code: &str) -> Result<Expression, Problem> {
+        Ok(Expression {
+            field: field.into(),
+            expr: build.compile(field, code)?,
+        })
+    }
+
+    /// The first output for the event.
+    pub(super) fn value(&self, event: &Event, ctx: &Context<'_>) -> Result<Value, Failure> {
+        let now_ms = ctx.now_ms;
+        let bindings = EventBindings { event, now_ms };
+        self.expr
+            .eval(&event.data, &Env::new(&bindings))
+            .map_err(|error| self.refuse(error))
+    }
+
+    /// Whether the first output is true; no output is false.
+    pub(super) fn holds(&self, event: &Event, ctx: &Context<'_>) -> Result<bool, Failure> {
+        let now_ms = ctx.now_ms;
+        let bindings = EventBindings { event, now_ms };
+        self.expr
+            .test(&event.data, &Env::new(&bindings))
+            .map_err(|error| self.refuse(error))
+    }
+
+    /// A failure of the event that names the field.
+    pub(super) fn refuse(&self, reason: impl Display) -> Failure {
+        Failure::invalid(format_smolstr!("`{}`: {reason}", self.field))
+    }
+}
