@@ -6,6 +6,7 @@ pub mod channels;
 pub mod delivery;
 pub mod functions;
 pub mod kind;
+mod live;
 pub mod operator;
 mod operators;
 pub mod plan;
