@@ -4,6 +4,7 @@ pub mod bindings;
 pub mod catalog;
 pub mod channels;
 pub mod delivery;
+pub mod engine;
 pub mod functions;
 pub mod kind;
 mod live;

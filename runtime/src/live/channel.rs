@@ -142,10 +142,6 @@ impl Channel {
         ))
     }
 
-    pub(crate) fn has_given_up(&self) -> bool {
-        !lock(&self.given_up).is_empty()
-    }
-
     /// Events that it holds, in whatever state.
     pub(crate) fn held(&self) -> usize {
         let given_up = lock(&self.given_up).len();

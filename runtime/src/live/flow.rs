@@ -1,6 +1,6 @@
 //! A running flow: built from a plan, and rebuilt around what goes on when the plan changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -216,8 +216,13 @@ impl Flow {
         let mode = env.gate.mode();
         env.gate.set(Mode::Held);
         let mut carried = Carried::default();
+        let ids = plan.nodes.iter().map(|node| &node.id);
+        let staying: BTreeSet<NodeId> = ids
+            .filter(|id| !fresh.operators.contains_key(*id))
+            .cloned()
+            .collect();
         if let Some(running) = &running {
-            running.retire(&plan, &fresh, &mut carried).await;
+            running.retire(&staying, &mut carried).await;
         }
         let mut changed = Changed::default();
         for node in &plan.nodes {
@@ -498,9 +503,7 @@ impl Flow {
     }
 
     /// Takes out everything that is under way. Operators that do not go on send what they hold back.
-    async fn retire(&self, next: &Plan, fresh: &Fresh, carried: &mut Carried) {
-        let stays =
-            |id: &NodeId| next.document.nodes.contains_key(id) && !fresh.operators.contains_key(id);
+    async fn retire(&self, staying: &BTreeSet<NodeId>, carried: &mut Carried) {
         for (node, inboxes) in &self.inboxes {
             if self.plan.nodes[*node].role == Role::Sink {
                 continue;
@@ -517,7 +520,7 @@ impl Flow {
                 let mut state = line.lock().await;
                 state.retired = true;
                 let leaving: Vec<usize> = (0..state.ops.len())
-                    .filter(|op| !stays(&state.ops[*op].id))
+                    .filter(|op| !staying.contains(&state.ops[*op].id))
                     .collect();
                 state.end_some(&leaving, &self.env);
                 for (meter, slot, item) in state.exits.clear() {
@@ -528,7 +531,7 @@ impl Flow {
                     carried
                         .at_nodes
                         .extend(items.map(|item| (op.id.clone(), instance, item)));
-                    if stays(&op.id) {
+                    if staying.contains(&op.id) {
                         carried
                             .operators
                             .insert((op.id, instance), (op.code, op.tries));

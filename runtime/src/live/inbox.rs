@@ -35,7 +35,7 @@ struct Lane {
 pub(crate) enum Put {
     Taken,
     /// Another event was dropped for it.
-    InsteadOf(Item),
+    InsteadOfOldest,
     /// No room: the sender waits.
     Full(Item),
     /// No room: the event is given up.
@@ -82,7 +82,11 @@ impl Inbox {
         state.items.push_back((lane, item));
         drop(state);
         self.arrived.notify_one();
-        dropped.map_or(Put::Taken, |(_, item)| Put::InsteadOf(item))
+        if dropped.is_some() {
+            Put::InsteadOfOldest
+        } else {
+            Put::Taken
+        }
     }
 
     /// Puts an event in whatever the bound says, as when a flow is rebuilt around it.

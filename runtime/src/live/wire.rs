@@ -76,10 +76,6 @@ impl Exits {
         self.outbox.is_empty()
     }
 
-    pub(crate) fn waiting(&self) -> usize {
-        self.outbox.len()
-    }
-
     /// Sends an event along a wire. One that goes to an operator of the same line is handed back
     /// with the operator's number.
     pub(crate) fn send(
@@ -142,7 +138,7 @@ impl Wire {
                 let inbox = &instances[slot as usize % instances.len()];
                 match inbox.put(*lane, item) {
                     Put::Taken => Ok(()),
-                    Put::InsteadOf(_) => {
+                    Put::InsteadOfOldest => {
                         self.meter.dropped.fetch_add(1, Relaxed);
                         Ok(())
                     }

@@ -11,7 +11,7 @@ use super::env::Env;
 use super::gate::Mode;
 use super::inbox::Inbox;
 use super::line::Line;
-use super::wire::{Exits, Item};
+use super::wire::Exits;
 
 /// Events that are moved at once, at most.
 const BATCH: usize = 256;
@@ -178,11 +178,4 @@ impl FailedWay {
             }
         }
     }
-}
-
-/// Hands an event to the edge it was injected on.
-pub(crate) async fn inject(line: Arc<Line>, op: usize, item: Item) {
-    let mut state = line.lock().await;
-    state.ops[op].pending.push_back(item);
-    drop(line.work_off(state).await);
 }
