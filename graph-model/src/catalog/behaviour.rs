@@ -16,8 +16,12 @@ pub enum Behaviour {
         delivery: Delivery,
         keyed_by_id: bool,
     },
-    /// Competing consumers, redelivery, no order. `fifo` names a key field when order per group is kept.
-    Queue { fifo: Option<SmolStr> },
+    /// Competing consumers, redelivery, no order. `fifo` names a key field when order per group is
+    /// kept, `concurrency` how many instances work behind it.
+    Queue {
+        fifo: Option<SmolStr>,
+        concurrency: SmolStr,
+    },
     /// One independent copy for each subscription.
     Topic,
     /// Partitioned by a key, ordered within a partition, resumed from an offset.

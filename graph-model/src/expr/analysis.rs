@@ -280,7 +280,7 @@ impl Sources {
 }
 
 /// Whether one of two pointers lies at or above the other, `*` standing for any token.
-fn related(a: &Pointer, b: &Pointer) -> bool {
+pub(crate) fn related(a: &Pointer, b: &Pointer) -> bool {
     a.tokens()
         .iter()
         .zip(b.tokens())
@@ -288,12 +288,12 @@ fn related(a: &Pointer, b: &Pointer) -> bool {
 }
 
 /// Whether `above` lies at or above `below`, `*` standing for any token.
-fn covers(above: &Pointer, below: &Pointer) -> bool {
+pub(crate) fn covers(above: &Pointer, below: &Pointer) -> bool {
     above.tokens().len() <= below.tokens().len() && related(above, below)
 }
 
 /// What is left of `below` under `above`, `*` standing for any token.
-fn tail(above: &Pointer, below: &Pointer) -> Option<Pointer> {
+pub(crate) fn tail(above: &Pointer, below: &Pointer) -> Option<Pointer> {
     covers(above, below).then(|| {
         below.tokens()[above.tokens().len()..]
             .iter()

@@ -37,6 +37,7 @@ pub use analysis::{
     Analysis, Comparison, Condition, ContextRead, Key, Multiplicity, Op, Operand, OutputFlow, Rest,
     Sources,
 };
+pub(crate) use analysis::{covers, related, tail};
 pub use bounds::{CODE_MAX, Limit, NESTING_MAX, OPERATORS_MAX, STEPS_MAX, TERMS_MAX, WEIGHT_MAX};
 use fast::Fast;
 use ops::{Outcome, Stop};

@@ -240,3 +240,55 @@ impl<'d> Design<'d> {
         steps
     }
 }
+
+impl Design<'_> {
+    /// Nodes that can reach each other, feeders first (Tarjan's algorithm, without recursion).
+    pub(crate) fn components(&self) -> Vec<Vec<NodeIx>> {
+        const NEW: usize = usize::MAX;
+        let count = self.nodes.len();
+        let (mut order, mut low) = (vec![NEW; count], vec![0; count]);
+        let mut held = vec![false; count];
+        let (mut stack, mut components) = (Vec::new(), Vec::new());
+        let mut next = 0;
+        let mut calls: Vec<(NodeIx, usize)> = Vec::new();
+        for root in 0..count {
+            if order[root] != NEW {
+                continue;
+            }
+            calls.push((root, 0));
+            while let Some((node, at)) = calls.pop() {
+                if at == 0 {
+                    order[node] = next;
+                    low[node] = next;
+                    next += 1;
+                    stack.push(node);
+                    held[node] = true;
+                }
+                if let Some(&edge) = self.nodes[node].outs.get(at) {
+                    calls.push((node, at + 1));
+                    let to = self.edges[edge].to;
+                    if order[to] == NEW {
+                        calls.push((to, 0));
+                    } else if held[to] {
+                        low[node] = low[node].min(order[to]);
+                    }
+                    continue;
+                }
+                if low[node] == order[node] {
+                    let start = stack.iter().rposition(|held| *held == node);
+                    let mut component = stack.split_off(start.expect("a node is on the stack"));
+                    for node in &component {
+                        held[*node] = false;
+                    }
+                    component.sort_unstable();
+                    components.push(component);
+                }
+                if let Some((caller, _)) = calls.last() {
+                    low[*caller] = low[*caller].min(low[node]);
+                }
+            }
+        }
+        components.reverse();
+        components
+    }
+}

@@ -16,6 +16,7 @@
 
 mod design;
 mod diagnostic;
+mod facts;
 mod fixes;
 pub mod notation;
 pub mod render;
@@ -25,16 +26,22 @@ use crate::catalog::Catalog;
 use crate::document::Document;
 use design::Design;
 use diagnostic::Findings;
+use facts::Facts;
 
 pub use diagnostic::{Diagnostic, Fix, Report, Severity, Step, Subject};
+use rules::Check;
 pub use rules::{Rule, rules};
 
 /// Checks a document. The same document gives the same report, in the same order.
 pub fn validate(document: &Document, catalog: &Catalog) -> Report {
     let design = Design::new(document, catalog);
+    let facts = Facts::of(&design);
     let mut findings = Findings::new(document);
     for rule in rules() {
-        (rule.check)(&design, &mut findings.of(rule));
+        match rule.check {
+            Check::Design(check) => check(&design, &mut findings.of(rule)),
+            Check::Facts(check) => check(&facts, &mut findings.of(rule)),
+        }
     }
     findings.finish()
 }

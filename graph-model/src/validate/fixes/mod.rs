@@ -1,16 +1,25 @@
 //! What ends a hazard, one quick fix a file. Each answers a transaction with an imperative title.
 
 mod clear_field;
+mod compare_owner;
+mod narrow_audience;
+mod redact_fields;
 mod remove_wire;
 mod use_default;
 
 pub(super) use clear_field::clear_field;
+pub(super) use compare_owner::compare_owner;
+pub(super) use narrow_audience::narrow_audience;
+pub(super) use redact_fields::redact_fields;
 pub(super) use remove_wire::remove_wire;
 pub(super) use use_default::use_default;
 
+use crate::catalog::{Behaviour, KindSpec, PortRole};
+use crate::document::Node;
 use crate::edit::TransactionBuilder;
+use crate::id::{Id, PortRef};
 use crate::validate::Fix;
-use crate::validate::design::Design;
+use crate::validate::design::{Design, EdgeIx, NodeIx};
 
 /// A fix whose edits `build` makes; its title is the transaction's.
 fn fix(
@@ -26,4 +35,48 @@ fn fix(
         caution: caution.to_owned(),
         transaction: builder.finish(),
     }
+}
+
+/// The kind of the catalog that behaves so; the first by id, when there are several.
+fn kind_that<'d>(design: &Design<'d>, does: impl Fn(&Behaviour) -> bool) -> Option<&'d KindSpec> {
+    design.catalog.iter().find(|kind| does(&kind.behaviour))
+}
+
+/// In front of a node, on some of the wires that lead to it.
+struct Placed {
+    node: NodeIx,
+    edges: Vec<EdgeIx>,
+}
+
+/// Puts a new node between a node and what feeds it.
+fn insert_before(
+    design: &Design<'_>,
+    build: &mut TransactionBuilder<'_>,
+    at: Placed,
+    wished: &Id,
+    new: Node,
+) {
+    let kind = design.catalog.get(&new.kind);
+    let input = kind.and_then(|kind| kind.inputs.first());
+    let output = kind.and_then(|kind| kind.outputs.iter().find(|port| port.role == PortRole::Data));
+    let (Some(input), Some(output)) = (input, output) else {
+        return;
+    };
+    let (target, first) = (design.nodes[at.node].id, at.edges.first());
+    let Some(to) = first.map(|edge| design.edges[*edge].edge.to.clone()) else {
+        return;
+    };
+    let layout = &design.document.layout;
+    let from = first.map(|edge| design.nodes[design.edges[*edge].from].id);
+    let place = match (from.and_then(|id| layout.get(id)), layout.get(target)) {
+        (Some(a), Some(b)) => Some((i32::midpoint(a.x, b.x), i32::midpoint(a.y, b.y))),
+        _ => None,
+    };
+    let id = build.add_node(wished, new, place);
+    for edge in at.edges {
+        build.change_edge(design.edges[edge].id, |edge| {
+            edge.to = PortRef::new(id.clone(), input.name.clone());
+        });
+    }
+    build.connect(PortRef::new(id, output.name.clone()), to);
 }

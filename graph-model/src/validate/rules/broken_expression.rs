@@ -20,7 +20,7 @@ declare_rule! {
     /// ## Near miss
     /// in: manual -> big: filter(when=.missing.entirely) -> out: view
     code = "STRUCT-004", name = "broken-expression", severity = Error, since = "0.1.0",
-    check = check,
+    check = Design(check),
 }
 
 fn check(design: &Design<'_>, findings: &mut RuleFindings<'_, '_>) {

@@ -24,7 +24,7 @@ declare_rule! {
     /// in: manual -> out: view
     /// in -> other: view
     code = "STRUCT-006", name = "double-wire", severity = Error, since = "0.1.0",
-    check = check,
+    check = Design(check),
 }
 
 fn check(design: &Design<'_>, findings: &mut RuleFindings<'_, '_>) {

@@ -22,7 +22,7 @@ declare_rule! {
     /// by.orders -> other: view
     /// in: manual -> by
     code = "STRUCT-005", name = "loose-wire", severity = Error, since = "0.1.0",
-    check = check,
+    check = Design(check),
 }
 
 fn check(design: &Design<'_>, findings: &mut RuleFindings<'_, '_>) {

@@ -1,17 +1,25 @@
 //! The hazards, one a file. A new one is a file and a line in [`TABLE`].
 
+pub(super) mod auth;
 mod broken_expression;
 mod double_wire;
+mod duplicate_count;
 mod loose_wire;
 mod missing_value;
+mod side_copy_leaks;
+mod somebody_elses_row;
 mod unknown_kind;
 mod unknown_reader;
 mod unknown_type;
+mod unreadable_shown;
 mod unusable_value;
 
 use crate::validate::Severity;
 use crate::validate::design::Design;
 use crate::validate::diagnostic::RuleFindings;
+use crate::validate::facts::Facts;
+
+pub(super) use duplicate_count::counts_copies;
 
 /// A kind of hazard and how it is found.
 pub struct Rule {
@@ -24,7 +32,14 @@ pub struct Rule {
     pub since: &'static str,
     /// Markdown with the sections of [`Rule::section`].
     pub doc: &'static str,
-    pub(crate) check: fn(&Design<'_>, &mut RuleFindings<'_, '_>),
+    pub(crate) check: Check,
+}
+
+/// How a rule looks: at the design itself, or at the facts too.
+#[derive(Clone, Copy)]
+pub(crate) enum Check {
+    Design(fn(&Design<'_>, &mut RuleFindings<'_, '_>)),
+    Facts(fn(&Facts<'_, '_>, &mut RuleFindings<'_, '_>)),
 }
 
 /// All rules, by code.
@@ -32,7 +47,10 @@ pub fn rules() -> &'static [Rule] {
     &TABLE
 }
 
-static TABLE: [Rule; 8] = [
+static TABLE: [Rule; 11] = [
+    unreadable_shown::RULE,
+    somebody_elses_row::RULE,
+    side_copy_leaks::RULE,
     unknown_kind::RULE,
     missing_value::RULE,
     unusable_value::RULE,
@@ -85,7 +103,7 @@ macro_rules! declare_rule {
     (
         $(#[doc = $doc:literal])*
         code = $code:literal, name = $name:literal, severity = $severity:ident, since = $since:literal,
-        check = $check:expr $(,)?
+        check = $how:ident($check:expr) $(,)?
     ) => {
         pub(super) const RULE: crate::validate::Rule = crate::validate::Rule {
             code: $code,
@@ -93,7 +111,7 @@ macro_rules! declare_rule {
             severity: crate::validate::Severity::$severity,
             since: $since,
             doc: concat!($($doc, "\n"),*),
-            check: $check,
+            check: crate::validate::rules::Check::$how($check),
         };
     };
 }

@@ -19,7 +19,7 @@ declare_rule! {
     /// ## Near miss
     /// spare: view
     code = "STRUCT-001", name = "unknown-kind", severity = Error, since = "0.1.0",
-    check = check,
+    check = Design(check),
 }
 
 fn check(design: &Design<'_>, findings: &mut RuleFindings<'_, '_>) {

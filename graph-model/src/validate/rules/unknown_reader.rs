@@ -22,7 +22,7 @@ declare_rule! {
     /// role finance
     /// in: manual -> out: view
     code = "STRUCT-008", name = "unknown-reader", severity = Error, since = "0.1.0",
-    check = check,
+    check = Design(check),
 }
 
 fn check(design: &Design<'_>, findings: &mut RuleFindings<'_, '_>) {

@@ -23,7 +23,7 @@ declare_rule! {
     /// type order: id string
     /// in: manual -> out: view
     code = "STRUCT-007", name = "unknown-type", severity = Error, since = "0.1.0",
-    check = check,
+    check = Design(check),
 }
 
 fn check(design: &Design<'_>, findings: &mut RuleFindings<'_, '_>) {

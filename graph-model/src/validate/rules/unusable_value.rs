@@ -20,7 +20,7 @@ declare_rule! {
     /// ## Near miss
     /// in: manual -> lane: queue(unheard_of=soon) -> out: view
     code = "STRUCT-003", name = "unusable-value", severity = Error, since = "0.1.0",
-    check = check,
+    check = Design(check),
 }
 
 fn check(design: &Design<'_>, findings: &mut RuleFindings<'_, '_>) {

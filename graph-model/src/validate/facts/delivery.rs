@@ -1,0 +1,84 @@
+//! How often, in which order and where events arrive.
+
+use std::rc::Rc;
+
+use crate::validate::design::NodeIx;
+use crate::validate::facts::origins::OriginId;
+
+/// Whether copies of one fact may arrive, and which node makes them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Copies {
+    No,
+    /// After a restart a part of the stream comes again, in order.
+    Suffix(NodeIx),
+    /// At any time.
+    Any(NodeIx),
+}
+
+/// What is known of the order of events.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Order {
+    /// As they happened.
+    Total,
+    /// As they happened, among events that agree in all of these.
+    PerKey(Rc<[OriginId]>),
+    Lost(NodeIx, Loss),
+}
+
+/// How the order was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// The outside sends in any order.
+    Source,
+    /// A channel delivers in any order.
+    Channel,
+    /// Streams meet.
+    Meeting,
+    /// Several instances work side by side.
+    Instances,
+    /// Code may have changed what the order was by.
+    Code,
+}
+
+/// Which events are handled together.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Part {
+    /// All in one place.
+    Single,
+    /// Those that agree in all of these. `by` placed them.
+    Hash {
+        key: Rc<[OriginId]>,
+        count: i64,
+        by: NodeIx,
+    },
+    /// Any instance takes any event.
+    Any { count: i64, by: NodeIx },
+    /// Streams met that are placed differently.
+    Mixed { at: NodeIx },
+}
+
+impl Copies {
+    pub(crate) fn by(self) -> Option<NodeIx> {
+        match self {
+            Copies::No => None,
+            Copies::Suffix(by) | Copies::Any(by) => Some(by),
+        }
+    }
+
+    fn rank(self) -> u8 {
+        match self {
+            Copies::No => 0,
+            Copies::Suffix(_) => 1,
+            Copies::Any(_) => 2,
+        }
+    }
+
+    /// The worse of both; the first where they are alike.
+    pub(crate) fn or(self, other: Copies) -> Copies {
+        if other.rank() > self.rank() {
+            other
+        } else {
+            self
+        }
+    }
+}

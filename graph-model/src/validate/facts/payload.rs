@@ -1,0 +1,378 @@
+//! What events hold at a port: which field is a copy of which origin.
+
+use std::collections::BTreeMap;
+
+use crate::expr::{Analysis, Expr, Operand, Variable};
+use crate::id::Id;
+use crate::pointer::Pointer;
+use crate::validate::design::NodeIx;
+use crate::validate::facts::origins::{Base, Origin, OriginId, Origins};
+
+/// Fields that are not listed are those of `base`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Payload {
+    pub base: Base,
+    /// Whose id, source and type the events have.
+    pub context: Base,
+    /// The node that changed fields last.
+    maker: NodeIx,
+    fields: BTreeMap<Pointer, OriginId>,
+    /// The event type whose shape they have as a whole.
+    pub ty: Option<Id>,
+}
+
+impl Payload {
+    /// New events of a node.
+    pub(crate) fn made(node: NodeIx, ty: Option<Id>) -> Payload {
+        Payload {
+            base: Base::Made(node),
+            context: Base::Made(node),
+            maker: node,
+            fields: BTreeMap::new(),
+            ty,
+        }
+    }
+
+    /// The origin of a field.
+    pub(crate) fn field(&self, pointer: &Pointer, origins: &mut Origins) -> OriginId {
+        let mut at = Some(pointer.clone());
+        while let Some(above) = at {
+            if let Some(origin) = self.fields.get(&above) {
+                let below = above.strip_from(pointer).unwrap_or_default();
+                if below.is_root() {
+                    return *origin;
+                }
+                let inside = match origins.get(*origin) {
+                    Origin::Field(base, start) => Origin::Field(*base, start.join(&below)),
+                    Origin::Context(base, start) => Origin::Context(*base, start.join(&below)),
+                    Origin::Computed(..) => {
+                        Origin::Computed(below.to_string().into(), vec![*origin])
+                    }
+                };
+                return origins.id(inside);
+            }
+            at = above.parent();
+        }
+        let changed_inside = self
+            .fields
+            .range(pointer.clone()..)
+            .take_while(|(field, _)| pointer.covers(field))
+            .next()
+            .is_some();
+        let base = if changed_inside {
+            Base::Made(self.maker)
+        } else {
+            self.base
+        };
+        origins.id(Origin::Field(base, pointer.clone()))
+    }
+
+    /// The origin of a part of the context.
+    pub(crate) fn context(&self, pointer: &Pointer, origins: &mut Origins) -> OriginId {
+        origins.id(Origin::Context(self.context, pointer.clone()))
+    }
+
+    /// A field that holds the origin.
+    pub(crate) fn place_of(&self, origin: OriginId, origins: &mut Origins) -> Option<Pointer> {
+        if let Some((field, _)) = self.fields.iter().find(|(_, held)| **held == origin) {
+            return Some(field.clone());
+        }
+        let Origin::Field(base, pointer) = origins.get(origin) else {
+            return None;
+        };
+        let (base, pointer) = (*base, pointer.clone());
+        if base == self.base && self.field(&pointer, origins) == origin {
+            return Some(pointer);
+        }
+        // A copy of something around it holds it too.
+        for (field, held) in &self.fields {
+            if let Origin::Field(held_base, start) = origins.get(*held)
+                && *held_base == base
+                && let Some(below) = start.strip_from(&pointer)
+            {
+                return Some(field.join(&below));
+            }
+        }
+        None
+    }
+
+    /// Removes or replaces fields.
+    pub(crate) fn without(
+        &self,
+        node: NodeIx,
+        fields: &[Pointer],
+        origins: &mut Origins,
+    ) -> Payload {
+        let mut payload = self.clone();
+        payload.maker = node;
+        payload.ty = None;
+        for field in fields {
+            payload.fields.retain(|held, _| !field.covers(held));
+            let gone = origins.id(Origin::Field(Base::Made(node), field.clone()));
+            payload.fields.insert(field.clone(), gone);
+        }
+        payload
+    }
+
+    /// What an expression makes of it. `elements` takes the elements of its result, one event each.
+    pub(crate) fn through(
+        &self,
+        node: NodeIx,
+        analysis: &Analysis,
+        elements: bool,
+        origins: &mut Origins,
+    ) -> Payload {
+        let keeps_all = analysis.rest.is_some() && analysis.outputs.is_empty();
+        if let Some(rest) = &analysis.rest
+            && keeps_all
+            && rest.except.is_empty()
+            && !elements
+        {
+            return self.clone();
+        }
+        let mut payload = Payload::made(node, None);
+        payload.context = if elements {
+            Base::Made(node)
+        } else {
+            self.context
+        };
+        if let Some(rest) = analysis.rest.as_ref().filter(|_| !elements) {
+            payload.base = self.base;
+            payload.fields.clone_from(&self.fields);
+            for field in &rest.except {
+                payload.fields.retain(|held, _| !field.covers(held));
+                let new = origins.id(Origin::Field(Base::Made(node), field.clone()));
+                payload.fields.insert(field.clone(), new);
+            }
+        }
+        for row in &analysis.outputs {
+            let Some(place) = placed(&row.pointer, elements) else {
+                continue;
+            };
+            if place.tokens().iter().any(|token| token == "*") {
+                continue;
+            }
+            let copy = row
+                .copy
+                .as_ref()
+                .filter(|copy| !copy.tokens().iter().any(|token| token == "*"));
+            // The elements of a copied array are no copies of the array.
+            let whole = elements && row.pointer.is_root();
+            if let Some(copy) = copy.filter(|_| !whole) {
+                let origin = self.field(copy, origins);
+                payload.fields.insert(place, origin);
+                continue;
+            }
+            let new = origins.id(Origin::Field(Base::Made(node), place.clone()));
+            if row.nondet {
+                origins.mark_unstable(new);
+            }
+            let single = !row
+                .deps
+                .fields
+                .iter()
+                .chain(&row.deps.shapes)
+                .any(|field| field.tokens().iter().any(|token| token == "*"));
+            if single && row.copy.is_none() && row.ctl.is_empty() && !row.nondet && !elements {
+                let mut parts: Vec<OriginId> = row
+                    .deps
+                    .fields
+                    .iter()
+                    .chain(&row.deps.shapes)
+                    .map(|field| self.field(field, origins))
+                    .collect();
+                for read in &row.deps.context {
+                    parts.push(self.context(&read.pointer, origins));
+                }
+                if row.injective {
+                    for part in &parts {
+                        origins.decide(vec![new], *part);
+                    }
+                }
+                origins.decide(parts, new);
+            }
+            payload.fields.insert(place, new);
+        }
+        payload
+    }
+
+    /// What a key is made of: equal keys mean equal values of all of these, and the reverse.
+    pub(crate) fn key(&self, expr: &Expr, origins: &mut Origins) -> Vec<OriginId> {
+        let analysis = expr.analysis();
+        let mut parts = Vec::new();
+        let mut injective = false;
+        if let Some(key) = &analysis.key {
+            injective = key.injective;
+            for part in &key.parts {
+                match part {
+                    Operand::Field(field) => parts.push(self.field(field, origins)),
+                    Operand::Context(read) if read.variable == Variable::Event => {
+                        parts.push(self.context(&read.pointer, origins));
+                    }
+                    Operand::Context(read) => {
+                        let other = Origin::Computed(read.to_string().into(), Vec::new());
+                        let other = origins.id(other);
+                        origins.mark_unstable(other);
+                        parts.push(other);
+                    }
+                    Operand::Constant(_) => {}
+                }
+            }
+        } else {
+            let reads = &analysis.reads;
+            for field in reads.fields.iter().chain(&reads.shapes) {
+                // Every access looks at the shape of the whole event, which says nothing here.
+                if !field.is_root() || reads.fields.contains(field) {
+                    parts.push(self.field(field, origins));
+                }
+            }
+            for read in &reads.context {
+                parts.push(self.context(&read.pointer, origins));
+            }
+        }
+        parts.sort_unstable();
+        parts.dedup();
+        if !injective && !(parts.is_empty() && analysis.variables.is_empty()) {
+            let varies = expr.variables().contains(&Variable::Now);
+            let computed = origins.id(Origin::Computed(expr.code().into(), parts));
+            if varies {
+                origins.mark_unstable(computed);
+            }
+            parts = vec![computed];
+        }
+        parts
+    }
+
+    /// The field of a result that has the key of its group.
+    pub(crate) fn of_group(
+        node: NodeIx,
+        key: &[OriginId],
+        origins: &mut Origins,
+    ) -> (Payload, OriginId) {
+        let mut payload = Payload::made(node, None);
+        let place = Pointer::root().child("key");
+        let origin = match key {
+            [single] => *single,
+            parts => {
+                let whole = origins.id(Origin::Field(Base::Made(node), place.clone()));
+                for part in parts {
+                    origins.decide(vec![whole], *part);
+                }
+                origins.decide(parts.to_vec(), whole);
+                whole
+            }
+        };
+        payload.fields.insert(place, origin);
+        (payload, origin)
+    }
+
+    /// What is known where streams meet.
+    pub(crate) fn meet(node: NodeIx, sides: &[&Payload], origins: &mut Origins) -> Payload {
+        let first = sides[0];
+        if sides.iter().all(|side| **side == *first) {
+            return first.clone();
+        }
+        let met = Base::Met(node);
+        let same = |of: fn(&Payload) -> Base| {
+            let base = of(first);
+            if sides.iter().all(|side| of(side) == base) {
+                base
+            } else {
+                met
+            }
+        };
+        let mut payload = Payload {
+            base: same(|side| side.base),
+            context: same(|side| side.context),
+            maker: node,
+            fields: BTreeMap::new(),
+            ty: first
+                .ty
+                .clone()
+                .filter(|ty| sides.iter().all(|side| side.ty.as_ref() == Some(ty))),
+        };
+        let places: std::collections::BTreeSet<&Pointer> =
+            sides.iter().flat_map(|side| side.fields.keys()).collect();
+        for place in places {
+            let origin = first.field(place, origins);
+            let agreed = sides[1..]
+                .iter()
+                .all(|side| side.field(place, origins) == origin);
+            if agreed {
+                payload.fields.insert(place.clone(), origin);
+            } else if payload.base != met {
+                let new = origins.id(Origin::Field(met, place.clone()));
+                payload.fields.insert(place.clone(), new);
+            }
+        }
+        if payload.context == met {
+            payload.identify(sides, origins);
+        }
+        payload
+    }
+
+    /// Finds what identifies the events on all sides.
+    fn identify(&self, sides: &[&Payload], origins: &mut Origins) {
+        let id = Pointer::root().child("id");
+        let by_id = sides.iter().all(|side| {
+            let own = side.context(&id, origins);
+            origins.identities(side.context).contains(&own)
+        });
+        if by_id {
+            let own = self.context(&id, origins);
+            origins.identify(self.context, own);
+            origins.identify(self.base, own);
+        }
+        for identity in origins.identities(sides[0].context).to_vec() {
+            let Some(place) = sides[0].place_of(identity, origins) else {
+                continue;
+            };
+            let everywhere = sides.iter().all(|side| {
+                let own = side.field(&place, origins);
+                origins.identities(side.context).contains(&own)
+            });
+            if everywhere {
+                let own = self.field(&place, origins);
+                origins.identify(self.context, own);
+                origins.identify(self.base, own);
+            }
+        }
+    }
+
+    /// The same key where the streams have met.
+    pub(crate) fn key_after_meeting(
+        &self,
+        sides: &[(&Payload, &[OriginId])],
+        origins: &mut Origins,
+    ) -> Option<Vec<OriginId>> {
+        let (first, key) = sides[0];
+        let mut after = Vec::new();
+        for origin in key {
+            if sides.iter().all(|(_, key)| key.contains(origin)) {
+                after.push(*origin);
+                continue;
+            }
+            let place = first.place_of(*origin, origins)?;
+            for (side, key) in &sides[1..] {
+                let own = side.field(&place, origins);
+                if !key.contains(&own) {
+                    return None;
+                }
+            }
+            after.push(self.field(&place, origins));
+        }
+        after.sort_unstable();
+        let complete = sides.iter().all(|(_, other)| other.len() == key.len());
+        complete.then_some(after)
+    }
+}
+
+/// Where an output goes in the event: the elements of an array are events of their own.
+pub(crate) fn placed(output: &Pointer, elements: bool) -> Option<Pointer> {
+    if !elements || output.is_root() {
+        return Some(output.clone());
+    }
+    let (first, rest) = output.tokens().split_first()?;
+    let element = first == "*" || first.bytes().all(|byte| byte.is_ascii_digit());
+    element.then(|| rest.iter().cloned().collect())
+}
