@@ -4,7 +4,7 @@ use graph_model::catalog::{Behaviour, Delivery, Family, FieldSpec, FieldType, Ki
 use runtime_protocol::Problem;
 
 use crate::kind::{Build, Kind, Make};
-use crate::rim::Source;
+use crate::rim::{Feed, Source, Work};
 
 pub(crate) fn kind() -> Kind {
     Kind {
@@ -13,8 +13,25 @@ pub(crate) fn kind() -> Kind {
     }
 }
 
-fn make(build: &Build) -> Result<Box<dyn Source>, Problem> {
-    Err(build.problem("this kind cannot run yet"))
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the table of kinds asks for a result"
+)]
+fn make(_build: &Build) -> Result<Box<dyn Source>, Problem> {
+    Ok(Box::new(Manual))
+}
+
+/// Has nothing of its own to send: the engine lets injected events out of it, as of any source.
+struct Manual;
+
+impl Source for Manual {
+    fn run(self: Box<Self>, feed: Feed) -> Work<'static, Result<(), Problem>> {
+        Box::pin(async move {
+            feed.line.caught_up();
+            feed.line.stopped().await;
+            Ok(())
+        })
+    }
 }
 
 fn spec() -> KindSpec {
@@ -30,5 +47,22 @@ fn spec() -> KindSpec {
         config: vec![FieldSpec::new("data", "Payload", FieldType::Json, "What the button sends"), FieldSpec::new("event_type", "Event type", FieldType::EventType, "Type of the events, declared in the document")],
         behaviour: Behaviour::Source { ty: "event_type".into(), delivery: Delivery::Once, keyed_by_id: true },
         since: "0.1.0".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sources::testing::{TestFlow, make};
+
+    #[tokio::test]
+    async fn it_waits_to_be_stopped() {
+        let source = make(&kind(), "{}", std::path::Path::new(".")).expect("it is made");
+        let flow = TestFlow::new();
+        let running = tokio::spawn(source.run(flow.feed()));
+        flow.until(|got| got.caught_up).await;
+        assert!(!running.is_finished());
+        flow.stop();
+        assert_eq!(running.await.expect("it ends"), Ok(()));
     }
 }

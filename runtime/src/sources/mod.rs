@@ -4,10 +4,21 @@ mod file_watch;
 mod generator;
 mod http;
 mod manual;
+mod pace;
+mod records;
 mod replay;
 mod schedule;
+mod stamp;
+#[cfg(test)]
+mod testing;
+
+use std::future::Future;
 
 use crate::kind::Kind;
+use crate::rim::Feed;
+
+/// Events that a source hands in at once, at most.
+const BATCH_MAX: usize = 256;
 
 /// The kinds of this room; a new one is a file and a line here.
 pub(crate) fn kinds() -> Vec<Kind> {
@@ -19,4 +30,13 @@ pub(crate) fn kinds() -> Vec<Kind> {
         replay::kind(),
         schedule::kind(),
     ]
+}
+
+/// Waits for `work`; nothing when the source is told to stop before it is done.
+async fn unless_stopped<T>(feed: &Feed, work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        () = feed.line.stopped() => None,
+        done = work => Some(done),
+    }
 }
