@@ -272,6 +272,7 @@ impl Control {
             dead_letters: Arc::clone(&self.dead_letters),
             troubles: self.troubles.clone(),
             began_us: world.elapsed_us(),
+            adrift: Arc::new(()),
             world,
         });
         let started = plan.nodes.len() as u32;
@@ -370,9 +371,11 @@ impl Control {
                 let declared = held.and_then(|node| node.config_str("event_type"));
                 context.ty = ty.or(declared.map(SmolStr::from)).unwrap_or_default();
                 let event = event(context, data);
+                let adrift = run.env.adrift();
                 tokio::spawn(async move {
                     // A flow that takes no more events has nothing to lose here.
                     let _closed = feed.push(vec![Inbound::new(event)]).await;
+                    drop(adrift);
                 });
             }
             Target::Edge(edge) => {
@@ -386,7 +389,11 @@ impl Control {
                     share: Share::none(),
                     input: 0,
                 };
-                tokio::spawn(async move { flow.inject(&edge, item).await });
+                let adrift = run.env.adrift();
+                tokio::spawn(async move {
+                    flow.inject(&edge, item).await;
+                    drop(adrift);
+                });
             }
         }
         Ok(Answer::Injected { id })

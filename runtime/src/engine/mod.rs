@@ -22,6 +22,8 @@
 
 mod client;
 mod control;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};

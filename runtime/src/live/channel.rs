@@ -98,6 +98,20 @@ impl Channel {
         Offer::Taken
     }
 
+    /// Takes an event in as soon as there is room.
+    pub(crate) async fn offer_patiently(&self, mut item: Item, env: &Env) {
+        loop {
+            let room = self.room.notified();
+            tokio::pin!(room);
+            room.as_mut().enable();
+            match self.offer(item, env) {
+                Offer::Taken => return,
+                Offer::Full(back) => item = back,
+            }
+            room.await;
+        }
+    }
+
     /// Hands out what is due, each event with a share of its delivery. The time is when to look
     /// again although nobody tells, in microseconds from now.
     pub(crate) fn take(

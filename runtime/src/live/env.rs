@@ -25,7 +25,12 @@ pub(crate) struct Env {
     pub troubles: Troubles,
     /// When the run began, on the world's clock.
     pub began_us: u64,
+    /// Events that are in no line, inbox or channel at the moment.
+    pub adrift: Arc<()>,
 }
+
+/// Keeps the flow from counting as quiet.
+pub(crate) struct Adrift(#[expect(dead_code, reason = "held for its count")] Arc<()>);
 
 /// Where problems are reported that no command asked about. Bounded: while nobody reads, further
 /// ones are left out.
@@ -44,6 +49,15 @@ impl Troubles {
 }
 
 impl Env {
+    /// Marks an event as under way while a task of its own looks after it.
+    pub(crate) fn adrift(&self) -> Adrift {
+        Adrift(Arc::clone(&self.adrift))
+    }
+
+    pub(crate) fn has_adrift(&self) -> bool {
+        Arc::strong_count(&self.adrift) > 1
+    }
+
     /// Milliseconds since the run began.
     pub(crate) fn at_ms(&self) -> u64 {
         self.world.elapsed_us().saturating_sub(self.began_us) / 1_000

@@ -19,6 +19,7 @@ use super::feed::SourceFeed;
 use super::gate::Mode;
 use super::inbox::Inbox;
 use super::line::{Code, Line, LineState, Op};
+use super::meters::EdgeMeter;
 use super::sink::{SinkSlot, SinkState, close};
 use super::wire::{Exits, Item, Target, Wire};
 use super::workers::{FailedState, FailedWay, Subscription, work_inbox, work_subscription};
@@ -83,10 +84,22 @@ struct Carried {
     operators: BTreeMap<(NodeId, u32), (Code, u32)>,
     sinks: BTreeMap<NodeId, Box<dyn Sink>>,
     hands: BTreeMap<NodeId, Vec<(Item, u32)>>,
-    /// Events in front of a node, by edge; those furthest on come first.
-    on_edges: Vec<(EdgeId, u32, Item)>,
+    /// Events that had arrived in front of a node.
+    arrived: Vec<OnEdge>,
+    /// Events that waited to be sent.
+    leaving: Vec<OnEdge>,
     /// Events in front of an operator, with its instance.
     at_nodes: Vec<(NodeId, u32, Item)>,
+}
+
+/// An event on an edge of the flow that is rebuilt.
+struct OnEdge {
+    edge: EdgeId,
+    /// Instance of the sender.
+    instance: u32,
+    /// Instance of the receiver.
+    slot: u32,
+    item: Item,
 }
 
 impl Maker {
@@ -297,8 +310,10 @@ impl Flow {
             plan,
         });
 
-        flow.put_back(carried.on_edges, carried.at_nodes, &lanes)
-            .await;
+        let leaving_sinks = std::mem::take(&mut carried.sinks);
+        if let Some(running) = &running {
+            flow.put_back(&running.plan, carried, &lanes).await;
+        }
         for (id, event) in orphans.drain(..) {
             env.bury(
                 &id,
@@ -309,9 +324,7 @@ impl Flow {
         }
         flow.start_workers(subscriptions);
         if let Some(running) = &running {
-            running
-                .leave(&flow, std::mem::take(&mut carried.sinks))
-                .await;
+            running.leave(&flow, leaving_sinks).await;
         }
         env.gate.set(mode);
         flow.start_sources(starting, &maker.world).await;
@@ -333,7 +346,8 @@ impl Flow {
 
     /// Whether nothing is under way anywhere: not in lines, inboxes, channels or sinks.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.lines.iter().flatten().all(|line| line.is_quiet())
+        !self.env.has_adrift()
+            && self.lines.iter().flatten().all(|line| line.is_quiet())
             && self
                 .inboxes
                 .values()
@@ -504,28 +518,35 @@ impl Flow {
 
     /// Takes out everything that is under way. Operators that do not go on send what they hold back.
     async fn retire(&self, staying: &BTreeSet<NodeId>, carried: &mut Carried) {
-        for (node, inboxes) in &self.inboxes {
-            if self.plan.nodes[*node].role == Role::Sink {
-                continue;
-            }
-            for (instance, inbox) in inboxes.iter().enumerate() {
+        for inboxes in self.inboxes.values() {
+            for (slot, inbox) in (0_u32..).zip(inboxes.iter()) {
                 let items = inbox.clear().into_iter();
-                carried
-                    .on_edges
-                    .extend(items.map(|(edge, item)| (edge, instance as u32, item)));
+                carried.arrived.extend(items.map(|(edge, item)| OnEdge {
+                    edge,
+                    instance: 0,
+                    slot,
+                    item,
+                }));
             }
         }
-        for instances in &self.lines {
-            for (instance, line) in (0_u32..).zip(instances) {
+        let leaving = |instance: u32, (meter, slot, item): (Arc<EdgeMeter>, u32, Item)| OnEdge {
+            edge: meter.id.clone(),
+            instance,
+            slot,
+            item,
+        };
+        for lines in &self.lines {
+            for (instance, line) in (0_u32..).zip(lines) {
                 let mut state = line.lock().await;
                 state.retired = true;
-                let leaving: Vec<usize> = (0..state.ops.len())
+                let ending: Vec<usize> = (0..state.ops.len())
                     .filter(|op| !staying.contains(&state.ops[*op].id))
                     .collect();
-                state.end_some(&leaving, &self.env);
-                for (meter, slot, item) in state.exits.clear() {
-                    carried.on_edges.push((meter.id.clone(), slot, item));
-                }
+                state.end_some(&ending, &self.env);
+                let waiting = state.exits.clear().into_iter();
+                carried
+                    .leaving
+                    .extend(waiting.map(|waiting| leaving(instance, waiting)));
                 for op in std::mem::take(&mut state.ops) {
                     let items = op.pending.into_iter();
                     carried
@@ -542,51 +563,72 @@ impl Flow {
         for sink in self.sinks.values() {
             let mut state = sink.state.lock().await;
             state.retired = true;
-            for (meter, slot, item) in state.exits.clear() {
-                carried.on_edges.push((meter.id.clone(), slot, item));
-            }
+            let waiting = state.exits.clear().into_iter();
+            carried
+                .leaving
+                .extend(waiting.map(|waiting| leaving(0, waiting)));
             carried
                 .hands
                 .insert(sink.id.clone(), state.hand.drain(..).collect());
             if let Some(held) = state.sink.take() {
                 carried.sinks.insert(sink.id.clone(), held);
             }
-            let waiting = sink.inbox.clear().into_iter();
-            carried
-                .on_edges
-                .extend(waiting.map(|(edge, item)| (edge, 0, item)));
         }
         for way in &self.failed_ways {
             let mut state = way.state.lock().await;
             state.retired = true;
-            for (meter, slot, item) in state.exits.clear() {
-                carried.on_edges.push((meter.id.clone(), slot, item));
-            }
+            let waiting = state.exits.clear().into_iter();
+            carried
+                .leaving
+                .extend(waiting.map(|waiting| leaving(0, waiting)));
         }
     }
 
-    /// Puts what was under way where it belongs now.
-    async fn put_back(
-        &self,
-        on_edges: Vec<(EdgeId, u32, Item)>,
-        at_nodes: Vec<(NodeId, u32, Item)>,
-        lanes: &BTreeMap<EdgeIndex, usize>,
-    ) {
-        for (id, slot, item) in on_edges {
-            match self.plan.edges.iter().position(|edge| edge.id == id) {
-                Some(edge) => {
-                    let lane = lanes.get(&edge).copied();
-                    self.place(self.plan.edges[edge].to, slot, lane, item).await;
-                }
-                None => self.lost(
-                    &NodeId::from(id.as_str()),
-                    "its wire was removed; inject it where it belongs",
+    /// Puts what was under way where it belongs now: events that had arrived to where they were,
+    /// events that waited to be sent to the same wire. What was sent along a wire that is gone
+    /// still arrives; only where its receiver is gone, too, it is sent anew.
+    async fn put_back(&self, before: &Plan, carried: Carried, lanes: &BTreeMap<EdgeIndex, usize>) {
+        let Carried {
+            arrived,
+            leaving,
+            at_nodes,
+            hands,
+            ..
+        } = carried;
+        for (id, hand) in hands {
+            for (item, _) in hand {
+                self.lost(
+                    &id,
+                    "its sink was removed; inject it where it belongs",
                     &item,
-                ),
+                );
             }
         }
+        for one in arrived {
+            match self.same_edge(before, &one.edge) {
+                Some(edge) => {
+                    let lane = lanes.get(&edge).copied();
+                    self.place(self.plan.edges[edge].to, one.slot, lane, one.item)
+                        .await;
+                }
+                None => self.redirect(before, one).await,
+            }
+        }
+        for one in leaving {
+            if self.same_edge(before, &one.edge).is_none() {
+                self.redirect(before, one).await;
+                continue;
+            }
+            let OnEdge {
+                edge,
+                instance,
+                slot,
+                item,
+            } = one;
+            self.send_later(&edge, instance, slot, item).await;
+        }
         for (id, instance, item) in at_nodes {
-            match self.plan.nodes.iter().position(|node| node.id == id) {
+            match self.index_of(&id) {
                 Some(node) => self.place(node, instance, None, item).await,
                 None => self.lost(
                     &id,
@@ -595,6 +637,91 @@ impl Flow {
                 ),
             }
         }
+    }
+
+    /// The edge, if it still leads from the same port to the same port.
+    fn same_edge(&self, before: &Plan, id: &EdgeId) -> Option<EdgeIndex> {
+        let now = self.plan.document.edges.get(id)?;
+        let then = before.document.edges.get(id)?;
+        (now.from == then.from && now.to == then.to)
+            .then(|| self.plan.edges.iter().position(|edge| edge.id == *id))
+            .flatten()
+    }
+
+    /// An event on a wire that is gone.
+    async fn redirect(&self, before: &Plan, one: OnEdge) {
+        let Some(old) = before.document.edges.get(&one.edge) else {
+            return self.lost(
+                &one.edge,
+                "its wire was removed; inject it where it belongs",
+                &one.item,
+            );
+        };
+        if let Some(receiver) = self.index_of(&old.to.node) {
+            return self.place(receiver, one.slot, None, one.item).await;
+        }
+        let edges = self.plan.document.edges.iter();
+        let mut anew = edges
+            .filter(|(_, edge)| edge.from == old.from)
+            .map(|(id, _)| id);
+        let Some(first) = anew.next() else {
+            return self.lost(
+                &old.to.node,
+                "its node was removed; inject it where it belongs",
+                &one.item,
+            );
+        };
+        for edge in anew {
+            let copy = Item {
+                event: one.item.event.clone(),
+                share: one.item.share.clone(),
+                input: 0,
+            };
+            self.send_later(edge, one.instance, one.slot, copy).await;
+        }
+        self.send_later(first, one.instance, one.slot, one.item)
+            .await;
+    }
+
+    /// Puts an event among those that wait to be sent along an edge.
+    async fn send_later(&self, edge: &EdgeId, instance: u32, slot: u32, item: Item) {
+        let Some(number) = self.plan.edges.iter().position(|held| held.id == *edge) else {
+            return self.lost(
+                edge,
+                "its wire was removed; inject it where it belongs",
+                &item,
+            );
+        };
+        let held = &self.plan.edges[number];
+        let item = Item {
+            input: held.input,
+            ..item
+        };
+        if held.fused {
+            return self.place(held.to, instance, None, item).await;
+        }
+        let from = &self.plan.nodes[held.from];
+        let subscribed = |line: &crate::plan::PlanLine| line.head == Head::Subscription(number);
+        let line = from
+            .line
+            .or_else(|| self.plan.lines.iter().position(subscribed));
+        if let Some(line) = line {
+            let instances = &self.lines[line];
+            let mut state = instances[instance as usize % instances.len()].lock().await;
+            state.exits.wait(edge, slot, item);
+        } else if let Some(sink) = self.sinks.get(&from.id) {
+            sink.state.lock().await.exits.wait(edge, slot, item);
+        } else if let Some(way) = self
+            .failed_ways
+            .iter()
+            .find(|way| way.channel.id == from.id)
+        {
+            way.state.lock().await.exits.wait(edge, slot, item);
+        }
+    }
+
+    fn index_of(&self, id: &NodeId) -> Option<NodeIndex> {
+        self.plan.nodes.iter().position(|node| node.id == *id)
     }
 
     fn lost(&self, at: &NodeId, message: &str, item: &Item) {
@@ -625,10 +752,13 @@ impl Flow {
                 }
             }
             (Role::Channel(_), _) => {
-                if let Some(channel) = self.channels.get(&held.id)
-                    && let super::channel::Offer::Full(item) = channel.offer(item, &self.env)
-                {
-                    self.lost(&held.id, "the channel was full; inject it again", &item);
+                if let Some(channel) = self.channels.get(&held.id) {
+                    let adrift = self.env.adrift();
+                    let (channel, env) = (Arc::clone(channel), Arc::clone(&self.env));
+                    tokio::spawn(async move {
+                        channel.offer_patiently(item, &env).await;
+                        drop(adrift);
+                    });
                 }
             }
             (Role::Source, _) => {

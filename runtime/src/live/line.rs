@@ -238,7 +238,7 @@ impl LineState {
             if let Code::Operator(operator) = &mut self.ops[op].code {
                 operator.on_end(&ctx, &mut out);
             }
-            let sent = out.emitted.len() as u64;
+            let sent = self.wired(op, &out);
             for (port, event) in out.emitted.drain(..) {
                 self.emit(op, port.into(), event, Share::none(), self.instance, env);
             }
@@ -248,6 +248,16 @@ impl LineState {
             }
             self.out = out;
         }
+    }
+
+    /// How many of the emitted events go anywhere.
+    fn wired(&self, op: usize, out: &Output) -> u64 {
+        let outs = &self.ops[op].outs;
+        let leads = |port: u16| {
+            outs.get(usize::from(port))
+                .is_some_and(|wires| !wires.is_empty())
+        };
+        out.emitted.iter().filter(|(port, _)| leads(*port)).count() as u64
     }
 
     fn hand_on(&mut self, sent: Option<(usize, Item)>) {
@@ -321,7 +331,7 @@ impl LineState {
                     }
                 }
             }
-            sent += out.emitted.len() as u64;
+            sent += self.wired(op, &out);
             let mut share = Some(share);
             let last = out.emitted.len() + out.failed.len();
             for (number, (port, event)) in out.emitted.drain(..).enumerate() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use graph_model::event::Event;
-use graph_model::id::NodeId;
+use graph_model::id::{EdgeId, NodeId};
 use tokio::sync::Notify;
 
 use super::channel::{Channel, Offer};
@@ -117,6 +117,13 @@ impl Exits {
             }
         }
         None
+    }
+
+    /// Lets an event wait for its wire, as it did before a rebuild.
+    pub(crate) fn wait(&mut self, edge: &EdgeId, slot: u32, item: Item) {
+        if let Some(wire) = self.wires.iter().position(|wire| wire.meter.id == *edge) {
+            self.outbox.push_back(Parcel { wire, slot, item });
+        }
     }
 
     /// Takes out what waits, with the edges that it is for.

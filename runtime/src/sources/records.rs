@@ -524,7 +524,9 @@ mod tests {
         check(
             Format::Text,
             b"a\xff",
-            expect![[r#"in.file:1 unreadable "a�" data/in.file:1: not UTF-8 text: invalid utf-8 sequence of 1 bytes from index 1"#]],
+            expect![[
+                r#"in.file:1 unreadable "a�" data/in.file:1: not UTF-8 text: invalid utf-8 sequence of 1 bytes from index 1"#
+            ]],
         );
     }
 
@@ -576,15 +578,13 @@ mod tests {
 
     #[test]
     fn whole_files_are_one_event() {
-        check(
-            Format::Json,
-            "{\"id\":\n 1}\n",
-            expect![[r#"1 {"id":1}"#]],
-        );
+        check(Format::Json, "{\"id\":\n 1}\n", expect![[r#"1 {"id":1}"#]]);
         check(
             Format::Json,
             "{",
-            expect![[r#"in.file:1 unreadable "{" data/in.file:1: not JSON at line 1, column 1: EOF while parsing an object"#]],
+            expect![[
+                r#"in.file:1 unreadable "{" data/in.file:1: not JSON at line 1, column 1: EOF while parsing an object"#
+            ]],
         );
         check(
             Format::Text,

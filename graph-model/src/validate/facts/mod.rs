@@ -557,4 +557,3 @@ fn pointers(value: Option<&Value>) -> Vec<Pointer> {
         .filter_map(|item| Pointer::parse(item.as_str()?).ok())
         .collect()
 }
-

@@ -1,0 +1,393 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use graph_model::id::NodeId;
+use graph_model::value::Value;
+use graph_model::{format, value};
+use runtime_protocol::{
+    Answer, Command, Counters, Notice, Problem, Request, RunState, Target, Transport,
+};
+use tempfile::TempDir;
+
+use super::{Engine, EngineConfig};
+use crate::world::SystemWorld;
+
+struct Bench {
+    engine: Engine,
+    project: TempDir,
+}
+
+/// A flow of `id: kind {config}` lines and `from.port -> to.port` lines.
+fn flow(lines: &str) -> String {
+    let mut nodes = value!({});
+    let mut edges = value!({});
+    for (number, line) in lines
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .enumerate()
+    {
+        if let Some((from, to)) = line.split_once(" -> ") {
+            let edge = value!({"from": (from), "to": (to)});
+            object(&mut edges).insert(format!("e{number}"), edge);
+        } else {
+            let (id, rest) = line.split_once(": ").expect("id: kind {config}");
+            let (kind, config) = rest.split_once(' ').unwrap_or((rest, "{}"));
+            let config = Value::parse(config.as_bytes(), 10_000).expect("config is JSON");
+            object(&mut nodes).insert(id, value!({"kind": (kind), "config": (config)}));
+        }
+    }
+    value!({"version": 1, "nodes": (nodes), "edges": (edges)}).to_json()
+}
+
+fn object(value: &mut Value) -> &mut graph_model::value::Object {
+    match value {
+        Value::Obj(object) => Arc::make_mut(object),
+        _ => panic!("an object"),
+    }
+}
+
+impl Bench {
+    fn new() -> Bench {
+        let project = TempDir::new().expect("a folder");
+        let engine = Engine::new(EngineConfig {
+            project: project.path().to_path_buf(),
+            world: Arc::new(SystemWorld::new()),
+        });
+        Bench {
+            engine: engine.expect("an engine"),
+            project,
+        }
+    }
+
+    fn start(lines: &str) -> Bench {
+        let bench = Bench::new();
+        bench
+            .call(Command::Deploy { flow: flow(lines) })
+            .expect("deploys");
+        bench.call(Command::Start).expect("starts");
+        bench
+    }
+
+    fn call(&self, command: Command) -> Result<Answer, Problem> {
+        self.engine.block_on(self.engine.call(command))
+    }
+
+    fn inject(&self, source: &str, data: Value) {
+        let target = Target::Source(source.into());
+        let command = Command::Inject {
+            target,
+            data,
+            ty: None,
+            id: None,
+        };
+        self.call(command).expect("is let in");
+    }
+
+    fn idle(&self) {
+        let idle =
+            async { tokio::time::timeout(Duration::from_secs(20), self.engine.idle()).await };
+        self.engine.block_on(idle).expect("becomes idle");
+    }
+
+    /// Waits until the view shows so many rows, and answers them.
+    fn rows(&self, view: &str, count: usize) -> Vec<String> {
+        for _ in 0..2_000 {
+            let node = NodeId::from(view);
+            let Ok(Answer::Events { events }) = self.call(Command::ReadView { node, limit: 1_000 })
+            else {
+                panic!("a view answers events");
+            };
+            if events.len() >= count {
+                return events.iter().map(|event| event.data.to_json()).collect();
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        panic!("{view} never showed {count} rows: {:?}", self.counters());
+    }
+
+    fn counters(&self) -> Counters {
+        match self.call(Command::ReadCounters) {
+            Ok(Answer::Counters { counters }) => counters,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn dead_letters(&self) -> Vec<BTreeMap<String, String>> {
+        match self.call(Command::ReadDeadLetters { limit: 100 }) {
+            Ok(Answer::Events { events }) => events
+                .iter()
+                .map(|event| {
+                    let extensions = event.context.extensions.iter();
+                    extensions
+                        .map(|(name, text)| (name.to_string(), text.to_string()))
+                        .collect()
+                })
+                .collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn events_pass_operators_to_a_view() {
+    let bench = Bench::start(
+        r#"in: manual
+           double: map {"expr": "{n: (.n * 2)}"}
+           big: filter {"when": ".n > 3"}
+           out: view
+           in.out -> double.in
+           double.out -> big.in
+           big.out -> out.in"#,
+    );
+    for n in 1..=3 {
+        bench.inject("in", value!({"n": n}));
+        bench.idle();
+    }
+    assert_eq!(bench.rows("out", 2), [r#"{"n":4}"#, r#"{"n":6}"#]);
+    let counters = bench.counters();
+    assert_eq!(counters.nodes["double"].received, 3);
+    assert_eq!(counters.nodes["big"].sent, 2);
+    assert_eq!(counters.edges["e6"].passed, 2);
+}
+
+#[test]
+fn what_no_wire_leads_away_is_a_dead_letter_with_its_cause() {
+    let bench = Bench::start(
+        r#"in: manual
+           number: map {"expr": ".n + 2"}
+           out: view
+           in.out -> number.in
+           number.out -> out.in"#,
+    );
+    bench.inject("in", value!({"n": {}}));
+    bench.idle();
+    let dead = bench.dead_letters();
+    assert_eq!(
+        (dead.len(), dead[0]["weirfailedat"].as_str()),
+        (1, "number")
+    );
+    assert_eq!(bench.counters().nodes["number"].dead, 1);
+    let file = bench.project.path().join(".weir/dead-letters.jsonl");
+    assert_eq!(
+        std::fs::read_to_string(file)
+            .expect("is there")
+            .lines()
+            .count(),
+        1
+    );
+}
+
+#[test]
+fn a_queue_gives_up_what_is_invalid_by_its_failed_port() {
+    let bench = Bench::start(
+        r#"in: manual
+           queue: queue {"max_attempts": 3, "backoff": "1ms"}
+           sum: map {"expr": ".n + 2"}
+           out: view
+           dead: view
+           in.out -> queue.in
+           queue.out -> sum.in
+           sum.out -> out.in
+           queue.failed -> dead.in"#,
+    );
+    bench.inject("in", value!({"n": {}}));
+    bench.inject("in", value!({"n": 1}));
+    bench.idle();
+    assert_eq!(bench.rows("dead", 1), [r#"{"n":{}}"#]);
+    assert_eq!(bench.rows("out", 1), ["3"]);
+    let count = bench.counters().nodes["queue"];
+    assert_eq!((count.received, count.dead, count.held), (2, 1, 0));
+    assert!(bench.dead_letters().is_empty(), "a wire leads it away");
+}
+
+#[test]
+fn pausing_holds_events_and_steps_let_them_through_one_by_one() {
+    let bench = Bench::start(
+        r#"in: manual
+           same: map {"expr": "."}
+           out: view
+           in.out -> same.in
+           same.out -> out.in"#,
+    );
+    bench.call(Command::Pause).expect("pauses");
+    bench.inject("in", value!(1));
+    let step = |node: &str| {
+        bench
+            .call(Command::Step {
+                node: Some(node.into()),
+            })
+            .expect("steps")
+    };
+    let until = |node: &str, received: u64| {
+        for _ in 0..2_000 {
+            if bench.counters().nodes[node].received == received {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        panic!("{node} never received {received}");
+    };
+    std::thread::sleep(Duration::from_millis(20));
+    assert_eq!(
+        bench.counters().nodes["in"].received,
+        0,
+        "sources wait, too"
+    );
+    step("in");
+    until("in", 1);
+    assert_eq!(bench.counters().nodes["same"].received, 0);
+    step("same");
+    until("same", 1);
+    assert_eq!(bench.counters().nodes["out"].received, 0);
+    bench.call(Command::Resume).expect("resumes");
+    assert_eq!(bench.rows("out", 1), ["1"]);
+}
+
+#[test]
+fn a_stop_sends_what_operators_hold_back_and_drains() {
+    let bench = Bench::start(
+        r#"make: generator {"count": 1000, "rate": 0, "fields": [{"name": "n", "makes": "counter"}]}
+           log: log {"key": ".n", "partitions": 4}
+           keep: filter {"when": ".n % 2 == 0"}
+           out: export {"file": "out.jsonl", "truncate": true}
+           make.out -> log.in
+           log.out -> keep.in
+           keep.out -> out.in"#,
+    );
+    bench.idle();
+    bench.call(Command::Stop).expect("stops");
+    let written =
+        std::fs::read_to_string(bench.project.path().join("out.jsonl")).expect("is there");
+    assert_eq!(written.lines().count(), 500);
+    assert_eq!(*bench.engine.state().borrow(), RunState::Stopped);
+}
+
+#[test]
+fn an_edit_in_mid_run_loses_and_doubles_nothing() {
+    let lines = |operators: &str| {
+        flow(&format!(
+            r#"make: generator {{"count": 20000, "rate": 40000, "fields": [{{"name": "n", "makes": "counter"}}]}}
+               queue: queue {{"concurrency": 4, "capacity": 100}}
+               out: export {{"file": "out.jsonl", "truncate": true}}
+               {operators}"#
+        ))
+    };
+    let plain = lines(
+        "same: map {\"expr\": \".\"}
+         make.out -> queue.in
+         queue.out -> same.in
+         same.out -> out.in",
+    );
+    let longer = lines(
+        "same: map {\"expr\": \".\"}
+         more: map {\"expr\": \".m = 1\"}
+         make.out -> more.in
+         more.out -> queue.in
+         queue.out -> same.in
+         same.out -> out.in",
+    );
+    let shorter = lines("make.out -> queue.in\nqueue.out -> out.in");
+    let bench = Bench::new();
+    bench
+        .call(Command::Deploy {
+            flow: plain.clone(),
+        })
+        .expect("deploys");
+    bench.call(Command::Start).expect("starts");
+    for edit in 0..30 {
+        let flow = [&longer, &shorter, &plain][edit % 3].clone();
+        bench.call(Command::Deploy { flow }).expect("deploys again");
+        std::thread::sleep(Duration::from_millis(7));
+    }
+    bench.idle();
+    bench.call(Command::Stop).expect("stops");
+    let written =
+        std::fs::read_to_string(bench.project.path().join("out.jsonl")).expect("is there");
+    let mut numbers: Vec<i64> = written
+        .lines()
+        .map(|line| Value::parse(line.as_bytes(), 1_000).expect("JSON"))
+        .filter_map(|row| row.get("n").and_then(Value::as_i64))
+        .collect();
+    let lines = numbers.len();
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert_eq!(
+        (numbers.len(), lines),
+        (20_000, 20_000),
+        "dead: {:?}",
+        bench.dead_letters().first()
+    );
+}
+
+#[test]
+fn a_client_sees_states_counters_and_tapped_events() {
+    let bench = Bench::start("in: manual\nout: view\nin.out -> out.in");
+    let mut client = bench.engine.connect();
+    let tap = Request {
+        id: 1,
+        command: Command::Tap { edges: Vec::new() },
+    };
+    client.send(tap).expect("there is room");
+    let mut seen = Vec::new();
+    let mut wait_for = |what: &str, found: &dyn Fn(&Notice) -> bool| {
+        for _ in 0..2_000 {
+            seen.extend(client.poll());
+            if seen.iter().any(found) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        panic!("no {what} in {seen:?}");
+    };
+    wait_for("reply", &|notice| {
+        matches!(
+            notice,
+            Notice::Reply {
+                id: 1,
+                result: Ok(_)
+            }
+        )
+    });
+    wait_for("state", &|notice| {
+        matches!(
+            notice,
+            Notice::State {
+                state: RunState::Running
+            }
+        )
+    });
+    bench.inject("in", value!({"n": 7}));
+    wait_for(
+        "event",
+        &|notice| matches!(notice, Notice::Observed { events, .. } if events[0].event.data == value!({"n": 7})),
+    );
+    wait_for(
+        "counters",
+        &|notice| matches!(notice, Notice::Counters { counters } if counters.edges["e2"].passed == 1),
+    );
+}
+
+#[test]
+fn commands_at_the_wrong_time_say_what_to_do() {
+    let bench = Bench::new();
+    let refused = |command: Command| bench.call(command).expect_err("is refused").to_string();
+    assert_eq!(
+        refused(Command::Start),
+        "there is no flow to start; deploy one first"
+    );
+    assert_eq!(
+        refused(Command::Pause),
+        "the flow does not run; start it first"
+    );
+    let broken = "{\"version\": 1,".to_owned();
+    assert!(refused(Command::Deploy { flow: broken }).starts_with("the flow cannot be read: "));
+    let unknown = flow("x: teleport\ny: view\nx.out -> y.in");
+    assert_eq!(
+        refused(Command::Deploy { flow: unknown }),
+        "x: the kind `teleport` is not known; choose another"
+    );
+    let opened = format::open(flow("in: manual").as_bytes()).expect("opens");
+    assert!(opened.notes.is_empty());
+}
