@@ -3,11 +3,14 @@
 //! Exit codes: 0 all is well, 1 the command did its work and found something (hazards, lost events, a
 //! file that is not canonical), 2 it could not do its work.
 
+mod check;
 mod fmt;
 mod inject;
+mod interrupts;
 mod new;
 mod open;
 mod out;
+mod run;
 mod schema;
 mod tail;
 
@@ -35,6 +38,8 @@ struct Arguments {
 enum Command {
     Open(open::Open),
     New(new::New),
+    Check(check::Check),
+    Run(run::Run),
     Inject(inject::Inject),
     Tail(tail::Tail),
     Fmt(fmt::Fmt),
@@ -93,6 +98,8 @@ pub(crate) fn run() -> ExitCode {
         None => open::Open::default().run(),
         Some(Command::Open(command)) => command.run(),
         Some(Command::New(command)) => command.run(&out),
+        Some(Command::Check(command)) => command.run(&out),
+        Some(Command::Run(command)) => command.run(&out),
         Some(Command::Inject(command)) => command.run(&out),
         Some(Command::Tail(command)) => command.run(&out),
         Some(Command::Fmt(command)) => command.run(&out),

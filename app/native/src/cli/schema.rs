@@ -3,9 +3,13 @@
 use clap::{Args, ValueEnum};
 use graph_model::catalog::Catalog;
 use graph_model::format;
+use graph_model::validate::render;
 
 use super::out::Out;
 use super::{Stop, Verdict};
+
+/// The published schema of the answers of `weir run --json`.
+const RUN: &str = include_str!("../../../../assets/schema/run.v1.schema.json");
 
 /// Print the JSON Schema of flow files, or of what a command answers
 #[derive(Args)]
@@ -19,13 +23,20 @@ pub(super) struct Schema {
 enum Of {
     /// Flow files
     Flow,
+    /// What `weir check --json` answers
+    Check,
+    /// Each line that `weir run --json` answers
+    Run,
 }
 
 impl Schema {
     pub(super) fn run(self, out: &Out) -> Result<Verdict, Stop> {
-        match self.of {
-            Of::Flow => out.line(format::json_schema(Catalog::bundled()).to_json_pretty())?,
-        }
+        let schema = match self.of {
+            Of::Flow => format::json_schema(Catalog::bundled()).to_json_pretty(),
+            Of::Check => render::json_schema().to_json_pretty(),
+            Of::Run => RUN.trim_end().to_owned(),
+        };
+        out.line(schema)?;
         Ok(Verdict::Well)
     }
 }

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use client::{Line, NoLine};
-pub(crate) use server::{Connect, Control};
+pub(crate) use server::Control;
 
 /// Folder of a project in which Weir keeps what is its own.
 const OWN_FOLDER: &str = ".weir";

@@ -9,6 +9,7 @@ use graph_model::event::{Event, EventContext};
 use graph_model::value::Value;
 use runtime_protocol::{Answer, Command, Notice, Observed, Problem, Request, Target, Transport};
 
+use super::server::Connect;
 use super::*;
 
 /// Answers injections, and observes one event whenever it is tapped or gets credit.

@@ -1,0 +1,86 @@
+//! What cannot be used is refused with what, where and what next, and exit code 2.
+
+use std::fs;
+
+use crate::harness::{Project, done};
+
+#[test]
+fn documents_that_cannot_be_used_are_named() {
+    let home = tempfile::tempdir().expect("a folder");
+    let home = home.path();
+    fs::create_dir(home.join("empty")).expect("a folder");
+    fs::create_dir(home.join("many")).expect("a folder");
+    for (name, text) in [
+        ("broken.flow.json", "{\n  \"version\": 1,,\n}"),
+        ("newer.flow.json", r#"{"version": 99, "nodes": {}}"#),
+        ("list.flow.json", "[]"),
+        ("many/a.flow.json", r#"{"version": 1, "nodes": {}}"#),
+        ("many/b.flow.json", r#"{"version": 1, "nodes": {}}"#),
+        (
+            "kind.flow.json",
+            r#"{"version": 1, "nodes": {"a": {"kind": "teleport"}}}"#,
+        ),
+    ] {
+        fs::write(home.join(name), text).expect("written");
+    }
+    for (place, wanted) in [
+        ("broken.flow.json", "line 2"),
+        ("newer.flow.json", "update Weir"),
+        ("list.flow.json", "not a flow"),
+        ("missing", "weir new"),
+        ("empty", "weir new"),
+        ("many", "name one of them"),
+    ] {
+        for command in ["check", "run", "fmt"] {
+            if command == "fmt" && place == "many" {
+                continue; // all of them are meant
+            }
+            let refused = done(home, &[command, place]);
+            assert_eq!(
+                (refused.code, &*refused.answer),
+                (2, ""),
+                "{command} {place}"
+            );
+            let said = refused.rest;
+            assert!(
+                said.starts_with(&format!("weir: {place}")),
+                "{command}: {said}"
+            );
+            assert!(said.contains(wanted), "{command}: {said}");
+        }
+    }
+    let unknown = done(home, &["run", "kind.flow.json"]);
+    assert_eq!(unknown.code, 2);
+    assert!(
+        unknown.rest.contains("a: the kind `teleport`"),
+        "{unknown:?}"
+    );
+}
+
+#[test]
+fn arguments_that_make_no_sense_are_explained() {
+    let home = tempfile::tempdir().expect("a folder");
+    for (arguments, wanted) in [
+        (&["run", ".", "--for", "soon"][..], "30s"),
+        (&["frobnicate"], "unrecognized"),
+        (&["inject", ".", "a", "1"], "nothing runs here"),
+        (&["tail", "."], "nothing runs here"),
+        (&["open", "nowhere"], "no such file or folder"),
+    ] {
+        let refused = done(home.path(), arguments);
+        assert_eq!(refused.code, 2, "{arguments:?}: {refused:?}");
+        assert!(refused.rest.contains(wanted), "{arguments:?}: {refused:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_cannot_be_written_is_named() {
+    let project = Project::new(r#""a": {"kind": "manual"}"#, "");
+    // Even root cannot make a folder where a file is.
+    project.write(".weir", "in the way");
+    let refused = project.done(&["run", "flow", "--until-idle"]);
+    assert_eq!(refused.code, 2, "{refused:?}");
+    assert!(refused.rest.contains("flow/.weir"), "{refused:?}");
+    assert!(refused.rest.contains("may write to"), "{refused:?}");
+}

@@ -1,0 +1,60 @@
+//! Commands that work on files: new, fmt, check, schema.
+
+use std::fs;
+
+use crate::harness::done;
+
+#[test]
+fn a_flow_is_made_formatted_and_checked() {
+    let home = tempfile::tempdir().expect("a folder");
+    let home = home.path();
+    let run = |arguments: &[&str]| done(home, arguments);
+
+    let made = run(&["new", "till", "--sample", "orders"]);
+    assert_eq!((made.code, made.answer.trim()), (0, "till/till.flow.json"));
+    assert!(made.rest.contains("weir open till"), "{}", made.rest);
+    assert!(home.join("till/data/orders.jsonl").exists());
+    let again = run(&["new", "till"]);
+    assert!(
+        again.code == 2 && again.rest.contains("not empty"),
+        "{again:?}"
+    );
+    let unknown = run(&["new", "shop", "--sample", "shop"]);
+    assert!(unknown.code == 2 && unknown.rest.contains("choose from hello"));
+
+    let path = home.join("till/till.flow.json");
+    let canonical = fs::read_to_string(&path).expect("read");
+    assert_eq!(run(&["fmt", "--check", "till"]).code, 0);
+    fs::write(&path, canonical.replace("\n  ", "\n      ")).expect("written");
+    let odd = run(&["fmt", "--check", "till"]);
+    assert_eq!((odd.code, odd.answer.trim()), (1, "till/till.flow.json"));
+    assert_eq!(run(&["fmt", "till"]).code, 0);
+    assert_eq!(fs::read_to_string(&path).expect("read"), canonical);
+
+    let clean = run(&["check", "till"]);
+    assert_eq!((clean.code, &*clean.answer, &*clean.rest), (0, "", ""));
+    let json: serde_json::Value =
+        serde_json::from_str(&run(&["check", "till", "--json"]).answer).expect("JSON");
+    assert_eq!(json["diagnostics"], serde_json::json!([]));
+    fs::write(&path, canonical.replace("\"replay\"", "\"repaly\"")).expect("written");
+    let flawed = run(&["check", "till"]);
+    assert_eq!(flawed.code, 1);
+    assert!(flawed.answer.contains("orders_in"), "{}", flawed.answer);
+}
+
+#[test]
+fn samples_and_schemas_are_listed() {
+    let home = tempfile::tempdir().expect("a folder");
+    let list = done(home.path(), &["new", "--list"]);
+    assert!(list.answer.starts_with("hello "), "{}", list.answer);
+    for (of, wanted) in [
+        ("flow", "flow.v1.schema.json"),
+        ("check", "check.v1.schema.json"),
+        ("run", "run.v1.schema.json"),
+    ] {
+        let schema = done(home.path(), &["schema", of]);
+        let published = concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets/schema/").to_owned();
+        let published = fs::read_to_string(published + wanted).expect("read");
+        assert!(schema.answer == published, "{of}");
+    }
+}

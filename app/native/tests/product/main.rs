@@ -1,0 +1,6 @@
+//! The program as its users start it: real processes, files and sockets.
+
+mod bad_input;
+mod files;
+mod harness;
+mod running;

@@ -1,0 +1,139 @@
+//! Flows under way: run, inject, tail, and how a run ends.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use crate::harness::{Project, eventually, weir};
+
+const BY_HAND: &str = r#""by_hand": {"kind": "manual", "config": {"event_type": "note"}},
+    "kept": {"kind": "export", "config": {"file": "kept.jsonl"}}"#;
+const TO_KEPT: &str = r#""by_hand_to_kept": {"from": "by_hand.out", "to": "kept.in"}"#;
+
+#[test]
+fn a_recording_runs_until_idle() {
+    let project = Project::new(
+        r#""in": {"kind": "replay", "config": {"file": "in.jsonl", "format": "jsonl"}},
+           "even": {"kind": "filter", "config": {"when": ".n % 2 == 0"}},
+           "out": {"kind": "export", "config": {"file": "out.jsonl"}}"#,
+        r#""a": {"from": "in.out", "to": "even.in"}, "b": {"from": "even.out", "to": "out.in"}"#,
+    );
+    let lines: Vec<String> = (0..100).map(|n| format!("{{\"n\":{n}}}\n")).collect();
+    project.write("in.jsonl", &lines.concat());
+    let (code, ended) = project.run(&["--until-idle"]).end();
+    assert_eq!(code, 0, "{ended}");
+    assert_eq!(
+        (&ended["reason"], &ended["drained"]),
+        (&"idle".into(), &true.into())
+    );
+    assert_eq!(ended["counters"]["edges"]["b"]["passed"], 50);
+    assert_eq!(ended["counters"]["nodes"]["in"]["sent"], 100);
+    assert_eq!(project.read("out.jsonl").lines().count(), 50);
+    assert!(!project.path(".weir/session.json").exists());
+
+    let table = project.done(&["run", "flow", "--until-idle"]);
+    assert_eq!(table.code, 0, "{table:?}");
+    assert!(table.answer.starts_with("node"), "{table:?}");
+}
+
+#[test]
+fn events_are_injected_and_followed() {
+    let project = Project::new(BY_HAND, TO_KEPT);
+    let run = project.run(&[]);
+    let mut tail = weir(project.home.path())
+        .args(["tail", "flow", "by_hand_to_kept", "--json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut seen = BufReader::new(tail.stdout.take().expect("piped")).lines();
+    project.write("more.jsonl", "{\"n\": 2}\n{\"n\": 3}\n");
+    // Which of them the tail sees depends on when it began.
+    let first = project.done(&[
+        "inject",
+        "flow",
+        "by_hand",
+        "{\"n\": 1}",
+        "--id",
+        "e-1",
+        "--json",
+    ]);
+    assert_eq!((first.code, first.answer.trim()), (0, r#"{"id":"e-1"}"#));
+    let more = project.done(&["inject", "flow/flow.flow.json", "kept", "@flow/more.jsonl"]);
+    assert_eq!((more.code, more.answer.lines().count()), (0, 2), "{more:?}");
+    let one = std::thread::spawn(move || {
+        let line = seen.next().expect("something is seen").expect("read");
+        let seen: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+        assert_eq!(seen["edge"], "by_hand_to_kept");
+        drop(seen);
+    });
+    eventually("the tail sees an event", || {
+        project.done(&["inject", "flow", "by_hand_to_kept", "{\"n\": 4}"]);
+        one.is_finished()
+    });
+    one.join().expect("an event was seen");
+    eventually("injected events arrive", || {
+        project.path("kept.jsonl").exists() && project.read("kept.jsonl").contains("\"n\":3")
+    });
+    let wrong = project.done(&["inject", "flow", "nobody", "1"]);
+    assert!(
+        wrong.code == 2 && wrong.rest.contains("nobody"),
+        "{wrong:?}"
+    );
+
+    let busy = project.done(&["run", "flow"]);
+    assert!(
+        busy.code == 2 && busy.rest.contains("already runs here"),
+        "{busy:?}"
+    );
+    run.signal("TERM");
+    let (code, ended) = run.end();
+    assert_eq!(
+        (code, &ended["reason"]),
+        (0, &"interrupted".into()),
+        "{ended}"
+    );
+    assert!(tail.wait().expect("it ends with the run").success());
+}
+
+#[test]
+fn a_killed_run_does_not_stand_in_the_way() {
+    let project = Project::new(BY_HAND, TO_KEPT);
+    let run = project.run(&[]);
+    run.signal("KILL");
+    drop(run);
+    let stale = project.done(&["tail", "flow"]);
+    assert!(
+        stale.code == 2 && stale.rest.contains("is gone"),
+        "{stale:?}"
+    );
+    let (code, ended) = project.run(&["--for", "50ms"]).end();
+    assert_eq!((code, &ended["reason"]), (0, &"time".into()));
+}
+
+#[test]
+fn given_up_events_show_in_the_exit_code_only_where_no_wire_leads_them_on() {
+    let nodes = r#""in": {"kind": "replay", "config": {"file": "in.jsonl", "format": "jsonl"}},
+        "sum": {"kind": "map", "config": {"expr": ".a + .b | error"}},
+        "out": {"kind": "export", "config": {"file": "out.jsonl"}},
+        "lost": {"kind": "dead_letter", "config": {"file": "lost.jsonl"}}"#;
+    let edges =
+        r#""a": {"from": "in.out", "to": "sum.in"}, "b": {"from": "sum.out", "to": "out.in"}"#;
+    for (more, wanted) in [
+        ("", 1),
+        (r#", "c": {"from": "sum.failed", "to": "lost.in"}"#, 0),
+    ] {
+        let project = Project::new(nodes, &format!("{edges}{more}"));
+        project.write("in.jsonl", "{\"a\": 1, \"b\": 2}\n");
+        let (code, ended) = project.run(&["--until-idle"]).end();
+        assert_eq!(code, wanted, "{ended}");
+        assert_eq!(
+            (&ended["given_up"], &ended["unwired"]),
+            (&1.into(), &wanted.into())
+        );
+        let kept = if wanted == 1 {
+            ".weir/dead-letters.jsonl"
+        } else {
+            "lost.jsonl"
+        };
+        assert_eq!(project.read(kept).lines().count(), 1);
+    }
+}
