@@ -518,17 +518,6 @@ impl Flow {
 
     /// Takes out everything that is under way. Operators that do not go on send what they hold back.
     async fn retire(&self, staying: &BTreeSet<NodeId>, carried: &mut Carried) {
-        for inboxes in self.inboxes.values() {
-            for (slot, inbox) in (0_u32..).zip(inboxes.iter()) {
-                let items = inbox.clear().into_iter();
-                carried.arrived.extend(items.map(|(edge, item)| OnEdge {
-                    edge,
-                    instance: 0,
-                    slot,
-                    item,
-                }));
-            }
-        }
         let leaving = |instance: u32, (meter, slot, item): (Arc<EdgeMeter>, u32, Item)| OnEdge {
             edge: meter.id.clone(),
             instance,
@@ -581,6 +570,18 @@ impl Flow {
             carried
                 .leaving
                 .extend(waiting.map(|waiting| leaving(0, waiting)));
+        }
+        // Only now does nobody put anything into an inbox any more.
+        for inboxes in self.inboxes.values() {
+            for (slot, inbox) in (0_u32..).zip(inboxes.iter()) {
+                let items = inbox.clear().into_iter();
+                carried.arrived.extend(items.map(|(edge, item)| OnEdge {
+                    edge,
+                    instance: 0,
+                    slot,
+                    item,
+                }));
+            }
         }
     }
 
