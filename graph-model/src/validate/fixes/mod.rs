@@ -1,16 +1,24 @@
 //! What ends a hazard, one quick fix a file. Each answers a transaction with an imperative title.
 
+mod bring_together;
 mod clear_field;
 mod compare_owner;
+mod identify;
+mod keep_order;
 mod narrow_audience;
 mod redact_fields;
+mod rekey;
 mod remove_wire;
 mod use_default;
 
+pub(super) use bring_together::bring_together;
 pub(super) use clear_field::clear_field;
 pub(super) use compare_owner::compare_owner;
+pub(super) use identify::{dedupe, identify_effect};
+pub(super) use keep_order::keep_order;
 pub(super) use narrow_audience::narrow_audience;
 pub(super) use redact_fields::redact_fields;
+pub(super) use rekey::rekey;
 pub(super) use remove_wire::remove_wire;
 pub(super) use use_default::use_default;
 

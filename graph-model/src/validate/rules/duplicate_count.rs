@@ -1,11 +1,80 @@
 //! DELIV-002: what is not safe to repeat is repeated.
 
+use super::declare_rule;
+use super::delivery::{repeats, way_of_copies};
 use crate::catalog::Behaviour;
 use crate::validate::design::{Design, NodeIx};
+use crate::validate::diagnostic::{Found, RuleFindings};
+use crate::validate::facts::delivery::Copies;
+use crate::validate::facts::{Facts, Port};
+use crate::validate::{Subject, fixes};
 use crate::value::Value;
+
+declare_rule! {
+    /// Finds counts, sums and updates that come out differently when an event comes twice.
+    /// ## Why is this bad
+    /// Counting is not safe to repeat; setting to five is. Sources and channels repeat events after
+    /// a crash or a lost answer, and the count goes up once more. The error never goes away again.
+    /// ## When is this fine
+    /// When the number is only a trend: then accept the hazard.
+    /// ## Example
+    /// hook: http(path=/hook) -> count: aggregate(group=.repository, aggregates=[{"name": "pushes", "function": "count"}]) -> out: view
+    /// ## Use instead
+    /// hook: http(path=/hook) -> once: dedupe(key=$event.id) -> count: aggregate(group=.repository, aggregates=[{"name": "pushes", "function": "count"}]) -> out: view
+    /// ## Near miss
+    /// hook: http(path=/hook) -> top: aggregate(group=.repository, aggregates=[{"name": "largest", "function": "max", "of": ".size"}]) -> out: view
+    code = "DELIV-002", name = "duplicate-count", severity = Error, since = "0.1.0",
+    check = Facts(check),
+}
 
 /// Functions whose result stays the same when a value comes again.
 const SAFE: [&str; 4] = ["min", "max", "first", "count_distinct"];
+
+fn check(facts: &Facts<'_, '_>, findings: &mut RuleFindings<'_, '_>) {
+    let design = facts.design;
+    for (node, view, behaviour) in design.active() {
+        let Some(port) = facts.input(node) else {
+            continue;
+        };
+        let Some(by) = port.copies.by() else { continue };
+        let effect = match behaviour {
+            Behaviour::Aggregate { .. } if counts_copies(design, node) => "counts it again",
+            Behaviour::Table { mode, key } if overwrites(facts, node, mode, key, port) => {
+                "puts an old row over a newer one"
+            }
+            _ => continue,
+        };
+        if facts.assumed(node, "idempotent") {
+            continue;
+        }
+        let title = design.title(node);
+        findings.add(Found {
+            subject: Subject::Node(view.id.clone()),
+            detail: "".into(),
+            message: format!(
+                "{} {}, and {title} {effect}; put a dedupe in front",
+                design.title(by),
+                repeats(design, by)
+            ),
+            path: way_of_copies(facts, by, node, effect.to_owned()),
+            fixes: fixes::dedupe(facts, node).into_iter().collect(),
+        });
+    }
+}
+
+/// Whether a late copy undoes what came after it. Rows that are out of order anyway belong to
+/// another hazard.
+fn overwrites(facts: &Facts<'_, '_>, node: NodeIx, mode: &str, key: &str, port: &Port) -> bool {
+    let design = facts.design;
+    let upserts = design.text(node, mode) == Some("upsert");
+    let Some(key) = design.expr(node, key).filter(|_| upserts) else {
+        return false;
+    };
+    let key = facts.key(key, port);
+    matches!(port.copies, Copies::Any(_))
+        && !facts.identifies(&key, port)
+        && facts.in_order(&port.order, &key)
+}
 
 /// Whether an aggregate comes out differently when an event comes twice.
 pub(in crate::validate) fn counts_copies(design: &Design<'_>, node: NodeIx) -> bool {

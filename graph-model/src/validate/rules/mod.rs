@@ -2,15 +2,22 @@
 
 pub(super) mod auth;
 mod broken_expression;
+pub(super) mod delivery;
 mod double_wire;
 mod duplicate_count;
+mod duplicate_effect;
 mod loose_wire;
 mod missing_value;
+mod order;
 mod side_copy_leaks;
 mod somebody_elses_row;
+mod split_group;
 mod unknown_kind;
 mod unknown_reader;
 mod unknown_type;
+mod unlike_partitions;
+mod unordered_channel;
+mod unordered_meeting;
 mod unreadable_shown;
 mod unusable_value;
 
@@ -47,10 +54,16 @@ pub fn rules() -> &'static [Rule] {
     &TABLE
 }
 
-static TABLE: [Rule; 11] = [
+static TABLE: [Rule; 17] = [
     unreadable_shown::RULE,
     somebody_elses_row::RULE,
     side_copy_leaks::RULE,
+    split_group::RULE,
+    unlike_partitions::RULE,
+    duplicate_effect::RULE,
+    duplicate_count::RULE,
+    unordered_channel::RULE,
+    unordered_meeting::RULE,
     unknown_kind::RULE,
     missing_value::RULE,
     unusable_value::RULE,
