@@ -9,7 +9,6 @@ use graph_model::id::PortRef;
 use crate::canvas::intent::{Item, QuickAddFrom, Target};
 use crate::canvas::{self, CanvasInput, CanvasView, Ghost, HazardMark};
 use crate::designer::Designer;
-use crate::graph_edits;
 use crate::palette::DraggedKind;
 use crate::requests::{Request, Requests};
 use crate::state::Preview;
@@ -66,6 +65,11 @@ impl CanvasPane {
 
     pub(crate) fn reveal(&mut self, items: BTreeSet<Item>) {
         self.moves.push(Move::Reveal(items));
+    }
+
+    /// A drag or a wire is under way on the canvas.
+    pub(crate) fn busy(&self) -> bool {
+        self.view.busy()
     }
 
     /// Whether what has the keyboard is on the canvas.
@@ -183,24 +187,21 @@ impl Designer {
     }
 
     fn move_view(&mut self, rect: Rect) {
+        let view = &mut self.canvas.view;
+        view.read(
+            self.state.document(),
+            self.state.revision(),
+            self.state.catalog(),
+        );
         for change in std::mem::take(&mut self.canvas.moves) {
-            let view = &mut self.canvas.view;
-            let (document, catalog) = (self.state.document(), self.state.catalog());
             match change {
-                Move::Fit => match graph_edits::bounds(document, catalog, None) {
-                    Some(content) => view.camera.fit(rect, content),
-                    None => view.camera = canvas::Camera::default(),
-                },
+                Move::Fit => view.fit(rect),
                 Move::Reset => {
                     let zoom = view.camera.zoom;
                     view.camera.zoom_at(rect, rect.center(), 1.0 / zoom);
                 }
                 Move::Zoom(factor) => view.camera.zoom_at(rect, rect.center(), factor),
-                Move::Reveal(items) => {
-                    if let Some(content) = graph_edits::bounds(document, catalog, Some(&items)) {
-                        view.camera.reveal(rect, content);
-                    }
-                }
+                Move::Reveal(items) => view.reveal(rect, &items),
             }
         }
     }

@@ -424,7 +424,11 @@ impl Designer {
         for id in pressed.actions {
             self.perform(ctx, id);
         }
-        if ctx.input(|input| input.key_pressed(egui::Key::Escape)) && focus.is_none() {
+        let on_canvas = focus.is_none() || self.canvas.has_focus(ctx);
+        if ctx.input(|input| input.key_pressed(egui::Key::Escape))
+            && on_canvas
+            && !self.canvas.busy()
+        {
             self.highlight.clear();
             self.state.set_preview(None);
             if !self.state.selection().is_empty() {
@@ -544,6 +548,7 @@ impl Designer {
                     self.edit(transaction);
                 }
             }
+            Intent::Duplicate { ids, dx, dy } => actions::duplicate(self, &ids, (dx, dy)),
             Intent::Connect { from, to } => {
                 let (edge, transaction) = graph_edits::connected(&self.state, from, to);
                 self.edit(transaction);

@@ -1,8 +1,5 @@
 //! Transactions that the canvas and the lists ask for, built from what the user pointed at.
 
-use std::collections::BTreeSet;
-
-use egui::Rect;
 use graph_model::catalog::{Catalog, KindSpec};
 use graph_model::document::{Document, Node};
 use graph_model::edit::Transaction;
@@ -11,7 +8,7 @@ use graph_model::layout;
 use graph_model::value::Value;
 use smol_str::SmolStr;
 
-use crate::canvas::intent::{End, Item, PortSide, QuickAddFrom};
+use crate::canvas::intent::{End, PortSide, QuickAddFrom};
 use crate::state::State;
 
 /// Distance from a new node to the one it is joined with, in points.
@@ -167,46 +164,6 @@ pub(crate) fn node_size(document: &Document, catalog: &Catalog, id: &NodeId) -> 
         .get(id)
         .map_or((200, 70), |node| layout::node_size(catalog, node));
     (width as i32, height as i32)
-}
-
-/// What the items cover on the canvas, or without items everything that has a place.
-pub(crate) fn bounds(
-    document: &Document,
-    catalog: &Catalog,
-    items: Option<&BTreeSet<Item>>,
-) -> Option<Rect> {
-    let mut ids: BTreeSet<&Id> = BTreeSet::new();
-    match items {
-        None => ids.extend(document.layout.keys()),
-        Some(items) => {
-            for item in items {
-                match item {
-                    Item::Node(id) | Item::Zone(id) | Item::Note(id) => {
-                        ids.insert(id);
-                    }
-                    Item::Edge(id) => {
-                        if let Some(edge) = document.edges.get(id) {
-                            ids.extend([&edge.from.node, &edge.to.node]);
-                        }
-                    }
-                }
-            }
-        }
-    }
-    ids.into_iter()
-        .filter_map(|id| {
-            let place = document.layout.get(id)?;
-            let (width, height) = match place.size {
-                Some((width, height)) => (width as i32, height as i32),
-                None => node_size(document, catalog, id),
-            };
-            let at = egui::pos2(place.x as f32, place.y as f32);
-            Some(Rect::from_min_size(
-                at,
-                egui::vec2(width as f32, height as f32),
-            ))
-        })
-        .reduce(Rect::union)
 }
 
 fn first_ports(

@@ -84,8 +84,8 @@ pub(super) const ACTIONS: &[Action] = &[
         keys: &[key(CTRL, Key::D)],
         when: has_nodes,
         perform: |designer, _| {
-            let clip = Clip::of(designer.state.document(), &designer.state.selected_nodes());
-            put_clip(designer, "Duplicate", &clip, (COPY_OFFSET, COPY_OFFSET));
+            let nodes = designer.state.selected_nodes();
+            duplicate(designer, &nodes, (COPY_OFFSET, COPY_OFFSET));
         },
     },
     Action {
@@ -232,6 +232,12 @@ pub(crate) fn paste(designer: &mut Designer, text: &str) {
     let transaction = build.finish();
     designer.edit(transaction);
     designer.state.select(BTreeSet::from([Item::Note(id)]));
+}
+
+/// Puts copies of nodes at a distance from them.
+pub(crate) fn duplicate(designer: &mut Designer, nodes: &BTreeSet<Id>, offset: (i32, i32)) {
+    let clip = Clip::of(designer.state.document(), nodes);
+    put_clip(designer, "Duplicate", &clip, offset);
 }
 
 fn put_clip(designer: &mut Designer, verb: &str, clip: &Clip, offset: (i32, i32)) {

@@ -15,7 +15,7 @@ use egui::{Context, Key, KeyboardShortcut, Modifiers};
 
 use crate::designer::Designer;
 
-pub(crate) use edit::{count, paste, removal};
+pub(crate) use edit::{count, duplicate, paste, removal};
 
 /// Something that the user can do by name.
 pub(crate) struct Action {

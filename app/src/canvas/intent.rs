@@ -30,6 +30,12 @@ pub enum Intent {
         dy: i32,
         done: bool,
     },
+    /// Copies of nodes, `dx` and `dy` away from them.
+    Duplicate {
+        ids: BTreeSet<Id>,
+        dx: i32,
+        dy: i32,
+    },
     /// From an output to an input: the canvas has checked that it may be.
     Connect {
         from: PortRef,
@@ -123,6 +129,15 @@ pub enum QuickAddFrom {
 pub enum PortSide {
     Input,
     Output,
+}
+
+impl PortSide {
+    pub(crate) fn other(self) -> PortSide {
+        match self {
+            PortSide::Input => PortSide::Output,
+            PortSide::Output => PortSide::Input,
+        }
+    }
 }
 
 /// What a context menu is about.

@@ -1,13 +1,21 @@
 //! The canvas: draws a flow and turns gestures and keys into intents. It changes nothing itself.
 
 mod camera;
+mod gesture;
+mod hit;
+mod icons;
 pub mod intent;
-#[expect(dead_code, reason = "gestures, which use the rest, follow")]
+mod minimap;
+mod paint;
+mod rules;
 mod scene;
+mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use egui::{Rect, Role, Sense, Stroke, Ui, WidgetInfo};
+use egui::{
+    CursorIcon, EventFilter, Key, Pos2, Rect, Response, Role, Sense, Ui, Vec2, WidgetInfo, vec2,
+};
 use graph_model::catalog::Catalog;
 use graph_model::document::Document;
 use graph_model::id::{EdgeId, NodeId};
@@ -18,7 +26,16 @@ use crate::theme::{Severity, Tokens};
 pub use camera::Camera;
 pub use intent::{End, Intent, Item, PortSide, QuickAddFrom, SelectMode, Target};
 
-use scene::Scene;
+use gesture::{Contact, ContactKind, Frame, Gesture};
+use hit::Hit;
+use paint::{Brush, Detail, NodeLook, WireLook};
+use scene::{NodeShape, Scene};
+use text::Texts;
+
+/// Nodes in sight that assistive technology is told of; beyond this they are too small to read.
+const SPOKEN_MAX: usize = 2000;
+/// Least width and height of what takes the pointer for a port, in points of the screen.
+const PORT_TOUCH: f32 = 18.0;
 
 /// Everything the canvas looks at. Borrowed: nothing is copied from frame to frame.
 #[derive(Clone, Copy)]
@@ -73,69 +90,579 @@ pub struct CanvasView {
     pub camera: Camera,
     scene: Scene,
     revision: Option<u64>,
+    ghost: Option<(u64, Scene)>,
+    texts: Texts,
+    gesture: Option<Gesture>,
+    /// What is being selected by a frame.
+    marquee: Option<(Rect, BTreeSet<Item>)>,
+    /// The wire that something would be put on.
+    opened: Option<usize>,
+    /// Where the loose end of a wire is, in the document.
+    loose_end: Option<Pos2>,
+    /// The flow was shown before.
+    fitted: bool,
+}
+
+impl CanvasView {
+    /// Makes the shapes of the document when they are those of another one.
+    pub fn read(&mut self, document: &Document, revision: u64, catalog: &Catalog) {
+        if self.revision != Some(revision) {
+            self.scene = Scene::new(document, catalog);
+            self.revision = Some(revision);
+            self.gesture = None;
+            self.opened = None;
+            self.marquee = None;
+        }
+    }
+
+    /// Shows everything.
+    pub fn fit(&mut self, canvas: Rect) {
+        match self.scene.bounds {
+            Some(bounds) => self.camera.fit(canvas, bounds),
+            None => self.camera = Camera::default(),
+        }
+    }
+
+    /// Moves just as far as needed to show the items.
+    pub fn reveal<'i>(&mut self, canvas: Rect, items: impl IntoIterator<Item = &'i Item>) {
+        let scene = &self.scene;
+        let place = |item: &Item| match item {
+            Item::Node(id) => scene.node(id).map(|node| scene.nodes[node].rect),
+            Item::Edge(id) => scene
+                .edge(id)
+                .map(|edge| Rect::from_points(&scene.edges[edge].curve())),
+            Item::Zone(id) => scene
+                .zones
+                .iter()
+                .find(|zone| zone.id == *id)
+                .map(|zone| zone.rect),
+            Item::Note(id) => scene
+                .notes
+                .iter()
+                .find(|note| note.id == *id)
+                .map(|note| note.rect),
+        };
+        let bounds = items.into_iter().filter_map(place).reduce(Rect::union);
+        if let Some(bounds) = bounds {
+            self.camera.reveal(canvas, bounds);
+        }
+    }
+
+    /// A drag or a wire is under way: Escape ends that and nothing else.
+    pub fn busy(&self) -> bool {
+        self.gesture.is_some()
+    }
 }
 
 /// Shows the flow in all the room that is left; answers what the person wants.
 pub fn show(ui: &mut Ui, input: &CanvasInput<'_>, view: &mut CanvasView) -> Vec<Intent> {
-    if view.revision != Some(input.revision) {
-        view.scene = Scene::new(input.document, input.catalog);
-        view.revision = Some(input.revision);
-    }
     let canvas = ui.available_rect_before_wrap();
-    let mut intents = Vec::new();
+    view.read(input.document, input.revision, input.catalog);
+    if !view.fitted && view.scene.bounds.is_some() && canvas.is_positive() {
+        view.fitted = true;
+        view.fit(canvas);
+    }
+    let mut out = Vec::new();
     let background = ui.interact(
         canvas,
         ui.scope_id().with("canvas"),
         Sense::click_and_drag(),
     );
+    background.widget_info(|| WidgetInfo::labeled(Role::Canvas, true, "Flow"));
+    navigate(ui, &background, canvas, view);
+
     let painter = ui.painter_at(canvas);
+    let detail = Detail::at(view.camera.zoom);
+    let pointer = ui.input(|input| input.pointer.latest_pos());
+    let over = ui
+        .input(|input| input.pointer.hover_pos())
+        .filter(|at| canvas.contains(*at) && ui.ctx().layer_id_at(*at) == Some(ui.layer_id()));
+    let hover = over.map_or(Hit::Canvas, |at| {
+        let at = view.camera.to_document(canvas, at);
+        view.scene.hit(at, 1.0 / view.camera.zoom, detail, |item| {
+            input.selection.contains(item)
+        })
+    });
+    let visible = view.camera.visible(canvas).expand(20.0);
+    let shown: Vec<usize> = view
+        .scene
+        .nodes
+        .iter()
+        .enumerate()
+        .filter(|(_, node)| node.rect.intersects(visible))
+        .map(|(index, _)| index)
+        .collect();
+
+    let mut contacts = Vec::new();
+    touch(&background, hover, &mut contacts);
+    let focused = speak(ui, input, view, canvas, detail, &shown, &mut contacts);
+    let frame = Frame {
+        ui,
+        input,
+        canvas,
+        modifiers: ui.input(|input| input.modifiers),
+        pointer,
+    };
+    gesture::run(&frame, view, &contacts, &mut out);
+    point(ui, input, view, hover, over, &mut out);
+
+    view.texts.begin(&painter);
+    let mut texts = std::mem::take(&mut view.texts);
+    let mut brush = Brush {
+        painter: &painter,
+        tokens: input.tokens,
+        camera: view.camera,
+        canvas,
+        texts: &mut texts,
+        shapes: Vec::new(),
+    };
     painter.rect_filled(canvas, 0.0, input.tokens.surface);
-    for edge in &view.scene.edges {
-        let points = edge.curve().map(|at| view.camera.to_screen(canvas, at));
-        painter.line(points.to_vec(), Stroke::new(1.5, input.tokens.wire));
+    draw(&mut brush, input, view, &shown, hover, focused);
+    brush.finish();
+    view.texts = texts;
+
+    minimap::show(ui, canvas, &mut view.camera, &view.scene, input.tokens);
+    zoom_bar(ui, canvas, view, input.tokens);
+    out
+}
+
+/// Wheel, pinch and middle button move and magnify the view.
+fn navigate(ui: &Ui, background: &Response, canvas: Rect, view: &mut CanvasView) {
+    let Some(pointer) = ui.input(|input| input.pointer.hover_pos()) else {
+        return;
+    };
+    if !canvas.contains(pointer) || ui.ctx().layer_id_at(pointer) != Some(background.layer_id) {
+        return;
     }
-    for node in &view.scene.nodes {
-        let rect: Rect = view.camera.rect_to_screen(canvas, node.rect);
-        let item = Item::Node(node.id.clone());
-        let selected = input.selection.contains(&item);
-        let line = if selected {
-            input.tokens.accent
-        } else {
-            input.tokens.line
-        };
-        painter.rect(
-            rect,
-            6.0,
-            input.tokens.raised,
-            Stroke::new(1.0, line),
-            egui::StrokeKind::Inside,
-        );
-        painter.text(
-            rect.left_top() + egui::vec2(10.0, 8.0),
-            egui::Align2::LEFT_TOP,
-            &node.title,
-            egui::FontId::proportional(13.0),
-            input.tokens.text,
-        );
-        let response = ui.interact(rect, ui.scope_id().with(&node.id), Sense::click());
-        response
-            .widget_info(|| WidgetInfo::selected(Role::ListItem, true, selected, node.spoken()));
-        if response.double_clicked() {
-            intents.push(Intent::OpenEditor {
-                node: node.id.clone(),
-            });
-        } else if response.clicked() {
-            intents.push(Intent::Select {
-                items: BTreeSet::from([item]),
-                mode: SelectMode::Replace,
+    let (zoom, scroll) = ui.input(|input| (input.zoom_delta(), input.smooth_scroll_delta()));
+    if (zoom - 1.0).abs() > f32::EPSILON {
+        view.camera.zoom_at(canvas, pointer, zoom);
+    }
+    view.camera.offset += scroll;
+}
+
+/// Notes what the pointer did to a widget.
+fn touch(response: &Response, hit: Hit, contacts: &mut Vec<Contact>) {
+    let mut push = |kind| contacts.push(Contact { hit, kind });
+    if response.drag_started() {
+        push(ContactKind::Drag);
+    }
+    if response.double_clicked() {
+        push(ContactKind::DoubleClick);
+    } else if response.clicked() {
+        push(ContactKind::Click);
+    }
+    if response.secondary_clicked() {
+        push(ContactKind::Menu);
+    }
+}
+
+/// Tells assistive technology what is there, and hears the pointer and the keyboard on it.
+/// Answers which node or port has the keyboard.
+fn speak(
+    ui: &Ui,
+    input: &CanvasInput<'_>,
+    view: &CanvasView,
+    canvas: Rect,
+    detail: Detail,
+    shown: &[usize],
+    contacts: &mut Vec<Contact>,
+) -> Option<Hit> {
+    if detail == Detail::Block && shown.len() > SPOKEN_MAX {
+        return None;
+    }
+    let mut focused = None;
+    let mut attend = |response: &Response, hit: Hit| {
+        touch(response, hit, contacts);
+        if response.clicked() || response.drag_started() {
+            response.request_focus();
+        }
+        if response.has_focus() {
+            focused = Some(hit);
+            ui.memory_mut(|memory| {
+                let keys = EventFilter {
+                    tab: true,
+                    horizontal_arrows: true,
+                    vertical_arrows: true,
+                    escape: true,
+                };
+                memory.set_focus_lock_filter(response.id, keys);
             });
         }
-    }
-    if background.clicked() {
-        intents.push(Intent::Select {
-            items: BTreeSet::new(),
-            mode: SelectMode::Replace,
+    };
+    let scene = &view.scene;
+    for index in shown {
+        let node = &scene.nodes[*index];
+        let rect = view.camera.rect_to_screen(canvas, node.rect);
+        let selected = input.selection.contains(&Item::Node(node.id.clone()));
+        let response = ui.interact(rect, node.widget, Sense::click_and_drag());
+        response
+            .widget_info(|| WidgetInfo::selected(Role::ListItem, true, selected, node.spoken()));
+        ui.ctx().accesskit_node_builder(node.widget, |builder| {
+            builder.set_description(described(node, input));
         });
+        attend(&response, Hit::Node(*index));
     }
-    intents
+    if detail != Detail::Full {
+        return focused;
+    }
+    for (index, edge) in scene.edges.iter().enumerate() {
+        let curve = edge.curve();
+        let middle = view.camera.to_screen(canvas, scene::sample(curve, 0.5));
+        if !canvas.contains(middle) {
+            continue;
+        }
+        let selected = input.selection.contains(&Item::Edge(edge.id.clone()));
+        let rect = Rect::from_center_size(middle, Vec2::splat(12.0));
+        let response = ui.interact(rect, edge.widget, Sense::click_and_drag());
+        response.widget_info(|| {
+            let name = format!("wire {} to {}", edge.from, edge.to);
+            WidgetInfo::selected(Role::ListItem, true, selected, name)
+        });
+        attend(&response, Hit::Edge(index));
+    }
+    for index in shown {
+        let node = &scene.nodes[*index];
+        for (port, shape) in node.ports.iter().enumerate() {
+            let at = view.camera.to_screen(canvas, node.rect.min + shape.at);
+            let side = (20.0 * view.camera.zoom).max(PORT_TOUCH);
+            let rect = Rect::from_center_size(at, Vec2::splat(side));
+            let response = ui.interact(rect, shape.widget, Sense::click_and_drag());
+            response.widget_info(|| {
+                let name = format!("port {}.{}", node.id, shape.name);
+                WidgetInfo::labeled(Role::Button, true, name)
+            });
+            attend(&response, Hit::Port(*index, port));
+        }
+    }
+    focused
+}
+
+fn described(node: &NodeShape, input: &CanvasInput<'_>) -> String {
+    let mut text = node.described();
+    if let Some(hazard) = input.hazards.get(&Item::Node(node.id.clone())) {
+        text.push_str(if hazard.count == 1 {
+            ", 1 hazard: "
+        } else {
+            ", hazards: "
+        });
+        text.push_str(&hazard.text);
+    }
+    text
+}
+
+/// What resting the pointer shows: cursor, hazards, what a port is for.
+fn point(
+    ui: &Ui,
+    input: &CanvasInput<'_>,
+    view: &CanvasView,
+    hover: Hit,
+    over: Option<Pos2>,
+    out: &mut Vec<Intent>,
+) {
+    if view.gesture.is_some() {
+        return;
+    }
+    let space = input.keyboard && ui.input(|input| input.key_down(Key::Space));
+    if over.is_some() {
+        let cursor = match hover {
+            _ if space => CursorIcon::Grab,
+            Hit::Port(..) => CursorIcon::Crosshair,
+            Hit::Edge(_) | Hit::Node(_) => CursorIcon::PointingHand,
+            Hit::ZoneCorner(_, 0 | 2) | Hit::NoteCorner(_, 0 | 2) => CursorIcon::ResizeNwSe,
+            Hit::ZoneCorner(..) | Hit::NoteCorner(..) => CursorIcon::ResizeNeSw,
+            Hit::Canvas | Hit::Zone(_) | Hit::Note(_) => CursorIcon::Default,
+        };
+        ui.ctx().set_cursor_icon(cursor);
+    }
+    let port = match hover {
+        Hit::Port(node, port) if over.is_some() => Some(view.scene.port_ref((node, port))),
+        _ => None,
+    };
+    out.push(Intent::HoverPort { port });
+}
+
+fn draw(
+    brush: &mut Brush<'_>,
+    input: &CanvasInput<'_>,
+    view: &mut CanvasView,
+    shown: &[usize],
+    hover: Hit,
+    focused: Option<Hit>,
+) {
+    let scene = &view.scene;
+    let marquee = view.marquee.as_ref();
+    let selected = |item: &Item| {
+        input.selection.contains(item) || marquee.is_some_and(|(_, items)| items.contains(item))
+    };
+    let faded = |item: &Item| !input.highlight.is_empty() && !input.highlight.contains(item);
+    brush.grid();
+    for (index, zone) in scene.zones.iter().enumerate() {
+        let item = Item::Zone(zone.id.clone());
+        brush.zone(zone, selected(&item), hover == Hit::Zone(index));
+    }
+    let sight = view.camera.visible(brush.canvas).expand(10.0);
+    for (index, edge) in scene.edges.iter().enumerate() {
+        if !Rect::from_points(&edge.curve()).intersects(sight) {
+            continue;
+        }
+        let item = Item::Edge(edge.id.clone());
+        let look = WireLook {
+            selected: selected(&item),
+            hovered: hover == Hit::Edge(index) || focused == Some(Hit::Edge(index)),
+            faded: faded(&item),
+            tapped: input.tapped.contains(&edge.id),
+            opened: view.opened == Some(index),
+            ghost: false,
+            hazard: input.hazards.get(&item).map(|mark| mark.severity),
+        };
+        brush.wire(edge, look);
+    }
+    for (index, note) in scene.notes.iter().enumerate() {
+        let item = Item::Note(note.id.clone());
+        brush.note(note, selected(&item), hover == Hit::Note(index));
+    }
+    for index in shown {
+        let node = &scene.nodes[*index];
+        let item = Item::Node(node.id.clone());
+        brush.node(
+            node,
+            NodeLook {
+                selected: selected(&item),
+                hovered: matches!(hover, Hit::Node(at) | Hit::Port(at, _) if at == *index),
+                focused: input.keyboard && focused == Some(Hit::Node(*index)),
+                faded: faded(&item),
+                changed: input.changed.contains(&node.id),
+                ghost: false,
+                hazard: input.hazards.get(&item),
+                count: input
+                    .counters
+                    .and_then(|counters| counters.nodes.get(&node.id)),
+            },
+        );
+    }
+    draw_ghost(brush, input, scene, &mut view.ghost);
+    draw_gesture(brush, view, hover, focused);
+    draw_hints(brush, input, view, hover);
+}
+
+/// What a previewed change would add or alter.
+fn draw_ghost(
+    brush: &mut Brush<'_>,
+    input: &CanvasInput<'_>,
+    scene: &Scene,
+    kept: &mut Option<(u64, Scene)>,
+) {
+    let Some(ghost) = input.ghost else {
+        *kept = None;
+        return;
+    };
+    if kept.as_ref().map(|(revision, _)| *revision) != Some(ghost.revision) {
+        *kept = Some((ghost.revision, Scene::new(ghost.document, input.catalog)));
+    }
+    let Some((_, after)) = kept else {
+        return;
+    };
+    for edge in &after.edges {
+        if input.document.edges.get(&edge.id) != ghost.document.edges.get(&edge.id) {
+            let look = WireLook {
+                ghost: true,
+                ..WireLook::default()
+            };
+            brush.wire(edge, look);
+        }
+    }
+    for node in &after.nodes {
+        if input.document.nodes.get(&node.id) != ghost.document.nodes.get(&node.id) {
+            let look = NodeLook {
+                ghost: true,
+                ..NodeLook::default()
+            };
+            brush.node(node, look);
+        }
+    }
+    for edge in &scene.edges {
+        if !ghost.document.edges.contains_key(&edge.id) {
+            brush.struck(edge);
+        }
+    }
+}
+
+fn draw_gesture(brush: &mut Brush<'_>, view: &CanvasView, hover: Hit, focused: Option<Hit>) {
+    let scene = &view.scene;
+    for hit in [Some(hover), focused].into_iter().flatten() {
+        if let Hit::Port(node, port) = hit
+            && !matches!(view.gesture, Some(Gesture::Wire(_)))
+            && let Some(shape) = scene.nodes.get(node)
+            && let Some(port) = shape.ports.get(port)
+        {
+            brush.port(shape, port, true, false);
+            brush.port_name(shape, port);
+        }
+    }
+    match &view.gesture {
+        Some(Gesture::Wire(wiring)) => {
+            let Some(from) = scene.port(&wiring.from, wiring.side) else {
+                return;
+            };
+            let start = scene.port_at(from);
+            let refused = wiring.aim.as_ref().and_then(|aim| aim.refusal.as_ref());
+            let end = match &wiring.aim {
+                Some(aim) => scene.port_at((aim.node, aim.port)),
+                None => view.loose_end.unwrap_or(start),
+            };
+            let (left, right) = match wiring.side {
+                PortSide::Output => (start, end),
+                PortSide::Input => (end, start),
+            };
+            brush.loose_wire(left, right, refused.is_some());
+            brush.port(
+                &scene.nodes[from.0],
+                &scene.nodes[from.0].ports[from.1],
+                true,
+                false,
+            );
+            if let Some(aim) = &wiring.aim {
+                let node = &scene.nodes[aim.node];
+                let port = &node.ports[aim.port];
+                brush.port(node, port, true, false);
+                let (text, line) = match refused {
+                    Some(refusal) => (refusal.reason.clone(), brush.tokens.error),
+                    None => (
+                        format!(
+                            "{} to {}",
+                            wiring.from,
+                            scene.port_ref((aim.node, aim.port))
+                        ),
+                        brush.tokens.accent,
+                    ),
+                };
+                let at = brush.place(scene.port_at((aim.node, aim.port))) + vec2(0.0, 34.0);
+                let ink = brush.tokens.text;
+                brush.plate(at, &text.into(), ink, line);
+            }
+        }
+        Some(Gesture::Slice { line }) => brush.slice(line),
+        _ => {}
+    }
+    if let Some((rect, _)) = &view.marquee {
+        let rect = brush.rect(*rect);
+        brush.marquee(rect);
+    }
+}
+
+/// What the pointer learns by resting on something, and what an empty flow says.
+fn draw_hints(brush: &mut Brush<'_>, input: &CanvasInput<'_>, view: &CanvasView, hover: Hit) {
+    let scene = &view.scene;
+    if scene.nodes.is_empty() && scene.notes.is_empty() {
+        let at = brush.canvas.center();
+        let ink = brush.tokens.muted;
+        let style = text::Style::line(crate::theme::size::HEADING, 400.0);
+        let title = "An empty flow".into();
+        brush.text(
+            at - vec2(0.0, 16.0),
+            egui::Align2::CENTER_CENTER,
+            &title,
+            style,
+            ink,
+        );
+        let style = text::Style::line(crate::theme::size::BODY, 460.0);
+        let hint = "Double click, press Tab, or drag a kind here from the left".into();
+        brush.text(
+            at + vec2(0.0, 10.0),
+            egui::Align2::CENTER_CENTER,
+            &hint,
+            style,
+            ink,
+        );
+    }
+    if view.gesture.is_some() {
+        return;
+    }
+    let item = gesture::item_of(scene, hover).filter(|_| !matches!(hover, Hit::Port(..)));
+    if let Some(item) = item
+        && let Some(mark) = input.hazards.get(&item)
+    {
+        let at = match hover {
+            Hit::Node(node) => {
+                let rect = brush.rect(scene.nodes[node].rect);
+                rect.center_top() - vec2(0.0, 26.0)
+            }
+            Hit::Edge(edge) => {
+                brush.place(scene::sample(scene.edges[edge].curve(), 0.5)) - vec2(0.0, 30.0)
+            }
+            _ => return,
+        };
+        let ink = brush.tokens.text;
+        let line = brush.tokens.severity(mark.severity);
+        brush.plate(at, &mark.text.as_str().into(), ink, line);
+    }
+}
+
+/// Buttons for the magnification in the corner of the canvas.
+fn zoom_bar(ui: &mut Ui, canvas: Rect, view: &mut CanvasView, tokens: &Tokens) {
+    const SIDE: f32 = 26.0;
+    const PERCENT: f32 = 52.0;
+    if canvas.width() < 300.0 || canvas.height() < 160.0 {
+        return;
+    }
+    let size = vec2(SIDE * 3.0 + PERCENT, SIDE);
+    let bar = Rect::from_min_size(canvas.left_bottom() + vec2(12.0, -12.0 - SIDE), size);
+    let painter = ui.painter_at(bar.expand(1.0));
+    painter.rect(
+        bar,
+        6,
+        tokens.panel,
+        egui::Stroke::new(1.0, tokens.line),
+        egui::StrokeKind::Inside,
+    );
+    let mut left = bar.min.x;
+    let mut button = |name: &str, width: f32| {
+        let rect = Rect::from_min_size(egui::pos2(left, bar.min.y), vec2(width, SIDE));
+        left += width;
+        let response = ui.interact(rect, ui.scope_id().with(("zoom bar", name)), Sense::click());
+        response.widget_info(|| WidgetInfo::labeled(Role::Button, true, name));
+        if response.hovered() {
+            painter.rect_filled(rect.shrink(2.0), 4, tokens.hover);
+        }
+        if response.has_focus() {
+            painter.rect_stroke(
+                rect.shrink(2.0),
+                4,
+                egui::Stroke::new(1.5, tokens.focus),
+                egui::StrokeKind::Inside,
+            );
+        }
+        (response.on_hover_text(name), rect.center())
+    };
+    let stroke = egui::Stroke::new(1.5, tokens.text);
+    let (out, at) = button("Show the flow smaller", SIDE);
+    painter.line_segment([at - vec2(5.0, 0.0), at + vec2(5.0, 0.0)], stroke);
+    let (reset, middle) = button("Show the flow at actual size", PERCENT);
+    let (larger, at) = button("Show the flow larger", SIDE);
+    painter.line_segment([at - vec2(5.0, 0.0), at + vec2(5.0, 0.0)], stroke);
+    painter.line_segment([at - vec2(0.0, 5.0), at + vec2(0.0, 5.0)], stroke);
+    let (fit, at) = button("Show the whole flow", SIDE);
+    let frame = Rect::from_center_size(at, vec2(12.0, 10.0));
+    painter.rect_stroke(frame, 2, stroke, egui::StrokeKind::Inside);
+    painter.text(
+        middle,
+        egui::Align2::CENTER_CENTER,
+        format!("{:.0} %", view.camera.zoom * 100.0),
+        egui::FontId::proportional(crate::theme::size::SMALL),
+        tokens.text,
+    );
+    if out.clicked() {
+        view.camera.zoom_at(canvas, canvas.center(), 0.8);
+    }
+    if reset.clicked() {
+        let factor = 1.0 / view.camera.zoom;
+        view.camera.zoom_at(canvas, canvas.center(), factor);
+    }
+    if larger.clicked() {
+        view.camera.zoom_at(canvas, canvas.center(), 1.25);
+    }
+    if fit.clicked() {
+        view.fit(canvas);
+    }
 }

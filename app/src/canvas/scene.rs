@@ -28,13 +28,16 @@ pub(super) struct Scene {
 
 pub(super) struct NodeShape {
     pub(super) id: NodeId,
+    /// Id of its widget, for focus and assistive technology.
+    pub(super) widget: egui::Id,
+    pub(super) kind: SmolStr,
     pub(super) rect: Rect,
     pub(super) family: Option<Family>,
     pub(super) icon: SmolStr,
     pub(super) title: SmolStr,
     pub(super) kind_title: SmolStr,
     /// What matters most of its configuration, in one line.
-    pub(super) fact: String,
+    pub(super) fact: SmolStr,
     pub(super) ports: Vec<PortShape>,
     pub(super) edges: Vec<usize>,
     pub(super) disabled: bool,
@@ -42,6 +45,7 @@ pub(super) struct NodeShape {
 }
 
 pub(super) struct PortShape {
+    pub(super) widget: egui::Id,
     pub(super) name: SmolStr,
     pub(super) doc: SmolStr,
     pub(super) side: PortSide,
@@ -55,6 +59,7 @@ pub(super) struct PortShape {
 
 pub(super) struct EdgeShape {
     pub(super) id: EdgeId,
+    pub(super) widget: egui::Id,
     pub(super) from: PortRef,
     pub(super) to: PortRef,
     /// Node and port it starts from and ends at; a missing node has neither.
@@ -104,6 +109,7 @@ impl Scene {
             scene.edge_index.insert(id.clone(), index);
             scene.edges.push(EdgeShape {
                 id: id.clone(),
+                widget: egui::Id::unique(("canvas wire", id)),
                 from: edge.from.clone(),
                 to: edge.to.clone(),
                 start,
@@ -246,6 +252,7 @@ impl Scene {
         let (_, index) = known.unwrap_or_else(|| {
             let row = shape.ports.iter().filter(|port| port.side == side).count();
             shape.ports.push(PortShape {
+                widget: port_widget(&shape.id, side, &port.port),
                 name: port.port.clone(),
                 doc: "the node has no such port".into(),
                 side,
@@ -269,6 +276,21 @@ impl EdgeShape {
         curve(self.points[0], self.points[1])
     }
 
+    /// A line drawn by hand goes across it.
+    pub(super) fn crosses(&self, line: &[Pos2]) -> bool {
+        let curve = self.curve();
+        let bounds = Rect::from_points(&curve);
+        line.windows(2)
+            .filter(|pair| bounds.intersects(Rect::from_two_pos(pair[0], pair[1])))
+            .any(|pair| {
+                (0..24_u8).any(|step| {
+                    let from = sample(curve, f32::from(step) / 24.0);
+                    let to = sample(curve, f32::from(step + 1) / 24.0);
+                    cross(pair[0], pair[1], from, to)
+                })
+            })
+    }
+
     /// It has both ends.
     pub(super) fn whole(&self) -> bool {
         self.start.is_some() && self.end.is_some()
@@ -285,13 +307,22 @@ impl EdgeShape {
 }
 
 impl NodeShape {
-    /// What a screen reader says of it.
+    /// What a screen reader calls it.
     pub(super) fn spoken(&self) -> String {
-        let mut spoken = format!("{}, {}", self.title, self.kind_title);
+        format!("node {}, {}", self.id, self.kind)
+    }
+
+    /// What a screen reader adds to its name.
+    pub(super) fn described(&self) -> String {
+        let mut text = format!("{}, {}", self.title, self.kind_title);
         if self.disabled {
-            spoken.push_str(", disabled");
+            text.push_str(", disabled");
         }
-        spoken
+        if !self.fact.is_empty() {
+            text.push_str(", ");
+            text.push_str(&self.fact);
+        }
+        text
     }
 
     pub(super) fn ports_on(&self, side: PortSide) -> impl Iterator<Item = (usize, &PortShape)> {
@@ -325,6 +356,15 @@ pub(super) fn sample([a, b, c, d]: [Pos2; 4], t: f32) -> Pos2 {
         .to_pos2()
 }
 
+/// Whether two stretches have a point in common.
+fn cross(a: Pos2, b: Pos2, c: Pos2, d: Pos2) -> bool {
+    let side = |p: Pos2, q: Pos2, r: Pos2| {
+        let (along, away) = (q - p, r - p);
+        along.x * away.y - along.y * away.x
+    };
+    side(a, b, c) * side(a, b, d) <= 0.0 && side(c, d, a) * side(c, d, b) <= 0.0
+}
+
 fn computed_places(document: &Document, catalog: &Catalog) -> BTreeMap<Id, Placement> {
     let all_placed = document
         .nodes
@@ -353,6 +393,7 @@ fn node_shape(
         ] {
             for (row, port) in of_side.into_iter().enumerate() {
                 ports.push(PortShape {
+                    widget: port_widget(id, side, &port.name),
                     name: port.name,
                     doc: port.doc,
                     side,
@@ -374,12 +415,18 @@ fn node_shape(
             || format!("unknown kind {}", node.kind).into(),
             |kind| kind.title.clone(),
         ),
-        fact: kind.map(|kind| fact(kind, node)).unwrap_or_default(),
+        fact: kind.map(|kind| fact(kind, node).into()).unwrap_or_default(),
+        widget: egui::Id::unique(("canvas node", id)),
+        kind: node.kind.clone(),
         ports,
         edges: Vec::new(),
         disabled: node.disabled,
         zone: node.zone.clone(),
     }
+}
+
+fn port_widget(node: &NodeId, side: PortSide, name: &SmolStr) -> egui::Id {
+    egui::Id::unique(("canvas port", node, side, name))
 }
 
 fn port_place(side: PortSide, row: usize) -> Vec2 {
