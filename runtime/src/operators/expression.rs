@@ -31,6 +31,10 @@ impl Expression {
         })
     }
 
+    pub(super) fn code(&self) -> &str {
+        self.expr.code()
+    }
+
     /// The first output for the event.
     pub(super) fn value(&self, event: &Event, ctx: &Context<'_>) -> Result<Value, Failure> {
         let now_ms = ctx.now_ms;

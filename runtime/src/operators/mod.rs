@@ -4,6 +4,7 @@ mod aggregate;
 mod dedupe;
 mod expression;
 mod filter;
+mod fold;
 mod guard;
 mod map;
 mod mediate;
