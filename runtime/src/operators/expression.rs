@@ -57,4 +57,12 @@ impl Expression {
     pub(super) fn refuse(&self, reason: impl Display) -> Failure {
         Failure::invalid(format_smolstr!("`{}`: {reason}", self.field))
     }
+
+    #[cfg(test)]
+    pub(super) fn for_test(code: &str) -> Expression {
+        Expression {
+            field: "expr".into(),
+            expr: Expr::compile(code).expect("compiles"),
+        }
+    }
 }
