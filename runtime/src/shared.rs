@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use graph_model::document::Document;
 use graph_model::id::NodeId;
 
+use crate::functions::Functions;
 use crate::sinks::LineFile;
 pub use crate::sinks::{Printer, Rows};
 
@@ -17,6 +18,7 @@ pub struct Shared {
     /// Where console nodes print; nowhere until somebody says where.
     pub printer: Printer,
     pub(crate) line_files: OpenOnce<LineFile>,
+    pub(crate) functions: Functions,
     rows: Mutex<BTreeMap<NodeId, Arc<Rows>>>,
 }
 
