@@ -109,7 +109,11 @@ impl Watch {
 
 impl Drop for Delivery {
     fn drop(&mut self) {
-        let failure = lock(&self.failure).take();
+        let mut failure = lock(&self.failure).take();
+        if failure.is_none() && std::thread::panicking() {
+            // Whoever held the last share broke down in the middle of its work.
+            failure = Some(Failure::transient("its handler broke down; report this"));
+        }
         if let Some(outcome) = self.outcome.get() {
             // Set once, here.
             let _first = outcome.set(failure.is_none());
