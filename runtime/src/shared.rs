@@ -1,4 +1,4 @@
-//! What the nodes of one engine share: open files, what views show, where consoles print.
+//! What the nodes of one engine share: open files, listeners, what views show, where consoles print.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -11,6 +11,7 @@ use graph_model::id::NodeId;
 use crate::functions::Functions;
 use crate::sinks::LineFile;
 pub use crate::sinks::{Printer, Rows};
+use crate::sources::Listener;
 
 /// Handles that outlive a single node; made once for each engine.
 #[derive(Default)]
@@ -19,6 +20,8 @@ pub struct Shared {
     pub printer: Printer,
     pub(crate) line_files: OpenOnce<LineFile>,
     pub(crate) functions: Functions,
+    /// By address.
+    pub(crate) listeners: OpenOnce<Listener>,
     rows: Mutex<BTreeMap<NodeId, Arc<Rows>>>,
 }
 

@@ -17,6 +17,8 @@ use std::future::Future;
 use crate::kind::Kind;
 use crate::rim::Feed;
 
+pub(crate) use http::Listener;
+
 /// Events that a source hands in at once, at most.
 const BATCH_MAX: usize = 256;
 
