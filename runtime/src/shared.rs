@@ -9,7 +9,7 @@ use graph_model::document::Document;
 use graph_model::id::NodeId;
 
 use crate::functions::Functions;
-use crate::sinks::LineFile;
+use crate::sinks::{Database, LineFile};
 pub use crate::sinks::{Printer, Rows};
 use crate::sources::Listener;
 
@@ -18,6 +18,7 @@ use crate::sources::Listener;
 pub struct Shared {
     /// Where console nodes print; nowhere until somebody says where.
     pub printer: Printer,
+    pub(crate) databases: OpenOnce<Database>,
     pub(crate) line_files: OpenOnce<LineFile>,
     pub(crate) functions: Functions,
     /// By address.

@@ -1,6 +1,7 @@
 //! Sinks: kinds that take events out, and what people look at.
 
 mod console;
+mod database;
 mod dead_letter;
 mod effect;
 mod export;
@@ -18,6 +19,7 @@ use graph_model::expr::{Env, Expr};
 use graph_model::value::Value;
 
 pub use console::Printer;
+pub(crate) use database::Database;
 pub(crate) use lines::LineFile;
 pub use rows::Rows;
 
@@ -45,11 +47,12 @@ type Outcomes = Vec<Result<Option<Event>, Failure>>;
 async fn blocking(count: usize, work: impl FnOnce() -> Outcomes + Send + 'static) -> Outcomes {
     match tokio::task::spawn_blocking(work).await {
         Ok(outcomes) => outcomes,
-        Err(error) => fail_all(
-            count,
-            &Failure::fatal(format!("writing broke off ({error}); please report it")),
-        ),
+        Err(error) => fail_all(count, &broken_off(&error)),
     }
+}
+
+fn broken_off(error: &tokio::task::JoinError) -> Failure {
+    Failure::fatal(format!("writing broke off ({error}); please report it"))
 }
 
 fn fail_all(count: usize, failure: &Failure) -> Outcomes {

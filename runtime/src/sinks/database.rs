@@ -1,0 +1,380 @@
+//! `SQLite` files: one connection each, tables that grow by columns, batches as transactions.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use graph_model::value::Value;
+use runtime_protocol::Problem;
+use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, Transaction, TransactionBehavior};
+
+use crate::kind::Build;
+use crate::operator::{Failure, FailureClass};
+use crate::shared::lock;
+
+/// Longest wait for another program that writes to the same file.
+const BUSY: Duration = Duration::from_secs(2);
+
+/// A database file. All nodes that use it share its connection, as `SQLite` has one writer at a time.
+pub(crate) struct Database {
+    path: PathBuf,
+    /// The path as people write it in the flow.
+    shown: String,
+    open: Mutex<Option<Open>>,
+}
+
+struct Open {
+    connection: Connection,
+    /// Insert statements whose tables have all that they need.
+    ready: BTreeSet<String>,
+}
+
+/// Where rows go: a table, and how its rows are told apart.
+#[derive(Debug)]
+pub(super) struct Target {
+    table: String,
+    /// The identifying columns come first, then those that the flow names.
+    columns: Vec<String>,
+    identity: &'static [&'static str],
+    insert: String,
+}
+
+/// What happens to a row that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// The new one takes its place.
+    Upsert,
+    /// The old one stays.
+    Append,
+}
+
+impl Mode {
+    /// Columns that Weir adds to tell rows apart.
+    pub(super) fn identity(self) -> &'static [&'static str] {
+        match self {
+            Mode::Upsert => &["weir_key"],
+            Mode::Append => &["weir_source", "weir_id"],
+        }
+    }
+}
+
+/// The database that `field` names; all nodes that use it share it.
+pub(super) fn open(build: &Build, field: &str) -> Result<Arc<Database>, Problem> {
+    let path = build.path(field)?;
+    let shown = build.text(field)?;
+    build.shared.databases.get(&path, || {
+        Database::open(&path, &shown).map_err(|failure| build.problem(failure.message))
+    })
+}
+
+impl Target {
+    /// Refuses names that no table can have.
+    pub(super) fn new<'c>(
+        table: &str,
+        mode: Mode,
+        names: impl IntoIterator<Item = &'c str>,
+    ) -> Result<Target, String> {
+        let reserved = table.to_ascii_lowercase().starts_with("sqlite_");
+        if reserved || table.contains('\0') {
+            return Err(format!("`{table}` is no name for a table; choose another"));
+        }
+        let identity = mode.identity();
+        let mut columns: Vec<String> = identity.iter().map(|&name| name.to_owned()).collect();
+        for name in names {
+            if name.is_empty() || name.contains('\0') {
+                return Err(format!("`{name}` is no name for a column; choose another"));
+            }
+            if columns.iter().any(|held| held.eq_ignore_ascii_case(name)) {
+                return Err(format!(
+                    "the column `{name}` is there twice (SQLite sees no case, and {} hold the identity of the row); choose another name",
+                    identity.join(" and ")
+                ));
+            }
+            columns.push(name.into());
+        }
+        let places = vec!["?"; columns.len()].join(", ");
+        let on_conflict = match mode {
+            Mode::Append => "NOTHING".to_owned(),
+            Mode::Upsert => {
+                let named = columns[identity.len()..].iter().map(|name| quote(name));
+                let sets = named.map(|name| format!("{name} = excluded.{name}"));
+                format!("UPDATE SET {}", sets.collect::<Vec<_>>().join(", "))
+            }
+        };
+        let insert = format!(
+            "INSERT INTO {} ({}) VALUES ({places}) ON CONFLICT ({}) DO {on_conflict}",
+            quote(table),
+            quote_all(&columns),
+            quote_all(identity),
+        );
+        Ok(Target {
+            table: table.into(),
+            columns,
+            identity,
+            insert,
+        })
+    }
+}
+
+impl Database {
+    pub(super) fn open(path: &Path, shown: &str) -> Result<Database, Failure> {
+        let database = Database {
+            path: path.to_path_buf(),
+            shown: shown.into(),
+            open: Mutex::default(),
+        };
+        let opened = Open::new(path).map_err(|error| database.failure(&error))?;
+        *lock(&database.open) = Some(opened);
+        Ok(database)
+    }
+
+    /// Writes rows in one transaction; answers one outcome for each, in order. A row holds a value
+    /// for each column of the target. One that the table refuses is left out, the others are written.
+    pub(super) fn write(&self, target: &Target, rows: &[Vec<Value>]) -> Vec<Result<(), Failure>> {
+        let mut open = lock(&self.open);
+        match self.try_write(&mut open, target, rows) {
+            Ok(outcomes) => outcomes,
+            Err(error) => {
+                let mut failure = self.failure(&error);
+                // The table was fine before, so somebody has changed it: look again.
+                let was_ready = open
+                    .as_mut()
+                    .is_some_and(|open| open.ready.remove(&target.insert));
+                if was_ready {
+                    failure.class = FailureClass::Transient;
+                }
+                vec![Err(failure); rows.len()]
+            }
+        }
+    }
+
+    /// Moves everything into the file itself, so that a copy of that alone is complete.
+    pub(super) fn settle(&self) -> Result<(), Failure> {
+        let open = lock(&self.open);
+        let Some(open) = open.as_ref() else {
+            return Ok(());
+        };
+        // Others may be reading: then it is done as far as it can be, which is no error.
+        let settled = open
+            .connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        settled.map_err(|error| self.failure(&error))
+    }
+
+    fn try_write(
+        &self,
+        open: &mut Option<Open>,
+        target: &Target,
+        rows: &[Vec<Value>],
+    ) -> rusqlite::Result<Vec<Result<(), Failure>>> {
+        // Somebody may have moved or removed the file: writing on would write to nowhere.
+        if !self.path.exists() {
+            *open = None;
+        }
+        if open.is_none() {
+            *open = Some(Open::new(&self.path)?);
+        }
+        let Open { connection, ready } = open.as_mut().expect("opened above");
+        let batch = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if !ready.contains(&target.insert) {
+            prepare_table(&batch, target)?;
+        }
+        let mut insert = batch.prepare(&target.insert)?;
+        let mut outcomes = Vec::with_capacity(rows.len());
+        for row in rows {
+            match insert_row(&mut insert, row) {
+                Ok(()) => outcomes.push(Ok(())),
+                Err(error) if fault_of_row(&error) => {
+                    outcomes.push(Err(Failure::invalid(format!(
+                        "the table `{}` refuses the row ({error}); change the columns of the node or of the table",
+                        target.table
+                    ))));
+                    // Mostly the statement alone is undone, but a table may ask for more.
+                    if batch.is_autocommit() {
+                        return Ok(undone(outcomes, rows.len()));
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        drop(insert);
+        batch.commit()?;
+        ready.insert(target.insert.clone());
+        Ok(outcomes)
+    }
+
+    fn failure(&self, error: &rusqlite::Error) -> Failure {
+        use ErrorCode::{
+            CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase,
+            PermissionDenied, ReadOnly, SystemIoFailure,
+        };
+        let (class, advice) = match error.sqlite_error_code() {
+            Some(DiskFull) => (FailureClass::Transient, "make room on the disk"),
+            Some(DatabaseBusy | DatabaseLocked) => (
+                FailureClass::Transient,
+                "let the other program that writes to it finish",
+            ),
+            Some(ReadOnly | PermissionDenied | CannotOpen) => (
+                FailureClass::Transient,
+                "allow writing there or choose another file",
+            ),
+            Some(SystemIoFailure) => (FailureClass::Transient, "check the disk"),
+            Some(NotADatabase | DatabaseCorrupt) => {
+                (FailureClass::Fatal, "choose another file or mend this one")
+            }
+            _ => (FailureClass::Fatal, "change the node or the table"),
+        };
+        Failure {
+            class,
+            message: format!("`{}` cannot be written ({error}); {advice}", self.shown).into(),
+        }
+    }
+}
+
+impl Open {
+    fn new(path: &Path) -> rusqlite::Result<Open> {
+        if let Some(folder) = path.parent() {
+            // What stands in the way is told by the opening itself.
+            let _made = std::fs::create_dir_all(folder);
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(BUSY)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        // A committed row is with the operating system and outlives this program, also when that is
+        // killed. `FULL` would wait for the disk at every batch to outlive a power cut as well: too
+        // dear for a flow whose sources can mostly be read again.
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        connection.pragma_update(None, "trusted_schema", false)?;
+        Ok(Open {
+            connection,
+            ready: BTreeSet::new(),
+        })
+    }
+}
+
+fn prepare_table(batch: &Transaction<'_>, target: &Target) -> rusqlite::Result<()> {
+    let Target {
+        table,
+        columns,
+        identity,
+        ..
+    } = target;
+    let quoted = quote(table);
+    // Columns without a type keep numbers and texts as they come.
+    batch.execute_batch(&format!(
+        "CREATE TABLE IF NOT EXISTS {quoted} ({})",
+        quote_all(columns)
+    ))?;
+    let held: Vec<String> = batch
+        .prepare("SELECT name FROM pragma_table_xinfo(?)")?
+        .query_map([table], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    for column in columns {
+        if !held.iter().any(|held| held.eq_ignore_ascii_case(column)) {
+            let column = quote(column);
+            batch.execute_batch(&format!("ALTER TABLE {quoted} ADD COLUMN {column}"))?;
+        }
+    }
+    batch.execute_batch(&format!(
+        "CREATE UNIQUE INDEX IF NOT EXISTS {} ON {quoted} ({})",
+        quote(&format!("{}_of_{table}", identity.join("_"))),
+        quote_all(identity),
+    ))
+}
+
+fn insert_row(insert: &mut Statement<'_>, row: &[Value]) -> rusqlite::Result<()> {
+    for (place, value) in row.iter().enumerate() {
+        insert.raw_bind_parameter(place + 1, Cell(value))?;
+    }
+    insert.raw_execute().map(|_| ())
+}
+
+/// The outcomes of a batch that the table undid because of the last row that was tried.
+fn undone(mut outcomes: Vec<Result<(), Failure>>, count: usize) -> Vec<Result<(), Failure>> {
+    outcomes.resize(count, Ok(()));
+    for outcome in outcomes.iter_mut().filter(|outcome| outcome.is_ok()) {
+        *outcome = Err(Failure::transient(
+            "the table undid the whole batch because of one row; it is tried again without that",
+        ));
+    }
+    outcomes
+}
+
+fn fault_of_row(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig)
+    )
+}
+
+/// A value as `SQLite` stores it: booleans as 0 and 1, arrays and objects as JSON text, whole
+/// numbers as whole numbers however they were computed.
+struct Cell<'v>(&'v Value);
+
+impl ToSql for Cell<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        let value = match self.0 {
+            Value::Null => ValueRef::Null,
+            Value::Bool(flag) => ValueRef::Integer((*flag).into()),
+            Value::Int(number) => ValueRef::Integer(*number),
+            Value::Float(number) if !number.is_finite() => ValueRef::Null,
+            Value::Float(number) => match self.0.as_i64() {
+                Some(whole) => ValueRef::Integer(whole),
+                None => ValueRef::Real(*number),
+            },
+            Value::Str(text) => ValueRef::Text(text.as_bytes()),
+            Value::Arr(_) | Value::Obj(_) => return Ok(ToSqlOutput::from(self.0.to_json())),
+        };
+        Ok(ToSqlOutput::Borrowed(value))
+    }
+}
+
+fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn quote_all(names: &[impl AsRef<str>]) -> String {
+    let quoted: Vec<_> = names.iter().map(|name| quote(name.as_ref())).collect();
+    quoted.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_undoes_the_whole_batch() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = Database::open(&folder.path().join("d.sqlite"), "d.sqlite").expect("opens");
+        let target = Target::new("t", Mode::Upsert, ["text"]).expect("a target");
+        let row = |key: i64, size: usize| vec![Value::from(key), Value::from("x".repeat(size))];
+        assert_eq!(database.write(&target, &[row(1, 1)]), [Ok(())]);
+        let pragma = |code: &str| {
+            let open = lock(&database.open);
+            let open = open.as_ref().expect("is open");
+            open.connection
+                .query_row(code, [], |row| row.get::<_, i64>(0))
+                .expect("runs")
+        };
+        pragma("PRAGMA max_page_count = 10");
+        let failure = Failure::transient(
+            "`d.sqlite` cannot be written (database or disk is full); make room on the disk",
+        );
+        assert_eq!(
+            database.write(&target, &[row(2, 1), row(3, 100_000)]),
+            [Err(failure.clone()), Err(failure)]
+        );
+        assert_eq!(pragma("SELECT count(*) FROM t"), 1);
+        pragma("PRAGMA max_page_count = 1000");
+        assert_eq!(
+            database.write(&target, &[row(2, 1), row(3, 100_000)]),
+            [Ok(()), Ok(())]
+        );
+        assert_eq!(pragma("SELECT count(*) FROM t"), 3);
+    }
+}
