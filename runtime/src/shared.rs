@@ -9,7 +9,7 @@ use graph_model::document::Document;
 use graph_model::id::NodeId;
 
 use crate::functions::Functions;
-use crate::sinks::{Database, LineFile};
+use crate::sinks::{Database, Journal, LineFile};
 pub use crate::sinks::{Printer, Rows};
 use crate::sources::Listener;
 
@@ -19,6 +19,7 @@ pub struct Shared {
     /// Where console nodes print; nowhere until somebody says where.
     pub printer: Printer,
     pub(crate) databases: OpenOnce<Database>,
+    pub(crate) journals: OpenOnce<Journal>,
     pub(crate) line_files: OpenOnce<LineFile>,
     pub(crate) functions: Functions,
     /// By address.

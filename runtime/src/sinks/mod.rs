@@ -20,6 +20,7 @@ use graph_model::value::Value;
 
 pub use console::Printer;
 pub(crate) use database::Database;
+pub(crate) use effect::Journal;
 pub(crate) use lines::LineFile;
 pub use rows::Rows;
 
