@@ -213,7 +213,6 @@ mod tests {
     use graph_model::value;
 
     use super::super::testing::{Project, event, told};
-    use super::*;
 
     #[tokio::test]
     async fn an_action_is_done_once_for_each_key_also_after_a_restart() {
