@@ -15,10 +15,11 @@ use smol_str::SmolStr;
 
 use crate::catalog::{Behaviour, Delivery, PortRole};
 use crate::document::Audience;
-use crate::expr::Expr;
+use crate::expr::{Expr, Op, Operand};
+use crate::id::Id;
 use crate::label::Atom;
 use crate::pointer::Pointer;
-use crate::schema::Schema;
+use crate::schema::{Declared, Schema, Types};
 use crate::validate::design::{Design, EdgeIx, NodeIx};
 use crate::value::Value;
 use delivery::{Copies, Loss, Order, Part};
@@ -37,9 +38,21 @@ pub(crate) struct Port {
     pub labels: Rc<Labels>,
     /// Viewers see an event only when this claim of theirs equals this value.
     pub guards: Rc<BTreeSet<(OriginId, SmolStr)>>,
+    /// Values that are there in every event and not null.
+    pub present: Rc<BTreeSet<OriginId>>,
     pub copies: Copies,
     pub order: Order,
     pub part: Part,
+}
+
+/// What event types say of a field.
+#[derive(Clone, Debug)]
+pub(crate) struct Promised {
+    pub types: Types,
+    /// Some events lack it.
+    pub optional: bool,
+    /// The nodes that send it, their event types, and its place in those.
+    pub by: Vec<(NodeIx, Id, Pointer)>,
 }
 
 /// A design with all its facts.
@@ -136,6 +149,8 @@ impl<'f, 'd> Facts<'f, 'd> {
         sides.iter().for_each(|side| labels.join(&side.labels));
         let mut guards = (*first.guards).clone();
         guards.retain(|guard| others.iter().all(|side| side.guards.contains(guard)));
+        let mut present = (*first.present).clone();
+        present.retain(|origin| others.iter().all(|side| side.present.contains(origin)));
         let copies = others
             .iter()
             .fold(first.copies, |copies, side| copies.or(side.copies));
@@ -148,6 +163,7 @@ impl<'f, 'd> Facts<'f, 'd> {
             payload: Rc::new(payload),
             labels: Rc::new(labels),
             guards: Rc::new(guards),
+            present: Rc::new(present),
             copies,
             order,
             part,
@@ -170,12 +186,16 @@ impl<'f, 'd> Facts<'f, 'd> {
         match behaviour {
             Behaviour::Source { .. }
             | Behaviour::Merge
-            | Behaviour::Filter { .. }
             | Behaviour::Route { .. }
             | Behaviour::Table { .. }
             | Behaviour::Observe { .. }
             | Behaviour::Effect { .. }
             | Behaviour::DeadLetter => {}
+            Behaviour::Filter { predicate } => {
+                if let Some(expr) = design.expr(node, predicate) {
+                    self.assert_present(expr, &mut port);
+                }
+            }
             Behaviour::Topic => {
                 port.copies = port.copies.or(Copies::Any(node));
                 port.order = lose(port.order, node, Loss::Channel);
@@ -258,6 +278,7 @@ impl<'f, 'd> Facts<'f, 'd> {
             payload: Rc::new(Payload::made(node, None)),
             labels: Rc::default(),
             guards: Rc::default(),
+            present: Rc::default(),
             copies: match delivery {
                 Delivery::CallerRetries => Copies::Any(node),
                 Delivery::Resumable => Copies::Suffix(node),
@@ -342,6 +363,27 @@ impl<'f, 'd> Facts<'f, 'd> {
         port.payload = Rc::new(port.payload.through(node, analysis, elements, origins));
         if !port.labels.0.is_empty() {
             port.labels = Rc::new(port.labels.through(analysis, elements));
+        }
+    }
+
+    /// What must be there for a predicate to hold.
+    fn assert_present(&mut self, predicate: &Expr, port: &mut Port) {
+        for conjunct in &predicate.analysis().condition.conjuncts {
+            let (Operand::Field(field), Operand::Constant(value)) =
+                (&conjunct.left, &conjunct.right)
+            else {
+                continue;
+            };
+            let present = match conjunct.op {
+                Op::Truthy | Op::Gt => true,
+                Op::Eq | Op::Ge => *value != Value::Null,
+                Op::Ne => *value == Value::Null,
+                Op::Lt | Op::Le | Op::Falsy => false,
+            };
+            if present {
+                let origin = self.field(field, port);
+                Rc::make_mut(&mut port.present).insert(origin);
+            }
         }
     }
 
@@ -464,8 +506,60 @@ impl<'f, 'd> Facts<'f, 'd> {
         port.payload.place_of(origin, origins)
     }
 
-    pub(crate) fn origin(&self, origin: OriginId) -> Origin {
-        self.origins.borrow().get(origin).clone()
+    /// What is promised of a field at a port, and who promises it: nodes, their event types, and
+    /// the field as it is called there. `None` when nothing is known.
+    pub(crate) fn promise(&self, field: &Pointer, port: &Port) -> Option<Promised> {
+        let mut seen = BTreeSet::new();
+        let mut promised = self.promise_once(field, port, &mut seen)?;
+        promised.optional &= !port.present.contains(&self.field(field, port));
+        Some(promised)
+    }
+
+    fn promise_once(
+        &self,
+        field: &Pointer,
+        port: &Port,
+        seen: &mut BTreeSet<(NodeIx, Pointer)>,
+    ) -> Option<Promised> {
+        let origin = self.field(field, port);
+        let origin = self.origins.borrow().get(origin).clone();
+        let (ty, field, node) = match (&port.payload.ty, origin) {
+            (Some(ty), Origin::Field(Base::Made(node), _)) => (ty.clone(), field.clone(), node),
+            (None, Origin::Field(Base::Made(node), field)) => {
+                let ty = self.outputs[node].as_ref()?.payload.ty.clone()?;
+                (ty, field, node)
+            }
+            (_, Origin::Field(Base::Met(node), field)) => {
+                if !seen.insert((node, field.clone())) {
+                    return None;
+                }
+                let sides = self.design.nodes[node].ins.iter();
+                let mut joined: Option<Promised> = None;
+                for side in sides.filter_map(|edge| self.edge(*edge)) {
+                    let side = self.promise_once(&field, side, seen)?;
+                    match &mut joined {
+                        None => joined = Some(side),
+                        Some(joined) => {
+                            joined.types = joined.types | side.types;
+                            joined.optional |= side.optional;
+                            joined.by.extend(side.by);
+                        }
+                    }
+                }
+                return joined;
+            }
+            (_, Origin::Context(..) | Origin::Computed(..)) => return None,
+        };
+        let (types, optional) = match self.schema(ty.as_str())?.declared(&field) {
+            Declared::Promised(promise) => (promise.types, promise.optional),
+            Declared::NotListed => (Types::ANY, true),
+            Declared::Unknown => return None,
+        };
+        Some(Promised {
+            types,
+            optional,
+            by: vec![(node, ty, field)],
+        })
     }
 
     pub(crate) fn schema(&self, ty: &str) -> Option<Rc<Schema>> {

@@ -54,7 +54,7 @@ fn identity(facts: &Facts<'_, '_>, node: NodeIx) -> String {
 }
 
 /// A pointer as a jq path, when its names need no quotes.
-fn path(field: &Pointer) -> Option<String> {
+pub(super) fn path(field: &Pointer) -> Option<String> {
     let plain = |token: &str| {
         token.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
             && token.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')

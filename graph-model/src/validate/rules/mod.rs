@@ -6,6 +6,7 @@ pub(super) mod delivery;
 mod double_wire;
 mod duplicate_count;
 mod duplicate_effect;
+pub(super) mod event_storm;
 mod loose_wire;
 mod missing_value;
 mod order;
@@ -16,6 +17,7 @@ mod unknown_kind;
 mod unknown_reader;
 mod unknown_type;
 mod unlike_partitions;
+mod unmet_need;
 mod unordered_channel;
 mod unordered_meeting;
 mod unreadable_shown;
@@ -54,7 +56,7 @@ pub fn rules() -> &'static [Rule] {
     &TABLE
 }
 
-static TABLE: [Rule; 17] = [
+static TABLE: [Rule; 19] = [
     unreadable_shown::RULE,
     somebody_elses_row::RULE,
     side_copy_leaks::RULE,
@@ -64,6 +66,8 @@ static TABLE: [Rule; 17] = [
     duplicate_count::RULE,
     unordered_channel::RULE,
     unordered_meeting::RULE,
+    unmet_need::RULE,
+    event_storm::RULE,
     unknown_kind::RULE,
     missing_value::RULE,
     unusable_value::RULE,
