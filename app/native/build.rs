@@ -23,6 +23,7 @@ fn main() {
             let path = samples.join(&name).join(file);
             println!("cargo::rerun-if-changed={}", path.display());
             let path = path.canonicalize().expect("every listed file is there");
+            let path = path.to_str().expect("the repository has a readable path");
             write!(files, "({file:?}, include_bytes!({path:?})), ").expect("memory suffices");
         }
         writeln!(

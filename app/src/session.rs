@@ -199,7 +199,8 @@ impl Session {
 
     /// Makes the flow run: deploys it, and starts it when it stands still.
     pub(crate) fn run(&mut self, flow: String, revision: u64) {
-        let then_start = self.state == RunState::Stopped;
+        // Another flow may still be finishing: its engine is not the one of this flow.
+        let then_start = matches!(self.state, RunState::Stopped | RunState::Draining);
         if then_start {
             self.counters = Counters::default();
             self.rates = Rates::default();
@@ -431,6 +432,8 @@ impl Session {
                     self.send(Command::Start, Pending::Quiet);
                 }
             }
+            // Starting says where the sources listen.
+            (_, Answer::Deployed { addresses, .. }) => self.addresses = addresses,
             (Pending::Inject, Answer::Injected { id }) => {
                 self.report(
                     TroubleKind::Note,

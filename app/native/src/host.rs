@@ -7,6 +7,7 @@ use std::time::{Instant, UNIX_EPOCH};
 
 use app::host::{Ask, Host, Location, Sample, Stamp, Told};
 
+use crate::own_engine::Shown;
 use crate::{folders, samples};
 
 /// How often the watched file is looked at.
@@ -21,19 +22,21 @@ pub(crate) struct HostNative {
     told: Vec<Told>,
     dialog: Option<Receiver<Option<PathBuf>>>,
     watched: Option<(Location, Option<Stamp>)>,
+    shown: Shown,
     looked_at: f64,
     config: Option<PathBuf>,
     may_close: bool,
 }
 
 impl HostNative {
-    pub(crate) fn new(ctx: egui::Context) -> HostNative {
+    pub(crate) fn new(ctx: egui::Context, shown: Shown) -> HostNative {
         HostNative {
             ctx,
             started: Instant::now(),
             told: Vec::new(),
             dialog: None,
             watched: None,
+            shown,
             looked_at: 0.0,
             config: folders::config(),
             may_close: false,
@@ -115,6 +118,9 @@ impl Host for HostNative {
                 self.told.push(Told::Written { location, result });
             }
             Ask::Watch(location) => {
+                // The watched file is the one of the flow that is shown.
+                let path = location.as_ref().map(|location| location.as_str().into());
+                self.shown.set(path);
                 self.watched = location.map(|location| {
                     let stamp = stamp(Path::new(location.as_str())).ok();
                     (location, stamp)

@@ -5,6 +5,7 @@ mod control;
 mod flow_file;
 mod folders;
 mod host;
+mod own_engine;
 mod samples;
 mod window;
 

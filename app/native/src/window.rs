@@ -5,21 +5,12 @@ use std::path::PathBuf;
 use app::Designer;
 use app::host::Location;
 use graph_model::catalog::Catalog;
-use runtime_protocol::Transport;
 
 use crate::host::HostNative;
+use crate::own_engine::{OwnEngine, Shown};
 
-/// What the window opens with.
-#[derive(Default)]
-pub(crate) struct Options {
-    /// The flow to show first; an empty one without.
-    pub file: Option<PathBuf>,
-    /// The line to an engine; without one the designer edits and checks, but runs nothing.
-    pub transport: Option<Box<dyn Transport>>,
-}
-
-/// Opens the window and stays until it is closed.
-pub(crate) fn open(options: Options) -> Result<(), eframe::Error> {
+/// Opens the window on a flow and stays until it is closed.
+pub(crate) fn open(file: PathBuf) -> Result<(), eframe::Error> {
     let native = eframe::NativeOptions {
         viewport: egui::ViewportBuilder::default()
             .with_title("Weir")
@@ -32,12 +23,14 @@ pub(crate) fn open(options: Options) -> Result<(), eframe::Error> {
         "Weir",
         native,
         Box::new(move |creation| {
-            let host = HostNative::new(creation.egui_ctx.clone());
-            let mut designer = Designer::new(Box::new(host), Catalog::bundled(), options.transport);
-            if let Some(file) = options.file {
-                let file = std::path::absolute(&file).unwrap_or(file);
-                designer.start_with(Location::new(file.to_string_lossy()));
-            }
+            let shown = Shown::default();
+            let host = HostNative::new(creation.egui_ctx.clone(), shown.clone());
+            let ctx = creation.egui_ctx.clone();
+            let engine = OwnEngine::new(shown, move || ctx.request_repaint());
+            let mut designer =
+                Designer::new(Box::new(host), Catalog::bundled(), Some(Box::new(engine)));
+            let file = std::path::absolute(&file).unwrap_or(file);
+            designer.start_with(Location::new(file.to_string_lossy()));
             Ok(Box::new(Window { designer }))
         }),
     )

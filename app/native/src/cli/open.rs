@@ -22,11 +22,7 @@ impl Open {
             None => copy_of(samples::first())?,
             Some(place) => find(&place)?,
         };
-        let options = window::Options {
-            file: Some(file),
-            ..window::Options::default()
-        };
-        window::open(options).map_err(|error| {
+        window::open(file).map_err(|error| {
             Stop::because(format!(
                 "the window could not be opened: {error}; without a display use `weir run` and `weir check`"
             ))

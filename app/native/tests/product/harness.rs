@@ -1,5 +1,6 @@
 //! Starting the program, and waiting for what it says.
 
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// Longer than anything takes, so that only what hangs fails by it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The program, kept away from the settings and copies of whoever runs the tests.
 pub(crate) fn weir(home: &Path) -> Command {
@@ -163,9 +164,9 @@ pub(crate) fn post(url: &str, headers: &[(&str, &str)], body: &[u8]) -> u16 {
     stream.set_read_timeout(Some(PATIENCE)).expect("set");
     let mut head = format!("POST /{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n");
     for (name, value) in headers {
-        head += &format!("{name}: {value}\r\n");
+        write!(head, "{name}: {value}\r\n").expect("memory suffices");
     }
-    head += &format!("content-length: {}\r\n\r\n", body.len());
+    write!(head, "content-length: {}\r\n\r\n", body.len()).expect("memory suffices");
     let sent = stream
         .write_all(head.as_bytes())
         .and_then(|()| stream.write_all(body));

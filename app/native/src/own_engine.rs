@@ -1,0 +1,211 @@
+//! The designer's line to an engine in the same process: one engine for each project that is run.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use runtime::engine::{Client, Engine, EngineConfig};
+use runtime::world::SystemWorld;
+use runtime_protocol::{Command, Notice, Problem, Request, RunState, Transport};
+
+use crate::control::Control;
+use crate::folders;
+
+/// The file of the flow that the designer shows; empty for one without a file.
+#[derive(Clone, Default)]
+pub(crate) struct Shown(Arc<Mutex<Option<PathBuf>>>);
+
+impl Shown {
+    pub(crate) fn set(&self, path: Option<PathBuf>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = path;
+    }
+
+    /// The folder that the flow runs in; flows without a file have one for all of them.
+    fn project(&self) -> Result<PathBuf, Problem> {
+        let path = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let parent = path.as_deref().and_then(Path::parent);
+        if let Some(folder) = parent {
+            return Ok(folder.to_path_buf());
+        }
+        drop(path);
+        let folder = folders::data()
+            .map(|data| data.join("untitled"))
+            .ok_or_else(|| Problem::new("no folder for the run is known; save the flow first"))?;
+        fs::create_dir_all(&folder).map_err(|error| {
+            Problem::new(format!(
+                "{}: {error}; save the flow where you may write",
+                folder.display()
+            ))
+        })?;
+        Ok(folder)
+    }
+}
+
+/// Engines are made when something is deployed for the first time, not when the window opens.
+pub(crate) struct OwnEngine {
+    shown: Shown,
+    wake: Arc<dyn Fn() + Send + Sync>,
+    held: Option<Held>,
+    /// Engines of flows that were shown before and still finish what was under way.
+    leaving: Vec<Held>,
+}
+
+/// An engine of a project. The fields go in this order: the engine ends last.
+struct Held {
+    project: PathBuf,
+    client: Client,
+    state: RunState,
+    /// Open while the flow runs.
+    control: Option<Control>,
+    engine: Arc<Engine>,
+}
+
+impl OwnEngine {
+    /// `wake` is called when there is something to poll, from any thread.
+    pub(crate) fn new(shown: Shown, wake: impl Fn() + Send + Sync + 'static) -> OwnEngine {
+        OwnEngine {
+            shown,
+            wake: Arc::new(wake),
+            held: None,
+            leaving: Vec::new(),
+        }
+    }
+
+    /// The engine of the flow that is shown.
+    fn current(&mut self) -> Result<&mut Held, Problem> {
+        let project = self.shown.project()?;
+        let held = match self.held.take() {
+            Some(held) if held.project == project => held,
+            other => {
+                self.leaving.extend(other);
+                Held::new(project, &self.wake)?
+            }
+        };
+        Ok(self.held.insert(held))
+    }
+}
+
+impl Held {
+    fn new(project: PathBuf, wake: &Arc<dyn Fn() + Send + Sync>) -> Result<Held, Problem> {
+        let engine = Engine::new(EngineConfig {
+            project: project.clone(),
+            world: Arc::new(SystemWorld::new()),
+        })?;
+        let client = engine.connect();
+        let wake = Arc::clone(wake);
+        client.wake_with(move || wake());
+        Ok(Held {
+            project,
+            client,
+            state: RunState::Stopped,
+            control: None,
+            engine: Arc::new(engine),
+        })
+    }
+
+    /// Takes the project before the flow starts, so that it runs once at a time.
+    fn take_project(&mut self) -> Result<(), Problem> {
+        if self.control.is_none() {
+            let engine = Arc::clone(&self.engine);
+            let connect = move || Box::new(engine.connect()) as Box<dyn Transport>;
+            let control = Control::open(&self.project, Arc::new(connect));
+            self.control = Some(control.map_err(|error| Problem::new(error.to_string()))?);
+        }
+        Ok(())
+    }
+
+    fn poll(&mut self) -> Vec<Notice> {
+        let notices = self.client.poll();
+        for notice in &notices {
+            let Notice::State { state } = *notice else {
+                continue;
+            };
+            if state == RunState::Stopped && self.state != RunState::Stopped {
+                self.control = None;
+            }
+            self.state = state;
+        }
+        notices
+    }
+}
+
+impl Transport for OwnEngine {
+    fn send(&mut self, request: Request) -> Result<(), Problem> {
+        let held = match request.command {
+            Command::Deploy { .. } => self.current()?,
+            _ => self
+                .held
+                .as_mut()
+                .ok_or_else(|| Problem::new("nothing has run yet; press Run first"))?,
+        };
+        if request.command == Command::Start {
+            held.take_project()?;
+        }
+        held.client.send(request)
+    }
+
+    fn poll(&mut self) -> Vec<Notice> {
+        let mut notices = Vec::new();
+        // What a flow that is shown no longer has to say matters only if something went wrong.
+        self.leaving.retain_mut(|left| {
+            let told = left.poll().into_iter();
+            notices.extend(told.filter(|notice| matches!(notice, Notice::Trouble { .. })));
+            left.state != RunState::Stopped
+        });
+        notices.extend(self.held.iter_mut().flat_map(Held::poll));
+        notices
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use runtime_protocol::Answer;
+
+    use super::*;
+
+    fn ask(engine: &mut OwnEngine, command: Command) -> Result<Answer, Problem> {
+        engine.send(Request { id: 7, command })?;
+        let since = Instant::now();
+        loop {
+            for notice in engine.poll() {
+                if let Notice::Reply { id: 7, result } = notice {
+                    return result;
+                }
+            }
+            assert!(since.elapsed() < Duration::from_secs(20), "an answer");
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn each_project_has_its_engine_and_is_held_only_while_it_runs() {
+        let folders = tempfile::tempdir().expect("a folder");
+        let flow = r#"{"version": 1, "nodes": {"by_hand": {"kind": "manual"}}}"#.to_owned();
+        let session = |name: &str| folders.path().join(name).join(".weir/session.json");
+        let shown = Shown::default();
+        let mut engine = OwnEngine::new(shown.clone(), || {});
+        assert!(ask(&mut engine, Command::Stop).is_err(), "nothing ran yet");
+        for name in ["a", "b"] {
+            fs::create_dir(folders.path().join(name)).expect("a folder");
+            shown.set(Some(folders.path().join(name).join("x.flow.json")));
+            ask(&mut engine, Command::Deploy { flow: flow.clone() }).expect("deployed");
+            assert!(!session(name).exists(), "only deployed");
+            ask(&mut engine, Command::Start).expect("started");
+            assert!(session(name).exists(), "{name} can be reached");
+            // As the designer does before it shows another flow.
+            ask(&mut engine, Command::Stop).expect("stopped");
+            let since = Instant::now();
+            while session(name).exists() {
+                engine.poll();
+                assert!(
+                    since.elapsed() < Duration::from_secs(20),
+                    "{name} is free again"
+                );
+            }
+        }
+        assert!(engine.held.expect("the last one").project.ends_with("b"));
+        assert!(engine.leaving.is_empty());
+    }
+}
