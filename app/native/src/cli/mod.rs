@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use runtime_protocol::Problem;
 
 use self::out::Out;
 use crate::control::NoLine;
@@ -77,6 +78,12 @@ impl From<NoFlow> for Stop {
 impl From<NoLine> for Stop {
     fn from(error: NoLine) -> Stop {
         Stop::Unusable(error.to_string())
+    }
+}
+
+impl From<Problem> for Stop {
+    fn from(problem: Problem) -> Stop {
+        Stop::Unusable(problem.to_string())
     }
 }
 

@@ -108,7 +108,7 @@ impl Run {
             project: flow.project.clone(),
             world: Arc::new(SystemWorld::new()),
         });
-        let engine = Arc::new(engine.map_err(unusable)?);
+        let engine = Arc::new(engine?);
         if self.json {
             engine.shared().print_to(std::io::stderr());
         } else {
@@ -143,8 +143,8 @@ impl Run {
         let deploy = Command::Deploy {
             flow: flow.text.clone(),
         };
-        engine.call(deploy).await.map_err(unusable)?;
-        let started = engine.call(Command::Start).await.map_err(unusable)?;
+        engine.call(deploy).await?;
+        let started = engine.call(Command::Start).await?;
         self.tell_start(&started, flow, out)?;
 
         let idle = async {
@@ -182,10 +182,10 @@ impl Run {
         let mut drained = true;
         loop {
             tokio::select! {
-                stopped = &mut stop => break stopped.map(drop).map_err(unusable)?,
+                stopped = &mut stop => break drop(stopped?),
                 () = interrupts.next() => {
                     drained = false;
-                    engine.call(Command::Stop).await.map_err(unusable)?;
+                    engine.call(Command::Stop).await?;
                 }
                 _ = look.tick() => {
                     watch.look(out);
@@ -230,10 +230,6 @@ impl Run {
             Verdict::Found
         }
     }
-}
-
-fn unusable(problem: Problem) -> Stop {
-    Stop::because(problem.to_string())
 }
 
 /// What the engine tells on its own.
@@ -390,19 +386,16 @@ fn table(counters: &Counters) -> String {
     ];
     let names = counters.nodes.keys().map(|id| id.as_str().chars().count());
     let width = names.max().unwrap_or(0).max(4);
-    let mut text = format!("{:<width$}", "node");
-    for (title, _) in COLUMNS {
-        text += &format!("  {title:>9}");
-    }
-    text.push('\n');
-    for (id, count) in &counters.nodes {
-        text += &format!("{:<width$}", id.as_str());
-        for (_, of) in COLUMNS {
-            text += &format!("  {:>9}", of(count));
-        }
-        text.push('\n');
-    }
-    text
+    let row = |name: &str, cells: [String; COLUMNS.len()]| {
+        let cells = cells.map(|cell| format!("  {cell:>9}")).concat();
+        format!("{name:<width$}{cells}\n")
+    };
+    let head = row("node", COLUMNS.map(|(title, _)| title.to_owned()));
+    let rows = counters
+        .nodes
+        .iter()
+        .map(|(id, count)| row(id.as_str(), COLUMNS.map(|(_, of)| of(count).to_string())));
+    std::iter::once(head).chain(rows).collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What cannot be used is refused with what, where and what next, and exit code 2.
 
 use std::fs;
+use std::net::TcpListener;
 
 use crate::harness::{Project, done};
 
@@ -71,6 +72,25 @@ fn arguments_that_make_no_sense_are_explained() {
         assert_eq!(refused.code, 2, "{arguments:?}: {refused:?}");
         assert!(refused.rest.contains(wanted), "{arguments:?}: {refused:?}");
     }
+}
+
+#[test]
+fn a_port_that_is_taken_is_named_with_its_node() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("bound").to_string();
+    let project = Project::new(
+        &format!(
+            r#""hook": {{"kind": "http", "config": {{"listen": "{address}", "path": "/"}}}},
+               "seen": {{"kind": "view"}}"#
+        ),
+        r#""e": {"from": "hook.out", "to": "seen.in"}"#,
+    );
+    let refused = project.done(&["run", "flow", "--for", "1s"]);
+    assert_eq!(refused.code, 2, "{refused:?}");
+    assert!(
+        refused.rest.contains("hook") && refused.rest.contains(&address),
+        "{refused:?}"
+    );
 }
 
 #[cfg(unix)]
