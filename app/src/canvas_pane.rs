@@ -9,6 +9,7 @@ use graph_model::id::PortRef;
 use crate::canvas::intent::{Item, QuickAddFrom, Target};
 use crate::canvas::{self, CanvasInput, CanvasView, Ghost, HazardMark};
 use crate::designer::Designer;
+use crate::graph_edits;
 use crate::palette::DraggedKind;
 use crate::requests::{Request, Requests};
 use crate::state::Preview;
@@ -65,6 +66,10 @@ impl CanvasPane {
 
     pub(crate) fn reveal(&mut self, items: BTreeSet<Item>) {
         self.moves.push(Move::Reveal(items));
+    }
+
+    pub(crate) fn start_wire(&mut self) {
+        self.view.start_wire();
     }
 
     /// A drag or a wire is under way on the canvas.
@@ -174,10 +179,21 @@ impl Designer {
                 .and_then(|pointer| self.canvas.place_at(pointer))
         {
             egui::DragAndDrop::clear_payload(&ctx);
+            let wire = ctx
+                .pointer_latest_pos()
+                .and_then(|pointer| self.canvas.view.wire_at(rect, pointer))
+                .map(QuickAddFrom::Edge);
+            let from = wire
+                .filter(|wire| {
+                    let kind = self.state.catalog().get(&kind.0);
+                    kind.is_some_and(|kind| graph_edits::fits(kind, wire))
+                })
+                .unwrap_or(QuickAddFrom::Nothing);
+            // The card comes to stand with its middle under the pointer.
             out.push(Request::Add {
                 kind: kind.0.clone(),
-                at: Some(at),
-                from: QuickAddFrom::Nothing,
+                at: Some((at.0 - 100, at.1 - 40)),
+                from,
             });
         }
         for intent in intents {

@@ -12,7 +12,7 @@ use runtime_protocol::{Problem, Target, Transport};
 use smol_str::SmolStr;
 
 use crate::actions;
-use crate::canvas::intent::{Intent, Item, QuickAddFrom, SelectMode};
+use crate::canvas::intent::{Intent, Item, PortSide, QuickAddFrom, SelectMode};
 use crate::canvas_pane::CanvasPane;
 use crate::dialogs::Dialog;
 use crate::files::{Files, SETTINGS};
@@ -221,6 +221,24 @@ impl Designer {
         graph_edits::free_place(self.state.document(), self.canvas.place())
     }
 
+    /// Where pasted things go: under the pointer when that is on the canvas.
+    pub(crate) fn pointed_place(&self, ctx: &Context) -> (i32, i32) {
+        ctx.pointer_latest_pos()
+            .and_then(|pointer| self.canvas.place_at(pointer))
+            .unwrap_or_else(|| self.paste_place())
+    }
+
+    /// Where a node that continues the selected one would go, and what it would be joined with.
+    pub(crate) fn place_to_go_on(&self) -> ((i32, i32), QuickAddFrom) {
+        if let Some(Item::Node(id)) = self.state.sole()
+            && let Some(port) = self.free_output(id)
+        {
+            let at = graph_edits::place_after(self.state.document(), id);
+            return (at, QuickAddFrom::Port(port, PortSide::Output));
+        }
+        (self.paste_place(), QuickAddFrom::Nothing)
+    }
+
     /// Whether a dialog or list above the window takes the keyboard.
     pub(crate) fn covered(&self) -> bool {
         self.dialog.is_some() || self.quick_add.is_some() || self.view.overlay.is_some()
@@ -415,20 +433,22 @@ impl Designer {
             // The list above the window has its own keys.
             return;
         }
+        if self.canvas.busy() {
+            // So has a drag, and a wire that is being drawn.
+            return;
+        }
         let focus = ctx.memory(|memory| memory.focused());
         let tab_adds = focus.is_none() || self.canvas.has_focus(ctx);
         let pressed = self.keymap.read(ctx, tab_adds);
         if let Some(text) = pressed.pasted {
-            actions::paste(self, &text);
+            let at = self.pointed_place(ctx);
+            actions::paste(self, &text, at);
         }
         for id in pressed.actions {
             self.perform(ctx, id);
         }
         let on_canvas = focus.is_none() || self.canvas.has_focus(ctx);
-        if ctx.input(|input| input.key_pressed(egui::Key::Escape))
-            && on_canvas
-            && !self.canvas.busy()
-        {
+        if ctx.input(|input| input.key_pressed(egui::Key::Escape)) && on_canvas {
             self.highlight.clear();
             self.state.set_preview(None);
             if !self.state.selection().is_empty() {
@@ -495,7 +515,7 @@ impl Designer {
                         && !spec.inputs.is_empty()
                         && let Some(port) = self.free_output(&id)
                     {
-                        from = QuickAddFrom::Port(port, crate::canvas::intent::PortSide::Output);
+                        from = QuickAddFrom::Port(port, PortSide::Output);
                     }
                     graph_edits::place_after(self.state.document(), &id)
                 }

@@ -12,7 +12,7 @@ use crate::canvas::intent::{End, PortSide, QuickAddFrom};
 use crate::state::State;
 
 /// Distance from a new node to the one it is joined with, in points.
-const GAP: (i32, i32) = (240, 0);
+const GAP: (i32, i32) = (300, 0);
 
 /// Moves placed things; what never had a place gets one.
 pub(crate) fn moved(state: &State, verb: &str, ids: &[Id], dx: i32, dy: i32) -> Transaction {

@@ -23,6 +23,8 @@ mod view;
 mod widgets;
 
 #[cfg(test)]
+mod canvas_tests;
+#[cfg(test)]
 mod tests;
 
 pub use designer::Designer;

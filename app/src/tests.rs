@@ -30,7 +30,7 @@ struct Machine {
 }
 
 #[derive(Clone, Default)]
-struct FakeHost(Arc<Mutex<Machine>>);
+pub(crate) struct FakeHost(Arc<Mutex<Machine>>);
 
 impl FakeHost {
     fn machine(&self) -> std::sync::MutexGuard<'_, Machine> {
@@ -177,7 +177,7 @@ impl Transport for FakeEngine {
     }
 }
 
-fn start(host: &FakeHost) -> Harness<'static, Designer> {
+pub(crate) fn start(host: &FakeHost) -> Harness<'static, Designer> {
     let engine: Box<dyn Transport> = Box::<FakeEngine>::default();
     let designer = Designer::new(Box::new(host.clone()), Catalog::bundled(), Some(engine));
     let mut harness = Harness::builder()
@@ -188,25 +188,25 @@ fn start(host: &FakeHost) -> Harness<'static, Designer> {
     harness
 }
 
-fn settle(harness: &mut Harness<'_, Designer>) {
+pub(crate) fn settle(harness: &mut Harness<'_, Designer>) {
     harness.run_steps(6);
 }
 
-fn press(harness: &mut Harness<'_, Designer>, modifiers: Modifiers, key: Key) {
+pub(crate) fn press(harness: &mut Harness<'_, Designer>, modifiers: Modifiers, key: Key) {
     harness.key_press_modifiers(modifiers, key);
     settle(harness);
 }
 
-fn type_text(harness: &mut Harness<'_, Designer>, text: &str) {
+pub(crate) fn type_text(harness: &mut Harness<'_, Designer>, text: &str) {
     harness.event(egui::Event::Text(text.to_owned()));
     settle(harness);
 }
 
-fn bytes(harness: &Harness<'_, Designer>) -> String {
+pub(crate) fn bytes(harness: &Harness<'_, Designer>) -> String {
     format::write(harness.state().state.document())
 }
 
-fn wires(harness: &Harness<'_, Designer>) -> Vec<String> {
+pub(crate) fn wires(harness: &Harness<'_, Designer>) -> Vec<String> {
     let edges = harness.state().state.document().edges.values();
     edges
         .map(|edge| format!("{} -> {}", edge.from, edge.to))

@@ -197,8 +197,7 @@ pub(crate) fn remove_and_reconnect(state: &State) -> Transaction {
 }
 
 /// What was pasted: nodes when the text is a flow, a note otherwise.
-pub(crate) fn paste(designer: &mut Designer, text: &str) {
-    let at = designer.paste_place();
+pub(crate) fn paste(designer: &mut Designer, text: &str, at: (i32, i32)) {
     if let Ok(opened) = format::open(text.as_bytes()) {
         let clip = Clip {
             document: opened.document,

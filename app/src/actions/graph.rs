@@ -10,7 +10,7 @@ use graph_model::id::Id;
 
 use super::edit::count;
 use super::{Action, CTRL, CTRL_SHIFT, Menu, NONE, SHIFT, always, key};
-use crate::canvas::intent::{Item, QuickAddFrom};
+use crate::canvas::intent::Item;
 use crate::designer::Designer;
 
 /// Room between a zone's frame and the nodes in it, in points.
@@ -27,9 +27,18 @@ pub(super) const ACTIONS: &[Action] = &[
         keys: &[key(NONE, Key::Tab)],
         when: always,
         perform: |designer, _| {
-            let at = designer.paste_place();
-            designer.open_quick_add(at, QuickAddFrom::Nothing);
+            let (at, from) = designer.place_to_go_on();
+            designer.open_quick_add(at, from);
         },
+    },
+    Action {
+        id: "graph.wire",
+        title: "Draw a wire",
+        tooltip: "Start a wire at the selected node: arrows choose where it goes, Enter connects",
+        menu: Menu::Edit(4),
+        keys: &[key(NONE, Key::W)],
+        when: has_nodes,
+        perform: |designer, _| designer.canvas.start_wire(),
     },
     Action {
         id: "graph.rename",

@@ -5,6 +5,7 @@ mod gesture;
 mod hit;
 mod icons;
 pub mod intent;
+mod keys;
 mod minimap;
 mod paint;
 mod rules;
@@ -26,8 +27,9 @@ use crate::theme::{Severity, Tokens};
 pub use camera::Camera;
 pub use intent::{End, Intent, Item, PortSide, QuickAddFrom, SelectMode, Target};
 
-use gesture::{Contact, ContactKind, Frame, Gesture};
+use gesture::{Contact, ContactKind, Frame, Gesture, Wiring};
 use hit::Hit;
+use keys::KeyWire;
 use paint::{Brush, Detail, NodeLook, WireLook};
 use scene::{NodeShape, Scene};
 use text::Texts;
@@ -93,6 +95,8 @@ pub struct CanvasView {
     ghost: Option<(u64, Scene)>,
     texts: Texts,
     gesture: Option<Gesture>,
+    key_wire: Option<KeyWire>,
+    wire_wanted: bool,
     /// What is being selected by a frame.
     marquee: Option<(Rect, BTreeSet<Item>)>,
     /// The wire that something would be put on.
@@ -110,6 +114,7 @@ impl CanvasView {
             self.scene = Scene::new(document, catalog);
             self.revision = Some(revision);
             self.gesture = None;
+            self.key_wire = None;
             self.opened = None;
             self.marquee = None;
         }
@@ -150,7 +155,19 @@ impl CanvasView {
 
     /// A drag or a wire is under way: Escape ends that and nothing else.
     pub fn busy(&self) -> bool {
-        self.gesture.is_some()
+        self.gesture.is_some() || self.key_wire.is_some()
+    }
+
+    /// Starts a wire at the selected node, to be led to its end by keyboard.
+    pub fn start_wire(&mut self) {
+        self.wire_wanted = true;
+    }
+
+    /// The wire under a point of the screen.
+    pub fn wire_at(&self, canvas: Rect, screen: Pos2) -> Option<EdgeId> {
+        let at = self.camera.to_document(canvas, screen);
+        let edge = self.scene.edge_at(at, 14.0 / self.camera.zoom)?;
+        Some(self.scene.edges[edge].id.clone())
     }
 }
 
@@ -170,6 +187,7 @@ pub fn show(ui: &mut Ui, input: &CanvasInput<'_>, view: &mut CanvasView) -> Vec<
     );
     background.widget_info(|| WidgetInfo::labeled(Role::Canvas, true, "Flow"));
     navigate(ui, &background, canvas, view);
+    keys::run(ui, input, view, canvas, &mut out);
 
     let painter = ui.painter_at(canvas);
     let detail = Detail::at(view.camera.zoom);
@@ -177,12 +195,18 @@ pub fn show(ui: &mut Ui, input: &CanvasInput<'_>, view: &mut CanvasView) -> Vec<
     let over = ui
         .input(|input| input.pointer.hover_pos())
         .filter(|at| canvas.contains(*at) && ui.ctx().layer_id_at(*at) == Some(ui.layer_id()));
-    let hover = over.map_or(Hit::Canvas, |at| {
+    let hit_at = |at: Pos2| {
         let at = view.camera.to_document(canvas, at);
         view.scene.hit(at, 1.0 / view.camera.zoom, detail, |item| {
             input.selection.contains(item)
         })
-    });
+    };
+    let hover = over.map_or(Hit::Canvas, hit_at);
+    // A drag is of what was pressed, wherever the pointer has got to since.
+    let held = ui
+        .input(|input| input.pointer.press_origin())
+        .filter(|_| background.drag_started())
+        .map_or(hover, hit_at);
     let visible = view.camera.visible(canvas).expand(20.0);
     let shown: Vec<usize> = view
         .scene
@@ -194,7 +218,7 @@ pub fn show(ui: &mut Ui, input: &CanvasInput<'_>, view: &mut CanvasView) -> Vec<
         .collect();
 
     let mut contacts = Vec::new();
-    touch(&background, hover, &mut contacts);
+    touch(&background, held, &mut contacts);
     let focused = speak(ui, input, view, canvas, detail, &shown, &mut contacts);
     let frame = Frame {
         ui,
@@ -490,9 +514,14 @@ fn draw_ghost(
 
 fn draw_gesture(brush: &mut Brush<'_>, view: &CanvasView, hover: Hit, focused: Option<Hit>) {
     let scene = &view.scene;
+    let wiring = match (&view.gesture, &view.key_wire) {
+        (Some(Gesture::Wire(wiring)), _) => Some(wiring),
+        (_, Some(wire)) => Some(&wire.wiring),
+        _ => None,
+    };
     for hit in [Some(hover), focused].into_iter().flatten() {
         if let Hit::Port(node, port) = hit
-            && !matches!(view.gesture, Some(Gesture::Wire(_)))
+            && wiring.is_none()
             && let Some(shape) = scene.nodes.get(node)
             && let Some(port) = shape.ports.get(port)
         {
@@ -500,55 +529,56 @@ fn draw_gesture(brush: &mut Brush<'_>, view: &CanvasView, hover: Hit, focused: O
             brush.port_name(shape, port);
         }
     }
-    match &view.gesture {
-        Some(Gesture::Wire(wiring)) => {
-            let Some(from) = scene.port(&wiring.from, wiring.side) else {
-                return;
-            };
-            let start = scene.port_at(from);
-            let refused = wiring.aim.as_ref().and_then(|aim| aim.refusal.as_ref());
-            let end = match &wiring.aim {
-                Some(aim) => scene.port_at((aim.node, aim.port)),
-                None => view.loose_end.unwrap_or(start),
-            };
-            let (left, right) = match wiring.side {
-                PortSide::Output => (start, end),
-                PortSide::Input => (end, start),
-            };
-            brush.loose_wire(left, right, refused.is_some());
-            brush.port(
-                &scene.nodes[from.0],
-                &scene.nodes[from.0].ports[from.1],
-                true,
-                false,
-            );
-            if let Some(aim) = &wiring.aim {
-                let node = &scene.nodes[aim.node];
-                let port = &node.ports[aim.port];
-                brush.port(node, port, true, false);
-                let (text, line) = match refused {
-                    Some(refusal) => (refusal.reason.clone(), brush.tokens.error),
-                    None => (
-                        format!(
-                            "{} to {}",
-                            wiring.from,
-                            scene.port_ref((aim.node, aim.port))
-                        ),
-                        brush.tokens.accent,
-                    ),
-                };
-                let at = brush.place(scene.port_at((aim.node, aim.port))) + vec2(0.0, 34.0);
-                let ink = brush.tokens.text;
-                brush.plate(at, &text.into(), ink, line);
-            }
-        }
-        Some(Gesture::Slice { line }) => brush.slice(line),
-        _ => {}
+    if let Some(wiring) = wiring {
+        draw_wiring(brush, view, wiring);
+    }
+    if let Some(Gesture::Slice { line }) = &view.gesture {
+        brush.slice(line);
     }
     if let Some((rect, _)) = &view.marquee {
         let rect = brush.rect(*rect);
         brush.marquee(rect);
     }
+}
+
+/// The wire that is being drawn, and whether it may end where it would.
+fn draw_wiring(brush: &mut Brush<'_>, view: &CanvasView, wiring: &Wiring) {
+    let scene = &view.scene;
+    let Some(from) = scene.port(&wiring.from, wiring.side) else {
+        return;
+    };
+    let start = scene.port_at(from);
+    let refused = wiring.aim.as_ref().and_then(|aim| aim.refusal.as_ref());
+    let end = match &wiring.aim {
+        Some(aim) => scene.port_at((aim.node, aim.port)),
+        None => view.loose_end.unwrap_or(start),
+    };
+    let (left, right) = match wiring.side {
+        PortSide::Output => (start, end),
+        PortSide::Input => (end, start),
+    };
+    brush.loose_wire(left, right, refused.is_some());
+    let node = &scene.nodes[from.0];
+    brush.port(node, &node.ports[from.1], true, false);
+    let Some(aim) = &wiring.aim else {
+        return;
+    };
+    let node = &scene.nodes[aim.node];
+    brush.port(node, &node.ports[aim.port], true, false);
+    let (text, line) = match refused {
+        Some(refusal) => (refusal.reason.clone(), brush.tokens.error),
+        None => (
+            format!(
+                "{} to {}",
+                wiring.from,
+                scene.port_ref((aim.node, aim.port))
+            ),
+            brush.tokens.accent,
+        ),
+    };
+    let at = brush.place(scene.port_at((aim.node, aim.port))) + vec2(0.0, 34.0);
+    let ink = brush.tokens.text;
+    brush.plate(at, &text.into(), ink, line);
 }
 
 /// What the pointer learns by resting on something, and what an empty flow says.

@@ -1,0 +1,324 @@
+//! Tests of the canvas in the whole designer: by pointer and by keyboard, found by their names.
+
+use egui::{Event, Key, Modifiers, PointerButton, Pos2, Vec2, vec2};
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable;
+
+use crate::canvas::intent::{Item, QuickAddFrom};
+use crate::designer::Designer;
+use crate::tests::{FakeHost, bytes, press, settle, start, type_text, wires};
+
+/// A designer with nodes of these kinds in a row, none joined.
+fn with_nodes(kinds: &[&str]) -> Harness<'static, Designer> {
+    let mut harness = start(&FakeHost::default());
+    for (kind, column) in kinds.iter().zip(0..) {
+        harness.state_mut().add_node(
+            &(*kind).into(),
+            Some((column * 260, 0)),
+            &QuickAddFrom::Nothing,
+        );
+    }
+    harness
+        .state_mut()
+        .state
+        .select(std::collections::BTreeSet::new());
+    harness.state_mut().canvas.zoom_to_fit();
+    settle(&mut harness);
+    harness
+}
+
+fn middle(harness: &Harness<'_, Designer>, label: &str) -> Pos2 {
+    harness.get_by_label(label).rect().center()
+}
+
+fn pointer(harness: &mut Harness<'_, Designer>, at: Pos2, pressed: bool, modifiers: Modifiers) {
+    harness.event_modifiers(
+        Event::PointerButton {
+            pos: at,
+            button: PointerButton::Primary,
+            pressed,
+            modifiers,
+        },
+        modifiers,
+    );
+    harness.run_steps(1);
+}
+
+fn drag_to(harness: &mut Harness<'_, Designer>, from: Pos2, to: Pos2, modifiers: Modifiers) {
+    harness.event_modifiers(Event::PointerMoved(from), modifiers);
+    harness.run_steps(1);
+    pointer(harness, from, true, modifiers);
+    for step in 1..=8_u8 {
+        let at = from + (to - from) * (f32::from(step) / 8.0);
+        harness.event_modifiers(Event::PointerMoved(at), modifiers);
+        harness.run_steps(1);
+    }
+}
+
+fn drag(harness: &mut Harness<'_, Designer>, from: Pos2, to: Pos2, modifiers: Modifiers) {
+    drag_to(harness, from, to, modifiers);
+    pointer(harness, to, false, modifiers);
+    settle(harness);
+}
+
+fn selected(harness: &Harness<'_, Designer>) -> Vec<String> {
+    let items = harness.state().state.selection().iter();
+    items
+        .map(|item| match item {
+            Item::Node(id) | Item::Edge(id) | Item::Zone(id) | Item::Note(id) => id.to_string(),
+        })
+        .collect()
+}
+
+fn undo(harness: &mut Harness<'_, Designer>) {
+    press(harness, Modifiers::COMMAND, Key::Z);
+}
+
+#[test]
+fn wires_are_drawn_from_port_to_port_and_undone() {
+    let mut harness = with_nodes(&["http", "filter", "table"]);
+    let before = bytes(&harness);
+    let (from, to) = (
+        middle(&harness, "port http.out"),
+        middle(&harness, "port filter.in"),
+    );
+    drag(&mut harness, from, to, Modifiers::NONE);
+    // From an input backwards, and dropped near the port.
+    let (from, to) = (
+        middle(&harness, "port table.in"),
+        middle(&harness, "port filter.out"),
+    );
+    drag(&mut harness, from, to + vec2(6.0, -4.0), Modifiers::NONE);
+    assert_eq!(
+        wires(&harness),
+        ["filter.out -> table.in", "http.out -> filter.in"]
+    );
+    harness.get_by_label("wire http.out to filter.in");
+    undo(&mut harness);
+    undo(&mut harness);
+    assert_eq!(bytes(&harness), before);
+}
+
+#[test]
+fn refused_wires_say_why_and_change_nothing() {
+    let mut harness = with_nodes(&["http", "filter"]);
+    let before = bytes(&harness);
+    for (from, to, reason) in [
+        (
+            "port http.out",
+            "port filter.out",
+            "this is an output, too; a wire ends at an input",
+        ),
+        (
+            "port filter.out",
+            "port http.reply",
+            "http does not wait for a reply; set its field Respond to `reply` first",
+        ),
+        (
+            "port filter.out",
+            "port filter.in",
+            "a node cannot feed itself",
+        ),
+    ] {
+        let (from, to) = (middle(&harness, from), middle(&harness, to));
+        drag(&mut harness, from, to, Modifiers::NONE);
+        assert_eq!(harness.state().said(), Some(reason));
+    }
+    assert_eq!(bytes(&harness), before);
+}
+
+#[test]
+fn the_end_of_a_wire_goes_to_another_port() {
+    let mut harness = with_nodes(&["http", "filter", "table"]);
+    let (from, to) = (
+        middle(&harness, "port http.out"),
+        middle(&harness, "port filter.in"),
+    );
+    drag(&mut harness, from, to, Modifiers::NONE);
+    let joined = bytes(&harness);
+    let (from, to) = (
+        middle(&harness, "port filter.in"),
+        middle(&harness, "port table.in"),
+    );
+    drag(&mut harness, from, to, Modifiers::SHIFT);
+    assert_eq!(wires(&harness), ["http.out -> table.in"]);
+    undo(&mut harness);
+    assert_eq!(bytes(&harness), joined);
+}
+
+#[test]
+fn a_wire_let_go_in_the_open_offers_what_fits() {
+    let mut harness = with_nodes(&["http"]);
+    let from = middle(&harness, "port http.out");
+    drag(
+        &mut harness,
+        from,
+        from + vec2(60.0, 120.0),
+        Modifiers::NONE,
+    );
+    assert!(harness.state().quick_add.is_some());
+    type_text(&mut harness, "filter");
+    press(&mut harness, Modifiers::NONE, Key::Enter);
+    assert_eq!(wires(&harness), ["http.out -> filter.in"]);
+}
+
+#[test]
+fn nodes_are_dragged_onto_the_grid_as_one_step_and_escape_takes_it_back() {
+    let mut harness = with_nodes(&["http", "filter"]);
+    let before = bytes(&harness);
+    let from = middle(&harness, "node filter, filter");
+    drag_to(&mut harness, from, from + vec2(47.0, 63.0), Modifiers::NONE);
+    assert_eq!(bytes(&harness), before, "only letting go changes the flow");
+    press(&mut harness, Modifiers::NONE, Key::Escape);
+    pointer(
+        &mut harness,
+        from + vec2(47.0, 63.0),
+        false,
+        Modifiers::NONE,
+    );
+    settle(&mut harness);
+    assert_eq!(bytes(&harness), before);
+
+    let from = middle(&harness, "node filter, filter");
+    drag(&mut harness, from, from + vec2(47.0, 63.0), Modifiers::NONE);
+    let place = harness.state().state.document().layout["filter"];
+    assert_eq!((place.x % 10, place.y % 10), (0, 0));
+    assert!(place.y > 40, "{place:?}");
+    assert_eq!(selected(&harness), ["filter"]);
+    undo(&mut harness);
+    assert_eq!(bytes(&harness), before);
+}
+
+#[test]
+fn a_node_dropped_on_a_wire_goes_between_its_ends() {
+    let mut harness = with_nodes(&["http", "map", "table"]);
+    let (from, to) = (
+        middle(&harness, "port http.out"),
+        middle(&harness, "port table.in"),
+    );
+    let map = middle(&harness, "node map, map");
+    drag(&mut harness, map, map + vec2(0.0, 160.0), Modifiers::NONE);
+    drag(&mut harness, from, to, Modifiers::NONE);
+    let joined = bytes(&harness);
+    let wire = middle(&harness, "wire http.out to table.in");
+    let map = middle(&harness, "node map, map");
+    drag(&mut harness, map, wire, Modifiers::NONE);
+    assert_eq!(
+        wires(&harness),
+        ["http.out -> map.in", "map.out -> table.in"]
+    );
+    undo(&mut harness);
+    assert_eq!(bytes(&harness), joined);
+}
+
+#[test]
+fn things_are_selected_by_click_and_by_frame_and_copied_with_alt() {
+    let mut harness = with_nodes(&["http", "filter", "table"]);
+    harness.get_by_label("node http, http").click();
+    settle(&mut harness);
+    assert_eq!(selected(&harness), ["http"]);
+    harness
+        .get_by_label("node table, table")
+        .click_modifiers(Modifiers::SHIFT);
+    settle(&mut harness);
+    assert_eq!(selected(&harness), ["http", "table"]);
+    harness
+        .get_by_label("node filter, filter")
+        .click_accesskit();
+    settle(&mut harness);
+    assert_eq!(selected(&harness), ["filter"]);
+    let from = harness.get_by_label("node http, http").rect().min - Vec2::splat(12.0);
+    let to = harness.get_by_label("node filter, filter").rect().max + Vec2::splat(3.0);
+    drag(&mut harness, from, to, Modifiers::NONE);
+    assert_eq!(selected(&harness), ["filter", "http"]);
+    let from = middle(&harness, "node http, http");
+    drag(&mut harness, from, from + vec2(0.0, 150.0), Modifiers::ALT);
+    assert_eq!(harness.state().state.document().nodes.len(), 5);
+    undo(&mut harness);
+    assert_eq!(harness.state().state.document().nodes.len(), 3);
+}
+
+#[test]
+fn a_kind_is_dragged_from_the_palette_onto_a_wire() {
+    let mut harness = with_nodes(&["http", "table"]);
+    let table = middle(&harness, "node table, table");
+    drag(
+        &mut harness,
+        table,
+        table + vec2(120.0, 0.0),
+        Modifiers::NONE,
+    );
+    let (from, to) = (
+        middle(&harness, "port http.out"),
+        middle(&harness, "port table.in"),
+    );
+    drag(&mut harness, from, to, Modifiers::NONE);
+    harness.state_mut().palette.search_for("Filter");
+    settle(&mut harness);
+    let kind = middle(&harness, "Add Filter");
+    let wire = middle(&harness, "wire http.out to table.in");
+    drag(&mut harness, kind, wire, Modifiers::NONE);
+    assert_eq!(
+        wires(&harness),
+        ["filter.out -> table.in", "http.out -> filter.in"]
+    );
+}
+
+#[test]
+fn a_flow_is_built_by_keyboard_on_the_canvas() {
+    let mut harness = start(&FakeHost::default());
+    let empty = bytes(&harness);
+    // Each node continues the one before it.
+    for kind in ["http endpoint", "filter", "table"] {
+        press(&mut harness, Modifiers::NONE, Key::Tab);
+        type_text(&mut harness, kind);
+        press(&mut harness, Modifiers::NONE, Key::Enter);
+    }
+    let chain = ["filter.out -> table.in", "http.out -> filter.in"];
+    assert_eq!(wires(&harness), chain);
+    // Arrows go along the wires and back.
+    for (key, expected) in [
+        (Key::ArrowLeft, "filter"),
+        (Key::ArrowLeft, "http"),
+        (Key::ArrowRight, "filter"),
+    ] {
+        press(&mut harness, Modifiers::NONE, key);
+        assert_eq!(selected(&harness), [expected]);
+    }
+    assert!(harness.get_by_label("node filter, filter").is_focused());
+    // A second wire: from the next output, led to the only input that is left, and given up once.
+    press(&mut harness, Modifiers::NONE, Key::W);
+    press(&mut harness, Modifiers::NONE, Key::Escape);
+    assert_eq!(wires(&harness), chain);
+    press(&mut harness, Modifiers::NONE, Key::W);
+    press(&mut harness, Modifiers::NONE, Key::Enter);
+    assert_eq!(wires(&harness).len(), 3);
+    press(&mut harness, Modifiers::COMMAND, Key::ArrowDown);
+    for _ in 0..10 {
+        undo(&mut harness);
+    }
+    assert_eq!(bytes(&harness), empty);
+}
+
+#[test]
+fn wheel_and_pinch_move_the_view_and_not_the_flow() {
+    let mut harness = with_nodes(&["http", "filter"]);
+    let before = bytes(&harness);
+    let at = middle(&harness, "port http.out");
+    harness.event(Event::PointerMoved(at));
+    harness.event(Event::Zoom(0.8));
+    harness.run_steps(3);
+    assert!(middle(&harness, "port http.out").distance(at) < 2.0);
+    let node = harness.get_by_label("node filter, filter").rect();
+    harness.event(Event::MouseWheel {
+        unit: egui::MouseWheelUnit::Point,
+        delta: vec2(0.0, -40.0),
+        phase: egui::TouchPhase::Move,
+        source: egui::MouseWheelSource::Unknown,
+        modifiers: Modifiers::NONE,
+    });
+    harness.run_steps(20);
+    let moved = harness.get_by_label("node filter, filter").rect();
+    assert!(moved.min.y < node.min.y - 10.0, "{node} {moved}");
+    assert_eq!(bytes(&harness), before);
+}
