@@ -107,13 +107,13 @@ impl Function {
                 let port = &sent.port;
                 return Err(Failure::fatal(format_smolstr!("there is no port `{port}`")));
             };
-            emitted.push((*port, self.from_function(event, sent.event)?));
+            emitted.push((*port, self.to_event(event, sent.event)?));
         }
         self.memory.write(outcome.state_writes, ctx.now_ms)?;
         Ok(emitted)
     }
 
-    fn from_function(&self, cause: &Event, sent: FunctionEvent) -> Result<Event, Failure> {
+    fn to_event(&self, cause: &Event, sent: FunctionEvent) -> Result<Event, Failure> {
         let data = match sent.data {
             FunctionPayload::None => Value::Null,
             FunctionPayload::Text(text) => Value::from(text),

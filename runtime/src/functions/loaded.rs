@@ -39,15 +39,14 @@ impl Functions {
         {
             return Ok(function);
         }
-        let host = match &held.host {
-            Some(host) => Arc::clone(host),
-            None => {
-                let host = FunctionHost::new(HostConfig {
-                    cache_folder: cache_folder(),
-                    ..HostConfig::default()
-                })?;
-                Arc::clone(held.host.insert(host))
-            }
+        let host = if let Some(host) = &held.host {
+            Arc::clone(host)
+        } else {
+            let host = FunctionHost::new(HostConfig {
+                cache_folder: cache_folder(),
+                ..HostConfig::default()
+            })?;
+            Arc::clone(held.host.insert(host))
         };
         let function = host.load_file(path)?;
         let entry = (stamp, Arc::downgrade(&function));

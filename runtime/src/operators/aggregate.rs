@@ -460,7 +460,7 @@ mod tests {
     use crate::delivery::Share;
     use crate::operators::testing::{Bench, event};
 
-    fn total(window: Value) -> Value {
+    fn total(window: &Value) -> Value {
         let mut config = Object::new();
         config.insert("group", ".k");
         config.insert(
@@ -479,7 +479,7 @@ mod tests {
 
     #[test]
     fn without_a_window_each_event_updates_the_result() {
-        let mut bench = Bench::new("aggregate", total(value!({})));
+        let mut bench = Bench::new("aggregate", total(&value!({})));
         for (data, line) in [
             (
                 value!({"k": "a", "v": 2}),
@@ -513,7 +513,7 @@ mod tests {
 
     #[test]
     fn count_windows_close_by_number_and_at_the_end() {
-        let mut bench = Bench::new("aggregate", total(value!({"window": "count", "count": 2})));
+        let mut bench = Bench::new("aggregate", total(&value!({"window": "count", "count": 2})));
         assert_eq!(bench.feed(value!({"k": "b", "v": 1})), [""; 0]);
         assert_eq!(
             bench.feed(value!({"k": "b", "v": 2})),
@@ -567,7 +567,7 @@ mod tests {
 
     #[test]
     fn results_say_who_and_why_they_are() {
-        let mut bench = Bench::new("aggregate", total(value!({})));
+        let mut bench = Bench::new("aggregate", total(&value!({})));
         bench.feed(value!({"k": "a", "v": 2}));
         let output = bench.handle(event("e2", 70, value!({"k": "a"})), &Share::none());
         let context = &output.emitted[0].1.context;
@@ -575,7 +575,7 @@ mod tests {
         assert_eq!((&*context.ty, context.time_ms), ("aggregate", 70));
         assert_eq!(context.extensions[extension::CAUSATION], "e2");
 
-        let config = total(value!({"window": "time", "size": "1m"}));
+        let config = total(&value!({"window": "time", "size": "1m"}));
         let mut bench = Bench::new("aggregate", config);
         bench.feed_at(61_000, value!({"k": "a", "v": 2}));
         let output = bench.handle(event("e2", 180_000, value!({"k": "b"})), &Share::none());
