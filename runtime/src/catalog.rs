@@ -11,7 +11,7 @@ pub fn catalog() -> Catalog {
 }
 
 /// Every kind of this engine: catalog row and code.
-pub(crate) fn kinds() -> Vec<Kind> {
+pub fn kinds() -> Vec<Kind> {
     let rooms = [
         sources::kinds(),
         channels::kinds(),
