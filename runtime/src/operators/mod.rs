@@ -9,6 +9,8 @@ mod guard;
 mod map;
 mod mediate;
 mod merge;
+#[cfg(test)]
+mod properties;
 mod redact;
 mod repartition;
 mod route;
