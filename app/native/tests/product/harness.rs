@@ -1,7 +1,7 @@
 //! Starting the program, and waiting for what it says.
 
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
@@ -156,25 +156,53 @@ pub(crate) fn eventually(what: &str, mut met: impl FnMut() -> bool) {
     }
 }
 
-/// Posts to `http://host:port/path`; answers the status.
-pub(crate) fn post(url: &str, headers: &[(&str, &str)], body: &[u8]) -> u16 {
-    let rest = url.strip_prefix("http://").expect("a plain address");
-    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let mut stream = TcpStream::connect(host).expect("it listens");
-    stream.set_read_timeout(Some(PATIENCE)).expect("set");
-    let mut head = format!("POST /{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n");
-    for (name, value) in headers {
-        write!(head, "{name}: {value}\r\n").expect("memory suffices");
-    }
-    write!(head, "content-length: {}\r\n\r\n", body.len()).expect("memory suffices");
-    let sent = stream
-        .write_all(head.as_bytes())
-        .and_then(|()| stream.write_all(body));
-    let mut answer = String::new();
-    let read = stream.read_to_string(&mut answer);
-    status(&answer).unwrap_or_else(|| panic!("no answer: {sent:?}, {read:?}"))
+/// A connection that posts one request after the other to `http://host:port/path`.
+pub(crate) struct Caller {
+    host: String,
+    path: String,
+    stream: BufReader<TcpStream>,
 }
 
-fn status(answer: &str) -> Option<u16> {
-    answer.split(' ').nth(1)?.parse().ok()
+impl Caller {
+    pub(crate) fn new(url: &str) -> Caller {
+        let rest = url.strip_prefix("http://").expect("a plain address");
+        let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let stream = TcpStream::connect(host).expect("it listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("set");
+        Caller {
+            host: host.to_owned(),
+            path: path.to_owned(),
+            stream: BufReader::new(stream),
+        }
+    }
+
+    /// The status of the answer.
+    pub(crate) fn post(&mut self, headers: &[(&str, &str)], body: &[u8]) -> io::Result<u16> {
+        let mut request = format!("POST /{} HTTP/1.1\r\nhost: {}\r\n", self.path, self.host);
+        for (name, value) in headers {
+            write!(request, "{name}: {value}\r\n").expect("memory suffices");
+        }
+        write!(request, "content-length: {}\r\n\r\n", body.len()).expect("memory suffices");
+        let stream = self.stream.get_mut();
+        stream.write_all(&[request.as_bytes(), body].concat())?;
+        let mut status = None;
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            if self.stream.read_line(&mut line)? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            let line = line.trim_end().to_ascii_lowercase();
+            if line.is_empty() {
+                break;
+            }
+            status = status.or_else(|| line.split(' ').nth(1)?.parse().ok());
+            if let Some(text) = line.strip_prefix("content-length: ") {
+                length = text.parse().expect("a length");
+            }
+        }
+        let mut rest = vec![0; length];
+        self.stream.read_exact(&mut rest)?;
+        Ok(status.expect("a status line"))
+    }
 }

@@ -4,3 +4,4 @@ mod bad_input;
 mod files;
 mod harness;
 mod running;
+mod webhooks;

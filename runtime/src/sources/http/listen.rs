@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -36,6 +36,9 @@ pub(super) struct Board {
     claims: RwLock<Vec<Claim>>,
     changed: watch::Sender<()>,
     last_claim: AtomicU64,
+    /// The listener is about to close: on connections that are open still, senders are told to come
+    /// again, not that nobody is here.
+    leaving: AtomicBool,
 }
 
 /// A path that an endpoint answers, or is going to.
@@ -148,6 +151,7 @@ impl Listener {
     /// Lays claim to a path. Of several claims the latest one that is live answers.
     pub(super) fn claim(self: Arc<Listener>, path: SmolStr, methods: Methods) -> Hold {
         let id = self.board.last_claim.fetch_add(1, Ordering::Relaxed);
+        self.board.leaving.store(false, Ordering::Relaxed);
         self.board.change(|claims| {
             claims.push(Claim {
                 id,
@@ -217,6 +221,9 @@ impl Hold {
 
     /// Lets go; when nobody else holds on to the listener, it is closed.
     pub(super) async fn release(self) {
+        if Arc::strong_count(&self.listener) == 1 {
+            self.listener.board.leaving.store(true, Ordering::Relaxed);
+        }
         let listener = Arc::clone(&self.listener);
         drop(self);
         if let Some(listener) = Arc::into_inner(listener) {
@@ -254,7 +261,11 @@ impl Board {
 
     fn look(&self, path: &str, method: &Method) -> Found {
         let claims = self.claims.read().unwrap_or_else(PoisonError::into_inner);
-        let mut best = Found::Nothing;
+        let mut best = if self.leaving.load(Ordering::Relaxed) {
+            Found::Stopping
+        } else {
+            Found::Nothing
+        };
         for claim in claims.iter().filter(|claim| claim.path == path) {
             if !claim.methods.include(method) {
                 if matches!(best, Found::Nothing) {
