@@ -35,6 +35,7 @@ pub(crate) struct CanvasPane {
 /// A change of the view that needs the size of the canvas.
 #[derive(Clone, Debug, PartialEq)]
 enum Move {
+    Open,
     Fit,
     Reset,
     Zoom(f32),
@@ -54,6 +55,11 @@ struct Menu {
 impl CanvasPane {
     pub(crate) fn zoom_to_fit(&mut self) {
         self.moves.push(Move::Fit);
+    }
+
+    /// Another flow is shown for the first time.
+    pub(crate) fn open(&mut self) {
+        self.moves.push(Move::Open);
     }
 
     pub(crate) fn zoom_reset(&mut self) {
@@ -211,6 +217,7 @@ impl Designer {
         );
         for change in std::mem::take(&mut self.canvas.moves) {
             match change {
+                Move::Open => view.open(rect),
                 Move::Fit => view.fit(rect),
                 Move::Reset => {
                     let zoom = view.camera.zoom;

@@ -335,7 +335,7 @@ impl Designer {
         self.keep_settings();
         self.documents_differ();
         if !known {
-            self.canvas.zoom_to_fit();
+            self.canvas.open();
         }
     }
 

@@ -36,6 +36,8 @@ use text::Texts;
 
 /// Nodes in sight that assistive technology is told of; beyond this they are too small to read.
 const SPOKEN_MAX: usize = 2000;
+/// Magnification at which a large flow is opened.
+const READABLE: f32 = 0.4;
 /// Least width and height of what takes the pointer for a port, in points of the screen.
 const PORT_TOUCH: f32 = 18.0;
 
@@ -128,6 +130,19 @@ impl CanvasView {
         }
     }
 
+    /// Shows everything, or of a large flow where it begins, large enough to read.
+    pub fn open(&mut self, canvas: Rect) {
+        self.fit(canvas);
+        if let Some(bounds) = self.scene.bounds
+            && self.camera.zoom < READABLE
+        {
+            self.camera.zoom = READABLE;
+            let free = canvas.size() - bounds.size() * READABLE;
+            let air = vec2(24.0, 24.0);
+            self.camera.offset = (free / 2.0).max(air) - bounds.min.to_vec2() * READABLE;
+        }
+    }
+
     /// Moves just as far as needed to show the items.
     pub fn reveal<'i>(&mut self, canvas: Rect, items: impl IntoIterator<Item = &'i Item>) {
         let scene = &self.scene;
@@ -177,7 +192,7 @@ pub fn show(ui: &mut Ui, input: &CanvasInput<'_>, view: &mut CanvasView) -> Vec<
     view.read(input.document, input.revision, input.catalog);
     if !view.fitted && view.scene.bounds.is_some() && canvas.is_positive() {
         view.fitted = true;
-        view.fit(canvas);
+        view.open(canvas);
     }
     let mut out = Vec::new();
     let background = ui.interact(

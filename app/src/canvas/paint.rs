@@ -19,9 +19,9 @@ use super::text::{SIZE_MIN, Style, Texts};
 use crate::theme::{Severity, Tokens, size};
 
 /// Magnification from which cards show everything.
-const ZOOM_FULL: f32 = 0.55;
+const ZOOM_FULL: f32 = 0.5;
 /// Magnification from which cards show their title; below it they are blocks of colour.
-const ZOOM_TITLE: f32 = 0.26;
+const ZOOM_TITLE: f32 = 0.2;
 /// Least distance of two dots of the grid on the screen.
 const GRID_STEP_MIN: f32 = 16.0;
 /// Distance of the dots of the grid in the document.
@@ -301,7 +301,7 @@ impl Brush<'_> {
         } else if let Some(severity) = look.hazard {
             tokens.severity(severity)
         } else if edge.failed {
-            tokens.wire_failed
+            tokens.surface.lerp_to_gamma(tokens.wire_failed, 0.6)
         } else if look.tapped {
             tokens.wire_active
         } else {
@@ -317,6 +317,8 @@ impl Brush<'_> {
             2.6
         } else if look.hovered {
             2.2
+        } else if edge.failed {
+            1.2
         } else {
             1.7
         };
@@ -347,7 +349,7 @@ impl Brush<'_> {
                     stroke,
                 )));
         }
-        if self.detail() != Detail::Block {
+        if self.detail() == Detail::Full {
             let size = self.scale(8.0).clamp(4.0, 12.0);
             let tip = points[3] - vec2(self.scale(PORT_RADIUS), 0.0);
             self.shapes
@@ -439,16 +441,18 @@ impl Brush<'_> {
         } else {
             fade(tokens.raised)
         };
-        self.shapes.push(Shape::rect_filled(rect, corner, fill));
-        let strip = Rect::from_min_size(rect.min, vec2(self.scale(4.0).max(2.0), rect.height()));
-        let left = CornerRadius {
-            nw: corner,
-            sw: corner,
-            ne: 0,
-            se: 0,
-        };
+        // The colour of the family shows where the card leaves its left border free.
         self.shapes
-            .push(Shape::rect_filled(strip, left, fade(family)));
+            .push(Shape::rect_filled(rect, corner, fade(family)));
+        let mut face = rect;
+        face.min.x += self.scale(4.0).max(2.0);
+        let right = CornerRadius {
+            nw: 0,
+            sw: 0,
+            ne: corner,
+            se: corner,
+        };
+        self.shapes.push(Shape::rect_filled(face, right, fill));
         let (width, line) = if look.ghost {
             (1.5, tokens.ok)
         } else if look.selected {
@@ -492,7 +496,8 @@ impl Brush<'_> {
             self.card(node, rect, family, &fade);
         } else {
             let style = Style::line(
-                self.scale(size::BODY).max(9.0),
+                self.scale(size::BODY)
+                    .max(if rect.width() < 60.0 { 9.0 } else { 10.5 }),
                 rect.width() - self.scale(18.0),
             )
             .rows(if rect.height() > 26.0 { 2 } else { 1 });
@@ -506,7 +511,9 @@ impl Brush<'_> {
             );
         }
         for port in &node.ports {
-            self.port(node, port, false, look.faded);
+            if port.connected || detail == Detail::Full {
+                self.port(node, port, false, look.faded);
+            }
         }
         self.badges(rect, look);
     }
