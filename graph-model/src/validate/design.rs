@@ -225,9 +225,12 @@ impl<'d> Design<'d> {
         let mut cause_note = Some(cause.1);
         for &edge in way {
             let from = self.edges[edge].edge.from.clone();
-            let note = cause_note
-                .take()
-                .unwrap_or_else(|| format!("passes through {}", self.title(self.edges[edge].from)));
+            let view = &self.edges[edge];
+            let title = self.title(view.from);
+            let note = cause_note.take().unwrap_or_else(|| match view.role {
+                PortRole::Failed => format!("is given up by {title}"),
+                PortRole::Data | PortRole::Reply => format!("passes through {title}"),
+            });
             steps.push(Step {
                 place: Subject::Port(from),
                 note,

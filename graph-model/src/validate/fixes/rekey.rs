@@ -20,7 +20,10 @@ pub(in crate::validate) fn rekey(
         return None;
     }
     let title = format!("Give {} the key `{text}`", design.title(by));
-    let caution = "events of one old key no longer stay together there";
+    let caution = match design.text(by, own) {
+        Some(_) => "events of one old key no longer stay together there",
+        None => "",
+    };
     Some(fix(design, title, caution, |build| {
         build.set_config(design.nodes[by].id, own, Some(text.into()));
     }))

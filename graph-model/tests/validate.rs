@@ -1,0 +1,143 @@
+//! Promises of the validator over random flows: it is stable, its fixes can be undone, break
+//! nothing, and lead to an end.
+
+use graph_model::catalog::{Catalog, PortRole};
+use graph_model::document::Document;
+use graph_model::validate::{Diagnostic, notation, validate};
+use proptest::prelude::*;
+
+/// Fixes after which a flow of a few nodes has to have no hazard with a fix.
+const FIXES_MAX: usize = 80;
+
+const HEAD: &str = "role finance\nrole support\nrole patients external\n\
+    principal ana(patients): owner=o-1\n\
+    type claim(id=/id): id string {org | subject:/owner}, owner string {org | subject:/owner}, \
+    amount number? {role:finance | subject:/owner}, note string {role:support}\n";
+
+const KINDS: [&str; 24] = [
+    "replay(file=a.jsonl, event_type=claim)",
+    "http(path=/a, event_type=claim)",
+    "manual(event_type=claim)",
+    "queue",
+    "queue(group=.owner, concurrency=3)",
+    "topic %dead_letter=support",
+    "log(key=.id, partitions=3)",
+    "log(key=.owner, partitions=2)",
+    "map(expr=.)",
+    "map(expr={id, owner, sum: (.amount * 2)})",
+    "split(expr=[., .])",
+    "filter(when=.amount > 3)",
+    "dedupe(key=.id)",
+    "merge",
+    "repartition(key=.owner)",
+    "redact(fields=[\"/note\"])",
+    "guard(field=/owner, claim=owner)",
+    "aggregate(group=.owner, aggregates=[{\"name\": \"sum\", \"function\": \"sum\", \"of\": \".amount\"}])",
+    "function(component=f.wasm, output_type=claim)",
+    "table(table=latest, key=.owner)",
+    "view @finance,support",
+    "view @patients",
+    "effect(action=mail)",
+    "dead_letter @support",
+];
+
+/// Flows of some nodes with wires from any output to any input.
+fn flows() -> impl Strategy<Value = String> {
+    let nodes = prop::collection::vec(0..KINDS.len(), 2..9);
+    let wires = prop::collection::vec((0..9_usize, 0..3_usize, 0..9_usize), 1..14);
+    (nodes, wires).prop_map(|(nodes, wires)| {
+        let mut text = HEAD.to_owned();
+        for (number, kind) in nodes.iter().enumerate() {
+            text.push_str(&format!("n{number}: {}\n", KINDS[*kind]));
+        }
+        let document = notation::read(&text).expect("the nodes read");
+        for (from, port, to) in wires {
+            let (from, to) = (from % nodes.len(), to % nodes.len());
+            let kind = |number: usize| {
+                let node = &document.nodes[format!("n{number}").as_str()];
+                (
+                    Catalog::bundled().get(&node.kind).expect("a known kind"),
+                    node,
+                )
+            };
+            let (source, node) = kind(from);
+            let outputs = source.outputs_of(node);
+            let inputs = kind(to).0.inputs.iter();
+            let takes = inputs.filter(|port| port.role == PortRole::Data).count() > 0;
+            if let Some(port) = outputs.get(port).filter(|_| takes) {
+                let wire = format!("n{from}.{} -> n{to}\n", port.name);
+                if !text.contains(&wire) {
+                    text.push_str(&wire);
+                }
+            }
+        }
+        text.split_off(HEAD.len())
+    })
+}
+
+fn read(flow: &str) -> Document {
+    notation::read(&format!("{HEAD}{flow}")).expect("the flow reads")
+}
+
+fn check(document: &Document) -> Vec<Diagnostic> {
+    validate(document, Catalog::bundled()).diagnostics
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn reports_are_stable_and_their_ids_unique(flow in flows()) {
+        let document = read(&flow);
+        let found = check(&document);
+        prop_assert_eq!(&found, &check(&document));
+        let mut ids: Vec<_> = found.iter().map(|found| found.id.clone()).collect();
+        ids.sort();
+        ids.dedup();
+        prop_assert_eq!(ids.len(), found.len());
+    }
+
+    #[test]
+    fn fixes_can_be_undone_and_break_nothing(flow in flows()) {
+        let document = read(&flow);
+        for found in check(&document) {
+            for fix in found.fixes {
+                let mut fixed = document.clone();
+                let inverse = fix.transaction.apply(&mut fixed);
+                let left = check(&fixed);
+                prop_assert!(
+                    left.iter().all(|left| !left.code.starts_with("STRUCT")),
+                    "{}: {:?}", fix.title, left
+                );
+                // Where several loops share nodes, ending one leaves the next.
+                let others = found.code == "LOOP-001";
+                prop_assert!(
+                    others || left.iter().all(|left| left.id != found.id),
+                    "{}: {}", found.id, fix.title
+                );
+                inverse.apply(&mut fixed);
+                prop_assert_eq!(&fixed, &document);
+            }
+        }
+    }
+
+    #[test]
+    fn first_fixes_come_to_an_end(flow in flows()) {
+        let document = read(&flow);
+        let mut fixed = document.clone();
+        let mut applied = Vec::new();
+        loop {
+            let found = check(&fixed);
+            let Some((id, fix)) = found
+                .into_iter()
+                .find_map(|found| Some((found.id, found.fixes.into_iter().next()?)))
+            else {
+                break;
+            };
+            applied.push(format!("{id}: {}", fix.title));
+            prop_assert!(applied.len() < FIXES_MAX, "{}", applied.join("
+"));
+            fix.transaction.apply(&mut fixed);
+        }
+    }
+}
