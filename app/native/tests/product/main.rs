@@ -4,4 +4,6 @@ mod bad_input;
 mod files;
 mod harness;
 mod running;
+mod samples;
 mod webhooks;
+mod window;

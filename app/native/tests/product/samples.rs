@@ -1,0 +1,200 @@
+//! Every sample, run to its end: what it counted and what it left behind, beside the sample.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use rusqlite::Connection;
+use rusqlite::types::ValueRef;
+use serde_json::Value;
+
+use crate::harness::{Run, done, weir};
+
+/// What is changed in a sample so that it ends by itself, on any machine.
+struct Change {
+    sample: &'static str,
+    from: &'static str,
+    to: &'static str,
+}
+
+const CHANGES: [Change; 2] = [
+    Change {
+        sample: "hello",
+        from: "\"rate\": 2",
+        to: "\"rate\": 0, \"count\": 40",
+    },
+    Change {
+        sample: "hello",
+        from: "127.0.0.1:8787",
+        to: "127.0.0.1:0",
+    },
+];
+
+/// Samples that wait for somebody from outside: `webhooks` posts at the first; the other one watches a
+/// folder, which no node does yet.
+const ELSEWHERE: [&str; 2] = ["github-webhooks", "sensor-etl"];
+
+#[test]
+fn samples_do_what_they_did() {
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples");
+    let index = fs::read_to_string(samples.join("index.json")).expect("read");
+    let index: Value = serde_json::from_str(&index).expect("JSON");
+    let mut stale = Vec::new();
+    for sample in index["samples"].as_array().expect("a list") {
+        let name = sample["name"].as_str().expect("a text");
+        if ELSEWHERE.contains(&name) {
+            continue;
+        }
+        let found = result_of(name);
+        let path = samples.join(name).join("golden/run.txt");
+        if std::env::var_os("UPDATE").is_some() {
+            fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+            fs::write(&path, &found).expect("written");
+        }
+        let golden = fs::read_to_string(&path).unwrap_or_default();
+        if found != golden {
+            stale.push(format!(
+                "{}\n{}",
+                path.display(),
+                first_difference(&golden, &found)
+            ));
+        }
+    }
+    assert!(
+        stale.is_empty(),
+        "samples changed; run the tests with UPDATE=1 and read the difference:\n{}",
+        stale.join("\n")
+    );
+}
+
+fn first_difference(golden: &str, found: &str) -> String {
+    let (golden, found): (Vec<_>, Vec<_>) = (golden.lines().collect(), found.lines().collect());
+    let at = (0..)
+        .find(|at| golden.get(*at) != found.get(*at))
+        .unwrap_or(0);
+    let line = |lines: &[&str]| lines.get(at).copied().unwrap_or("nothing").to_owned();
+    format!("  golden: {}\n  found:  {}", line(&golden), line(&found))
+}
+
+/// Runs a copy of the sample until it is idle.
+fn result_of(name: &str) -> String {
+    let home = tempfile::tempdir().expect("a folder");
+    let home = home.path();
+    let made = done(home, &["new", "copy", "--sample", name]);
+    assert_eq!(made.code, 0, "{made:?}");
+    let folder = home.join("copy");
+    let flow = folder.join("copy.flow.json");
+    let mut text = fs::read_to_string(&flow).expect("read");
+    for change in CHANGES.iter().filter(|change| change.sample == name) {
+        assert!(text.contains(change.from), "{name} has {}", change.from);
+        text = text.replace(change.from, change.to);
+    }
+    fs::write(&flow, text).expect("written");
+    let before = files(&folder);
+
+    let mut command = weir(home);
+    command.args(["run", "copy", "--until-idle", "--for", "60s", "--json"]);
+    let (code, ended) = Run::start(command).end();
+    assert_eq!(
+        (code, &ended["reason"]),
+        (0, &"idle".into()),
+        "{name}: {ended}"
+    );
+
+    let mut text = counters(&ended);
+    for file in files(&folder).difference(&before) {
+        let path = folder.join(file);
+        let shown = match path.extension().and_then(|end| end.to_str()) {
+            Some("jsonl") => lines(&path),
+            Some("sqlite") => tables(&path),
+            _ => continue,
+        };
+        write!(text, "\n# {file}\n{shown}").expect("memory suffices");
+    }
+    text
+}
+
+/// Names of the files that stand directly in the folder.
+fn files(folder: &Path) -> BTreeSet<String> {
+    let entries = fs::read_dir(folder).expect("a folder");
+    entries
+        .map(|entry| {
+            entry
+                .expect("a file")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
+        .collect()
+}
+
+/// How often each wire was taken, and what went wrong where.
+fn counters(ended: &Value) -> String {
+    let mut text = String::from("# wires\n");
+    let each = |of: &str| ended["counters"][of].as_object().expect("counts").clone();
+    for (id, count) in each("edges") {
+        writeln!(text, "{id} {}", count["passed"]).expect("memory suffices");
+    }
+    text.push_str("\n# given up and refused\n");
+    for (id, count) in each("nodes") {
+        if count["dead"] != 0 || count["refused"] != 0 {
+            writeln!(text, "{id} {} {}", count["dead"], count["refused"]).expect("memory suffices");
+        }
+    }
+    text
+}
+
+/// The lines in one order for all machines, without the time of day.
+fn lines(path: &Path) -> String {
+    let text = fs::read_to_string(path).expect("read");
+    let mut lines: Vec<String> = text
+        .lines()
+        .map(|line| {
+            let mut value: Value = serde_json::from_str(line).expect("JSON");
+            for passing in ["at", "time"] {
+                value.as_object_mut().expect("an object").remove(passing);
+            }
+            format!("{value}\n")
+        })
+        .collect();
+    lines.sort();
+    lines.concat()
+}
+
+fn tables(path: &Path) -> String {
+    let database = Connection::open(path).expect("a database");
+    let names = "select name from sqlite_master where type = 'table' order by name";
+    let mut names = database.prepare(names).expect("a query");
+    let names: Vec<String> = names
+        .query_map([], |row| row.get(0))
+        .expect("names")
+        .map(|name| name.expect("a name"))
+        .collect();
+    let mut text = String::new();
+    for name in names {
+        let mut query = database
+            .prepare(&format!("select * from {name} order by 1"))
+            .expect("a query");
+        let columns = query.column_names().collect::<Vec<_>>().join(" | ");
+        writeln!(text, "{name}: {columns}").expect("memory suffices");
+        let width = query.column_count();
+        let mut rows = query.query([]).expect("rows");
+        while let Some(row) = rows.next().expect("a row") {
+            let cells: Vec<String> = (0..width)
+                .map(|column| cell(row.get_ref(column).expect("a cell")))
+                .collect();
+            writeln!(text, "  {}", cells.join(" | ")).expect("memory suffices");
+        }
+    }
+    text
+}
+
+fn cell(value: ValueRef) -> String {
+    match value {
+        ValueRef::Null => "-".to_owned(),
+        ValueRef::Integer(number) => number.to_string(),
+        ValueRef::Real(number) => number.to_string(),
+        ValueRef::Text(text) | ValueRef::Blob(text) => String::from_utf8_lossy(text).into_owned(),
+    }
+}
