@@ -155,6 +155,7 @@ impl Designer {
             selection: self.state.selection(),
             hazards: &self.canvas.marks.1,
             counters: self.session.active().then(|| self.session.counters()),
+            rates: self.session.active().then(|| self.session.edge_rates()),
             run: self.session.state(),
             highlight: &self.highlight,
             tapped: &tapped,
@@ -168,7 +169,7 @@ impl Designer {
                     revision: *revision,
                 }),
             keyboard,
-            animate: true,
+            animate: !self.view.still,
             default_capacity: EDGE_CAPACITY,
             tokens: theme::current(ui.ctx()),
         };

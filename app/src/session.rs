@@ -165,6 +165,11 @@ impl Session {
         &self.counters
     }
 
+    /// Events per second along every edge.
+    pub(crate) fn edge_rates(&self) -> &BTreeMap<EdgeId, f64> {
+        &self.rates.edges
+    }
+
     /// Events per second along the edge.
     pub(crate) fn edge_rate(&self, edge: &EdgeId) -> f64 {
         self.rates.edges.get(edge).copied().unwrap_or_default()

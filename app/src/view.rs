@@ -20,6 +20,8 @@ pub(crate) struct View {
     pub wants_focus: Option<Region>,
     pub region: Region,
     pub theme: ThemePreference,
+    /// Nothing moves by itself.
+    pub still: bool,
     /// Kinds of node used lately, the latest first.
     pub recent_kinds: Vec<SmolStr>,
 }
@@ -65,6 +67,7 @@ pub(crate) enum Region {
 #[serde(default)]
 pub(crate) struct Settings {
     pub theme: Theme,
+    pub still: bool,
     pub palette_open: bool,
     pub side_open: bool,
     pub bottom_open: bool,
@@ -86,6 +89,7 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             theme: Theme::System,
+            still: false,
             palette_open: true,
             side_open: true,
             bottom_open: true,
@@ -107,6 +111,7 @@ impl View {
             wants_focus: None,
             region: Region::Canvas,
             theme: settings.theme.into(),
+            still: settings.still,
             recent_kinds: settings.recent_kinds.clone(),
         }
     }

@@ -205,6 +205,23 @@ pub(super) const ACTIONS: &[Action] = &[
         },
     },
     Action {
+        id: "view.still",
+        title: "Reduce motion",
+        tooltip: "Show events as numbers only, with nothing moving along the wires",
+        menu: Menu::View(5),
+        keys: &[],
+        when: always,
+        perform: |designer, _| {
+            designer.view.still = !designer.view.still;
+            designer.say(if designer.view.still {
+                "motion is reduced".to_owned()
+            } else {
+                "events move along the wires".to_owned()
+            });
+            designer.keep_settings();
+        },
+    },
+    Action {
         id: "view.theme_system",
         title: "Follow the system's theme",
         tooltip: "Take light or dark from the system",

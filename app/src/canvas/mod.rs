@@ -6,6 +6,7 @@ mod hit;
 mod icons;
 pub mod intent;
 mod keys;
+mod live;
 mod minimap;
 mod paint;
 mod rules;
@@ -30,6 +31,7 @@ pub use intent::{End, Intent, Item, PortSide, QuickAddFrom, SelectMode, Target};
 use gesture::{Contact, ContactKind, Frame, Gesture, Wiring};
 use hit::Hit;
 use keys::KeyWire;
+use live::Live;
 use paint::{Brush, Detail, NodeLook, WireLook};
 use scene::{NodeShape, Scene};
 use text::Texts;
@@ -53,6 +55,8 @@ pub struct CanvasInput<'a> {
     pub hazards: &'a BTreeMap<Item, HazardMark>,
     /// The last snapshot of a run.
     pub counters: Option<&'a Counters>,
+    /// Events per second along edges.
+    pub rates: Option<&'a BTreeMap<EdgeId, f64>>,
     pub run: RunState,
     /// A path to stand out; the rest steps back. Empty: nothing does.
     pub highlight: &'a BTreeSet<Item>,
@@ -96,6 +100,7 @@ pub struct CanvasView {
     revision: Option<u64>,
     ghost: Option<(u64, Scene)>,
     texts: Texts,
+    live: Live,
     gesture: Option<Gesture>,
     key_wire: Option<KeyWire>,
     wire_wanted: bool,
@@ -245,6 +250,8 @@ pub fn show(ui: &mut Ui, input: &CanvasInput<'_>, view: &mut CanvasView) -> Vec<
     gesture::run(&frame, view, &contacts, &mut out);
     point(ui, input, view, hover, over, &mut out);
 
+    let now = ui.input(|input| input.time);
+    view.live.follow(input.counters, input.animate, now);
     view.texts.begin(&painter);
     let mut texts = std::mem::take(&mut view.texts);
     let mut brush = Brush {
@@ -456,7 +463,10 @@ fn draw(
             hazard: input.hazards.get(&item).map(|mark| mark.severity),
         };
         brush.wire(edge, look);
+        live::chip(brush, input, edge);
     }
+    view.live
+        .draw(brush, scene, brush.painter.ctx().input(|input| input.time));
     for (index, note) in scene.notes.iter().enumerate() {
         let item = Item::Note(note.id.clone());
         brush.note(note, selected(&item), hover == Hit::Note(index));
@@ -483,6 +493,7 @@ fn draw(
     draw_ghost(brush, input, scene, &mut view.ghost);
     draw_gesture(brush, view, hover, focused);
     draw_hints(brush, input, view, hover);
+    live::frame(brush, input.run);
 }
 
 /// What a previewed change would add or alter.
@@ -623,6 +634,17 @@ fn draw_hints(brush: &mut Brush<'_>, input: &CanvasInput<'_>, view: &CanvasView,
     }
     if view.gesture.is_some() {
         return;
+    }
+    if let Hit::Edge(edge) = hover
+        && let Some(shape) = scene.edges.get(edge)
+        && let Some(count) = input
+            .counters
+            .and_then(|counters| counters.edges.get(&shape.id))
+    {
+        let text = live::exact(count, shape.capacity.unwrap_or(input.default_capacity));
+        let at = brush.place(scene::sample(shape.curve(), 0.5)) + vec2(0.0, 34.0);
+        let (ink, line) = (brush.tokens.text, brush.tokens.line);
+        brush.plate(at, &text.into(), ink, line);
     }
     let item = gesture::item_of(scene, hover).filter(|_| !matches!(hover, Hit::Port(..)));
     if let Some(item) = item
