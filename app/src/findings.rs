@@ -1,13 +1,15 @@
 //! What is wrong in a document, in the shape that lists, marks and previews need.
 
-use graph_model::catalog::{Catalog, KindSpec};
-use graph_model::document::{Document, Node};
-use graph_model::edit::{Transaction, TransactionBuilder};
+use std::collections::BTreeMap;
+
+use graph_model::catalog::Catalog;
+use graph_model::document::Document;
+use graph_model::edit::Transaction;
 use graph_model::id::{EdgeId, NodeId, PortRef};
+use graph_model::validate::{self, Diagnostic, Step, Subject, validate};
 use smol_str::SmolStr;
 
-use crate::canvas::intent::{Item, PortSide};
-use crate::panels::form;
+use crate::canvas::intent::Item;
 use crate::theme::Severity;
 
 /// One hazard at one place.
@@ -39,101 +41,117 @@ pub(crate) struct FixOffer {
     pub transaction: Transaction,
 }
 
-/// Checks the structure of a document: kinds, fields, and the ends of wires.
+/// Wires by the port that they start at.
+type Wires<'d> = BTreeMap<&'d PortRef, Vec<(&'d EdgeId, &'d NodeId)>>;
+
+/// Everything that the validator finds in a document, the gravest first.
 pub(crate) fn check(document: &Document, catalog: &Catalog) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for (id, node) in &document.nodes {
-        let Some(kind) = catalog.get(&node.kind) else {
-            let message = format!(
-                "the kind `{}` of {id} is not known; replace the node",
-                node.kind
-            );
-            findings.push(of_node(id, "unknown-kind", "unknown kind", message));
-            continue;
-        };
-        if let Some(problem) = form::first_problem(kind, node) {
-            let message = format!("{}: {problem}", document.node_title(id));
-            findings.push(of_node(
-                id,
-                "field",
-                "field without a usable value",
-                message,
-            ));
+    let report = validate(document, catalog);
+    let mut wires = Wires::new();
+    if !report.diagnostics.is_empty() {
+        for (id, edge) in &document.edges {
+            wires
+                .entry(&edge.from)
+                .or_default()
+                .push((id, &edge.to.node));
         }
     }
-    for (id, edge) in &document.edges {
-        let ends = [(&edge.from, PortSide::Output), (&edge.to, PortSide::Input)];
-        for (end, side) in ends {
-            if let Some(problem) = end_problem(document, catalog, end, side) {
-                findings.push(of_edge(document, id, problem));
-            }
+    let found = report.diagnostics.into_iter();
+    found
+        .map(|diagnostic| finding(document, &wires, diagnostic))
+        .collect()
+}
+
+fn finding(document: &Document, wires: &Wires<'_>, diagnostic: Diagnostic) -> Finding {
+    let fixes = diagnostic.fixes.into_iter().map(|fix| FixOffer {
+        title: fix.title,
+        caution: fix.caution,
+        transaction: fix.transaction,
+    });
+    Finding {
+        code: diagnostic.code.into(),
+        name: diagnostic.name.replace('-', " "),
+        severity: match diagnostic.severity {
+            validate::Severity::Info => Severity::Info,
+            validate::Severity::Warning => Severity::Warning,
+            validate::Severity::Error => Severity::Error,
+        },
+        message: diagnostic.message,
+        subject: item(&diagnostic.subject),
+        path: involved(wires, &diagnostic.path),
+        steps: diagnostic
+            .path
+            .iter()
+            .map(|step| sentence(document, step))
+            .collect(),
+        lesson: diagnostic.lesson,
+        fixes: fixes.collect(),
+    }
+}
+
+fn item(subject: &Subject) -> Option<Item> {
+    match subject {
+        Subject::Node(id) => Some(Item::Node(id.clone())),
+        Subject::Port(port) => Some(Item::Node(port.node.clone())),
+        Subject::Edge(id) => Some(Item::Edge(id.clone())),
+        Subject::Type(_) => None,
+    }
+}
+
+/// The places of the steps, and the wires between them.
+fn involved(wires: &Wires<'_>, path: &[Step]) -> Vec<Item> {
+    let mut items = Vec::new();
+    for (at, step) in path.iter().enumerate() {
+        items.extend(item(&step.place));
+        let next = path.get(at + 1).and_then(|next| item(&next.place));
+        if let (Subject::Port(port), Some(Item::Node(next))) = (&step.place, next) {
+            let leaving = wires.get(port).into_iter().flatten();
+            let between = leaving.filter(|(_, to)| **to == next);
+            items.extend(between.map(|(id, _)| Item::Edge((*id).clone())));
         }
     }
-    findings
+    items
 }
 
-fn end_problem(
-    document: &Document,
-    catalog: &Catalog,
-    end: &PortRef,
-    side: PortSide,
-) -> Option<String> {
-    let Some(node) = document.nodes.get(&end.node) else {
-        return Some(format!("the wire ends at {end}, but there is no such node"));
-    };
-    let kind = catalog.get(&node.kind)?;
-    (!has_port(kind, node, &end.port, side)).then(|| {
-        let which = match side {
-            PortSide::Input => "input",
-            PortSide::Output => "output",
-        };
-        format!(
-            "the wire ends at {end}, but {} has no such {which}",
-            end.node
-        )
-    })
-}
-
-fn has_port(kind: &KindSpec, node: &Node, port: &str, side: PortSide) -> bool {
-    let ports = match side {
-        PortSide::Input => kind.inputs_of(node),
-        PortSide::Output => kind.outputs_of(node),
-    };
-    ports.iter().any(|other| other.name == port)
-}
-
-fn of_node(id: &NodeId, code: &str, name: &str, message: String) -> Finding {
-    let item = Item::Node(id.clone());
-    Finding {
-        code: code.into(),
-        name: name.to_owned(),
-        severity: Severity::Error,
-        message,
-        subject: Some(item.clone()),
-        path: vec![item],
-        steps: Vec::new(),
-        lesson: "A flow runs only when every node is complete.".to_owned(),
-        fixes: Vec::new(),
+fn sentence(document: &Document, step: &Step) -> String {
+    let note = &step.note;
+    match &step.place {
+        Subject::Node(id) => format!("{}: {note}", document.node_title(id)),
+        Subject::Port(port) => {
+            format!(
+                "{} at {}: {note}",
+                document.node_title(&port.node),
+                port.port
+            )
+        }
+        Subject::Edge(id) | Subject::Type(id) => format!("{id}: {note}"),
     }
 }
 
-fn of_edge(document: &Document, id: &EdgeId, message: String) -> Finding {
-    let mut build = TransactionBuilder::new(document, format!("Remove wire {id}"));
-    build.remove_edge(id);
-    let item = Item::Edge(id.clone());
-    Finding {
-        code: "loose-wire".into(),
-        name: "loose wire".to_owned(),
-        severity: Severity::Error,
-        message,
-        subject: Some(item.clone()),
-        path: vec![item],
-        steps: Vec::new(),
-        lesson: "A wire carries events only from an output to an input that are there.".to_owned(),
-        fixes: vec![FixOffer {
-            title: format!("Remove wire {id}"),
-            caution: String::new(),
-            transaction: build.finish(),
-        }],
+#[cfg(test)]
+mod tests {
+    use graph_model::validate::notation;
+
+    use super::*;
+
+    #[test]
+    fn a_hazard_brings_the_wires_of_its_way() {
+        let flow =
+            "in: manual -> lane: queue -> pass: map(expr=.) -> charge: effect(action=charge)";
+        let document = notation::read(flow).expect("reads");
+        let findings = check(&document, Catalog::bundled());
+        let [finding] = &findings[..] else {
+            panic!("one hazard: {findings:?}");
+        };
+        assert_eq!(finding.code, "DELIV-001");
+        assert_eq!(finding.name, "duplicate effect");
+        let wires: Vec<&Item> = finding
+            .path
+            .iter()
+            .filter(|item| matches!(item, Item::Edge(_)))
+            .collect();
+        assert_eq!(wires.len(), 2, "{:?}", finding.path);
+        assert_eq!(finding.steps.len(), 3);
+        assert_eq!(finding.steps[1], "pass at out: passes through pass");
     }
 }

@@ -383,13 +383,13 @@ fn a_hazard_is_shown_previewed_fixed_and_undone() {
     let edge = crate::canvas::intent::Item::Edge("w".into());
     assert_eq!(harness.state().state.sole(), Some(&edge));
     harness
-        .get_by_label("Preview: Remove wire w")
+        .get_by_label("Preview: Remove the wire w")
         .click_accesskit();
     settle(&mut harness);
     assert!(harness.state().state.preview().is_some());
     assert_eq!(bytes(&harness), before);
     harness
-        .get_by_label("Apply: Remove wire w")
+        .get_by_label("Apply: Remove the wire w")
         .click_accesskit();
     settle(&mut harness);
     assert!(wires(&harness).is_empty());
@@ -399,7 +399,7 @@ fn a_hazard_is_shown_previewed_fixed_and_undone() {
             .state
             .findings()
             .iter()
-            .all(|finding| finding.code != "loose-wire")
+            .all(|finding| finding.code != "STRUCT-005")
     );
     press(&mut harness, Modifiers::COMMAND, Key::Z);
     assert_eq!(bytes(&harness), before);

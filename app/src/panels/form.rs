@@ -3,12 +3,10 @@
 use std::sync::Arc;
 
 use egui::{Id, RichText, Ui};
-use graph_model::catalog::{FieldSpec, FieldType, JqRole, KindSpec};
+use graph_model::catalog::{FieldSpec, FieldType, JqRole, KindSpec, check_field};
 use graph_model::document::{Document, Node};
 use graph_model::event::Event;
 use graph_model::expr::{Env, Expr, Variable};
-use graph_model::pointer::Pointer;
-use graph_model::units;
 use graph_model::value::{Object, Value};
 use smol_str::SmolStr;
 
@@ -77,115 +75,8 @@ pub(crate) fn first_problem(kind: &KindSpec, node: &Node) -> Option<String> {
 
 /// What is wrong with the value of a field.
 pub(crate) fn problem(field: &FieldSpec, value: Option<&Value>) -> Option<String> {
-    let Some(value) = value.filter(|value| !matches!(value, Value::Null)) else {
-        return field.required.then(|| "needs a value".to_owned());
-    };
-    let text = || value.as_str().map(str::trim);
-    let empty = text().is_some_and(str::is_empty);
-    if empty && field.required {
-        return Some("needs a value".to_owned());
-    }
-    let wrong = |what: &str| Some(format!("expected {what}, found {}", value.type_name()));
-    match &field.ty {
-        FieldType::Text
-        | FieldType::LongText
-        | FieldType::Path { .. }
-        | FieldType::Secret
-        | FieldType::EventType
-        | FieldType::Schedule => value
-            .as_str()
-            .is_none()
-            .then_some(())
-            .and_then(|()| wrong("text")),
-        FieldType::Bool => value
-            .as_bool()
-            .is_none()
-            .then_some(())
-            .and_then(|()| wrong("true or false")),
-        FieldType::Integer { min, max } => match value.as_i64() {
-            Some(number) if (*min..=*max).contains(&number) => None,
-            Some(number) => Some(format!("{number} is not between {min} and {max}")),
-            None => wrong("a whole number"),
-        },
-        FieldType::Number { min, max } => match value.as_f64() {
-            Some(number) if (*min..=*max).contains(&number) => None,
-            Some(number) => Some(format!("{number} is not between {min} and {max}")),
-            None => wrong("a number"),
-        },
-        FieldType::Choice { options } => match text() {
-            Some(word) if options.iter().any(|option| option == word) => None,
-            Some(word) => Some(format!("`{word}` is none of: {}", options.join(", "))),
-            None => wrong("text"),
-        },
-        FieldType::Duration => match text() {
-            Some(text) if units::parse_duration(text).is_some() => None,
-            Some(text) => Some(format!(
-                "`{text}` is no duration; write `250ms`, `30s`, `5m`"
-            )),
-            None => wrong("a duration such as `30s`"),
-        },
-        FieldType::Bytes => match text() {
-            Some(text) if units::parse_bytes(text).is_some() => None,
-            Some(text) => Some(format!(
-                "`{text}` is no size; write `512`, `64 KiB`, `1 MiB`"
-            )),
-            None => wrong("a size such as `64 KiB`"),
-        },
-        FieldType::Jq { .. } => match value.as_str() {
-            Some("") => None,
-            Some(code) => Expr::compile(code).err().map(|error| error.to_string()),
-            None => wrong("an expression"),
-        },
-        FieldType::Pointer => match text() {
-            Some(text) => Pointer::parse(text).err().map(|error| error.to_string()),
-            None => wrong("a pointer such as `/customer/email`"),
-        },
-        FieldType::Pointers => value
-            .as_array()
-            .map(|items| {
-                items.iter().find_map(|item| {
-                    let text = item.as_str().unwrap_or_default();
-                    Pointer::parse(text).err().map(|error| error.to_string())
-                })
-            })
-            .unwrap_or_else(|| wrong("a list of pointers")),
-        FieldType::Texts => value
-            .as_array()
-            .is_none()
-            .then_some(())
-            .and_then(|()| wrong("a list")),
-        FieldType::Table => value
-            .as_object()
-            .is_none()
-            .then_some(())
-            .and_then(|()| wrong("a table")),
-        FieldType::JqTable { .. } => match value.as_object() {
-            Some(table) => table.iter().find_map(|(name, code)| {
-                let error = Expr::compile(code.as_str().unwrap_or_default()).err()?;
-                Some(format!("{name}: {error}"))
-            }),
-            None => wrong("a table of expressions"),
-        },
-        FieldType::Records { fields } => match value.as_array() {
-            Some(records) => records.iter().enumerate().find_map(|(index, record)| {
-                let empty = Object::new();
-                let record = record.as_object().unwrap_or(&empty);
-                fields.iter().find_map(|field| {
-                    let value = record.get(&field.name).or(Some(&field.default));
-                    let problem = problem(field, value)?;
-                    Some(format!("row {}, {}: {problem}", index + 1, field.title))
-                })
-            }),
-            None => wrong("a list of records"),
-        },
-        FieldType::Url => match text() {
-            Some("") => None,
-            Some(text) if text.starts_with("http://") || text.starts_with("https://") => None,
-            Some(text) => Some(format!("`{text}` is no address; start with `https://`")),
-            None => wrong("an address"),
-        },
-        FieldType::Json => None,
-    }
+    let checked = check_field(field, value);
+    checked.err().map(|problem| problem.to_string())
 }
 
 fn show_field(

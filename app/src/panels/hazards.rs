@@ -23,7 +23,7 @@ impl Hazards {
     pub(crate) fn show(&mut self, ui: &mut Ui, model: &Model<'_>, out: &mut Requests) {
         let findings = model.state.findings();
         if findings.is_empty() {
-            empty(ui, "Nothing is wrong with the structure of this flow.");
+            empty(ui, "No hazards found in this flow.");
             return;
         }
         self.chosen = self.chosen.filter(|index| *index < findings.len());
