@@ -11,7 +11,7 @@ use graph_model::id::NodeId;
 use crate::functions::Functions;
 use crate::sinks::{Database, Journal, LineFile};
 pub use crate::sinks::{Printer, Rows};
-use crate::sources::Listener;
+use crate::sources::{FilesRead, Listener};
 
 /// Handles that outlive a single node; made once for each engine.
 #[derive(Default)]
@@ -24,6 +24,8 @@ pub struct Shared {
     pub(crate) functions: Functions,
     /// By address.
     pub(crate) listeners: OpenOnce<Listener>,
+    /// By node, format and folder.
+    pub(crate) files_read: OpenOnce<FilesRead>,
     rows: Mutex<BTreeMap<NodeId, Arc<Rows>>>,
 }
 

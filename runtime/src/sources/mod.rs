@@ -17,6 +17,7 @@ use std::future::Future;
 use crate::kind::Kind;
 use crate::rim::Feed;
 
+pub(crate) use file_watch::FilesRead;
 pub(crate) use http::Listener;
 
 /// Events that a source hands in at once, at most.

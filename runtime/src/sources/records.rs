@@ -1,6 +1,6 @@
 //! Files of records: read in a thread of their own, record by record, in bounded memory.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -83,10 +83,10 @@ impl Records {
         let world = Arc::clone(&feed.world);
         let skip = *done;
         let reader = tokio::task::spawn_blocking(move || {
-            let file = self.open()?;
-            let mut cut = Cutter::new(&self, &*world, skip, |chunk| {
-                found.blocking_send(chunk).is_ok()
-            });
+            let (file, changed_ms) = self.open()?;
+            let send = |chunk| found.blocking_send(chunk).is_ok();
+            let mut cut = Cutter::new(&self, &*world, skip, send);
+            cut.changed_ms = changed_ms;
             cut.all(file)
         });
         let mut pace = Pace::new(rate, &*feed.world);
@@ -107,7 +107,8 @@ impl Records {
         }
     }
 
-    fn open(&self) -> io::Result<File> {
+    /// The file, and when it changed last.
+    fn open(&self) -> io::Result<(File, i64)> {
         // Opening a pipe waits for its writer, so look before.
         let kind = std::fs::metadata(&self.path)?;
         if kind.is_dir() {
@@ -116,8 +117,15 @@ impl Records {
         if !kind.is_file() {
             return Err(io::Error::other("it is no regular file"));
         }
-        File::open(&self.path)
+        Ok((File::open(&self.path)?, changed_ms(&kind)))
     }
+}
+
+/// When a file changed last, in milliseconds since 1970; 0 where that is not known.
+pub(crate) fn changed_ms(metadata: &Metadata) -> i64 {
+    let changed = metadata.modified().ok();
+    let since = changed.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+    since.map_or(0, |since| since.as_millis() as i64)
 }
 
 /// Records that were read, in their order in the file.
@@ -159,6 +167,8 @@ struct Cutter<'c, Send> {
     world: &'c dyn World,
     /// Records that somebody handed in before.
     skip: u64,
+    /// When the file changed last, in milliseconds since 1970.
+    changed_ms: i64,
     events: Vec<Inbound>,
     bytes: usize,
     now_ms: i64,
@@ -171,6 +181,7 @@ impl<'c, Send: FnMut(Chunk) -> bool> Cutter<'c, Send> {
             records,
             world,
             skip,
+            changed_ms: 0,
             events: Vec::with_capacity(BATCH_MAX),
             bytes: 0,
             now_ms: world.now_ms(),
@@ -338,10 +349,15 @@ impl<'c, Send: FnMut(Chunk) -> bool> Cutter<'c, Send> {
         skipped
     }
 
-    /// Identifies a record by where it stands.
+    /// Identifies a record by where it stands; a whole file by when it changed, as other contents
+    /// are another fact.
     fn place(&self, line: u64) -> SmolStr {
         let file = self.records.path.file_name().unwrap_or_default();
-        format_smolstr!("{}:{line}", file.to_string_lossy())
+        let file = file.to_string_lossy();
+        match self.records.format {
+            Format::Jsonl | Format::Csv => format_smolstr!("{file}:{line}"),
+            Format::Json | Format::Text => format_smolstr!("{file}@{}", self.changed_ms),
+        }
     }
 }
 
@@ -524,9 +540,7 @@ mod tests {
         check(
             Format::Text,
             b"a\xff",
-            expect![[
-                r#"in.file:1 unreadable "a�" data/in.file:1: not UTF-8 text: invalid utf-8 sequence of 1 bytes from index 1"#
-            ]],
+            expect![[r#"in.file@0 unreadable "a�" data/in.file:1: not UTF-8 text: invalid utf-8 sequence of 1 bytes from index 1"#]],
         );
     }
 
@@ -582,14 +596,12 @@ mod tests {
         check(
             Format::Json,
             "{",
-            expect![[
-                r#"in.file:1 unreadable "{" data/in.file:1: not JSON at line 1, column 1: EOF while parsing an object"#
-            ]],
+            expect![[r#"in.file@0 unreadable "{" data/in.file:1: not JSON at line 1, column 1: EOF while parsing an object"#]],
         );
         check(
             Format::Text,
             "two\nlines",
-            expect![[r#"in.file:1 {"file":"data/in.file","text":"two\nlines"}"#]],
+            expect![[r#"in.file@0 {"file":"data/in.file","text":"two\nlines"}"#]],
         );
     }
 
