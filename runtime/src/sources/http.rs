@@ -307,7 +307,7 @@ impl Endpoint {
             .map_err(|reason| refusal(StatusCode::BAD_REQUEST, &reason))
     }
 
-    /// The event that payload and headers make; CloudEvents bring their own context.
+    /// The event that payload and headers make; a `CloudEvent` brings its own context.
     fn event(&self, headers: &HeaderMap, data: Value, now_ms: i64) -> Result<Event, String> {
         let Settings {
             stamp,
@@ -454,7 +454,7 @@ fn unescape(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Context attributes in `ce-` headers, the binary mode of CloudEvents over HTTP.
+/// Context attributes in `ce-` headers, the binary mode of `CloudEvents` over HTTP.
 fn read_cloudevent_headers(headers: &HeaderMap, context: &mut EventContext) -> Result<(), String> {
     for (name, value) in headers {
         let Some(name) = name.as_str().strip_prefix("ce-") else {

@@ -203,7 +203,7 @@ impl Clock {
 }
 
 fn elapsed_ms(world: &dyn World) -> i64 {
-    (world.elapsed_us() / 1000) as i64
+    (world.elapsed_us() / 1000).cast_signed()
 }
 
 /// Seconds since 1970 in UTC, as cron expressions are computed with.

@@ -1,7 +1,7 @@
 //! What a request must show to be let in, compared in constant time.
 
-use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, HeaderName};
+use axum::http::{HeaderMap, HeaderValue};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
@@ -75,7 +75,7 @@ impl Check {
         match self {
             Check::Nothing => Ok(()),
             Check::Token { key, tag } => {
-                let shown = headers.get(AUTHORIZATION).map(|value| value.as_bytes());
+                let shown = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
                 let token = shown.and_then(|value| value.strip_prefix(b"Bearer "));
                 let Some(token) = token else {
                     return Err("send the token as `Authorization: Bearer TOKEN`".into());
