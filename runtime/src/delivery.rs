@@ -5,6 +5,7 @@
 //! share is gone the delivery is settled: safe, unless somebody [gave it up](Share::give_up).
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use crate::operator::Failure;
@@ -19,6 +20,8 @@ pub trait Settle: Send + Sync {
 pub struct Share(Option<Arc<Delivery>>);
 
 struct Delivery {
+    /// Counts deliveries in the order in which they were opened.
+    seq: u64,
     to: Box<dyn Settle>,
     failure: Mutex<Option<Failure>>,
     /// Copies that were dropped because this delivery is under way, and so share its outcome.
@@ -43,7 +46,9 @@ pub enum Standing {
 impl Share {
     /// Opens a delivery and takes the first share.
     pub fn open(to: impl Settle + 'static) -> Share {
+        static OPENED: AtomicU64 = AtomicU64::new(0);
         Share(Some(Arc::new(Delivery {
+            seq: OPENED.fetch_add(1, Ordering::Relaxed),
             to: Box::new(to),
             failure: Mutex::default(),
             followers: Mutex::default(),
@@ -74,12 +79,21 @@ impl Share {
         true
     }
 
-    /// Lets `copy` share the outcome of this delivery.
+    /// Lets `copy` share the outcome of this delivery. Only an older delivery leads, so that two
+    /// that carry copies of each other's events never wait for each other: the older one comes
+    /// again instead.
     pub fn lead(&self, copy: &Share) {
-        if let (Some(delivery), Some(other)) = (&self.0, &copy.0)
-            && !Arc::ptr_eq(delivery, other)
-        {
-            lock(&delivery.followers).push(copy.clone());
+        let (Some(delivery), Some(other)) = (&self.0, &copy.0) else {
+            return;
+        };
+        match delivery.seq.cmp(&other.seq) {
+            std::cmp::Ordering::Less => lock(&delivery.followers).push(copy.clone()),
+            std::cmp::Ordering::Equal => {}
+            std::cmp::Ordering::Greater => {
+                let _waits = copy.give_up(&Failure::transient(
+                    "a copy of it is still under way; send it again in a moment",
+                ));
+            }
         }
     }
 
@@ -189,5 +203,23 @@ mod tests {
         assert_eq!(copy_heard.try_recv(), Ok(failure));
         assert!(matches!(watch.standing(), Standing::GivenUp));
         assert!(!Share::none().give_up(&Failure::invalid("no")));
+    }
+
+    #[test]
+    fn deliveries_never_wait_for_each_other() {
+        let (told, heard) = channel();
+        let (later_told, later_heard) = channel();
+        let earlier = Share::open(Tell(told));
+        let later = Share::open(Tell(later_told));
+        earlier.lead(&later);
+        later.lead(&earlier);
+        drop((earlier, later));
+        let again = heard.try_recv().expect("settled");
+        assert!(again.is_err(), "the earlier one comes again");
+        assert_eq!(
+            later_heard.try_recv(),
+            Ok(again),
+            "and what follows it, too"
+        );
     }
 }

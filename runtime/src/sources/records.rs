@@ -540,7 +540,9 @@ mod tests {
         check(
             Format::Text,
             b"a\xff",
-            expect![[r#"in.file@0 unreadable "a�" data/in.file:1: not UTF-8 text: invalid utf-8 sequence of 1 bytes from index 1"#]],
+            expect![[
+                r#"in.file@0 unreadable "a�" data/in.file:1: not UTF-8 text: invalid utf-8 sequence of 1 bytes from index 1"#
+            ]],
         );
     }
 
@@ -596,7 +598,9 @@ mod tests {
         check(
             Format::Json,
             "{",
-            expect![[r#"in.file@0 unreadable "{" data/in.file:1: not JSON at line 1, column 1: EOF while parsing an object"#]],
+            expect![[
+                r#"in.file@0 unreadable "{" data/in.file:1: not JSON at line 1, column 1: EOF while parsing an object"#
+            ]],
         );
         check(
             Format::Text,
