@@ -8,7 +8,7 @@ use runtime_protocol::{Counters, EdgeCount, RunState};
 use smol_str::SmolStr;
 
 use super::CanvasInput;
-use super::paint::{Brush, Detail, brief};
+use super::paint::{Brush, brief};
 use super::scene::{EdgeShape, Scene, sample};
 use super::text::Style;
 use crate::theme::size;
@@ -23,6 +23,9 @@ const PULSE_SECONDS: f64 = 0.7;
 const PULSE_GAP: f64 = 0.14;
 /// Seconds from one picture of moving pulses to the next.
 const PULSE_FRAME: f32 = 1.0 / 40.0;
+
+/// Magnification from which wires say how much goes along them.
+const ZOOM_CHIP: f32 = 0.36;
 
 /// What was seen of the run so far.
 #[derive(Default)]
@@ -108,7 +111,7 @@ impl Live {
 
 /// The rate of a wire, and how full it is, on its middle.
 pub(super) fn chip(brush: &mut Brush<'_>, input: &CanvasInput<'_>, edge: &EdgeShape) {
-    if brush.detail() != Detail::Full {
+    if brush.camera.zoom < ZOOM_CHIP {
         return;
     }
     let Some(count) = input
@@ -136,7 +139,7 @@ pub(super) fn chip(brush: &mut Brush<'_>, input: &CanvasInput<'_>, edge: &EdgeSh
     };
     let tokens = brush.tokens;
     let unit = brush.camera.zoom;
-    let style = Style::line((size::SMALL - 1.0) * unit.min(1.4), 90.0);
+    let style = Style::line(((size::SMALL - 1.0) * unit.min(1.4)).max(8.5), 90.0);
     let galley = brush.texts.get(brush.painter, &text, style);
     let room = Rect::from_center_size(at, galley.size() + vec2(8.0, 3.0) * unit);
     let load = count.waiting as f32 / edge.capacity.unwrap_or(input.default_capacity).max(1) as f32;

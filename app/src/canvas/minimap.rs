@@ -13,7 +13,7 @@ const SIZE: egui::Vec2 = vec2(168.0, 112.0);
 /// Distance from the corner of the canvas.
 const MARGIN: f32 = 12.0;
 /// A canvas smaller than this has no room for a map.
-const CANVAS_MIN: egui::Vec2 = vec2(420.0, 300.0);
+const CANVAS_MIN: egui::Vec2 = vec2(356.0, 260.0);
 
 /// Draws the map while part of the flow is out of sight; a press on it shows that place.
 pub(super) fn show(ui: &mut Ui, canvas: Rect, camera: &mut Camera, scene: &Scene, tokens: &Tokens) {

@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use egui::{
     CursorIcon, EventFilter, Key, Pos2, Rect, Response, Role, Sense, Ui, Vec2, WidgetInfo, vec2,
 };
-use graph_model::catalog::Catalog;
+use graph_model::catalog::{Catalog, Family};
 use graph_model::document::Document;
 use graph_model::id::{EdgeId, NodeId};
 use runtime_protocol::{Counters, RunState};
@@ -267,6 +267,7 @@ pub fn show(ui: &mut Ui, input: &CanvasInput<'_>, view: &mut CanvasView) -> Vec<
     brush.finish();
     view.texts = texts;
 
+    run_marks(ui, input, view, canvas, &shown, &mut out);
     minimap::show(ui, canvas, &mut view.camera, &view.scene, input.tokens);
     zoom_bar(ui, canvas, view, input.tokens);
     out
@@ -378,6 +379,9 @@ fn speak(
                 let name = format!("port {}.{}", node.id, shape.name);
                 WidgetInfo::labeled(Role::Button, true, name)
             });
+            ui.ctx().accesskit_node_builder(shape.widget, |builder| {
+                builder.set_description(shape.doc.to_string());
+            });
             attend(&response, Hit::Port(*index, port));
         }
     }
@@ -395,6 +399,51 @@ fn described(node: &NodeShape, input: &CanvasInput<'_>) -> String {
         text.push_str(&hazard.text);
     }
     text
+}
+
+/// While a flow runs, each source in sight can be asked for an event.
+fn run_marks(
+    ui: &Ui,
+    input: &CanvasInput<'_>,
+    view: &mut CanvasView,
+    canvas: Rect,
+    shown: &[usize],
+    out: &mut Vec<Intent>,
+) {
+    if input.run == RunState::Stopped || Detail::at(view.camera.zoom) != Detail::Full {
+        return;
+    }
+    let painter = ui.painter_at(canvas);
+    let mut brush = Brush {
+        painter: &painter,
+        tokens: input.tokens,
+        camera: view.camera,
+        canvas,
+        texts: &mut view.texts,
+        shapes: Vec::new(),
+    };
+    for index in shown {
+        let node = &view.scene.nodes[*index];
+        if node.family != Some(Family::Source) || node.disabled {
+            continue;
+        }
+        let card = brush.rect(node.rect);
+        let side = 24.0 * view.camera.zoom;
+        let at = card.right_top() + vec2(-18.0, 18.0) * view.camera.zoom;
+        let rect = Rect::from_center_size(at, Vec2::splat(side));
+        let response = ui.interact(rect, node.widget.with("run mark"), Sense::click());
+        response.widget_info(|| {
+            let name = format!("Send an event from {}", node.id);
+            WidgetInfo::labeled(Role::Button, true, name)
+        });
+        brush.run_mark(rect, response.hovered() || response.has_focus());
+        if response.clicked() {
+            out.push(Intent::InjectFrom {
+                source: node.id.clone(),
+            });
+        }
+    }
+    brush.finish();
 }
 
 /// What resting the pointer shows: cursor, hazards, what a port is for.

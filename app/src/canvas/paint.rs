@@ -253,9 +253,9 @@ impl Brush<'_> {
         )));
         if self.detail() != Detail::Block {
             let inner = rect.shrink2(vec2(self.scale(12.0), self.scale(10.0)));
-            let line = self.scale(size::BODY).max(1.0) * 1.3;
-            let rows = (inner.height() / line).floor().max(1.0) as u16;
-            let style = Style::line(self.scale(size::BODY), inner.width()).rows(rows);
+            let letters = self.scale(size::BODY).max(8.5);
+            let rows = (inner.height() / (letters * 1.25)).floor().max(1.0) as u16;
+            let style = Style::line(letters, inner.width()).rows(rows);
             self.text(inner.min, Align2::LEFT_TOP, &note.text, style, tokens.text);
         }
         if selected {
@@ -495,20 +495,7 @@ impl Brush<'_> {
         if detail == Detail::Full {
             self.card(node, rect, family, &fade);
         } else {
-            let style = Style::line(
-                self.scale(size::BODY)
-                    .max(if rect.width() < 60.0 { 9.0 } else { 10.5 }),
-                rect.width() - self.scale(18.0),
-            )
-            .rows(if rect.height() > 26.0 { 2 } else { 1 });
-            let at = pos2(rect.center().x + self.scale(2.0), rect.center().y);
-            self.text(
-                at,
-                Align2::CENTER_CENTER,
-                &node.title,
-                style,
-                fade(tokens.text),
-            );
+            self.plain_card(node, rect, family, &fade);
         }
         for port in &node.ports {
             if port.connected || detail == Detail::Full {
@@ -516,6 +503,47 @@ impl Brush<'_> {
             }
         }
         self.badges(rect, look);
+    }
+
+    /// What stands on a card that is far away: picture and title.
+    fn plain_card(
+        &mut self,
+        node: &NodeShape,
+        rect: Rect,
+        family: Color32,
+        fade: &impl Fn(Color32) -> Color32,
+    ) {
+        let roomy = rect.width() >= 76.0;
+        let side = 13.0;
+        let left = if roomy { side + 13.0 } else { 7.0 };
+        if roomy {
+            let at = pos2(rect.min.x + 9.0, rect.center().y - side / 2.0);
+            icons::draw(&mut self.shapes, &node.icon, at, side, fade(family));
+        }
+        let style = Style::line(
+            self.scale(size::BODY).max(if roomy { 10.5 } else { 9.0 }),
+            rect.width() - left - 5.0,
+        )
+        .rows(if rect.height() > 26.0 { 2 } else { 1 });
+        let at = pos2(rect.min.x + left, rect.center().y);
+        let ink = fade(self.tokens.text);
+        self.text(at, Align2::LEFT_CENTER, &node.title, style, ink);
+    }
+
+    /// The mark on a source that sends one event.
+    pub(super) fn run_mark(&mut self, rect: Rect, hovered: bool) {
+        let color = if hovered {
+            self.tokens.accent
+        } else {
+            self.tokens.muted
+        };
+        let radius = rect.width() / 2.0;
+        if hovered {
+            let fill = self.tokens.hover;
+            self.shapes
+                .push(Shape::circle_filled(rect.center(), radius, fill));
+        }
+        icons::play(&mut self.shapes, rect.center(), radius * 0.5, color);
     }
 
     /// What stands on a card: picture, title, kind, what matters most, names of ports.
