@@ -85,7 +85,7 @@ impl CanvasPane {
 
     /// Whether what has the keyboard is on the canvas.
     pub(crate) fn has_focus(&self, ctx: &Context) -> bool {
-        ctx.memory(|memory| memory.focused())
+        ctx.memory(egui::Memory::focused)
             .and_then(|focused| ctx.read_response(focused))
             .zip(self.rect)
             .is_some_and(|(widget, rect)| {
@@ -175,7 +175,7 @@ impl Designer {
         };
         let intents = canvas::show(ui, &input, &mut self.canvas.view);
         let ctx = ui.ctx().clone();
-        if takes_focus && let Some(focused) = ctx.memory(|memory| memory.focused()) {
+        if takes_focus && let Some(focused) = ctx.memory(egui::Memory::focused) {
             // Nothing has the keyboard: it speaks to the canvas.
             ctx.memory_mut(|memory| memory.surrender_focus(focused));
         }

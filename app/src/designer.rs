@@ -294,7 +294,7 @@ impl Designer {
             .position(|region| *region == self.view.region)
             .unwrap_or(0) as isize;
         let next = (at + step).rem_euclid(regions.len() as isize) as usize;
-        if let Some(focused) = ctx.memory(|memory| memory.focused()) {
+        if let Some(focused) = ctx.memory(egui::Memory::focused) {
             ctx.memory_mut(|memory| memory.surrender_focus(focused));
         }
         self.view.focus(regions[next]);
@@ -438,7 +438,7 @@ impl Designer {
             // So has a drag, and a wire that is being drawn.
             return;
         }
-        let focus = ctx.memory(|memory| memory.focused());
+        let focus = ctx.memory(egui::Memory::focused);
         let tab_adds = focus.is_none() || self.canvas.has_focus(ctx);
         let pressed = self.keymap.read(ctx, tab_adds);
         if let Some(text) = pressed.pasted {
@@ -461,7 +461,7 @@ impl Designer {
     /// Typing ends when the keyboard leaves the field.
     fn end_typing_without_focus(&mut self, ctx: &Context) {
         if let Some(field) = self.state.typing()
-            && ctx.memory(|memory| memory.focused()) != Some(field)
+            && ctx.memory(egui::Memory::focused) != Some(field)
         {
             self.state.end_typing();
         }

@@ -557,20 +557,18 @@ pub(super) fn connected(scene: &Scene, wiring: &Wiring, at: Pos2, anyway: bool) 
         });
     }
     let other = scene.port_ref((aim.node, aim.port));
-    Some(match &wiring.moving {
-        Some((edge, end)) => Intent::Reconnect {
+    if let Some((edge, end)) = &wiring.moving {
+        return Some(Intent::Reconnect {
             edge: edge.clone(),
             end: *end,
             to: other,
-        },
-        None => {
-            let (from, to) = match wiring.side {
-                PortSide::Output => (wiring.from.clone(), other),
-                PortSide::Input => (other, wiring.from.clone()),
-            };
-            Intent::Connect { from, to }
-        }
-    })
+        });
+    }
+    let (from, to) = match wiring.side {
+        PortSide::Output => (wiring.from.clone(), other),
+        PortSide::Input => (other, wiring.from.clone()),
+    };
+    Some(Intent::Connect { from, to })
 }
 
 fn click(frame: &Frame<'_, '_>, view: &CanvasView, hit: Hit, out: &mut Vec<Intent>) {
@@ -751,13 +749,14 @@ mod tests {
     fn frames_keep_a_least_size_and_their_fixed_corner() {
         let home = Rect::from_min_max(pos2(0.0, 0.0), pos2(200.0, 100.0));
         for (corner, at, expected) in [
-            (2, pos2(304.0, 56.0), [0.0, 0.0, 300.0, 60.0]),
-            (0, pos2(-52.0, 31.0), [-50.0, 30.0, 200.0, 100.0]),
-            (0, pos2(500.0, 500.0), [140.0, 40.0, 200.0, 100.0]),
-            (3, pos2(-100.0, 200.0), [-100.0, 0.0, 200.0, 200.0]),
+            (2, pos2(304.0, 56.0), [0, 0, 300, 60]),
+            (0, pos2(-52.0, 31.0), [-50, 30, 200, 100]),
+            (0, pos2(500.0, 500.0), [140, 40, 200, 100]),
+            (3, pos2(-100.0, 200.0), [-100, 0, 200, 200]),
         ] {
             let to = resized(home, corner, at);
-            assert_eq!([to.min.x, to.min.y, to.max.x, to.max.y], expected);
+            let sides = [to.min.x, to.min.y, to.max.x, to.max.y];
+            assert_eq!(sides.map(|side| side as i32), expected);
         }
     }
 }

@@ -51,7 +51,7 @@ pub(super) fn run(
         carry(ui, input, view, canvas, wire, out);
         return;
     }
-    let focused = ui.memory(|memory| memory.focused());
+    let focused = ui.memory(egui::Memory::focused);
     let here = match focused {
         None => None,
         Some(id) => match view.scene.node_of_widget(id) {
@@ -106,7 +106,7 @@ fn chosen(input: &CanvasInput<'_>, scene: &Scene) -> Option<usize> {
 fn start(ui: &Ui, input: &CanvasInput<'_>, view: &mut CanvasView, out: &mut Vec<Intent>) {
     let scene = &view.scene;
     let focused = ui
-        .memory(|memory| memory.focused())
+        .memory(egui::Memory::focused)
         .and_then(|id| scene.node_of_widget(id));
     let Some(node) = focused.or_else(|| chosen(input, scene)) else {
         return;

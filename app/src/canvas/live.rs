@@ -203,7 +203,7 @@ pub(super) fn exact(count: &EdgeCount, capacity: u32) -> String {
         count.passed, count.waiting
     );
     if count.dropped > 0 {
-        text.push_str(&format!(", {} dropped", count.dropped));
+        text = format!("{text}, {} dropped", count.dropped);
     }
     text
 }

@@ -139,7 +139,7 @@ impl CanvasView {
     pub fn open(&mut self, canvas: Rect) {
         self.fit(canvas);
         if let Some(bounds) = self.scene.bounds
-            && self.camera.zoom < READABLE
+            && self.camera.zoom < READABLE * 0.75
         {
             self.camera.zoom = READABLE;
             let free = canvas.size() - bounds.size() * READABLE;

@@ -51,6 +51,10 @@ pub(super) struct Brush<'a> {
 }
 
 /// How one card looks besides what its node is.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one mark that comes and goes on its own"
+)]
 #[derive(Clone, Copy, Default)]
 pub(super) struct NodeLook<'a> {
     pub(super) selected: bool,
@@ -65,6 +69,10 @@ pub(super) struct NodeLook<'a> {
 }
 
 /// How one wire looks besides where it goes.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one mark that comes and goes on its own"
+)]
 #[derive(Clone, Copy, Default)]
 pub(super) struct WireLook {
     pub(super) selected: bool,
@@ -221,7 +229,7 @@ impl Brush<'_> {
             ));
         }
         let style = Style::line(
-            self.scale(size::BODY).max(9.0).min(26.0),
+            self.scale(size::BODY).clamp(9.0, 26.0),
             rect.width() - self.scale(20.0),
         );
         let at = rect.min + vec2(self.scale(12.0), self.scale(8.0));
@@ -733,7 +741,7 @@ impl Brush<'_> {
         {
             let mut line = format!("{} in · {} out", brief(count.received), brief(count.sent));
             if count.held > 0 {
-                line.push_str(&format!(" · {} held", brief(count.held)));
+                line = format!("{line} · {} held", brief(count.held));
             }
             let small = self.scale(size::SMALL);
             let at = rect.left_bottom() + vec2(self.scale(6.0), self.scale(4.0));

@@ -66,11 +66,7 @@ pub(super) fn refusal(
     let missing = reads(catalog, target)
         .into_iter()
         .find(|read| schema.declared(read) == Declared::NotListed)?;
-    let field: String = missing
-        .tokens()
-        .iter()
-        .map(|token| format!(".{token}"))
-        .collect();
+    let field = format!(".{}", missing.tokens().join("."));
     let title = &document.types[&ty].title;
     let name = if title.is_empty() {
         ty.as_str()

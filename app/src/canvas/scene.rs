@@ -286,7 +286,7 @@ impl EdgeShape {
                 (0..24_u8).any(|step| {
                     let from = sample(curve, f32::from(step) / 24.0);
                     let to = sample(curve, f32::from(step + 1) / 24.0);
-                    cross(pair[0], pair[1], from, to)
+                    cross([pair[0], pair[1]], [from, to])
                 })
             })
     }
@@ -347,22 +347,30 @@ pub(super) fn curve(from: Pos2, to: Pos2) -> [Pos2; 4] {
 }
 
 /// The point of a curve at `t` from 0 to 1.
-pub(super) fn sample([a, b, c, d]: [Pos2; 4], t: f32) -> Pos2 {
-    let u = 1.0 - t;
-    (a.to_vec2() * (u * u * u)
-        + b.to_vec2() * (3.0 * u * u * t)
-        + c.to_vec2() * (3.0 * u * t * t)
-        + d.to_vec2() * (t * t * t))
-        .to_pos2()
+pub(super) fn sample(curve: [Pos2; 4], t: f32) -> Pos2 {
+    let rest = 1.0 - t;
+    let shares = [
+        rest * rest * rest,
+        3.0 * rest * rest * t,
+        3.0 * rest * t * t,
+        t * t * t,
+    ];
+    let mut at = Vec2::ZERO;
+    for (point, share) in curve.into_iter().zip(shares) {
+        at += point.to_vec2() * share;
+    }
+    at.to_pos2()
 }
 
 /// Whether two stretches have a point in common.
-fn cross(a: Pos2, b: Pos2, c: Pos2, d: Pos2) -> bool {
-    let side = |p: Pos2, q: Pos2, r: Pos2| {
-        let (along, away) = (q - p, r - p);
+fn cross(one: [Pos2; 2], other: [Pos2; 2]) -> bool {
+    // On which side of a stretch a place lies.
+    let side = |of: [Pos2; 2], at: Pos2| {
+        let (along, away) = (of[1] - of[0], at - of[0]);
         along.x * away.y - along.y * away.x
     };
-    side(a, b, c) * side(a, b, d) <= 0.0 && side(c, d, a) * side(c, d, b) <= 0.0
+    side(one, other[0]) * side(one, other[1]) <= 0.0
+        && side(other, one[0]) * side(other, one[1]) <= 0.0
 }
 
 fn computed_places(document: &Document, catalog: &Catalog) -> BTreeMap<Id, Placement> {
@@ -499,16 +507,12 @@ fn zone_shapes(document: &Document, scene: &Scene) -> Vec<FrameShape> {
         .zones
         .iter()
         .filter_map(|(id, zone)| {
-            let rect = match document.layout.get(id) {
-                Some(
-                    place @ Placement {
-                        size: Some(size), ..
-                    },
-                ) => frame(*place, *size),
-                _ => {
-                    let rect = around.get(id)?;
-                    Rect::from_min_max(rect.min - vec2(30.0, 50.0), rect.max + vec2(30.0, 30.0))
-                }
+            let place = document.layout.get(id);
+            let rect = if let Some((place, size)) = place.and_then(|at| Some((at, at.size?))) {
+                frame(*place, size)
+            } else {
+                let rect = around.get(id)?;
+                Rect::from_min_max(rect.min - vec2(30.0, 50.0), rect.max + vec2(30.0, 30.0))
             };
             Some(FrameShape {
                 id: id.clone(),

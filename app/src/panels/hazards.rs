@@ -48,17 +48,19 @@ impl Hazards {
                                 Severity::Warning => "warning",
                                 Severity::Info => "info",
                             };
-                            let mark = RichText::new(format!("{severity}  {}", finding.code))
-                                .small()
-                                .color(tokens.severity(finding.severity));
+                            let mut line = egui::text::LayoutJob::default();
+                            let ink = |size, color| {
+                                egui::TextFormat::simple(egui::FontId::proportional(size), color)
+                            };
+                            let mark = format!("{severity}  {}   ", finding.code);
+                            let color = tokens.severity(finding.severity);
+                            line.append(&mark, 0.0, ink(theme::size::SMALL, color));
+                            line.append(&finding.message, 0.0, ink(theme::size::BODY, tokens.text));
                             let row = ui
                                 .add(
-                                    egui::Button::selectable(
-                                        self.chosen == Some(index),
-                                        (mark, finding.message.as_str()),
-                                    )
-                                    .truncate()
-                                    .min_size(egui::vec2(ui.available_width(), 0.0)),
+                                    egui::Button::selectable(self.chosen == Some(index), line)
+                                        .truncate()
+                                        .min_size(egui::vec2(ui.available_width(), 0.0)),
                                 )
                                 .accessible_name(format!("{} {}", finding.code, finding.message));
                             if row.clicked() {
