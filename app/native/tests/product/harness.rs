@@ -86,6 +86,10 @@ impl Run {
         assert!(sent.expect("kill is there").success());
     }
 
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("it can be asked").is_some()
+    }
+
     /// Waits for its end: exit code and the last answer.
     pub(crate) fn end(mut self) -> (i32, Value) {
         let mut text = String::new();

@@ -137,3 +137,26 @@ fn given_up_events_show_in_the_exit_code_only_where_no_wire_leads_them_on() {
         assert_eq!(project.read(kept).lines().count(), 1);
     }
 }
+
+#[test]
+fn an_interrupt_finishes_what_is_under_way_and_a_second_one_does_not_wait() {
+    let stuck = Project::new(
+        r#""by_hand": {"kind": "manual"},
+           "rows": {"kind": "table", "config": {"database": "rows.sqlite", "table": "rows", "mode": "append",
+               "attempts": 100, "retry_pause": "30s"}}"#,
+        r#""e": {"from": "by_hand.out", "to": "rows.in"}"#,
+    );
+    let mut run = stuck.run(&[]);
+    // Somebody else holds the database for longer than any test waits.
+    let held = rusqlite::Connection::open(stuck.path("rows.sqlite")).expect("a database");
+    held.execute_batch("begin exclusive").expect("held");
+    let sent = stuck.done(&["inject", "flow", "by_hand", "1"]);
+    assert_eq!(sent.code, 0, "{sent:?}");
+    run.signal("TERM");
+    eventually("it finishes", || {
+        run.signal("INT");
+        run.has_ended()
+    });
+    let (code, ended) = run.end();
+    assert_eq!((code, &ended["drained"]), (1, &false.into()), "{ended}");
+}

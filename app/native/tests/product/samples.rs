@@ -70,9 +70,8 @@ fn samples_do_what_they_did() {
 
 fn first_difference(golden: &str, found: &str) -> String {
     let (golden, found): (Vec<_>, Vec<_>) = (golden.lines().collect(), found.lines().collect());
-    let at = (0..)
-        .find(|at| golden.get(*at) != found.get(*at))
-        .unwrap_or(0);
+    let same = golden.iter().zip(&found).take_while(|(a, b)| a == b);
+    let at = same.count();
     let line = |lines: &[&str]| lines.get(at).copied().unwrap_or("nothing").to_owned();
     format!("  golden: {}\n  found:  {}", line(&golden), line(&found))
 }

@@ -32,7 +32,9 @@ impl Window {
             let ended = window.child.try_wait().expect("it can be asked");
             assert!(ended.is_none(), "it ended at once: {log}");
             let found = tool(&["search", "--name", title]);
-            window.id = found.lines().next().unwrap_or_default().to_owned();
+            if let Some(id) = found.lines().next() {
+                window.id.push_str(id);
+            }
             !window.id.is_empty()
         });
         window
