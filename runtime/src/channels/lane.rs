@@ -8,13 +8,16 @@ use graph_model::event::Event;
 use rustc_hash::FxHashMap;
 use smol_str::SmolStr;
 
-use super::{Delivered, GivenUp, Terms, Ticket};
+use super::{Delivered, GivenUp, Terms, Ticket, partition_of};
 use crate::operator::{Failure, FailureClass};
 
 /// Events that wait, are being handled, or pause before they come again.
 #[derive(Debug, Default)]
 pub(super) struct Lane {
-    ready: VecDeque<Entry>,
+    /// By the consumer that they are for; what has no group is for any of them.
+    ready: BTreeMap<Option<u32>, VecDeque<Entry>>,
+    /// How many consumers there are.
+    slots: u32,
     /// By the time at which they are due.
     delayed: BTreeMap<(u64, u64), Entry>,
     in_flight: BTreeMap<u64, Entry>,
@@ -38,7 +41,8 @@ struct Entry {
 
 impl Lane {
     pub(super) fn len(&self) -> usize {
-        self.ready.len() + self.delayed.len() + self.in_flight.len() + self.behind
+        let ready: usize = self.ready.values().map(VecDeque::len).sum();
+        ready + self.delayed.len() + self.in_flight.len() + self.behind
     }
 
     pub(super) fn push(&mut self, event: Event, group: Option<SmolStr>) {
@@ -57,27 +61,62 @@ impl Lane {
             }
             self.groups.insert(group.clone(), VecDeque::new());
         }
-        self.ready.push_back(entry);
+        self.make_ready(entry);
+    }
+
+    fn make_ready(&mut self, entry: Entry) {
+        let group = entry.group.as_deref();
+        let slot = group.map(|group| partition_of(group, self.slots));
+        self.ready.entry(slot).or_default().push_back(entry);
+    }
+
+    /// A group stays with one consumer, whose operators know its past.
+    fn set_slots(&mut self, slots: u32) {
+        if slots == self.slots {
+            return;
+        }
+        self.slots = slots;
+        for entry in self.drain_ready() {
+            self.make_ready(entry);
+        }
+    }
+
+    /// Oldest first.
+    fn drain_ready(&mut self) -> Vec<Entry> {
+        let ready = std::mem::take(&mut self.ready);
+        let mut entries: Vec<Entry> = ready.into_values().flatten().collect();
+        entries.sort_by_key(|entry| entry.seq);
+        entries
+    }
+
+    /// The oldest event for this consumer.
+    fn next_for(&mut self, slot: u32) -> Option<Entry> {
+        let oldest = |key: &Option<u32>| Some((self.ready.get(key)?.front()?.seq, *key));
+        let (_, key) = [None, Some(slot)].iter().filter_map(oldest).min()?;
+        self.ready.get_mut(&key)?.pop_front()
     }
 
     /// Hands out what is due, at most `max` events and no more at once than the terms allow.
     pub(super) fn take(
         &mut self,
+        slot: u32,
         max: usize,
         terms: &Terms,
         now_us: u64,
         out: &mut Vec<Delivered>,
         given_up: &mut Vec<GivenUp>,
     ) {
+        self.set_slots(terms.concurrency as u32);
         self.expire(terms, now_us, given_up);
         while let Some(delayed) = self.delayed.first_entry()
             && delayed.key().0 <= now_us
         {
-            self.ready.push_back(delayed.remove());
+            let entry = delayed.remove();
+            self.make_ready(entry);
         }
         let room = terms.concurrency.saturating_sub(self.in_flight.len());
         for _ in 0..max.min(room) {
-            let Some(mut entry) = self.ready.pop_front() else {
+            let Some(mut entry) = self.next_for(slot) else {
                 break;
             };
             entry.attempts += 1;
@@ -126,12 +165,12 @@ impl Lane {
 
     /// Whether anything could be taken now, room for more deliveries provided.
     pub(super) fn has_ready(&self) -> bool {
-        !self.ready.is_empty()
+        self.ready.values().any(|ready| !ready.is_empty())
     }
 
     /// Takes everything out that is not in flight, oldest first.
     pub(super) fn drain(&mut self) -> Vec<Event> {
-        let mut entries: Vec<Entry> = self.ready.drain(..).collect();
+        let mut entries = self.drain_ready();
         entries.extend(std::mem::take(&mut self.delayed).into_values());
         for behind in self.groups.values_mut() {
             entries.extend(behind.drain(..));
@@ -193,7 +232,7 @@ impl Lane {
         match self.groups.get_mut(&group).and_then(VecDeque::pop_front) {
             Some(next) => {
                 self.behind -= 1;
-                self.ready.push_back(next);
+                self.make_ready(next);
             }
             None => {
                 self.groups.remove(&group);

@@ -166,7 +166,8 @@ impl ChannelState {
         Ok(())
     }
 
-    /// Hands out events to a consumer of the subscription `reader`; `slot` is its partition.
+    /// Hands out events to a consumer of the subscription `reader`; `slot` is its partition, or
+    /// which of the competing consumers of a queue it is.
     pub fn take(
         &mut self,
         reader: &EdgeId,
@@ -177,10 +178,10 @@ impl ChannelState {
     ) -> Vec<Delivered> {
         let mut out = Vec::new();
         match &mut self.content {
-            Content::Queue(lane) => lane.take(max, &self.terms, now_us, &mut out, given_up),
+            Content::Queue(lane) => lane.take(slot, max, &self.terms, now_us, &mut out, given_up),
             Content::Topic(lanes) => {
                 if let Some(lane) = lanes.get_mut(reader) {
-                    lane.take(max, &self.terms, now_us, &mut out, given_up);
+                    lane.take(slot, max, &self.terms, now_us, &mut out, given_up);
                 }
             }
             Content::Log(partitions) => partitions.take(reader, slot, max, now_us, &mut out),
@@ -304,8 +305,20 @@ mod tests {
         }
 
         fn take(&mut self, reader: &str) -> Vec<Delivered> {
+            self.take_at(reader, 0)
+        }
+
+        fn take_at(&mut self, reader: &str, slot: u32) -> Vec<Delivered> {
             let (reader, given_up) = (reader.into(), &mut self.given_up);
-            self.state.take(&reader, 0, 10, self.now_us, given_up)
+            self.state.take(&reader, slot, 10, self.now_us, given_up)
+        }
+
+        /// Of both consumers of a queue, by id.
+        fn take_all(&mut self) -> Vec<Delivered> {
+            let mut taken = self.take_at("a", 0);
+            taken.extend(self.take_at("a", 1));
+            taken.sort_by_key(|one| one.event.context.id.clone());
+            taken
         }
 
         fn settle(&mut self, reader: &str, delivered: &Delivered, outcome: Result<(), Failure>) {
@@ -369,16 +382,37 @@ mod tests {
         for (id, group) in [("1", "x"), ("2", "x"), ("3", "y")] {
             bench.offer(id, group);
         }
-        let taken = bench.take("a");
+        let taken = bench.take_all();
         assert_eq!(ids(&taken), "1 3");
         bench.settle("a", &taken[0], Err(Failure::transient("down")));
         bench.settle("a", &taken[1], Ok(()));
-        assert!(bench.take("a").is_empty(), "2 waits behind 1");
+        assert!(bench.take_all().is_empty(), "2 waits behind 1");
         bench.now_us = 100;
-        let again = bench.take("a");
+        let again = bench.take_all();
         assert_eq!(ids(&again), "1");
         bench.settle("a", &again[0], Ok(()));
-        assert_eq!(ids(&bench.take("a")), "2");
+        assert_eq!(ids(&bench.take_all()), "2");
+    }
+
+    #[test]
+    fn a_group_stays_with_one_consumer() {
+        let mut bench = Bench::new(ChannelKind::Queue, 1);
+        let mut handled_by: BTreeMap<String, u32> = BTreeMap::new();
+        for round in 0..40 {
+            let group = format!("g{}", round % 8);
+            bench.offer(&group, &group);
+            // Whoever comes first does not get what is for the other.
+            for slot in [round % 2, (round + 1) % 2] {
+                for one in bench.take_at("a", slot) {
+                    let group = one.event.context.id.to_string();
+                    assert_eq!(*handled_by.entry(group).or_insert(slot), slot);
+                    bench.settle("a", &one, Ok(()));
+                }
+            }
+        }
+        assert_eq!(handled_by.len(), 8);
+        assert!(handled_by.values().any(|slot| *slot == 0));
+        assert!(handled_by.values().any(|slot| *slot == 1));
     }
 
     #[test]
