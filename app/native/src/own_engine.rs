@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use runtime::engine::{Client, Engine, EngineConfig};
 use runtime::world::SystemWorld;
@@ -10,6 +11,9 @@ use runtime_protocol::{Command, Notice, Problem, Request, RunState, Transport};
 
 use crate::control::Control;
 use crate::folders;
+
+/// How long a closing window waits for the flow to finish what is under way.
+const LEAVE_MAX: Duration = Duration::from_secs(3);
 
 /// The file of the flow that the designer shows; empty for one without a file.
 #[derive(Clone, Default)]
@@ -55,6 +59,8 @@ struct Held {
     project: PathBuf,
     client: Client,
     state: RunState,
+    /// The flow was asked to stop.
+    stopping: bool,
     /// Open while the flow runs.
     control: Option<Control>,
     engine: Arc<Engine>,
@@ -98,6 +104,7 @@ impl Held {
             project,
             client,
             state: RunState::Stopped,
+            stopping: false,
             control: None,
             engine: Arc::new(engine),
         })
@@ -129,6 +136,28 @@ impl Held {
     }
 }
 
+impl Drop for Held {
+    /// The window closes: what is under way may finish, but not for ever.
+    fn drop(&mut self) {
+        let mut state = self.engine.state();
+        if *state.borrow() == RunState::Stopped {
+            return;
+        }
+        let stopped = async {
+            if !self.stopping && self.engine.call(Command::Stop).await.is_err() {
+                return;
+            }
+            // An engine that has ended has stopped, too.
+            drop(state.wait_for(|state| *state == RunState::Stopped).await);
+        };
+        // Somebody who waits longer wants the program gone.
+        drop(
+            self.engine
+                .block_on(async { tokio::time::timeout(LEAVE_MAX, stopped).await }),
+        );
+    }
+}
+
 impl Transport for OwnEngine {
     fn send(&mut self, request: Request) -> Result<(), Problem> {
         let held = match request.command {
@@ -138,8 +167,13 @@ impl Transport for OwnEngine {
                 .as_mut()
                 .ok_or_else(|| Problem::new("nothing has run yet; press Run first"))?,
         };
-        if request.command == Command::Start {
-            held.take_project()?;
+        match request.command {
+            Command::Start => {
+                held.take_project()?;
+                held.stopping = false;
+            }
+            Command::Stop => held.stopping = true,
+            _ => {}
         }
         held.client.send(request)
     }
@@ -159,7 +193,7 @@ impl Transport for OwnEngine {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     use runtime_protocol::Answer;
 
@@ -207,5 +241,25 @@ mod tests {
         }
         assert!(engine.held.expect("the last one").project.ends_with("b"));
         assert!(engine.leaving.is_empty());
+    }
+
+    #[test]
+    fn a_run_is_finished_before_the_engine_goes() {
+        for asked in [false, true] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let flow = r#"{"version": 1, "nodes": {"by_hand": {"kind": "manual"}}}"#.to_owned();
+            let shown = Shown::default();
+            shown.set(Some(folder.path().join("x.flow.json")));
+            let mut engine = OwnEngine::new(shown, || {});
+            ask(&mut engine, Command::Deploy { flow }).expect("deployed");
+            ask(&mut engine, Command::Start).expect("started");
+            if asked {
+                let command = Command::Stop;
+                engine.send(Request { id: 8, command }).expect("sent");
+            }
+            let state = engine.held.as_ref().expect("an engine").engine.state();
+            drop(engine);
+            assert_eq!(*state.borrow(), RunState::Stopped);
+        }
     }
 }
