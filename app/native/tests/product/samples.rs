@@ -1,10 +1,13 @@
-//! Every sample, run to its end: what it counted and what it left behind, beside the sample.
+//! Every sample: run to its end, with what it counted and left behind; and its flawed twin, whose
+//! hazards are found and mended.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use graph_model::catalog::Catalog;
+use graph_model::validate::validate;
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 use serde_json::Value;
@@ -34,19 +37,99 @@ const CHANGES: [Change; 2] = [
 /// Waits for somebody from outside: `webhooks` posts at it.
 const ELSEWHERE: &str = "github-webhooks";
 
+/// Steps after which mending a flow must have come to an end.
+const FIXES_MAX: usize = 50;
+
+#[test]
+fn flawed_twins_have_the_hazards_that_their_readme_names() {
+    let home = tempfile::tempdir().expect("a folder");
+    for name in names() {
+        let folder = samples().join(&name);
+        let check = |flow: &str| {
+            let path = folder.join(flow).to_string_lossy().into_owned();
+            let text = done(home.path(), &["check", &path]);
+            let json = done(home.path(), &["check", &path, "--json"]);
+            assert_eq!(text.code, json.code);
+            let report: Value = serde_json::from_str(&json.answer).expect("JSON");
+            (
+                text,
+                report["diagnostics"].as_array().expect("a list").clone(),
+            )
+        };
+        let (clean, _) = check(&format!("{name}.flow.json"));
+        assert_eq!(
+            (clean.code, &*clean.answer, &*clean.rest),
+            (0, "", ""),
+            "{name}"
+        );
+
+        let (flawed, found) = check(&format!("{name}-flawed.flow.json"));
+        let mut codes: Vec<&str> = found
+            .iter()
+            .filter_map(|one| one["code"].as_str())
+            .collect();
+        codes.sort_unstable();
+        let readme = fs::read_to_string(folder.join("README.md")).expect("read");
+        let (_, promise) = readme.split_once("## The flawed twin").expect("it has one");
+        let mut promised: Vec<&str> = promise
+            .lines()
+            .filter_map(|line| line.strip_prefix("- `")?.split('`').next())
+            .collect();
+        promised.sort_unstable();
+        assert_eq!((flawed.code, codes), (1, promised), "{name}");
+        for one in found {
+            assert_ne!(
+                one["path"],
+                serde_json::json!([]),
+                "{name}: {}",
+                one["message"]
+            );
+        }
+    }
+}
+
+#[test]
+fn applying_the_first_fix_again_and_again_mends_a_flawed_twin() {
+    for name in names() {
+        let path = samples()
+            .join(&name)
+            .join(format!("{name}-flawed.flow.json"));
+        let bytes = fs::read(path).expect("read");
+        let mut document = graph_model::format::open(&bytes).expect("a flow").document;
+        let mut applied = Vec::new();
+        while let Some(one) = validate(&document, Catalog::bundled()).diagnostics.first() {
+            assert!(applied.len() < FIXES_MAX, "{name}: {applied:?}");
+            let fix = one.fixes.first();
+            let fix = fix.unwrap_or_else(|| panic!("{name}: no fix for {}", one.message));
+            applied.push(fix.title.clone());
+            // The way back is for editors.
+            drop(fix.transaction.clone().apply(&mut document));
+        }
+        assert!(!applied.is_empty(), "{name} was flawed");
+    }
+}
+
+fn samples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples")
+}
+
+fn names() -> Vec<String> {
+    let index = fs::read_to_string(samples().join("index.json")).expect("read");
+    let index: Value = serde_json::from_str(&index).expect("JSON");
+    let list = index["samples"].as_array().expect("a list").iter();
+    list.map(|sample| sample["name"].as_str().expect("a text").to_owned())
+        .collect()
+}
+
 #[test]
 fn samples_do_what_they_did() {
-    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples");
-    let index = fs::read_to_string(samples.join("index.json")).expect("read");
-    let index: Value = serde_json::from_str(&index).expect("JSON");
     let mut stale = Vec::new();
-    for sample in index["samples"].as_array().expect("a list") {
-        let name = sample["name"].as_str().expect("a text");
+    for name in names() {
         if name == ELSEWHERE {
             continue;
         }
-        let found = result_of(name);
-        let path = samples.join(name).join("golden/run.txt");
+        let found = result_of(&name);
+        let path = samples().join(&name).join("golden/run.txt");
         if std::env::var_os("UPDATE").is_some() {
             fs::create_dir_all(path.parent().expect("a folder")).expect("made");
             fs::write(&path, &found).expect("written");
