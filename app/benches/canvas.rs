@@ -60,7 +60,7 @@ fn frames(bencher: Bencher<'_, '_>, columns: i32, rows: i32, screen: egui::Vec2,
             time: Some(f64::from(number) / 60.0),
             ..RawInput::default()
         };
-        let full = ctx.run_ui(raw, |ui| {
+        let mut full = ctx.run_ui(raw, |ui| {
             view.read(&document, 1, Catalog::bundled());
             if number < 3 {
                 view.camera.zoom = zoom;
@@ -80,6 +80,7 @@ fn frames(bencher: Bencher<'_, '_>, columns: i32, rows: i32, screen: egui::Vec2,
                 tapped: &BTreeSet::new(),
                 changed: &BTreeSet::new(),
                 ghost: None,
+                incoming: false,
                 keyboard: true,
                 animate: true,
                 default_capacity: 1024,
@@ -88,6 +89,7 @@ fn frames(bencher: Bencher<'_, '_>, columns: i32, rows: i32, screen: egui::Vec2,
             divan::black_box(canvas::show(ui, &input, &mut view));
         });
         divan::black_box(ctx.tessellate(full.shapes, full.pixels_per_point));
+        full.textures_delta.clear();
     };
     for number in 0..4 {
         frame(number);

@@ -168,6 +168,7 @@ impl Designer {
                     document,
                     revision: *revision,
                 }),
+            incoming: egui::DragAndDrop::has_payload_of_type::<DraggedKind>(ui.ctx()),
             keyboard,
             animate: !self.view.still,
             default_capacity: EDGE_CAPACITY,

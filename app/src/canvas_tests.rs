@@ -322,3 +322,17 @@ fn wheel_and_pinch_move_the_view_and_not_the_flow() {
     assert!(moved.min.y < node.min.y - 10.0, "{node} {moved}");
     assert_eq!(bytes(&harness), before);
 }
+
+#[test]
+fn a_panel_keeps_the_size_that_it_was_given() {
+    let host = FakeHost::default();
+    let mut harness = start(&host);
+    let edge = harness.get_by_label("Canvas").rect().left_center() - vec2(5.0, 0.0);
+    drag(&mut harness, edge, edge + vec2(70.0, 0.0), Modifiers::NONE);
+    let wide = harness.get_by_label("Canvas").rect().min.x;
+    assert!(wide > edge.x + 50.0, "{edge} {wide}");
+    drop(harness);
+    let harness = start(&host);
+    let again = harness.get_by_label("Canvas").rect().min.x;
+    assert!((again - wide).abs() < 3.0, "{wide} {again}");
+}

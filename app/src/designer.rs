@@ -179,6 +179,7 @@ impl Designer {
     pub(crate) fn keep_settings(&mut self) {
         let settings = Settings {
             theme: self.view.theme.into(),
+            sizes: self.view.sizes,
             still: self.view.still,
             palette_open: self.view.palette_open,
             side_open: self.view.side_open,

@@ -29,7 +29,12 @@ impl Designer {
             self.view.palette_open,
             self.view.side_open,
             self.view.bottom_open,
+            self.view.sizes,
         );
+        let mut sizes = before.3;
+        let palette_usual = if narrow { 170.0 } else { 210.0 };
+        let side_usual = if narrow { 260.0 } else { 330.0 };
+        let bottom_usual = (window.y * 0.26).clamp(120.0, 300.0);
 
         Panel::top("menu bar").frame(bar).show(ui, |ui| {
             egui::MenuBar::new().ui(ui, |ui| {
@@ -46,22 +51,30 @@ impl Designer {
 
         let mut open = self.view.palette_open;
         let focus = self.view.takes_focus(Region::Palette);
-        Panel::left("palette")
+        let palette = Panel::left("palette")
             .frame(side)
-            .default_size(if narrow { 170.0 } else { 210.0 })
+            .default_size(start(sizes.palette, palette_usual))
             .size_range(150.0..=360.0)
             .show_collapsible(ui, &mut open, |ui| {
                 let mut palette = std::mem::take(&mut self.palette);
                 palette.show(ui, &self.model(), focus, out);
                 self.palette = palette;
             });
+        let width = palette.map(|panel| panel.response.rect.width());
+        kept(
+            ui,
+            &mut sizes.palette,
+            width,
+            palette_usual,
+            self.view.palette_open && open,
+        );
         self.view.palette_open = open;
 
         let mut open = self.view.side_open;
         let focus = self.view.takes_focus(Region::Side);
-        Panel::right("side")
+        let panel = Panel::right("side")
             .frame(side)
-            .default_size(if narrow { 260.0 } else { 330.0 })
+            .default_size(start(sizes.side, side_usual))
             .size_range(220.0..=560.0)
             .show_collapsible(ui, &mut open, |ui| {
                 let mut panels = std::mem::take(&mut self.panels);
@@ -70,13 +83,21 @@ impl Designer {
                 self.view.side = tab;
                 self.panels = panels;
             });
+        let width = panel.map(|panel| panel.response.rect.width());
+        kept(
+            ui,
+            &mut sizes.side,
+            width,
+            side_usual,
+            self.view.side_open && open,
+        );
         self.view.side_open = open;
 
         let mut open = self.view.bottom_open;
         let focus = self.view.takes_focus(Region::Bottom);
-        Panel::bottom("bottom")
+        let panel = Panel::bottom("bottom")
             .frame(side)
-            .default_size((window.y * 0.26).clamp(120.0, 300.0))
+            .default_size(start(sizes.bottom, bottom_usual))
             .size_range(90.0..=(window.y * 0.7).max(100.0))
             .show_collapsible(ui, &mut open, |ui| {
                 let mut panels = std::mem::take(&mut self.panels);
@@ -85,6 +106,15 @@ impl Designer {
                 self.view.bottom = tab;
                 self.panels = panels;
             });
+        let height = panel.map(|panel| panel.response.rect.height());
+        kept(
+            ui,
+            &mut sizes.bottom,
+            height,
+            bottom_usual,
+            self.view.bottom_open && open,
+        );
+        self.view.sizes = sizes;
         self.view.bottom_open = open;
         if self.view.bottom_open && self.view.bottom == crate::view::BottomTab::Log {
             self.session.troubles_seen();
@@ -93,6 +123,7 @@ impl Designer {
             self.view.palette_open,
             self.view.side_open,
             self.view.bottom_open,
+            self.view.sizes,
         );
         if before != after {
             self.keep_settings();
@@ -138,5 +169,21 @@ impl Designer {
                 }
             });
         }
+    }
+}
+
+/// The size that a panel starts with.
+fn start(kept: Option<u16>, usual: f32) -> f32 {
+    kept.map_or(usual, f32::from)
+}
+
+/// Keeps the size of an open panel when the pointer lets go of something and it is another one.
+fn kept(ui: &Ui, size: &mut Option<u16>, now: Option<f32>, usual: f32, settled: bool) {
+    if settled
+        && let Some(now) = now
+        && ui.input(|input| input.pointer.any_released())
+        && (start(*size, usual) - now).abs() > 1.5
+    {
+        *size = Some(now.round() as u16);
     }
 }

@@ -20,6 +20,7 @@ pub(crate) struct View {
     pub wants_focus: Option<Region>,
     pub region: Region,
     pub theme: ThemePreference,
+    pub sizes: PanelSizes,
     /// Nothing moves by itself.
     pub still: bool,
     /// Kinds of node used lately, the latest first.
@@ -62,11 +63,21 @@ pub(crate) enum Region {
     Bottom,
 }
 
+/// Sizes that somebody gave to the panels, in points; nothing while nobody did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct PanelSizes {
+    pub palette: Option<u16>,
+    pub side: Option<u16>,
+    pub bottom: Option<u16>,
+}
+
 /// What is remembered from one start to the next.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Settings {
     pub theme: Theme,
+    pub sizes: PanelSizes,
     pub still: bool,
     pub palette_open: bool,
     pub side_open: bool,
@@ -89,6 +100,7 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             theme: Theme::System,
+            sizes: PanelSizes::default(),
             still: false,
             palette_open: true,
             side_open: true,
@@ -111,6 +123,7 @@ impl View {
             wants_focus: None,
             region: Region::Canvas,
             theme: settings.theme.into(),
+            sizes: settings.sizes,
             still: settings.still,
             recent_kinds: settings.recent_kinds.clone(),
         }

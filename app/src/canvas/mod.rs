@@ -38,6 +38,10 @@ use text::Texts;
 
 /// Nodes in sight that assistive technology is told of; beyond this they are too small to read.
 const SPOKEN_MAX: usize = 2000;
+/// Width of the rim of the canvas that does not take the pointer.
+const RIM: f32 = 5.0;
+/// How near to a wire a kind is dropped on it, in points of the screen.
+const DROP_REACH: f32 = 14.0;
 /// Magnification at which a large flow is opened.
 const READABLE: f32 = 0.4;
 /// Least width and height of what takes the pointer for a port, in points of the screen.
@@ -66,6 +70,8 @@ pub struct CanvasInput<'a> {
     pub changed: &'a BTreeSet<NodeId>,
     /// What the document would be after a fix, drawn over it.
     pub ghost: Option<Ghost<'a>>,
+    /// A kind is being dragged in: the wire under the pointer would take it.
+    pub incoming: bool,
     /// Whether keys may be taken: false while a dialog, a palette or a menu is open.
     pub keyboard: bool,
     /// Whether anything may move by itself; people can ask for stillness.
@@ -185,9 +191,13 @@ impl CanvasView {
 
     /// The wire under a point of the screen.
     pub fn wire_at(&self, canvas: Rect, screen: Pos2) -> Option<EdgeId> {
-        let at = self.camera.to_document(canvas, screen);
-        let edge = self.scene.edge_at(at, 14.0 / self.camera.zoom)?;
+        let edge = self.wire_near(canvas, screen)?;
         Some(self.scene.edges[edge].id.clone())
+    }
+
+    fn wire_near(&self, canvas: Rect, screen: Pos2) -> Option<usize> {
+        let at = self.camera.to_document(canvas, screen);
+        self.scene.edge_at(at, DROP_REACH / self.camera.zoom)
     }
 }
 
@@ -200,12 +210,13 @@ pub fn show(ui: &mut Ui, input: &CanvasInput<'_>, view: &mut CanvasView) -> Vec<
         view.open(canvas);
     }
     let mut out = Vec::new();
+    // The rim is left to the panels, which are resized by their edges.
     let background = ui.interact(
-        canvas,
+        canvas.shrink(RIM),
         ui.scope_id().with("canvas"),
         Sense::click_and_drag(),
     );
-    background.widget_info(|| WidgetInfo::labeled(Role::Canvas, true, "Flow"));
+    background.widget_info(|| WidgetInfo::labeled(Role::Canvas, true, "Canvas"));
     navigate(ui, &background, canvas, view);
     keys::run(ui, input, view, canvas, &mut out);
 
@@ -248,6 +259,11 @@ pub fn show(ui: &mut Ui, input: &CanvasInput<'_>, view: &mut CanvasView) -> Vec<
         pointer,
     };
     gesture::run(&frame, view, &contacts, &mut out);
+    if view.gesture.is_none() {
+        view.opened = pointer
+            .filter(|at| input.incoming && canvas.contains(*at))
+            .and_then(|at| view.wire_near(canvas, at));
+    }
     point(ui, input, view, hover, over, &mut out);
 
     let now = ui.input(|input| input.time);

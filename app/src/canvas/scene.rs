@@ -333,17 +333,24 @@ impl NodeShape {
     }
 }
 
-/// Control points of a wire from an output to an input.
+/// Control points of a wire from an output to an input. A wire that goes back on the same height
+/// swings out below, so that it is not hidden behind the cards.
 pub(super) fn curve(from: Pos2, to: Pos2) -> [Pos2; 4] {
-    let across = to.x - from.x;
-    let reach = if across >= 0.0 {
-        (across * 0.5)
-            .max(24.0_f32.min(across + (to.y - from.y).abs() * 0.5))
-            .min(160.0)
-    } else {
-        (60.0 - across * 0.5).min(240.0)
-    };
-    [from, from + vec2(reach, 0.0), to - vec2(reach, 0.0), to]
+    let way = to - from;
+    if way.x >= 0.0 {
+        let reach = (way.x * 0.5)
+            .max(24.0_f32.min(way.x + way.y.abs() * 0.5))
+            .min(160.0);
+        return [from, from + vec2(reach, 0.0), to - vec2(reach, 0.0), to];
+    }
+    let reach = (60.0 - way.x * 0.5).min(240.0);
+    let swing = (110.0 - way.y.abs()).max(0.0) * 1.3;
+    [
+        from,
+        from + vec2(reach, swing),
+        to + vec2(-reach, swing),
+        to,
+    ]
 }
 
 /// The point of a curve at `t` from 0 to 1.
