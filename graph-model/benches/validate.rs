@@ -1,5 +1,7 @@
 //! How long the validator takes on generated flows of 1,000 and 10,000 nodes.
 
+use std::fmt::Write;
+
 use divan::{Bencher, black_box};
 use graph_model::catalog::Catalog;
 use graph_model::document::Document;
@@ -17,7 +19,8 @@ fn generated(nodes: usize) -> Document {
          amount number {role:finance | subject:/owner}, note string {role:support}, turns integer?\n",
     );
     for lane in 0..nodes / 10 {
-        text.push_str(&format!(
+        write!(
+            text,
             "s{lane}: replay(file=in.jsonl, event_type=claim) -> \
              l{lane}: log(key=.owner, partitions=4) -> once{lane}: dedupe(key=.id) -> \
              m{lane}: map(expr=.amount = .amount * {lane}) -> q{lane}: queue(group=.owner) -> \
@@ -25,9 +28,10 @@ fn generated(nodes: usize) -> Document {
              a{lane}: aggregate(group=.owner, aggregates=[{{\"name\": \"sum\", \"function\": \"sum\", \"of\": \".amount\"}}]) -> \
              t{lane}: table(table=sums, key=.key, columns={{\"owner\": \".key\"}})\n\
              f{lane}.dropped -> v{lane}: view @finance\n"
-        ));
+        )
+        .expect("a string takes all text");
         if lane % 2 == 1 {
-            text.push_str(&format!("f{}.dropped -> v{lane}\n", lane - 1));
+            writeln!(text, "f{}.dropped -> v{lane}", lane - 1).expect("a string takes all text");
         }
     }
     notation::read(&text).expect("the generated flow reads")

@@ -48,7 +48,7 @@ fn flows() -> impl Strategy<Value = String> {
     (nodes, wires).prop_map(|(nodes, wires)| {
         let mut text = HEAD.to_owned();
         for (number, kind) in nodes.iter().enumerate() {
-            text.push_str(&format!("n{number}: {}\n", KINDS[*kind]));
+            text.extend(["n", &number.to_string(), ": ", KINDS[*kind], "\n"]);
         }
         let document = notation::read(&text).expect("the nodes read");
         for (from, port, to) in wires {

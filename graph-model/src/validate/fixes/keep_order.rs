@@ -16,8 +16,11 @@ pub(in crate::validate) fn keep_order(
     by: NodeIx,
 ) -> Vec<Fix> {
     let design = facts.design;
-    let mut fixes: Vec<Fix> = rekey(facts, by, node, field).into_iter().collect();
-    fixes.extend(make_a_log(facts, node, field, by));
+    let mut fixes = Vec::new();
+    if arrives_in_order(facts, node, field, by) {
+        fixes.extend(rekey(facts, by, node, field));
+        fixes.extend(make_a_log(facts, node, field, by));
+    }
     let title = format!(
         "Assume that {} gets its events in order",
         design.title(node)
@@ -33,6 +36,15 @@ pub(in crate::validate) fn keep_order(
         });
     }));
     fixes
+}
+
+/// Whether there is an order that `by` could keep.
+fn arrives_in_order(facts: &Facts<'_, '_>, node: NodeIx, field: &str, by: NodeIx) -> bool {
+    let key = facts.design.expr(node, field);
+    match (key, facts.input(by)) {
+        (Some(key), Some(port)) => facts.in_order(&port.order, &facts.key(key, port)),
+        _ => false,
+    }
 }
 
 /// Another kind of channel in the place of a topic or a queue.
