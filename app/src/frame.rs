@@ -54,7 +54,7 @@ impl Designer {
         let palette = Panel::left("palette")
             .frame(side)
             .default_size(start(sizes.palette, palette_usual))
-            .size_range(150.0..=360.0)
+            .size_range(120.0..=(window.x * 0.24).clamp(130.0, 360.0))
             .show_collapsible(ui, &mut open, |ui| {
                 let mut palette = std::mem::take(&mut self.palette);
                 palette.show(ui, &self.model(), focus, out);
@@ -75,7 +75,7 @@ impl Designer {
         let panel = Panel::right("side")
             .frame(side)
             .default_size(start(sizes.side, side_usual))
-            .size_range(220.0..=560.0)
+            .size_range(180.0..=(window.x * 0.36).clamp(200.0, 560.0))
             .show_collapsible(ui, &mut open, |ui| {
                 let mut panels = std::mem::take(&mut self.panels);
                 let mut tab = self.view.side;

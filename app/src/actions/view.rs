@@ -20,7 +20,11 @@ pub(super) const ACTIONS: &[Action] = &[
         title: "Zoom in",
         tooltip: "Show the flow larger",
         menu: Menu::View(0),
-        keys: &[key(NONE, Key::Plus), key(NONE, Key::Equals)],
+        keys: &[
+            key(NONE, Key::Plus),
+            key(SHIFT, Key::Plus),
+            key(NONE, Key::Equals),
+        ],
         when: always,
         perform: |designer, _| designer.canvas.zoom_by(1.25),
     },
