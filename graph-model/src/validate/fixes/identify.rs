@@ -62,11 +62,5 @@ pub(super) fn path(field: &Pointer) -> Option<String> {
     if field.is_root() || !field.tokens().iter().all(|token| plain(token)) {
         return None;
     }
-    Some(
-        field
-            .tokens()
-            .iter()
-            .map(|token| format!(".{token}"))
-            .collect(),
-    )
+    Some(format!(".{}", field.tokens().join(".")))
 }
