@@ -336,3 +336,25 @@ fn a_panel_keeps_the_size_that_it_was_given() {
     let again = harness.get_by_label("Canvas").rect().min.x;
     assert!((again - wide).abs() < 3.0, "{wide} {again}");
 }
+
+#[test]
+fn everything_in_sight_has_a_name_at_any_magnification() {
+    let mut harness = with_nodes(&["http", "filter"]);
+    let (from, to) = (
+        middle(&harness, "port http.out"),
+        middle(&harness, "port filter.in"),
+    );
+    drag(&mut harness, from, to, Modifiers::NONE);
+    for _ in 0..12 {
+        press(&mut harness, Modifiers::NONE, Key::Minus);
+        for name in [
+            "node http, http",
+            "port http.out",
+            "port filter.in",
+            "wire http.out to filter.in",
+        ] {
+            harness.get_by_label(name);
+        }
+        harness.check_accessibility();
+    }
+}

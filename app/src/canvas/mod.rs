@@ -44,6 +44,8 @@ const RIM: f32 = 5.0;
 const DROP_REACH: f32 = 14.0;
 /// Magnification at which a large flow is opened.
 const READABLE: f32 = 0.4;
+/// Nodes in sight whose ports assistive technology is told of at any magnification.
+const PORTS_SPOKEN_MAX: usize = 200;
 /// Least width and height of what takes the pointer for a port, in points of the screen.
 const PORT_TOUCH: f32 = 18.0;
 
@@ -366,9 +368,15 @@ fn speak(
         });
         attend(&response, Hit::Node(*index));
     }
-    if detail != Detail::Full {
+    if detail != Detail::Full && shown.len() > PORTS_SPOKEN_MAX {
         return focused;
     }
+    // From afar ports and wires are too small for the pointer, not for other ways.
+    let sense = if detail == Detail::Full {
+        Sense::click_and_drag()
+    } else {
+        Sense::focusable_noninteractive()
+    };
     for (index, edge) in scene.edges.iter().enumerate() {
         let curve = edge.curve();
         let middle = view.camera.to_screen(canvas, scene::sample(curve, 0.5));
@@ -377,7 +385,7 @@ fn speak(
         }
         let selected = input.selection.contains(&Item::Edge(edge.id.clone()));
         let rect = Rect::from_center_size(middle, Vec2::splat(12.0));
-        let response = ui.interact(rect, edge.widget, Sense::click_and_drag());
+        let response = ui.interact(rect, edge.widget, sense);
         response.widget_info(|| {
             let name = format!("wire {} to {}", edge.from, edge.to);
             WidgetInfo::selected(Role::ListItem, true, selected, name)
@@ -390,7 +398,7 @@ fn speak(
             let at = view.camera.to_screen(canvas, node.rect.min + shape.at);
             let side = (20.0 * view.camera.zoom).max(PORT_TOUCH);
             let rect = Rect::from_center_size(at, Vec2::splat(side));
-            let response = ui.interact(rect, shape.widget, Sense::click_and_drag());
+            let response = ui.interact(rect, shape.widget, sense);
             response.widget_info(|| {
                 let name = format!("port {}.{}", node.id, shape.name);
                 WidgetInfo::labeled(Role::Button, true, name)

@@ -28,6 +28,8 @@ const GRID_STEP_MIN: f32 = 16.0;
 const GRID_STEP: f32 = 20.0;
 /// Radius of a port in the document.
 const PORT_RADIUS: f32 = 5.0;
+/// Radius on the screen below which a port is left out.
+const PORT_LEAST: f32 = 1.3;
 /// Share of a colour that is left of what steps back.
 const FADED: f32 = 0.35;
 
@@ -348,6 +350,13 @@ impl Brush<'_> {
                 .collect();
             self.shapes
                 .extend(Shape::dashed_line(&line, stroke, 6.0, 4.0));
+        } else if self.detail() != Detail::Full {
+            // Few points are enough from afar; making them is what wires cost.
+            let steps = (points[0].distance(points[3]) / 12.0).clamp(4.0, 16.0) as u8;
+            let line = (0..=steps)
+                .map(|step| sample(points, f32::from(step) / f32::from(steps)))
+                .collect();
+            self.shapes.push(Shape::line(line, stroke));
         } else {
             self.shapes
                 .push(Shape::CubicBezier(CubicBezierShape::from_points_stroke(
@@ -679,8 +688,14 @@ impl Brush<'_> {
                 color
             }
         };
+        if radius < PORT_LEAST {
+            return;
+        }
         self.shapes
             .push(Shape::circle_filled(at, radius, step_back(fill)));
+        if self.detail() != Detail::Full && !lit {
+            return;
+        }
         let width = (1.4 * self.camera.zoom).clamp(0.8, 2.0);
         self.shapes.push(Shape::circle_stroke(
             at,
