@@ -30,7 +30,7 @@ impl Keymap {
     /// Takes the keys that mean something out of the input. `tab_adds` says whether Tab is free.
     pub(crate) fn read(&mut self, ctx: &Context, tab_adds: bool) -> Pressed {
         let typing = ctx.text_edit_focused();
-        let widget_focused = ctx.memory(|memory| memory.focused()).is_some();
+        let widget_focused = ctx.memory(egui::Memory::focused).is_some();
         let now = ctx.time();
         if self.first.is_some_and(|(_, at)| now - at > CHORD_SECONDS) {
             self.first = None;

@@ -132,9 +132,8 @@ impl Transport for FakeEngine {
                     addresses: BTreeMap::new(),
                 };
             }
-            Command::Start => self.notices.push(state(RunState::Running)),
             Command::Pause => self.notices.push(state(RunState::Paused)),
-            Command::Resume => self.notices.push(state(RunState::Running)),
+            Command::Start | Command::Resume => self.notices.push(state(RunState::Running)),
             Command::Stop => self.notices.push(state(RunState::Stopped)),
             Command::Inject {
                 target: Target::Source(_),

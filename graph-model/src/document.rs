@@ -162,7 +162,7 @@ pub struct EventType {
     pub labels: BTreeMap<Pointer, Label>,
     pub subject: Option<Pointer>,
     pub tenant: Option<Pointer>,
-    /// Fields that identify the fact, its time and its version; the CloudEvents context otherwise.
+    /// Fields that identify the fact, its time and its version; the `CloudEvents` context otherwise.
     pub id: Option<Pointer>,
     pub time: Option<Pointer>,
     pub version: Option<Pointer>,

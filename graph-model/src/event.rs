@@ -1,4 +1,4 @@
-//! Events: a CloudEvents 1.0 context and a payload.
+//! Events: a `CloudEvents` 1.0 context and a payload.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ pub struct Event {
     pub data: Value,
 }
 
-/// CloudEvents context attributes. `source` + `id` identify the event; copies keep both.
+/// `CloudEvents` context attributes. `source` + `id` identify the event; copies keep both.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EventContext {
     pub id: SmolStr,
@@ -82,7 +82,7 @@ impl Event {
         self
     }
 
-    /// The event in the CloudEvents JSON format (structured mode).
+    /// The event in the `CloudEvents` JSON format (structured mode).
     pub fn to_cloudevent(&self) -> Value {
         let mut object = self.context.to_object();
         object.insert("specversion", "1.0");
@@ -92,13 +92,13 @@ impl Event {
     }
 }
 
-/// Why a JSON value is not a CloudEvent.
+/// Why a JSON value is not a `CloudEvent`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a CloudEvent: {0}")]
 pub struct CloudEventError(String);
 
 impl Event {
-    /// Reads the CloudEvents JSON format. Attributes other than text are kept as their JSON text.
+    /// Reads the `CloudEvents` JSON format. Attributes other than text are kept as their JSON text.
     pub fn from_cloudevent(value: &Value) -> Result<Event, CloudEventError> {
         let object = value.as_object().ok_or_else(|| {
             CloudEventError(format!("expected an object, found {}", value.type_name()))

@@ -65,7 +65,7 @@ impl Id {
             .0
             .trim_end_matches(|c: char| c.is_ascii_digit())
             .trim_end_matches('_');
-        (2_u32..)
+        (2..u32::MAX)
             .map(|count| Id::new(format!("{stem}_{count}")))
             .find(|candidate| !taken(candidate))
             .expect("a document holds fewer ids than there are numbers")

@@ -46,7 +46,7 @@ pub fn layered(document: &Document, catalog: &Catalog) -> Vec<(Id, Placement)> {
     let mut top = MARGIN;
     for part in graph.parts() {
         let layers = graph.order(&part, &layer);
-        let height = graph.coordinates(&layers, top, &mut placed);
+        let height = Graph::coordinates(&layers, top, &mut placed);
         top += height + BETWEEN_PARTS;
     }
     graph
@@ -301,7 +301,7 @@ impl<'d> Graph<'d> {
     }
 
     /// Places the layers from `top` down; answers their height.
-    fn coordinates(&self, layers: &Layers, top: i64, placed: &mut [(i64, i64)]) -> i64 {
+    fn coordinates(layers: &Layers, top: i64, placed: &mut [(i64, i64)]) -> i64 {
         let middles = layers.middles();
         let upper = layers
             .rows
@@ -546,7 +546,7 @@ impl Layers {
         } else {
             DOWN
         };
-        (self.heights[upper] + self.heights[lower]) / 2 + self.gap(upper) + border
+        i64::midpoint(self.heights[upper], self.heights[lower]) + self.gap(upper) + border
     }
 
     fn gap(&self, slot: usize) -> i64 {

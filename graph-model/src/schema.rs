@@ -637,7 +637,7 @@ impl Shape {
         match value {
             Value::Str(text) => self.check_text(text)?,
             Value::Int(_) | Value::Float(_) => {
-                self.check_number(value.as_f64().unwrap_or_default())?
+                self.check_number(value.as_f64().unwrap_or_default())?;
             }
             Value::Arr(items) => self.check_items(items, path)?,
             Value::Obj(object) => self.check_object(object, path)?,

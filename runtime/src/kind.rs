@@ -143,7 +143,7 @@ impl Build<'_> {
         let entries = self.value(field).and_then(Value::as_object);
         entries
             .into_iter()
-            .flat_map(|table| table.iter())
+            .flat_map(graph_model::value::Object::iter)
             .map(|(name, value)| (name.clone(), value.to_text()))
             .collect()
     }

@@ -414,48 +414,48 @@ mod tests {
         let table: &[(&str, Expect)] = &[
             (
                 "manual.out -> map.in, map.out -> filter.in, filter.out -> view.in",
-                expect![[r#"
+                expect![[r"
                 source x1 manual map filter
-            "#]],
+            "]],
             ),
             // Both branches come from one line, so their meeting belongs to it as well.
             (
                 "manual.out -> route.in, route.a -> map1.in, route.b -> map2.in, map1.out -> merge.in, map2.out -> merge.in",
-                expect![[r#"
+                expect![[r"
                 source x1 manual route map1 map2 merge
-            "#]],
+            "]],
             ),
             (
                 "manual1.out -> merge.in, manual2.out -> merge.in, merge.out -> map.in",
-                expect![[r#"
+                expect![[r"
                 source x1 manual2
                 source x1 manual1
                 inbox x1 merge map
-            "#]],
+            "]],
             ),
             (
                 "manual.out -> log.in, log.out -> map1.in, log.out -> map2.in, map1.out -> aggregate.in",
-                expect![[r#"
+                expect![[r"
                 source x1 manual
                 log> x3 map1 aggregate
                 log> x3 map2
-            "#]],
+            "]],
             ),
             (
                 "manual.out -> map1.in, map1.out -> repartition.in, repartition.out -> map2.in",
-                expect![[r#"
+                expect![[r"
                 source x1 manual map1 repartition
                 inbox x3 map2
-            "#]],
+            "]],
             ),
             // A loop is cut where it comes back.
             (
                 "manual.out -> map1.in, map1.out -> map2.in, map2.out -> map1.in",
-                expect![[r#"
+                expect![[r"
                 source x1 manual
                 inbox x1 map1
                 inbox x1 map2
-            "#]],
+            "]],
             ),
         ];
         for (wires, shape_wanted) in table {
@@ -465,10 +465,10 @@ mod tests {
 
     #[test]
     fn everything_wrong_is_said_at_once() {
-        expect![[r#"
+        expect![[r"
             nonsense: the kind `nonsense` is not known; choose another
             the wire e1 ends at map.side, which is not there; remove the wire or connect it again
-        "#]]
+        "]]
         .assert_eq(&shape("manual.out -> nonsense.in, map.side -> view.in"));
     }
 }

@@ -38,7 +38,7 @@ pub(super) const ACTIONS: &[Action] = &[
         menu: Menu::Edit(3),
         keys: &[chord(ALT, Key::S, Key::U)],
         when: has_nodes,
-        perform: |designer, _| reach(designer, |graph, nodes| graph.upstream(nodes)),
+        perform: |designer, _| reach(designer, graph_model::graph::FlowGraph::upstream),
     },
     Action {
         id: "select.downstream",
@@ -47,7 +47,7 @@ pub(super) const ACTIONS: &[Action] = &[
         menu: Menu::Edit(3),
         keys: &[chord(ALT, Key::S, Key::D)],
         when: has_nodes,
-        perform: |designer, _| reach(designer, |graph, nodes| graph.downstream(nodes)),
+        perform: |designer, _| reach(designer, graph_model::graph::FlowGraph::downstream),
     },
     Action {
         id: "select.connected",

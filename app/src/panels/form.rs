@@ -411,10 +411,8 @@ fn table(
         let current = entry.to_text();
         let (response, text, changed) = text_field(ui, row, &current, "", jq, 1);
         response.accessible_name(format!("{title} {}: {key}", index + 1));
-        if jq {
-            if let (Ok(expr), Some(event)) = (Expr::compile(&text), around.last) {
-                try_out(ui, &expr, JqRole::Value, event);
-            }
+        if jq && let (Ok(expr), Some(event)) = (Expr::compile(&text), around.last) {
+            try_out(ui, &expr, JqRole::Value, event);
         }
         if changed {
             let mut new = table.clone();

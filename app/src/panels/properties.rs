@@ -137,21 +137,18 @@ fn node(ui: &mut Ui, model: &Model<'_>, id: &NodeId, focus: bool, out: &mut Requ
     let document = model.state.document();
     let node = &document.nodes[id];
     let kind = model.state.catalog().get(&node.kind);
-    match kind {
-        Some(kind) => {
-            heading(
-                ui,
-                document.node_title(id),
-                &format!("{} · {}", kind.title, kind.summary),
-            );
-        }
-        None => {
-            heading(ui, document.node_title(id), "");
-            error(
-                ui,
-                &format!("the kind `{}` is not known to this Weir", node.kind),
-            );
-        }
+    if let Some(kind) = kind {
+        heading(
+            ui,
+            document.node_title(id),
+            &format!("{} · {}", kind.title, kind.summary),
+        );
+    } else {
+        heading(ui, document.node_title(id), "");
+        error(
+            ui,
+            &format!("the kind `{}` is not known to this Weir", node.kind),
+        );
     }
     node_findings(ui, model, &Item::Node(id.clone()), out);
     let change = |title: &str, change: &dyn Fn(&mut Node)| {
@@ -164,7 +161,7 @@ fn node(ui: &mut Ui, model: &Model<'_>, id: &NodeId, focus: bool, out: &mut Requ
     let field = Id::unique(("node title", id));
     if let Some(title) = titled(ui, field, "Title", &node.title, 1, focus) {
         let transaction = change("Change the title", &|node| {
-            node.title = title.as_str().into()
+            node.title = title.as_str().into();
         });
         out.push(Request::Type(field, transaction));
     }
@@ -226,7 +223,7 @@ fn node(ui: &mut Ui, model: &Model<'_>, id: &NodeId, focus: bool, out: &mut Requ
     let mut on = !node.disabled;
     if ui.checkbox(&mut on, "Enabled").changed() {
         out.push(Request::Edit(change("Enable or disable", &|node| {
-            node.disabled = !on
+            node.disabled = !on;
         })));
     }
     let zone = node.zone.as_ref().map_or("none", DocId::as_str);
@@ -237,7 +234,7 @@ fn node(ui: &mut Ui, model: &Model<'_>, id: &NodeId, focus: bool, out: &mut Requ
         .show_ui(ui, |ui| {
             if ui.selectable_label(node.zone.is_none(), "none").clicked() {
                 out.push(Request::Edit(change("Change the zone", &|node| {
-                    node.zone = None
+                    node.zone = None;
                 })));
             }
             for zone in document.zones.keys() {

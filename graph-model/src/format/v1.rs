@@ -127,12 +127,12 @@ pub(super) fn write(document: &Document) -> Value {
         put_object(&mut out, "claims", &principal.claims);
         out
     });
-    put_entries(&mut top, "types", &document.types, |ty| write_type(ty));
-    put_entries(&mut top, "nodes", &document.nodes, |node| write_node(node));
+    put_entries(&mut top, "types", &document.types, write_type);
+    put_entries(&mut top, "nodes", &document.nodes, write_node);
     if !top.contains_key("nodes") {
         top.insert("nodes", Object::new());
     }
-    put_entries(&mut top, "edges", &document.edges, |edge| write_edge(edge));
+    put_entries(&mut top, "edges", &document.edges, write_edge);
     for (section, entries) in &document.sections {
         let entries: Object = entries
             .iter()
@@ -154,6 +154,10 @@ pub(super) fn write(document: &Document) -> Value {
     Value::from(top)
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "readers of sections share one shape"
+)]
 fn read_node(fields: &mut Fields) -> Option<Node> {
     Some(Node {
         kind: fields.text("kind"),
@@ -226,7 +230,7 @@ fn write_edge(edge: &Edge) -> Object {
 
 fn read_annotations(fields: &mut Fields) -> Annotations {
     Annotations {
-        audience: fields.nested("audience", |fields| read_audience(fields)),
+        audience: fields.nested("audience", read_audience),
         side_audiences: fields
             .entries("side_audiences", |fields| Some(read_audience(fields)))
             .into_iter()
@@ -306,21 +310,20 @@ fn read_audience(fields: &mut Fields) -> Audience {
             .texts("rows")
             .into_iter()
             .filter_map(|text| {
-                match text
+                if let Some((claim, Ok(field))) = text
                     .split_once('=')
                     .map(|(claim, field)| (claim.trim(), Pointer::parse(field.trim())))
                 {
-                    Some((claim, Ok(field))) => Some(RowFilter {
+                    Some(RowFilter {
                         claim: claim.into(),
                         field,
-                    }),
-                    _ => {
-                        fields.note(
-                            "rows",
-                            format!("a row filter is written `claim = /field`, found `{text}`"),
-                        );
-                        None
-                    }
+                    })
+                } else {
+                    fields.note(
+                        "rows",
+                        format!("a row filter is written `claim = /field`, found `{text}`"),
+                    );
+                    None
                 }
             })
             .collect(),
@@ -341,6 +344,10 @@ fn write_audience(audience: &Audience) -> Object {
     out
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "readers of sections share one shape"
+)]
 fn read_type(fields: &mut Fields) -> Option<EventType> {
     let mut labels = BTreeMap::new();
     for (pointer, clauses) in fields.object("labels") {

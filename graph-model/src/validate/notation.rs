@@ -351,7 +351,7 @@ mod tests {
 
     #[test]
     fn lines_become_a_document() {
-        let text = r#"
+        let text = r"
             type order(id=/id): id string, total number?, email string {role:finance | subject:/id; org}
             role patients external
             principal ana(patients): patient_id=p-1
@@ -359,7 +359,7 @@ mod tests {
             size -> out: view(keep=5) @finance,patients[patient_id = /id] ~ordered !AUTH-001
             in.failed -> dead: dead_letter
             size.dropped -> out
-        "#;
+        ";
         let document = read(text).expect("reads");
         let ends: Vec<String> = document
             .edges

@@ -162,7 +162,7 @@ fn acceptance_hides_until_its_day() {
 fn reports_read_well() {
     let document = read("in: manual -> lane: queue(visibility=soon) -> out: viewer");
     let report = check(&document);
-    expect![[r#"
+    expect![[r"
         error[STRUCT-001]: the kind `viewer` of out is not known; replace the node
           --> node out
            |
@@ -181,7 +181,7 @@ fn reports_read_well() {
            = fix: Use `30s` for Visibility timeout of lane
 
         2 errors
-    "#]].assert_eq(&render::text(&report, &document));
+    "]].assert_eq(&render::text(&report, &document));
 }
 
 #[test]

@@ -5,7 +5,6 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use graph_model::event::Event;
-use rustc_hash::FxHashMap;
 use smol_str::SmolStr;
 
 use super::{Delivered, GivenUp, Terms, Ticket, partition_of};
@@ -25,7 +24,7 @@ pub(super) struct Lane {
     /// expire in the order in which they went out.
     expiring: VecDeque<(u64, u64, u32)>,
     /// Groups of which an event is ready, delayed or in flight, and the events behind it.
-    groups: FxHashMap<SmolStr, VecDeque<Entry>>,
+    groups: BTreeMap<SmolStr, VecDeque<Entry>>,
     behind: usize,
     next_seq: u64,
 }

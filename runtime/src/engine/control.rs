@@ -242,7 +242,7 @@ impl Control {
     }
 
     async fn start(&mut self) -> Result<Answer, Problem> {
-        match self.state.borrow().clone() {
+        match *self.state.borrow() {
             RunState::Stopped => {}
             RunState::Draining => {
                 return Err(Problem::new(
@@ -336,7 +336,7 @@ impl Control {
 
     fn set_gate(&mut self, from: RunState, mode: Mode, to: RunState) -> Result<Answer, Problem> {
         let run = self.active()?;
-        let state = self.state.borrow().clone();
+        let state = *self.state.borrow();
         if state != from {
             return Err(Problem::new(
                 format!("the flow is {state:?} and not {from:?}").to_lowercase(),

@@ -1,3 +1,5 @@
+//! The engine with real kinds, steered as a client steers it.
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

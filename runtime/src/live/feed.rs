@@ -162,7 +162,7 @@ impl FeedLine for SourceFeed {
             self.hand_in(&mut |state, _| {
                 if let Some(event) = event.take() {
                     self.meter.failed.fetch_add(1, Ordering::Relaxed);
-                    state.fail(0, event, &failure, 1, Share::none(), &self.env);
+                    state.fail(0, &event, &failure, 1, Share::none(), &self.env);
                 }
             })
             .await

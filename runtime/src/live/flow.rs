@@ -767,7 +767,7 @@ impl Flow {
             }
             (Role::Source, _) => {
                 if let Some(source) = self.sources.get(&held.id) {
-                    source.feed.replies.answer(item.event);
+                    source.feed.replies.answer(&item.event);
                 }
             }
             (Role::Operator | Role::Repartition, None) => {}

@@ -204,7 +204,7 @@ impl LineState {
     pub(crate) fn fail(
         &mut self,
         op: usize,
-        event: Event,
+        event: &Event,
         failure: &Failure,
         tries: u32,
         share: Share,
@@ -214,11 +214,11 @@ impl LineState {
         match held.failed.filter(|port| !held.outs[*port].is_empty()) {
             Some(port) => {
                 held.meter.dead.fetch_add(1, Relaxed);
-                let dead = with_cause(&event, held.id.as_str(), &failure.message, tries);
+                let dead = with_cause(event, held.id.as_str(), &failure.message, tries);
                 let slot = self.instance;
                 self.emit(op, port, dead, share, slot, env);
             }
-            None => env.give_up(&held.id, &held.meter, &event, tries, failure, &share),
+            None => env.give_up(&held.id, &held.meter, event, tries, failure, &share),
         }
     }
 
@@ -244,7 +244,7 @@ impl LineState {
             }
             add(&self.ops[op].meter.sent, sent);
             for (event, failure) in out.failed.drain(..) {
-                self.fail(op, event, &failure, 1, Share::none(), env);
+                self.fail(op, &event, &failure, 1, Share::none(), env);
             }
             self.out = out;
         }
@@ -363,7 +363,7 @@ impl LineState {
                         });
                         received -= 1; // it is counted when it is handled
                     } else {
-                        self.fail(op, event, &failure, tries, share, env);
+                        self.fail(op, &event, &failure, tries, share, env);
                     }
                 }
                 if pause.is_some() {
@@ -411,7 +411,7 @@ fn partition(key: &Expr, partitions: u32, event: &Event, now_ms: i64) -> Result<
         .map_err(|error| Failure::invalid(format!("the key `{}`: {error}", key.code())))
 }
 
-/// Spreads a counted number over all 64 bits (the finaliser of SplitMix64).
+/// Spreads a counted number over all 64 bits (the finaliser of `SplitMix64`).
 fn mixed(mut bits: u64) -> u64 {
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -51,7 +51,7 @@ impl Replies {
     }
 
     /// Hands an event to the request from which it follows; one that follows from none is dropped.
-    pub(crate) fn answer(&self, event: Event) {
+    pub(crate) fn answer(&self, event: &Event) {
         let context = &event.context;
         let id = context
             .extensions

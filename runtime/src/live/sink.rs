@@ -170,23 +170,20 @@ impl SinkSlot {
     }
 
     fn fail(&self, state: &mut SinkState, item: &Item, failure: &Failure, tries: u32) {
-        match state.failed.filter(|port| !state.outs[*port].is_empty()) {
-            Some(port) => {
-                self.meter.dead.fetch_add(1, Relaxed);
-                let dead = with_cause(&item.event, self.id.as_str(), &failure.message, tries);
-                self.emit(state, port, &dead, &item.share);
-            }
-            None => {
-                let env = &self.env;
-                env.give_up(
-                    &self.id,
-                    &self.meter,
-                    &item.event,
-                    tries,
-                    failure,
-                    &item.share,
-                );
-            }
+        if let Some(port) = state.failed.filter(|port| !state.outs[*port].is_empty()) {
+            self.meter.dead.fetch_add(1, Relaxed);
+            let dead = with_cause(&item.event, self.id.as_str(), &failure.message, tries);
+            self.emit(state, port, &dead, &item.share);
+        } else {
+            let env = &self.env;
+            env.give_up(
+                &self.id,
+                &self.meter,
+                &item.event,
+                tries,
+                failure,
+                &item.share,
+            );
         }
     }
 

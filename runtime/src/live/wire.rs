@@ -169,7 +169,7 @@ impl Wire {
                 Offer::Full(item) => Err((item, Arc::clone(&channel.room))),
             },
             Target::Reply(replies) => {
-                replies.answer(item.event);
+                replies.answer(&item.event);
                 Ok(())
             }
         }

@@ -503,6 +503,10 @@ mod tests {
         found.join("\n")
     }
 
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "an expectation is written in place"
+    )]
     fn check(format: Format, input: impl AsRef<[u8]>, expected: Expect) {
         expected.assert_eq(&cut(format, input.as_ref(), 0));
     }

@@ -84,9 +84,8 @@ impl Labels {
                         let below = tail(copy, field).unwrap_or_default();
                         put(row.pointer.join(&below), tags);
                     }
-                    Some(_) => {}
                     None if row.deps.touched_by(field, false) => put(row.pointer.clone(), tags),
-                    None => {}
+                    _ => {}
                 }
             }
             if let Some(rest) = &analysis.rest {

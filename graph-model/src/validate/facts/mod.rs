@@ -146,7 +146,9 @@ impl<'f, 'd> Facts<'f, 'd> {
         let payloads: Vec<&Payload> = sides.iter().map(|side| &*side.payload).collect();
         let payload = Payload::meet(node, &payloads, origins);
         let mut labels = Labels::default();
-        sides.iter().for_each(|side| labels.join(&side.labels));
+        for side in &sides {
+            labels.join(&side.labels);
+        }
         let mut guards = (*first.guards).clone();
         guards.retain(|guard| others.iter().all(|side| side.guards.contains(guard)));
         let mut present = (*first.present).clone();

@@ -232,7 +232,7 @@ impl Payload {
         }
         parts.sort_unstable();
         parts.dedup();
-        if !injective && !(parts.is_empty() && analysis.variables.is_empty()) {
+        if !(injective || parts.is_empty() && analysis.variables.is_empty()) {
             let varies = expr.variables().contains(&Variable::Now);
             let computed = origins.id(Origin::Computed(expr.code().into(), parts));
             if varies {

@@ -51,7 +51,7 @@ pub(in crate::validate) fn bring_together(
                     Placed { node, edges },
                     &"together".into(),
                     new,
-                )
+                );
             },
         ));
     }

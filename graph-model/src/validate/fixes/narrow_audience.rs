@@ -47,13 +47,11 @@ pub(in crate::validate) fn narrow_audience(
     let title = format!("Let only {readers} look at {place}");
     let caution = "whoever else looks there now must lose that right outside Weir too";
     Some(fix(design, title, caution, |build| {
-        build.change_node(view.id, |node| {
-            match copy {
-                Some(copy) => {
-                    node.notes.side_audiences.insert(copy.clone(), audience);
-                }
-                None => node.notes.audience = Some(audience),
-            };
+        build.change_node(view.id, |node| match copy {
+            Some(copy) => {
+                node.notes.side_audiences.insert(copy.clone(), audience);
+            }
+            None => node.notes.audience = Some(audience),
         });
     }))
 }

@@ -36,10 +36,9 @@ pub(in crate::validate) fn redact_fields(
         .filter(|edge| {
             let port = facts.edge(*edge);
             port.is_some_and(|port| {
-                let leaks = leaks
-                    .iter()
-                    .any(|leak| port.labels.0.values().any(|tags| tags.contains(&leak.tag)));
                 leaks
+                    .iter()
+                    .any(|leak| port.labels.0.values().any(|tags| tags.contains(&leak.tag)))
             })
         })
         .collect();

@@ -49,7 +49,7 @@ pub(in crate::validate) fn shown(facts: &Facts<'_, '_>, node: NodeIx, port: &Por
             let table = design
                 .value(node, &field.name)
                 .and_then(|value| value.as_object());
-            for code in table.into_iter().flat_map(|table| table.values()) {
+            for code in table.into_iter().flat_map(crate::value::Object::values) {
                 columns += 1;
                 if let Some(expr) = code.as_str().and_then(|code| design.compiled(code)) {
                     read.extend(&expr.analysis().reads);

@@ -364,8 +364,8 @@ impl Ring<'_, '_> {
                     way.reverse();
                     return Some(way);
                 }
-                if !came.contains_key(&to) {
-                    came.insert(to, *edge);
+                if let std::collections::hash_map::Entry::Vacant(e) = came.entry(to) {
+                    e.insert(*edge);
                     next.push_back(to);
                 }
             }

@@ -162,16 +162,15 @@ fn copied_into(facts: &Facts<'_, '_>, analysis: &Analysis, target: &str) -> Vec<
                 .outputs
                 .iter()
                 .find(|row| row.pointer == need.pointer);
-            let field = match row {
-                Some(row) => row.copy.clone()?,
-                None => {
-                    let rest = analysis.rest.as_ref()?;
-                    let changed = rest
-                        .except
-                        .iter()
-                        .any(|except| related(except, &need.pointer));
-                    (!changed).then(|| need.pointer.clone())?
-                }
+            let field = if let Some(row) = row {
+                row.copy.clone()?
+            } else {
+                let rest = analysis.rest.as_ref()?;
+                let changed = rest
+                    .except
+                    .iter()
+                    .any(|except| related(except, &need.pointer));
+                (!changed).then(|| need.pointer.clone())?
             };
             Some(Need {
                 field,
