@@ -35,6 +35,12 @@ pub trait Sink: Send {
         events: &'a [Event],
     ) -> Work<'a, Vec<Result<Option<Event>, Failure>>>;
 
+    /// How many events one try takes at most. An event that is tried again goes behind the others of
+    /// its batch, so 1 keeps the order; edits of the flow wait for a try to end.
+    fn batch_max(&self) -> usize {
+        usize::MAX
+    }
+
     /// The run ends: flushes and closes.
     fn close(&mut self) -> Work<'_, Result<(), Failure>> {
         Box::pin(async { Ok(()) })

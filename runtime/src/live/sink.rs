@@ -20,7 +20,7 @@ use crate::delivery::Share;
 use crate::operator::{Failure, FailureClass};
 use crate::rim::Sink;
 
-/// Events that a sink is given at once, at most.
+/// Events that any sink is given at once, at most.
 const BATCH: usize = 256;
 /// Longest pause between two tries.
 const PAUSE_MS_MAX: u64 = 30_000;
@@ -46,6 +46,13 @@ pub(crate) struct SinkState {
     pub failed: Option<usize>,
     pub attempts_max: u32,
     pub retry_pause_ms: u64,
+}
+
+impl SinkState {
+    fn batch_max(&self) -> usize {
+        let wanted = self.sink.as_ref().map_or(BATCH, |sink| sink.batch_max());
+        wanted.clamp(1, BATCH)
+    }
 }
 
 impl SinkSlot {
@@ -84,7 +91,7 @@ impl SinkSlot {
                 continue;
             }
             let max = match gate.mode() {
-                Mode::Open => BATCH,
+                Mode::Open => state.batch_max(),
                 Mode::Held => 0,
                 Mode::Paused if self.inbox.is_empty() || !state.hand.is_empty() => 0,
                 Mode::Paused => usize::from(gate.take_step(&self.id)),
@@ -112,11 +119,14 @@ impl SinkSlot {
         }
     }
 
-    /// Tries once to write what is in hand. Answers the pause before the next try of what is left.
+    /// Tries once to write a batch of what is in hand. Answers the pause before the next try of what
+    /// could not be written.
     async fn write(&self, state: &mut SinkState) -> Option<Duration> {
+        let batch_max = state.batch_max();
         let events: Vec<Event> = state
             .hand
             .iter()
+            .take(batch_max)
             .map(|(item, _)| item.event.clone())
             .collect();
         let began_us = self.env.world.elapsed_us();
@@ -135,8 +145,10 @@ impl SinkSlot {
         );
 
         let mut most_tries = 0;
-        let hand = std::mem::take(&mut state.hand);
-        for ((item, tries), outcome) in hand.into_iter().zip(outcomes) {
+        // What was put in hand beyond the batch, by an edit of the flow, has its turn later.
+        let later = state.hand.split_off(events.len());
+        let batch = std::mem::take(&mut state.hand);
+        for ((item, tries), outcome) in batch.into_iter().zip(outcomes) {
             let tries = tries + 1;
             match outcome {
                 Ok(sent) => {
@@ -158,7 +170,9 @@ impl SinkSlot {
             }
         }
         let doubled = state.retry_pause_ms << most_tries.saturating_sub(1).min(16);
-        (!state.hand.is_empty()).then(|| Duration::from_millis(doubled.min(PAUSE_MS_MAX)))
+        let again = !state.hand.is_empty();
+        state.hand.extend(later);
+        again.then(|| Duration::from_millis(doubled.min(PAUSE_MS_MAX)))
     }
 
     /// Flushes and closes the sink at the end of a run, or when an edit removes it.
