@@ -1,6 +1,6 @@
 //! What the nodes of one engine share: open files, listeners, what views show, where consoles print.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -27,12 +27,29 @@ pub struct Shared {
     /// By node, format and folder.
     pub(crate) files_read: OpenOnce<FilesRead>,
     rows: Mutex<BTreeMap<NodeId, Arc<Rows>>>,
+    /// Files of lines that this run has opened; one for each that somebody named.
+    begun: Mutex<BTreeSet<PathBuf>>,
 }
 
 impl Shared {
     /// Console nodes print to `out` from now on, as well as into their own rows.
     pub fn print_to(&self, out: impl Write + Send + 'static) {
         self.printer.print_to(out);
+    }
+
+    /// A run begins: files that start empty do so again.
+    pub(crate) fn begin_run(&self) {
+        lock(&self.begun).clear();
+    }
+
+    /// Whether the file holds lines of this run, so that nobody may empty it.
+    pub(crate) fn has_begun(&self, path: &Path) -> bool {
+        lock(&self.begun).contains(path)
+    }
+
+    /// From now on the file holds lines of this run.
+    pub(crate) fn begin(&self, path: PathBuf) {
+        lock(&self.begun).insert(path);
     }
 
     /// What a view or a console shows; nothing when there is no such node or it has never run.

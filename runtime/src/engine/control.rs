@@ -260,6 +260,7 @@ impl Control {
             .maker
             .plan(document)
             .map_err(|problems| one(&problems))?;
+        self.maker.shared.begin_run();
         let fresh = self
             .maker
             .make(&plan, None)

@@ -324,6 +324,133 @@ fn an_edit_in_mid_run_loses_and_doubles_nothing() {
 }
 
 #[test]
+fn edits_empty_no_file_and_no_view_that_the_run_has_filled() {
+    let with = |expr: &str, export: &str| {
+        flow(&format!(
+            "in: manual
+             same: map {{\"expr\": \"{expr}\"}}
+             wall: view
+             in.out -> same.in
+             same.out -> wall.in
+             {export}"
+        ))
+    };
+    let to = |config: &str| format!("out: export {{{config}}}\nsame.out -> out.in");
+    let plain = to(r#""file": "out.jsonl", "truncate": true"#);
+    let edits = [
+        ("the first", with(".", &plain)),
+        ("another node", with("(.)", &plain)),
+        (
+            "the export",
+            with(
+                ".",
+                &to(r#""file": "out.jsonl", "truncate": true, "attempts": 5"#),
+            ),
+        ),
+        (
+            "to another file",
+            with(".", &to(r#""file": "other.jsonl", "truncate": true"#)),
+        ),
+        ("and back", with(".", &plain)),
+        ("without export", with(".", "")),
+        ("undone", with(".", &plain)),
+        ("truncate off", with(".", &to(r#""file": "out.jsonl""#))),
+        ("truncate on", with(".", &plain)),
+    ];
+    let bench = Bench::new();
+    let out = bench.project.path().join("out.jsonl");
+    let written = || {
+        let text = std::fs::read_to_string(&out).expect("is there");
+        text.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    std::fs::write(&out, "of an older run\n").expect("writes");
+    let mut wanted = Vec::new();
+    for (number, (edit, flow)) in edits.into_iter().enumerate() {
+        bench.call(Command::Deploy { flow }).expect(edit);
+        if number == 0 {
+            bench.call(Command::Start).expect("starts");
+        }
+        bench.inject("in", value!((edit)));
+        bench.idle();
+        if edit != "to another file" && edit != "without export" {
+            wanted.push(format!("\"{edit}\""));
+        }
+        assert_eq!(written(), wanted, "{edit}");
+        assert_eq!(bench.rows("wall", number + 1).len(), number + 1, "{edit}");
+    }
+    bench.call(Command::Stop).expect("stops");
+    bench.call(Command::Start).expect("starts again");
+    assert_eq!(written(), [""; 0], "a new run starts empty");
+}
+
+#[test]
+fn a_table_recovers_when_another_program_held_its_file() {
+    let bench = Bench::start(
+        r#"make: generator {"count": 300, "rate": 1000, "fields": [{"name": "n", "makes": "counter"}]}
+           out: table {"table": "t", "columns": {"n": ".n"}}
+           make.out -> out.in"#,
+    );
+    let file = bench.project.path().join("data.sqlite");
+    let other = rusqlite::Connection::open(file).expect("opens");
+    other
+        .busy_timeout(Duration::from_secs(5))
+        .expect("can wait");
+    other.execute_batch("BEGIN IMMEDIATE").expect("locks");
+    std::thread::sleep(Duration::from_millis(300));
+    other.execute_batch("COMMIT").expect("lets go");
+    bench.idle();
+    let rows = other.query_row("SELECT count(DISTINCT n) FROM t", [], |row| {
+        row.get::<_, i64>(0)
+    });
+    assert_eq!(
+        (rows, bench.dead_letters().len()),
+        (Ok(300), 0),
+        "{:?}",
+        bench.dead_letters().first()
+    );
+}
+
+#[test]
+fn requests_keep_their_order_when_one_is_tried_again() {
+    let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let bench = Bench::new();
+    let heard = Arc::clone(&seen);
+    let service = axum::Router::new().fallback(async move |body: String| {
+        let mut heard = heard.lock().expect("no panic");
+        heard.push(body);
+        match heard.len() {
+            2 | 3 => axum::http::StatusCode::SERVICE_UNAVAILABLE,
+            _ => axum::http::StatusCode::OK,
+        }
+    });
+    let address = bench.engine.block_on(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+        let listener = listener.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        tokio::spawn(axum::serve(listener, service).into_future());
+        address
+    });
+    let flow = flow(&format!(
+        r#"in: manual
+           send: http_out {{"url": "http://{address}", "retry_pause": "1ms"}}
+           in.out -> send.in"#
+    ));
+    bench.call(Command::Deploy { flow }).expect("deploys");
+    bench.call(Command::Start).expect("starts");
+    bench.call(Command::Pause).expect("pauses");
+    for n in 1..=3 {
+        bench.inject("in", value!(n));
+    }
+    bench.call(Command::Resume).expect("resumes");
+    bench.idle();
+    let mut seen = seen.lock().expect("no panic").clone();
+    assert_eq!(seen.len(), 5, "{seen:?}");
+    seen.dedup();
+    assert_eq!(seen.len(), 3, "none goes past one that is tried again");
+    assert!(bench.dead_letters().is_empty());
+}
+
+#[test]
 fn a_client_sees_states_counters_and_tapped_events() {
     let bench = Bench::start("in: manual\nout: view\nin.out -> out.in");
     let mut client = bench.engine.connect();

@@ -31,17 +31,20 @@ struct Open {
 }
 
 /// The file that `field` names; all nodes that write it in the same way share it. It is emptied
-/// first when `empty` says so and nobody else has it open.
+/// first when `empty` says so and this run opens it for the first time: edits empty nothing.
 pub(super) fn open(build: &Build, field: &str, empty: bool) -> Result<Arc<LineFile>, Problem> {
     let path = build.path(field)?;
     let shown = build.text(field)?;
     refuse_clash(build, &path)?;
-    build.shared.line_files.get(&path, || {
+    let empty = empty && !build.shared.has_begun(&path);
+    let file = build.shared.line_files.get(&path, || {
         LineFile::open(&path, &shown, empty).map_err(|error| {
             let advice = advice(&error);
             build.problem(format!("`{shown}` cannot be opened ({error}); {advice}"))
         })
-    })
+    })?;
+    build.shared.begin(path);
+    Ok(file)
 }
 
 /// Appends one compact JSON line.
