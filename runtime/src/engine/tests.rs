@@ -370,7 +370,7 @@ fn edits_empty_no_file_and_no_view_that_the_run_has_filled() {
         if number == 0 {
             bench.call(Command::Start).expect("starts");
         }
-        bench.inject("in", value!((edit)));
+        bench.inject("in", value!(edit));
         bench.idle();
         if edit != "to another file" && edit != "without export" {
             wanted.push(format!("\"{edit}\""));
