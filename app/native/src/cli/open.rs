@@ -22,13 +22,24 @@ impl Open {
             None => copy_of(samples::first())?,
             Some(place) => find(&place)?,
         };
+        if !has_display() {
+            return Err(Stop::because(
+                "there is no display here; set DISPLAY or WAYLAND_DISPLAY, or use `weir run` and `weir check`",
+            ));
+        }
         window::open(file).map_err(|error| {
             Stop::because(format!(
-                "the window could not be opened: {error}; without a display use `weir run` and `weir check`"
+                "the window could not be opened: {error}; see that the display is there"
             ))
         })?;
         Ok(Verdict::Well)
     }
+}
+
+/// Elsewhere than on these systems there always is one.
+fn has_display() -> bool {
+    let named = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    cfg!(any(windows, target_os = "macos")) || named("DISPLAY") || named("WAYLAND_DISPLAY")
 }
 
 fn find(place: &Path) -> Result<PathBuf, Stop> {

@@ -1,6 +1,7 @@
 //! The only place of the program that prints: answers go to standard output, everything else to
 //! standard error.
 
+use std::cell::Cell;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Stderr, Stdout, Write};
 
@@ -8,11 +9,16 @@ use serde::Serialize;
 
 use super::Stop;
 
+/// Empties the line that the terminal's cursor is in.
+const CLEAR: &str = "\r\x1b[K";
+
 /// Where a command says what it has to say.
 pub(crate) struct Out {
     answers: Stdout,
     rest: Stderr,
     watched: bool,
+    /// A line of progress stands on the terminal.
+    in_progress: Cell<bool>,
 }
 
 impl Out {
@@ -22,6 +28,7 @@ impl Out {
             answers: io::stdout(),
             watched: rest.is_terminal(),
             rest,
+            in_progress: Cell::new(false),
         }
     }
 
@@ -37,6 +44,7 @@ impl Out {
 
     /// A part of the answer, as it is.
     pub(crate) fn text(&self, text: impl Display) -> Result<(), Stop> {
+        self.end_progress();
         let mut out = self.answers.lock();
         write!(out, "{text}").and_then(|()| out.flush())?;
         Ok(())
@@ -61,13 +69,20 @@ impl Out {
     /// A line that the next one replaces; shown only when somebody looks on.
     pub(crate) fn progress(&self, line: impl Display) {
         if self.watched {
-            self.write(format_args!("\r\x1b[K{line}"));
+            self.write(format_args!("{CLEAR}{line}"));
+            self.in_progress.set(true);
         }
     }
 
     fn say(&self, text: impl Display) {
-        let clear = if self.watched { "\r\x1b[K" } else { "" };
-        self.write(format_args!("{clear}{text}"));
+        self.end_progress();
+        self.write(text);
+    }
+
+    fn end_progress(&self) {
+        if self.in_progress.take() {
+            self.write(CLEAR);
+        }
     }
 
     fn write(&self, text: impl Display) {

@@ -10,6 +10,7 @@ use runtime_protocol::{Notice, Observed};
 use super::out::Out;
 use super::{Stop, Verdict};
 use crate::control::{Line, NoLine};
+use crate::flow_file;
 
 /// Watch the events of a flow that runs
 ///
@@ -34,6 +35,16 @@ impl Tail {
     pub(super) fn run(self, out: &Out) -> Result<Verdict, Stop> {
         let project = super::project_of(&self.project)?;
         let mut line = Line::open(&project)?;
+        if let Ok(flow) = flow_file::read(&self.project) {
+            // The running flow may have moved on from its file.
+            let known = |edge: &&String| flow.document.edges.contains_key(edge.as_str());
+            for unknown in self.edges.iter().filter(|edge| !known(edge)) {
+                out.note(format_args!(
+                    "no wire is called `{unknown}` in {}; waiting for one",
+                    flow.path.display()
+                ));
+            }
+        }
         let edges: Vec<EdgeId> = self.edges.iter().map(|edge| edge.as_str().into()).collect();
         let mut left = self.count.unwrap_or(u64::MAX);
         let stopped = line.observe(&edges, |notice| {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::TcpListener;
 
-use crate::harness::{Project, done};
+use crate::harness::{Project, done, weir};
 
 #[test]
 fn documents_that_cannot_be_used_are_named() {
@@ -72,6 +72,23 @@ fn arguments_that_make_no_sense_are_explained() {
         assert_eq!(refused.code, 2, "{arguments:?}: {refused:?}");
         assert!(refused.rest.contains(wanted), "{arguments:?}: {refused:?}");
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn without_a_display_the_other_commands_are_named() {
+    let home = tempfile::tempdir().expect("a folder");
+    let output = weir(home.path())
+        .env_remove("DISPLAY")
+        .env_remove("WAYLAND_DISPLAY")
+        .output()
+        .expect("the program starts");
+    let said = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        said.contains("there is no display here") && said.contains("weir run"),
+        "{said}"
+    );
 }
 
 #[test]
