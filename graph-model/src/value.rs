@@ -29,7 +29,7 @@ pub enum Value {
 ///
 /// Sorted entries make every rendering canonical, and lookups in the small objects that events are
 /// made of need no hashing.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Default, PartialEq, Eq, Hash)]
 pub struct Object {
     entries: Vec<(SmolStr, Value)>,
 }
@@ -274,6 +274,17 @@ impl Object {
             entries.dedup_by(|later, earlier| later.0 == earlier.0);
             entries.reverse();
         }
+        Object { entries }
+    }
+}
+
+/// Room for the fields that are added to a copy, which is what copies are mostly made for.
+const SPARE_FIELDS: usize = 4;
+
+impl Clone for Object {
+    fn clone(&self) -> Object {
+        let mut entries = Vec::with_capacity(self.entries.len() + SPARE_FIELDS);
+        entries.extend_from_slice(&self.entries);
         Object { entries }
     }
 }
