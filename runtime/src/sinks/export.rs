@@ -50,11 +50,26 @@ fn make(build: &Build) -> Result<Box<dyn Sink>, Problem> {
 
 impl Sink for Export {
     fn write<'a>(&'a mut self, events: &'a [Event]) -> Work<'a, Outcomes> {
-        let (file, content, events) = (Arc::clone(&self.file), self.content, events.to_vec());
-        Box::pin(blocking(events.len(), move || match content {
-            Content::Payload => file.append_each(events.iter().map(|event| &event.data)),
-            Content::Event => file.append_each(&events),
+        let (file, content) = (Arc::clone(&self.file), self.content);
+        if events.len() <= AT_ONCE {
+            let outcomes = append(&file, content, events);
+            return Box::pin(std::future::ready(outcomes));
+        }
+        let events = events.to_vec();
+        Box::pin(blocking(events.len(), move || {
+            append(&file, content, &events)
         }))
+    }
+}
+
+/// Batches up to here are appended in place: handing a few lines to the operating system takes less
+/// time than handing them to another thread.
+const AT_ONCE: usize = 32;
+
+fn append(file: &LineFile, content: Content, events: &[Event]) -> Outcomes {
+    match content {
+        Content::Payload => file.append_each(events.iter().map(|event| &event.data)),
+        Content::Event => file.append_each(events),
     }
 }
 

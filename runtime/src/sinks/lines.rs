@@ -109,20 +109,38 @@ impl LineFile {
         if !self.path.exists() {
             *open = Open::new(&self.path)?;
         }
-        let before = open.file.metadata()?.len();
-        let written = (if open.torn {
-            open.file.write_all(b"\n")
-        } else {
-            Ok(())
-        })
-        .and_then(|()| open.file.write_all(lines));
-        match &written {
+        let mut written = 0;
+        let torn = if open.torn { &b"\n"[..] } else { &[] };
+        let outcome = [torn, lines]
+            .into_iter()
+            .try_for_each(|bytes| write_counted(&mut open.file, bytes, &mut written));
+        match &outcome {
             Ok(()) => open.torn = false,
             // What was written in part goes, so that a later attempt does not repeat it.
-            Err(_) => open.torn |= open.file.set_len(before).is_err(),
+            Err(_) if written > 0 => {
+                let cut = |file: &File| file.set_len(file.metadata()?.len() - written);
+                open.torn |= cut(&open.file).is_err();
+            }
+            Err(_) => {}
         }
-        written
+        outcome
     }
+}
+
+/// Writes everything, and counts what was written also when it fails.
+fn write_counted(file: &mut File, mut bytes: &[u8], written: &mut u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match file.write(bytes) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(count) => {
+                *written += count as u64;
+                bytes = &bytes[count..];
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 impl Open {
