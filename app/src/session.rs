@@ -465,12 +465,18 @@ impl Session {
                 if smoothed < 0.05 { 0.0 } else { smoothed }
             };
             let old = &self.counters;
+            // What comes back into a running flow, as by undo, brings its counts along.
+            let running = !old.nodes.is_empty();
+            let unseen = |count: u64| if running { count } else { 0 };
             let rates = Rates {
                 edges: new
                     .edges
                     .iter()
                     .map(|(id, count)| {
-                        let before = old.edges.get(id).map_or(0, |count| count.passed);
+                        let before = old
+                            .edges
+                            .get(id)
+                            .map_or(unseen(count.passed), |old| old.passed);
                         let rate = smooth(self.rates.edges.get(id), before, count.passed);
                         (id.clone(), rate)
                     })
@@ -480,7 +486,7 @@ impl Session {
                     .iter()
                     .map(|(id, count)| {
                         let handled = |count: &NodeCount| count.received.max(count.sent);
-                        let before = old.nodes.get(id).map_or(0, handled);
+                        let before = old.nodes.get(id).map_or(unseen(handled(count)), handled);
                         let rate = smooth(self.rates.nodes.get(id), before, handled(count));
                         (id.clone(), rate)
                     })

@@ -46,8 +46,7 @@ pub(crate) fn show(
                 .document()
                 .edges
                 .keys()
-                .map(|edge| model.session.edge_rate(edge))
-                .sum();
+                .fold(0.0, |sum, edge| sum + model.session.edge_rate(edge));
             ui.label(RichText::new(format!("{rate:.1} events/s")).small().weak());
             for (node, address) in model.session.addresses().iter().take(3) {
                 let text = RichText::new(format!("{node} on {address}")).small();

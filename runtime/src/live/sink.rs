@@ -154,7 +154,9 @@ impl SinkSlot {
             let tries = tries + 1;
             match outcome {
                 Ok(sent) => {
-                    if let Some(event) = sent {
+                    if let Some(event) = sent
+                        && state.outs.first().is_some_and(|wires| !wires.is_empty())
+                    {
                         self.meter.sent.fetch_add(1, Relaxed);
                         self.emit(state, 0, &event, &item.share);
                     }
