@@ -44,7 +44,8 @@ const RIM: f32 = 5.0;
 const DROP_REACH: f32 = 14.0;
 /// Magnification at which a large flow is opened.
 const READABLE: f32 = 0.4;
-/// Nodes in sight whose ports assistive technology is told of at any magnification.
+/// Nodes in sight that are drawn finely, and whose ports assistive technology is told of, at any
+/// magnification.
 const PORTS_SPOKEN_MAX: usize = 200;
 /// Least width and height of what takes the pointer for a port, in points of the screen.
 const PORT_TOUCH: f32 = 18.0;
@@ -277,6 +278,7 @@ pub fn show(ui: &mut Ui, input: &CanvasInput<'_>, view: &mut CanvasView) -> Vec<
         tokens: input.tokens,
         camera: view.camera,
         canvas,
+        crowded: shown.len() > PORTS_SPOKEN_MAX,
         texts: &mut texts,
         shapes: Vec::new(),
     };
@@ -443,6 +445,7 @@ fn run_marks(
         tokens: input.tokens,
         camera: view.camera,
         canvas,
+        crowded: shown.len() > PORTS_SPOKEN_MAX,
         texts: &mut view.texts,
         shapes: Vec::new(),
     };

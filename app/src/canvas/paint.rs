@@ -48,6 +48,8 @@ pub(super) struct Brush<'a> {
     pub(super) camera: Camera,
     /// The canvas on the screen.
     pub(super) canvas: Rect,
+    /// So much is in sight that each thing has to be drawn with less.
+    pub(super) crowded: bool,
     pub(super) texts: &'a mut Texts,
     pub(super) shapes: Vec<Shape>,
 }
@@ -351,8 +353,13 @@ impl Brush<'_> {
             self.shapes
                 .extend(Shape::dashed_line(&line, stroke, 6.0, 4.0));
         } else if self.detail() != Detail::Full {
-            // Few points are enough from afar; making them is what wires cost.
-            let steps = (points[0].distance(points[3]) / 12.0).clamp(4.0, 16.0) as u8;
+            // Fewer points are enough from afar; making them is what wires cost.
+            let (apart, least, most) = if self.crowded {
+                (12.0, 4.0, 16.0)
+            } else {
+                (6.0, 16.0, 48.0)
+            };
+            let steps = (points[0].distance(points[3]) / apart).clamp(least, most) as u8;
             let line = (0..=steps)
                 .map(|step| sample(points, f32::from(step) / f32::from(steps)))
                 .collect();
