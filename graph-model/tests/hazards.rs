@@ -88,6 +88,7 @@ fn page(rule: &Rule) -> String {
     let flow = |title: &str| format!("```text\n{}\n```", section(title));
     add("Why is this bad", &section("Why is this bad"));
     add("When is this fine", &section("When is this fine"));
+    add("What shows it in a run", &section("Perturbation"));
     let (said, fixes) = found_in_example(rule, &section("Example"));
     add("Example", &format!("{}\n\n{said}", flow("Example")));
     add("Use instead", &flow("Use instead"));

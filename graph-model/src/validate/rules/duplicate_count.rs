@@ -17,6 +17,8 @@ declare_rule! {
     /// a crash or a lost answer, and the count goes up once more. The error never goes away again.
     /// ## When is this fine
     /// When the number is only a trend: then accept the hazard.
+    /// ## Perturbation
+    /// Duplication: one event delivered twice is counted twice.
     /// ## Example
     /// hook: http(path=/hook) -> count: aggregate(group=.repository, aggregates=[{"name": "pushes", "function": "count"}]) -> out: view
     /// ## Use instead

@@ -15,6 +15,8 @@ declare_rule! {
     /// ## When is this fine
     /// When doing it twice is the same as doing it once: then assume `idempotent`, and every run
     /// tests that.
+    /// ## Perturbation
+    /// Duplication: one event delivered twice makes the effect happen twice.
     /// ## Example
     /// in: manual -> lane: queue -> charge: effect(action=charge card)
     /// ## Use instead

@@ -22,6 +22,8 @@ declare_rule! {
     /// the design shows it before.
     /// ## When is this fine
     /// When something outside the design ends it: then accept the hazard and say what.
+    /// ## Perturbation
+    /// One event more: its descendants never end.
     /// ## Example
     /// in: manual -> lane: queue -> work: map(expr=.done = true) -> out: view
     /// work -> lane

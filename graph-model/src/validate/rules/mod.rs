@@ -93,9 +93,9 @@ impl Rule {
         joined(self.section("Why is this bad"))
     }
 
-    /// The lines of a section: `Why is this bad`, `When is this fine`, `Example` (a flow that has
-    /// the hazard), `Use instead` (the same one without), `Near miss` (one that looks like it),
-    /// `Source`.
+    /// The lines of a section: `Why is this bad`, `When is this fine`, `Perturbation` (what to change
+    /// in a run so that the hazard shows; none for what cannot run), `Example` (a flow that has the
+    /// hazard), `Use instead` (the same one without), `Near miss` (one that looks like it), `Source`.
     pub fn section(&self, title: &str) -> impl Iterator<Item = &'static str> + use<'_> {
         let doc: &'static str = self.doc;
         let title = format!("## {title}");

@@ -16,6 +16,8 @@ declare_rule! {
     /// it until the day it matters.
     /// ## When is this fine
     /// When those readers are in the label: then name them there.
+    /// ## Perturbation
+    /// A different secret in an event that fails: whoever reads the copy sees something else.
     /// ## Example
     /// role doctors
     /// role support

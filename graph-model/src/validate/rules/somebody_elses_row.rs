@@ -15,6 +15,9 @@ declare_rule! {
     /// to be compared with the viewer each time somebody looks.
     /// ## When is this fine
     /// When all people with the role may see all events: then name the role in the label.
+    /// ## Perturbation
+    /// Another subject: with another value in a row of one person, another person of the same role sees
+    /// something else.
     /// ## Example
     /// role patients external
     /// principal ana(patients): patient_id=p-1

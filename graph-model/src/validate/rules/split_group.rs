@@ -16,6 +16,8 @@ declare_rule! {
     /// every run, and differently each time.
     /// ## When is this fine
     /// When the results are meant as parts, and a later step adds them up.
+    /// ## Perturbation
+    /// Other partitioning: with one partition and with several, the results of a group differ.
     /// ## Example
     /// in: manual -> lane: log(key=.order, partitions=4) -> sum: aggregate(group=.customer, aggregates=[{"name": "orders", "function": "max", "of": ".total"}]) -> out: view
     /// ## Use instead

@@ -16,6 +16,8 @@ declare_rule! {
     /// happen, and no error says so.
     /// ## When is this fine
     /// When the streams have no group in common.
+    /// ## Perturbation
+    /// Other partitioning: with one partition and with several, what meets differs.
     /// ## Example
     /// a: manual -> la: log(key=.order, partitions=4) -> both: merge -> sum: aggregate(group=.order, aggregates=[{"name": "top", "function": "max", "of": ".total"}]) -> out: view
     /// b: manual -> lb: log(key=.order, partitions=8) -> both

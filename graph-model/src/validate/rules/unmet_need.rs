@@ -21,6 +21,9 @@ declare_rule! {
     /// first sender that does.
     /// ## When is this fine
     /// When every sender is known to fill the field: then say so in the event type.
+    /// ## Perturbation
+    /// Another event of the declared type: one that leaves the field out, or fills it as the type also
+    /// allows, gives nonsense or fails.
     /// ## Example
     /// type greeting: name string?, mood string?
     /// in: manual(event_type=greeting) -> greet: map(expr={text: "Hello, \(.name)!"}) -> out: view

@@ -13,6 +13,8 @@ declare_rule! {
     /// ## When is this fine
     /// When later events never contradict earlier ones: then assume `ordered`, and every run tests
     /// that.
+    /// ## Perturbation
+    /// Reordering: two events of one key, delivered the other way round, leave another result.
     /// ## Example
     /// in: manual -> lane: queue -> once: dedupe -> latest: table(table=latest, key=.sensor)
     /// ## Use instead

@@ -12,6 +12,8 @@ declare_rule! {
     /// after the faster one's fresh news. A cancellation overtakes the order that it cancels.
     /// ## When is this fine
     /// When the streams never speak of the same key: then assume `ordered`, and every run tests that.
+    /// ## Perturbation
+    /// Other timing: two branches, the other one faster, leave another result.
     /// ## Example
     /// a: manual -> both: merge -> latest: table(table=latest, key=.sensor)
     /// b: manual -> both

@@ -15,6 +15,9 @@ declare_rule! {
     /// checks that, so the design has to.
     /// ## When is this fine
     /// When the label is stricter than the rule it stands for: then change the label.
+    /// ## Perturbation
+    /// A different secret: with another value in the field, somebody who may not read it sees something
+    /// else.
     /// ## Example
     /// role finance
     /// role adjusters
