@@ -162,9 +162,16 @@ impl Lane {
         delayed.into_iter().chain(expiring).min()
     }
 
-    /// Whether anything could be taken now, room for more deliveries provided.
-    pub(super) fn has_ready(&self) -> bool {
-        self.ready.values().any(|ready| !ready.is_empty())
+    /// Whether this consumer would be handed anything now.
+    pub(super) fn is_ready(&mut self, slot: u32, terms: &Terms, now_us: u64) -> bool {
+        self.set_slots(terms.concurrency as u32);
+        let waits = |key: Option<u32>| self.ready.get(&key).is_some_and(|ready| !ready.is_empty());
+        let due = self
+            .delayed
+            .keys()
+            .next()
+            .is_some_and(|(due, _)| *due <= now_us);
+        self.in_flight.len() < terms.concurrency && (due || waits(None) || waits(Some(slot)))
     }
 
     /// Takes everything out that is not in flight, oldest first.

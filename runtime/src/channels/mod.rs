@@ -228,12 +228,14 @@ impl ChannelState {
         }
     }
 
-    /// Whether an event could go out at once, were there a free consumer.
-    pub fn has_ready(&self) -> bool {
-        match &self.content {
-            Content::Queue(lane) => lane.has_ready(),
-            Content::Topic(lanes) => lanes.values().any(Lane::has_ready),
-            Content::Log(_) => false,
+    /// Whether a consumer would be handed anything now.
+    pub fn is_ready(&mut self, reader: &EdgeId, slot: u32, now_us: u64) -> bool {
+        match &mut self.content {
+            Content::Queue(lane) => lane.is_ready(slot, &self.terms, now_us),
+            Content::Topic(lanes) => lanes
+                .get_mut(reader)
+                .is_some_and(|lane| lane.is_ready(slot, &self.terms, now_us)),
+            Content::Log(partitions) => partitions.is_ready(reader, slot, now_us),
         }
     }
 

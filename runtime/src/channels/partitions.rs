@@ -196,6 +196,15 @@ impl Partitions {
         given_up
     }
 
+    pub(super) fn is_ready(&self, reader: &EdgeId, partition: u32, now_us: u64) -> bool {
+        let held = &self.0[partition as usize];
+        let end = held.base + held.events.len() as u64;
+        held.readers.get(reader).is_some_and(|reader| {
+            let open = reader.failed.is_none() && reader.due_us <= now_us;
+            open && reader.in_flight < WINDOW && reader.next < end
+        })
+    }
+
     pub(super) fn next_due_us(&self, reader: &EdgeId, partition: u32, now_us: u64) -> Option<u64> {
         let reader = self.0[partition as usize].readers.get(reader)?;
         (reader.due_us > now_us).then_some(reader.due_us)

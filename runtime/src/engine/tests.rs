@@ -248,6 +248,47 @@ fn pausing_holds_events_and_steps_let_them_through_one_by_one() {
 }
 
 #[test]
+fn a_step_is_not_spent_on_a_channel_that_has_nothing_to_hand_out() {
+    let bench = Bench::start(
+        r#"in: manual
+           queue: queue
+           same: map {"expr": "."}
+           out: view
+           in.out -> queue.in
+           queue.out -> same.in
+           same.out -> out.in"#,
+    );
+    bench.call(Command::Pause).expect("pauses");
+    bench.inject("in", value!(1));
+    bench.inject("in", value!(2));
+    let step = |node: &str| {
+        bench
+            .call(Command::Step {
+                node: Some(node.into()),
+            })
+            .expect("steps")
+    };
+    let sent = |count: u64| {
+        for _ in 0..2_000 {
+            if bench.counters().nodes["queue"].sent == count {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        panic!("the queue never handed out {count}: {:?}", bench.counters());
+    };
+    step("in");
+    step("in");
+    step("queue");
+    sent(1);
+    // One delivery at a time: the second step has to wait for the first event.
+    step("queue");
+    step("same");
+    step("out");
+    sent(2);
+}
+
+#[test]
 fn a_stop_sends_what_operators_hold_back_and_drains() {
     let bench = Bench::start(
         r#"make: generator {"count": 1000, "rate": 0, "fields": [{"name": "n", "makes": "counter"}]}

@@ -144,6 +144,12 @@ impl Channel {
         (taken, due.map(|due| due.saturating_sub(now_us)))
     }
 
+    /// Whether a consumer would be handed anything now.
+    pub(crate) fn is_ready(&self, reader: &EdgeId, slot: u32) -> bool {
+        let now_us = self.env.world.elapsed_us();
+        self.state().is_ready(reader, slot, now_us)
+    }
+
     /// Given-up events that a wire leads away.
     pub(crate) fn take_given_up(&self) -> Option<Event> {
         let lost = lock(&self.given_up).pop_front()?;

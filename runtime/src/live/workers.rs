@@ -91,7 +91,7 @@ pub(crate) async fn work_subscription(subscription: Subscription) {
         let max = match line.env.gate.mode() {
             Mode::Open => BATCH,
             Mode::Held => 0,
-            Mode::Paused if channel.held() == 0 => 0,
+            Mode::Paused if !channel.is_ready(&edge, slot) => 0,
             Mode::Paused => usize::from(line.env.gate.take_step(&channel.id)),
         };
         let (taken, due_us) = match max {
