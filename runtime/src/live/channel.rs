@@ -12,6 +12,7 @@ use smol_str::SmolStr;
 use tokio::sync::Notify;
 
 use super::env::Env;
+use super::listen;
 use super::meters::NodeMeter;
 use super::wire::Item;
 use crate::bindings::EventBindings;
@@ -101,9 +102,7 @@ impl Channel {
     /// Takes an event in as soon as there is room.
     pub(crate) async fn offer_patiently(&self, mut item: Item, env: &Env) {
         loop {
-            let room = self.room.notified();
-            tokio::pin!(room);
-            room.as_mut().enable();
+            let room = listen(&self.room);
             match self.offer(item, env) {
                 Offer::Taken => return,
                 Offer::Full(back) => item = back,

@@ -9,6 +9,8 @@ use graph_model::id::NodeId;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
+use super::listen;
+
 /// Whether nodes may handle events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -81,12 +83,9 @@ impl Gate {
         any
     }
 
-    /// Resolves at the next change after this call, provided that it is
-    /// [enabled](Notified::enable) before the gate is looked at.
+    /// Resolves at the next change after this call.
     pub(crate) fn changed(&self) -> Pin<Box<Notified<'_>>> {
-        let mut changed = Box::pin(self.changed.notified());
-        changed.as_mut().enable();
-        changed
+        listen(&self.changed)
     }
 
     fn steps(&self) -> MutexGuard<'_, Steps> {

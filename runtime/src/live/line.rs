@@ -13,6 +13,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::dead::with_cause;
 use super::env::Env;
 use super::gate::Mode;
+use super::listen;
 use super::meters::{NodeMeter, add};
 use super::wire::{Exits, Item};
 use crate::bindings::EventBindings;
@@ -120,9 +121,7 @@ impl Line {
             }
             let early = change.take();
             if let Some(room) = full {
-                let waiting = room.notified();
-                tokio::pin!(waiting);
-                waiting.as_mut().enable();
+                let waiting = listen(&room);
                 let changed = self.env.gate.changed();
                 // Room, or a rebuild, may have come between the try and the wait.
                 let held = self.env.gate.mode() == Mode::Held;

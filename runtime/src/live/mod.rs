@@ -22,9 +22,22 @@ mod taps;
 mod wire;
 mod workers;
 
+use std::pin::Pin;
+
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+
 pub(crate) use dead::DeadLetters;
 pub(crate) use env::{Env, Troubles};
 pub(crate) use gate::{Gate, Mode};
 pub(crate) use meters::Meters;
 pub(crate) use taps::Taps;
 pub(crate) use wire::Item;
+
+/// Resolves at the next notice after this call, so that nothing is missed between looking at what
+/// the notice is about and waiting for it.
+fn listen(notify: &Notify) -> Pin<Box<Notified<'_>>> {
+    let mut notified = Box::pin(notify.notified());
+    notified.as_mut().enable();
+    notified
+}

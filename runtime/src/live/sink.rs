@@ -14,6 +14,7 @@ use super::dead::with_cause;
 use super::env::Env;
 use super::gate::Mode;
 use super::inbox::Inbox;
+use super::listen;
 use super::meters::{NodeMeter, add};
 use super::wire::{Exits, Item};
 use crate::delivery::Share;
@@ -72,17 +73,13 @@ impl SinkSlot {
             // Senders that are ready go first: larger batches cost less for each event.
             tokio::task::yield_now().await;
             let changed = gate.changed();
-            let arrived = self.inbox.arrived.notified();
-            tokio::pin!(arrived);
-            arrived.as_mut().enable();
+            let arrived = listen(&self.inbox.arrived);
             let mut state = self.state.lock().await;
             if state.retired {
                 return;
             }
             if let Some(room) = state.exits.flush(&self.env) {
-                let waiting = room.notified();
-                tokio::pin!(waiting);
-                waiting.as_mut().enable();
+                let waiting = listen(&room);
                 if state.exits.flush(&self.env).is_some() {
                     drop(state);
                     tokio::select! {

@@ -11,6 +11,7 @@ use super::env::Env;
 use super::gate::Mode;
 use super::inbox::Inbox;
 use super::line::Line;
+use super::listen;
 use super::wire::Exits;
 
 /// Events that are moved at once, at most.
@@ -20,9 +21,7 @@ const BATCH: usize = 256;
 pub(crate) async fn work_inbox(line: Arc<Line>, inbox: Arc<Inbox>, node: NodeId) {
     loop {
         let changed = line.env.gate.changed();
-        let arrived = inbox.arrived.notified();
-        tokio::pin!(arrived);
-        arrived.as_mut().enable();
+        let arrived = listen(&inbox.arrived);
         let state = line.lock().await;
         if state.retired {
             return;
@@ -78,9 +77,7 @@ pub(crate) async fn work_subscription(subscription: Subscription) {
     } = subscription;
     loop {
         let changed = line.env.gate.changed();
-        let arrived = channel.arrived.notified();
-        tokio::pin!(arrived);
-        arrived.as_mut().enable();
+        let arrived = listen(&channel.arrived);
         let state = line.lock().await;
         if state.retired {
             return;
@@ -142,17 +139,13 @@ impl FailedWay {
     pub(crate) async fn work(self: Arc<Self>) {
         loop {
             let changed = self.env.gate.changed();
-            let arrived = self.channel.arrived.notified();
-            tokio::pin!(arrived);
-            arrived.as_mut().enable();
+            let arrived = listen(&self.channel.arrived);
             let mut state = self.state.lock().await;
             if state.retired {
                 return;
             }
             if let Some(room) = state.exits.flush(&self.env) {
-                let waiting = room.notified();
-                tokio::pin!(waiting);
-                waiting.as_mut().enable();
+                let waiting = listen(&room);
                 if state.exits.flush(&self.env).is_some() {
                     drop(state);
                     tokio::select! {
