@@ -183,6 +183,34 @@ fn generally(code: &str, input: &Value, limit: usize) -> Result<Vec<Value>, Eval
     Ok(filter.run(input, &Env::new(&env), limit)?.0)
 }
 
+#[test]
+fn caught_errors_read_alike() {
+    for code in [
+        "try keys catch .",
+        "try length catch .",
+        "try .[] catch .",
+        "try floor catch .",
+        "try add catch .",
+    ] {
+        for input in [
+            value!(null),
+            value!(true),
+            value!(1.5),
+            value!("x"),
+            value!([{}]),
+            value!({"a": 1}),
+        ] {
+            let expr = Expr::compile(code).expect("compiles");
+            let quick = expr.eval_all(&input, &Env::new(&env), 50);
+            let general = generally(code, &input, 50);
+            assert!(
+                agree(&quick, &general),
+                "{code} on {input}: {quick:?} and {general:?}"
+            );
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
 

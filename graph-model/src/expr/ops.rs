@@ -378,7 +378,8 @@ pub(super) fn keys(value: &Value) -> Outcome {
     match value {
         Value::Obj(object) => Ok(object.keys().cloned().collect()),
         Value::Arr(items) => Ok((0..items.len()).collect()),
-        other => error(format!("{} has no keys", brief(other))),
+        // In the words of the general way, where keys are the paths to all elements.
+        other => error(format!("cannot iterate over {}", brief(other))),
     }
 }
 
