@@ -8,7 +8,7 @@ use graph_model::edit::Transaction;
 use graph_model::format;
 use graph_model::id::NodeId;
 use graph_model::value::Value;
-use runtime_protocol::{Problem, Target, Transport};
+use runtime_protocol::{Line, Problem, Target, Transport};
 use smol_str::SmolStr;
 
 use crate::actions;
@@ -17,7 +17,7 @@ use crate::canvas_pane::CanvasPane;
 use crate::dialogs::Dialog;
 use crate::files::{Files, SETTINGS};
 use crate::graph_edits;
-use crate::host::{Host, Location};
+use crate::host::{Ask, Host, Location};
 use crate::keymap::Keymap;
 use crate::overlays::Overlays;
 use crate::palette::Palette;
@@ -59,8 +59,14 @@ pub struct Designer {
     seen_revision: u64,
     /// Nodes as they were when last deployed, to mark what changed since.
     deployed_nodes: BTreeMap<NodeId, std::sync::Arc<graph_model::document::Node>>,
+    /// The text of a flow that somebody else made the one that runs, while another one is shown.
+    pub(crate) others_flow: Option<String>,
+    /// The line to the engine has told that it ended.
+    line_ended: bool,
     title: String,
     started: bool,
+    /// The host has said what it had stored.
+    recalled: bool,
 }
 
 impl Designer {
@@ -70,20 +76,14 @@ impl Designer {
         catalog: &'static Catalog,
         transport: Option<Box<dyn Transport>>,
     ) -> Designer {
-        let settings: Settings = host
-            .stored(SETTINGS)
-            .and_then(|text| serde_json::from_str(&text).ok())
-            .unwrap_or_default();
         let state = State::new(catalog);
-        let recent = settings.recent_files.iter().cloned().map(Location);
-        let files = Files::with_recent(recent.collect());
         Designer {
             host,
             seen_revision: state.revision(),
             state,
             session: Session::new(transport),
-            files,
-            view: View::new(&settings),
+            files: Files::default(),
+            view: View::new(&Settings::default()),
             canvas: CanvasPane::default(),
             keymap: Keymap::default(),
             dialog: None,
@@ -97,14 +97,17 @@ impl Designer {
             highlight: BTreeSet::new(),
             hazard_at: None,
             deployed_nodes: BTreeMap::new(),
+            others_flow: None,
+            line_ended: false,
             title: String::new(),
             started: false,
+            recalled: false,
         }
     }
 
     /// Opens a file as soon as the host has read it. For the file that the program was started on.
     pub fn start_with(&mut self, location: Location) {
-        self.host.ask(crate::host::Ask::Read(location));
+        self.host.ask(Ask::Read(location));
     }
 
     /// Draws the whole designer and does what the user asks.
@@ -114,13 +117,14 @@ impl Designer {
         if !self.started {
             self.started = true;
             theme::install(&ctx);
-            ctx.set_theme(self.view.theme);
-            self.offer_recovery();
         }
-        self.hear_host();
         if self.session.poll() {
             ctx.request_repaint();
         }
+        self.follow_line();
+        self.follow_others();
+        self.recall_if_ready(&ctx);
+        self.hear_host(&ctx);
         self.read_keys(&ctx);
         let mut requests = Requests::new();
         self.draw(ui, &mut requests);
@@ -131,6 +135,89 @@ impl Designer {
         self.follow_document(&ctx);
         self.session.acknowledge();
         self.name_window();
+    }
+
+    /// Takes up the settings and the unsaved work of an earlier run, once the host knows them.
+    fn recall_if_ready(&mut self, ctx: &Context) {
+        if self.recalled || !self.host.ready() {
+            return;
+        }
+        self.recalled = true;
+        let settings: Settings = self
+            .host
+            .stored(SETTINGS)
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or_default();
+        self.view = View::new(&settings);
+        let recent = settings.recent_files.into_iter().map(Location);
+        self.files.recall(recent.collect());
+        ctx.set_theme(self.view.theme);
+        self.offer_recovery();
+    }
+
+    /// Tells once that the line to the engine has ended.
+    fn follow_line(&mut self) {
+        let ended = match self.session.line() {
+            Line::Ended { why } => Some(why),
+            Line::Up | Line::Down { .. } => None,
+        };
+        if let Some(why) = &ended
+            && !self.line_ended
+        {
+            self.dialog = Some(Dialog::Failed {
+                title: "The line to the engine has ended".to_owned(),
+                message: why.clone(),
+                place: String::new(),
+            });
+        }
+        self.line_ended = ended.is_some();
+    }
+
+    /// Somebody else changed what runs: who looks on follows, who operates is told.
+    fn follow_others(&mut self) {
+        if !self.session.active() {
+            self.others_flow = None;
+        }
+        let Some(text) = self.session.take_others_flow() else {
+            return;
+        };
+        if self.session.looks_on() {
+            self.others_flow = Some(text);
+            self.show_running();
+        } else if text == format::write(self.state.document()) {
+            self.others_flow = None;
+            self.runs_as_shown();
+        } else {
+            self.others_flow = Some(text);
+            if !self.state.document().nodes.is_empty() {
+                self.log(
+                    "another designer changed what runs; see it with Run, Show the flow that runs"
+                        .to_owned(),
+                );
+            }
+        }
+    }
+
+    fn runs_as_shown(&mut self) {
+        self.deployed_nodes = self.state.document().nodes.clone();
+        self.session.runs(self.state.revision());
+    }
+
+    /// Shows the flow that somebody else made the one that runs.
+    pub(crate) fn show_running(&mut self) {
+        let Some(text) = self.others_flow.take() else {
+            return;
+        };
+        let Ok(opened) = format::open(text.as_bytes()) else {
+            self.log(
+                "what runs cannot be shown here: it is in a newer format; update Weir".to_owned(),
+            );
+            return;
+        };
+        let saved = self.session.looks_on();
+        self.state.replace(opened.document, saved);
+        self.follow_replaced();
+        self.runs_as_shown();
     }
 
     /// Performs the action of this name when it can be done now.
@@ -144,8 +231,20 @@ impl Designer {
 
     /// Makes a change that is undone on its own.
     pub(crate) fn edit(&mut self, transaction: Transaction) {
+        if self.refuses_edits() {
+            return;
+        }
         let now = self.now;
         self.state.apply(transaction, now);
+    }
+
+    /// Whether the document is not to be changed here; says so.
+    fn refuses_edits(&mut self) -> bool {
+        let refuses = self.session.looks_on();
+        if refuses {
+            self.say("you look on here; ask for the operator's link to change the flow".to_owned());
+        }
+        refuses
     }
 
     /// Shows a line in the status bar for a while.
@@ -168,15 +267,16 @@ impl Designer {
 
     /// Stores a text with the host; a failure is told in the log.
     pub(crate) fn store(&mut self, name: &str, text: Option<&str>) {
-        if let Err(message) = self.host.store(name, text) {
-            self.session.report(
-                TroubleKind::Failure,
-                Problem::new(format!("the {name} could not be kept: {message}")),
-            );
-        }
+        self.host.ask(Ask::Store {
+            name: name.to_owned(),
+            text: text.map(str::to_owned),
+        });
     }
 
     pub(crate) fn keep_settings(&mut self) {
+        if !self.recalled {
+            return; // those of an earlier run are not known yet
+        }
         let settings = Settings {
             theme: self.view.theme.into(),
             sizes: self.view.sizes,
@@ -405,11 +505,23 @@ impl Designer {
         self.quick_add = None;
         self.view.overlay = None;
         self.seen_revision = self.state.revision();
-        if self.session.active() {
+        if self.session.active() && self.session.deployed_here() {
             self.session.stop();
             self.log("stopped: another flow was opened".to_owned());
         }
         self.session.clear_events();
+        if self.others_flow.as_ref() == Some(&format::write(self.state.document())) {
+            self.others_flow = None;
+            self.runs_as_shown();
+        }
+    }
+
+    /// The document became another one that is the same work still.
+    fn follow_replaced(&mut self) {
+        self.highlight.clear();
+        self.hazard_at = None;
+        self.quick_add = None;
+        self.seen_revision = self.state.revision();
     }
 
     /// Nodes that differ from what runs.
@@ -473,8 +585,10 @@ impl Designer {
             Request::Do(id) => self.perform(ctx, id),
             Request::Edit(transaction) => self.edit(transaction),
             Request::Type(field, transaction) => {
-                let now = self.now;
-                self.state.apply_typed(field, transaction, now);
+                if !self.refuses_edits() {
+                    let now = self.now;
+                    self.state.apply_typed(field, transaction, now);
+                }
             }
             Request::Select(items) => self.state.select(items),
             Request::Reveal(item) => self.reveal(item),
@@ -663,7 +777,10 @@ impl Designer {
         let mark = if self.state.dirty() { "• " } else { "" };
         let title = format!("{mark}{} – Weir", self.files.name());
         if title != self.title {
-            self.host.set_title(&title);
+            self.host.ask(Ask::Title {
+                title: title.clone(),
+                unsaved: self.state.dirty(),
+            });
             self.title = title;
         }
     }

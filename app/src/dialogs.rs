@@ -7,7 +7,7 @@ use smol_str::SmolStr;
 
 use crate::designer::Designer;
 use crate::files::{Autosave, Next};
-use crate::host::{Location, Stamp};
+use crate::host::{Ask, Location, Stamp};
 use crate::theme;
 
 /// Largest payload that is sent in by hand.
@@ -85,6 +85,12 @@ impl Designer {
         let Some(mut dialog) = self.dialog.take() else {
             return;
         };
+        if let Dialog::Path { text, .. } = &dialog
+            && self.files.completing.as_ref() != Some(text)
+        {
+            self.files.completing = Some(text.clone());
+            self.host.ask(Ask::Complete(text.clone()));
+        }
         let first = !self.dialog_shown;
         self.dialog_shown = true;
         let width = (ctx.content_rect().width() - 48.0).min(match dialog {
@@ -225,7 +231,7 @@ impl Designer {
             .max_height(200.0)
             .auto_shrink([false, true])
             .show(ui, |ui| {
-                for entry in self.host.complete(text).into_iter().take(200) {
+                for entry in self.files.completed.iter().take(200) {
                     let short = Location::new(entry.trim_end_matches('/')).name().to_owned();
                     let folder = entry.ends_with('/');
                     let shown = if folder { format!("{short}/") } else { short };
@@ -233,7 +239,7 @@ impl Designer {
                         if !folder && !save {
                             outcome = Outcome::Path(entry.clone());
                         }
-                        *text = entry;
+                        text.clone_from(entry);
                         response.request_focus();
                     }
                 }

@@ -1,12 +1,14 @@
 //! The document's file: opening, saving, autosave, recovery, and changes made by others.
 
 use graph_model::format::{self, OpenError};
+use runtime_protocol::Problem;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
 use crate::designer::Designer;
 use crate::dialogs::Dialog;
-use crate::host::{Ask, Location, Stamp, Told};
+use crate::host::{Ask, Contents, Location, Stamp, Told};
+use crate::session::TroubleKind;
 
 /// Files that are listed as opened lately.
 const RECENT_MAX: usize = 12;
@@ -34,6 +36,10 @@ pub(crate) struct Files {
     /// The revision that the autosave holds.
     autosaved: u64,
     changed_at: Option<f64>,
+    /// What the path that is being typed could become, as the host said last.
+    pub completed: Vec<String>,
+    /// The path that the host was asked about.
+    pub completing: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +54,7 @@ pub(crate) enum Next {
     New,
     PickOpen,
     Open(Location),
+    ShowRunning,
     Quit,
 }
 
@@ -59,12 +66,13 @@ pub(crate) struct Autosave {
 }
 
 impl Files {
-    /// Nothing is open yet; these were open lately.
-    pub(crate) fn with_recent(recent: Vec<Location>) -> Files {
-        Files {
-            recent,
-            ..Files::default()
-        }
+    /// These were open lately, before what was opened since the start.
+    pub(crate) fn recall(&mut self, earlier: Vec<Location>) {
+        let known = std::mem::take(&mut self.recent);
+        self.recent = known.clone();
+        self.recent
+            .extend(earlier.into_iter().filter(|one| !known.contains(one)));
+        self.recent.truncate(RECENT_MAX);
     }
 
     /// Name of the document for titles.
@@ -100,6 +108,11 @@ impl Designer {
         self.leave(Next::Quit);
     }
 
+    /// Shows what somebody else made the one that runs, after asking about unsaved changes.
+    pub(crate) fn show_others_flow(&mut self) {
+        self.leave(Next::ShowRunning);
+    }
+
     fn leave(&mut self, next: Next) {
         self.state.end_typing();
         if self.state.dirty() {
@@ -127,6 +140,7 @@ impl Designer {
                 self.host.ask(Ask::PickOpen);
             }
             Next::Open(location) => self.host.ask(Ask::Read(location)),
+            Next::ShowRunning => self.show_running(),
             Next::Quit => {
                 self.forget_autosave();
                 self.keep_settings();
@@ -147,14 +161,13 @@ impl Designer {
         self.files.picking = Some(Picking::Save);
         let suggested = match &self.files.location {
             Some(location) => location.as_str().to_owned(),
-            None => format!(
-                "{}/{}.flow.json",
-                self.host.folder(),
+            None => self.in_folder(&format!(
+                "{}.flow.json",
                 match graph_model::id::Id::from_title(&self.state.document().meta.title) {
                     id if id == "node" => "untitled".into(),
                     id => id,
                 }
-            ),
+            )),
         };
         self.host.ask(Ask::PickSave { suggested });
     }
@@ -194,7 +207,7 @@ impl Designer {
     }
 
     /// Takes in what the host has to say.
-    pub(crate) fn hear_host(&mut self) {
+    pub(crate) fn hear_host(&mut self, ctx: &egui::Context) {
         for told in self.host.poll() {
             match told {
                 Told::Picked(location) => self.picked(location),
@@ -203,8 +216,27 @@ impl Designer {
                 Told::Read { location, result } => self.has_read(&location, result),
                 Told::Written { location, result } => self.has_written(location, result),
                 Told::Changed { location, stamp } => self.has_changed(&location, stamp),
+                Told::Completed { path, entries } => {
+                    if self.files.completing.as_ref() == Some(&path) {
+                        self.files.completed = entries;
+                    }
+                }
+                Told::NotStored { name, why } => self.session.report(
+                    TroubleKind::Failure,
+                    Problem::new(format!("the {name} could not be kept: {why}")),
+                ),
+                Told::Open(location) => self.open(location),
+                Told::Do(action) => self.perform(ctx, &action),
                 Told::CloseRequested => self.quit(),
             }
+        }
+    }
+
+    /// A path in the folder that new documents start from.
+    fn in_folder(&self, name: &str) -> String {
+        match self.host.folder() {
+            folder if folder.is_empty() => name.to_owned(),
+            folder => format!("{folder}/{name}"),
         }
     }
 
@@ -213,18 +245,18 @@ impl Designer {
             Some(Picking::Save) => {
                 let name = match &self.files.location {
                     Some(location) => location.as_str().to_owned(),
-                    None => format!("{}/untitled.flow.json", self.host.folder()),
+                    None => self.in_folder("untitled.flow.json"),
                 };
                 (true, name)
             }
-            _ => (false, format!("{}/", self.host.folder())),
+            _ => (false, self.in_folder("")),
         };
         self.dialog = Some(Dialog::path(save, text));
     }
 
-    fn has_read(&mut self, location: &Location, result: Result<(Vec<u8>, Stamp), String>) {
-        let opened = result.and_then(|(bytes, stamp)| match format::open(&bytes) {
-            Ok(opened) => Ok((opened, stamp)),
+    fn has_read(&mut self, location: &Location, result: Result<Contents, String>) {
+        let opened = result.and_then(|contents| match format::open(&contents.bytes) {
+            Ok(opened) => Ok((opened, contents.stamp)),
             Err(error) => Err(describe(&error)),
         });
         match opened {

@@ -15,6 +15,7 @@ mod overlays;
 mod palette;
 mod panels;
 mod quick_add;
+pub mod remote;
 mod requests;
 mod session;
 mod state;

@@ -9,8 +9,8 @@ use graph_model::event::Event;
 use graph_model::id::{EdgeId, NodeId};
 use graph_model::value::Value;
 use runtime_protocol::{
-    Answer, Command, Counters, EdgeCount, NodeCount, Notice, Observed, Problem, Request, RunState,
-    Target, Transport,
+    Answer, Command, Counters, EdgeCount, Line, NodeCount, Notice, Observed, Problem, Request,
+    Role, RunState, Target, Transport,
 };
 use smol_str::SmolStr;
 
@@ -47,6 +47,8 @@ pub(crate) struct Session {
     dead_letters: Vec<Event>,
     deployed: Option<u64>,
     changed_at: Option<f64>,
+    /// A flow that somebody else made the one that runs, until the designer has looked at it.
+    others_flow: Option<String>,
 }
 
 /// What a command was sent for, until its reply comes.
@@ -57,9 +59,11 @@ enum Pending {
         revision: u64,
         then_start: bool,
     },
+    Start,
     Inject,
     View(NodeId),
     DeadLetters,
+    Flow,
     Quiet,
 }
 
@@ -100,6 +104,42 @@ impl Session {
     /// Whether there is an engine at the other end.
     pub(crate) fn connected(&self) -> bool {
         self.transport.is_some()
+    }
+
+    /// How the line to the engine is.
+    pub(crate) fn line(&self) -> Line {
+        self.transport
+            .as_ref()
+            .map_or(Line::Up, |transport| transport.line())
+    }
+
+    /// Whether the run may be changed from here.
+    pub(crate) fn operates(&self) -> bool {
+        self.transport
+            .as_ref()
+            .is_some_and(|transport| transport.role() == Role::Operator)
+    }
+
+    /// Whether this designer only looks at a run that others change.
+    pub(crate) fn looks_on(&self) -> bool {
+        self.transport
+            .as_ref()
+            .is_some_and(|transport| transport.role() == Role::Viewer)
+    }
+
+    /// A flow that somebody else made the one that runs; answered once.
+    pub(crate) fn take_others_flow(&mut self) -> Option<String> {
+        self.others_flow.take()
+    }
+
+    /// Whether a document of this designer is the one that runs.
+    pub(crate) fn deployed_here(&self) -> bool {
+        self.deployed.is_some() || self.deploying()
+    }
+
+    /// What runs is this state of the document.
+    pub(crate) fn runs(&mut self, revision: u64) {
+        self.deployed = Some(revision);
     }
 
     pub(crate) fn state(&self) -> RunState {
@@ -207,11 +247,7 @@ impl Session {
         // Another flow may still be finishing: its engine is not the one of this flow.
         let then_start = matches!(self.state, RunState::Stopped | RunState::Draining);
         if then_start {
-            self.counters = Counters::default();
-            self.rates = Rates::default();
-            self.views.clear();
-            self.dead_letters.clear();
-            self.clear_events();
+            self.begin();
         }
         self.changed_at = None;
         self.send(
@@ -384,11 +420,20 @@ impl Session {
                 }
             }
             Notice::State { state } => {
+                let joins = self.state == RunState::Stopped && state != RunState::Stopped;
                 self.state = state;
+                if joins && !self.deploying() {
+                    self.join();
+                }
                 if state == RunState::Stopped {
                     self.rates = Rates::default();
                     self.addresses.clear();
                     self.deployed = None;
+                }
+            }
+            Notice::Deployed => {
+                if self.active() && !self.deploying() {
+                    self.send(Command::ReadFlow, Pending::Flow);
                 }
             }
             Notice::Counters { counters } => self.count(counters),
@@ -434,7 +479,7 @@ impl Session {
                 );
                 if then_start {
                     self.send(Command::Tap { edges: Vec::new() }, Pending::Quiet);
-                    self.send(Command::Start, Pending::Quiet);
+                    self.send(Command::Start, Pending::Start);
                 }
             }
             // Starting says where the sources listen.
@@ -448,10 +493,45 @@ impl Session {
             (Pending::View(node), Answer::Events { events }) => {
                 self.views.insert(node, events);
             }
+            (
+                Pending::Flow,
+                Answer::Flow {
+                    flow: Some(flow),
+                    addresses,
+                },
+            ) => {
+                self.addresses = addresses;
+                self.deployed = None;
+                self.others_flow = Some(flow);
+            }
             (Pending::DeadLetters, Answer::Events { events }) => self.dead_letters = events,
             (_, Answer::Counters { counters }) => self.count(counters),
             _ => {}
         }
+    }
+
+    /// Whether a flow of ours is on its way to the engine.
+    fn deploying(&self) -> bool {
+        self.pending
+            .values()
+            .any(|pending| matches!(pending, Pending::Deploy { .. } | Pending::Start))
+    }
+
+    /// Looks at a run that somebody else began.
+    fn join(&mut self) {
+        self.begin();
+        self.send(Command::ReadFlow, Pending::Flow);
+        self.send(Command::Tap { edges: Vec::new() }, Pending::Quiet);
+        self.send(Command::ReadCounters, Pending::Quiet);
+    }
+
+    /// Forgets what is known of the run before.
+    fn begin(&mut self) {
+        self.counters = Counters::default();
+        self.rates = Rates::default();
+        self.views.clear();
+        self.dead_letters.clear();
+        self.clear_events();
     }
 
     fn count(&mut self, new: Counters) {

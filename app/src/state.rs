@@ -120,6 +120,14 @@ impl State {
         self.check();
     }
 
+    /// Shows another state of what is the same work still; the history before it ends.
+    pub(crate) fn replace(&mut self, document: Document, saved: bool) {
+        let selection = std::mem::take(&mut self.selection);
+        self.open(document, saved);
+        self.selection = selection;
+        self.prune_selection();
+    }
+
     /// Makes a change that is undone on its own.
     pub(crate) fn apply(&mut self, transaction: Transaction, now: f64) {
         self.end_typing();

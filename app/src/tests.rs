@@ -16,7 +16,7 @@ use runtime_protocol::{
 
 use crate::actions;
 use crate::designer::Designer;
-use crate::host::{Ask, Host, Location, Sample, Stamp, Told};
+use crate::host::{Ask, Contents, Host, Location, Sample, Stamp, Told};
 use crate::view::{BottomTab, Overlay, SideTab};
 
 /// What a fake machine holds; shared with the test.
@@ -45,7 +45,10 @@ impl Host for FakeHost {
             Ask::PickOpen | Ask::PickSave { .. } => Told::NoDialog,
             Ask::Read(location) => {
                 let result = match machine.files.get(location.as_str()) {
-                    Some(bytes) => Ok((bytes.clone(), Stamp(1))),
+                    Some(bytes) => Ok(Contents {
+                        bytes: bytes.clone(),
+                        stamp: Stamp(1),
+                    }),
                     None => Err("no such file".to_owned()),
                 };
                 Told::Read { location, result }
@@ -57,7 +60,22 @@ impl Host for FakeHost {
                     result: Ok(Stamp(2)),
                 }
             }
-            Ask::Watch(_) => return,
+            Ask::Complete(path) => Told::Completed {
+                path,
+                entries: Vec::new(),
+            },
+            Ask::Store { name, text } => {
+                match text {
+                    Some(text) => machine.stored.insert(name, text),
+                    None => machine.stored.remove(&name),
+                };
+                return;
+            }
+            Ask::Title { title, .. } => {
+                machine.title = title;
+                return;
+            }
+            Ask::Watch(_) | Ask::OpenLink(_) => return,
             Ask::Close => {
                 machine.closed = true;
                 return;
@@ -74,15 +92,6 @@ impl Host for FakeHost {
         self.machine().stored.get(name).cloned()
     }
 
-    fn store(&mut self, name: &str, text: Option<&str>) -> Result<(), String> {
-        let mut machine = self.machine();
-        match text {
-            Some(text) => machine.stored.insert(name.to_owned(), text.to_owned()),
-            None => machine.stored.remove(name),
-        };
-        Ok(())
-    }
-
     fn samples(&self) -> Vec<Sample> {
         vec![Sample {
             location: Location::new("/samples/hello.flow.json"),
@@ -97,14 +106,6 @@ impl Host for FakeHost {
 
     fn clock(&self) -> f64 {
         0.0
-    }
-
-    fn set_title(&mut self, title: &str) {
-        title.clone_into(&mut self.machine().title);
-    }
-
-    fn complete(&self, _: &str) -> Vec<String> {
-        Vec::new()
     }
 }
 

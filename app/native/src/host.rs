@@ -1,19 +1,17 @@
 //! The machine below the designer: files, dialogs, folders of the user, the window's title.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
-use std::time::{Instant, UNIX_EPOCH};
+use std::time::Instant;
 
-use app::host::{Ask, Host, Location, Sample, Stamp, Told};
-
-use crate::own_engine::Shown;
-use crate::{folders, samples};
+use app::host::{Ask, Host, Location, Sample, Told};
+use desk::engines::Shown;
+use desk::files::{Files, Reach};
+use desk::{folders, samples};
 
 /// How often the watched file is looked at.
 const WATCH_EVERY: f64 = 1.0;
-/// Entries of a folder that the path prompt lists.
-const ENTRIES_MAX: usize = 500;
 
 /// Host of the native window.
 pub(crate) struct HostNative {
@@ -21,8 +19,7 @@ pub(crate) struct HostNative {
     started: Instant,
     told: Vec<Told>,
     dialog: Option<Receiver<Option<PathBuf>>>,
-    watched: Option<(Location, Option<Stamp>)>,
-    shown: Shown,
+    files: Files,
     looked_at: f64,
     config: Option<PathBuf>,
     may_close: bool,
@@ -35,8 +32,7 @@ impl HostNative {
             started: Instant::now(),
             told: Vec::new(),
             dialog: None,
-            watched: None,
-            shown,
+            files: Files::new(Reach::Everything, false, shown),
             looked_at: 0.0,
             config: folders::config(),
             may_close: false,
@@ -67,22 +63,32 @@ impl HostNative {
     }
 
     fn look_at_watched(&mut self) {
-        let now = self.clock();
-        if now - self.looked_at < WATCH_EVERY {
+        if !self.files.watches() {
             return;
         }
-        self.looked_at = now;
-        if let Some((location, known)) = &mut self.watched {
-            let stamp = stamp(Path::new(location.as_str())).ok();
-            if stamp != *known {
-                *known = stamp;
-                self.told.push(Told::Changed {
-                    location: location.clone(),
-                    stamp,
-                });
-            }
+        let now = self.clock();
+        if now - self.looked_at >= WATCH_EVERY {
+            self.looked_at = now;
+            self.files.look();
             self.ctx.request_repaint_after_secs(WATCH_EVERY as f32);
         }
+    }
+
+    fn store(&self, name: &str, text: Option<&str>) -> Result<(), String> {
+        let Some(path) = self.stored_path(name) else {
+            return Err("no folder for settings is known; set HOME".to_owned());
+        };
+        let done = match text {
+            Some(text) => path
+                .parent()
+                .map_or(Ok(()), fs::create_dir_all)
+                .and_then(|()| folders::replace(&path, text.as_bytes())),
+            None => match fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            },
+        };
+        done.map_err(|error| format!("{error}: {}", path.display()))
     }
 
     fn stored_path(&self, name: &str) -> Option<PathBuf> {
@@ -98,38 +104,20 @@ impl Host for HostNative {
                 let name = Location::new(suggested).name().to_owned();
                 self.pick(move |dialog| dialog.set_file_name(name).save_file());
             }
-            Ask::Read(location) => {
-                let path = Path::new(location.as_str());
-                let result = samples::unpack_if_one(path)
-                    .and_then(|()| Ok((fs::read(path)?, stamp(path)?)))
-                    .map_err(|error| error.to_string());
-                self.told.push(Told::Read { location, result });
-            }
-            Ask::Write { location, bytes } => {
-                let path = Path::new(location.as_str());
-                let result = folders::replace(path, &bytes)
-                    .and_then(|()| stamp(path))
-                    .map_err(|error| error.to_string());
-                if let (Some((watched, known)), Ok(stamp)) = (&mut self.watched, &result)
-                    && *watched == location
-                {
-                    *known = Some(*stamp);
+            Ask::Store { name, text } => {
+                if let Err(why) = self.store(&name, text.as_deref()) {
+                    self.told.push(Told::NotStored { name, why });
                 }
-                self.told.push(Told::Written { location, result });
             }
-            Ask::Watch(location) => {
-                // The watched file is the one of the flow that is shown.
-                let path = location.as_ref().map(|location| location.as_str().into());
-                self.shown.set(path);
-                self.watched = location.map(|location| {
-                    let stamp = stamp(Path::new(location.as_str())).ok();
-                    (location, stamp)
-                });
-            }
+            Ask::Title { title, .. } => self
+                .ctx
+                .send_viewport_cmd(egui::ViewportCommand::Title(title)),
+            Ask::OpenLink(url) => self.ctx.open_url(egui::OpenUrl::new_tab(url)),
             Ask::Close => {
                 self.may_close = true;
                 self.ctx.send_viewport_cmd(egui::ViewportCommand::Close);
             }
+            about_files => drop(self.files.ask(about_files)),
         }
     }
 
@@ -151,6 +139,7 @@ impl Host for HostNative {
             }
         }
         self.look_at_watched();
+        self.told.extend(self.files.take());
         if self.ctx.input(|input| input.viewport().close_requested()) && !self.may_close {
             self.ctx
                 .send_viewport_cmd(egui::ViewportCommand::CancelClose);
@@ -161,23 +150,6 @@ impl Host for HostNative {
 
     fn stored(&self, name: &str) -> Option<String> {
         fs::read_to_string(self.stored_path(name)?).ok()
-    }
-
-    fn store(&mut self, name: &str, text: Option<&str>) -> Result<(), String> {
-        let Some(path) = self.stored_path(name) else {
-            return Err("no folder for settings is known; set HOME".to_owned());
-        };
-        let done = match text {
-            Some(text) => path
-                .parent()
-                .map_or(Ok(()), fs::create_dir_all)
-                .and_then(|()| folders::replace(&path, text.as_bytes())),
-            None => match fs::remove_file(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-                _ => Ok(()),
-            },
-        };
-        done.map_err(|error| format!("{error}: {}", path.display()))
     }
 
     fn samples(&self) -> Vec<Sample> {
@@ -193,34 +165,6 @@ impl Host for HostNative {
     fn clock(&self) -> f64 {
         self.started.elapsed().as_secs_f64()
     }
-
-    fn set_title(&mut self, title: &str) {
-        self.ctx
-            .send_viewport_cmd(egui::ViewportCommand::Title(title.to_owned()));
-    }
-
-    fn complete(&self, path: &str) -> Vec<String> {
-        let (folder, start) = path.rsplit_once('/').unwrap_or((".", path));
-        let folder = if folder.is_empty() { "/" } else { folder };
-        let Ok(entries) = fs::read_dir(folder) else {
-            return Vec::new();
-        };
-        let mut found: Vec<String> = entries
-            .flatten()
-            .filter_map(|entry| {
-                let name = entry.file_name().to_string_lossy().into_owned();
-                let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-                let shown = name.starts_with(start)
-                    && !(name.starts_with('.') && start.is_empty())
-                    && (is_folder || entry.path().extension().is_some_and(|end| end == "json"));
-                let end = if is_folder { "/" } else { "" };
-                shown.then(|| format!("{}/{name}{end}", folder.trim_end_matches('/')))
-            })
-            .take(ENTRIES_MAX)
-            .collect();
-        found.sort();
-        found
-    }
 }
 
 /// Whether the system has dialogs for files: on Linux they come over the desktop's message bus.
@@ -230,10 +174,4 @@ fn has_dialogs() -> bool {
     } else {
         true
     }
-}
-
-fn stamp(path: &Path) -> std::io::Result<Stamp> {
-    let modified = fs::metadata(path)?.modified()?;
-    let since = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
-    Ok(Stamp(since.as_nanos() as u64))
 }

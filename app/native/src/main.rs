@@ -1,12 +1,8 @@
 //! Command line and native window of Weir.
 
 mod cli;
-mod control;
-mod flow_file;
-mod folders;
 mod host;
-mod own_engine;
-mod samples;
+mod pipe;
 mod window;
 
 use std::process::ExitCode;

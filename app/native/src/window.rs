@@ -4,13 +4,24 @@ use std::path::PathBuf;
 
 use app::Designer;
 use app::host::Location;
+use app::remote::RemoteHost;
+use desk::engines::{OwnEngine, Shown};
 use graph_model::catalog::Catalog;
+use runtime_protocol::remote::Remote;
 
 use crate::host::HostNative;
-use crate::own_engine::{OwnEngine, Shown};
+use crate::pipe::{Address, SocketPipe};
 
-/// Opens the window on a flow and stays until it is closed.
-pub(crate) fn open(file: PathBuf) -> Result<(), eframe::Error> {
+/// What the window shows.
+pub(crate) enum What {
+    /// A flow of this machine, with an engine in this process.
+    Flow(PathBuf),
+    /// What a server serves.
+    Engine(Address),
+}
+
+/// Opens the window and stays until it is closed.
+pub(crate) fn open(what: What) -> Result<(), eframe::Error> {
     let native = eframe::NativeOptions {
         viewport: egui::ViewportBuilder::default()
             .with_title("Weir")
@@ -23,17 +34,38 @@ pub(crate) fn open(file: PathBuf) -> Result<(), eframe::Error> {
         "Weir",
         native,
         Box::new(move |creation| {
-            let shown = Shown::default();
-            let host = HostNative::new(creation.egui_ctx.clone(), shown.clone());
             let ctx = creation.egui_ctx.clone();
-            let engine = OwnEngine::new(shown, move || ctx.request_repaint());
-            let mut designer =
-                Designer::new(Box::new(host), Catalog::bundled(), Some(Box::new(engine)));
-            let file = std::path::absolute(&file).unwrap_or(file);
-            designer.start_with(Location::new(file.to_string_lossy()));
+            let designer = match what {
+                What::Flow(file) => on_flow(&ctx, file),
+                What::Engine(address) => on_engine(&ctx, address)?,
+            };
             Ok(Box::new(Window { designer }))
         }),
     )
+}
+
+fn on_flow(ctx: &egui::Context, file: PathBuf) -> Designer {
+    let shown = Shown::default();
+    let host = HostNative::new(ctx.clone(), shown.clone());
+    let ctx = ctx.clone();
+    let engine = OwnEngine::new(shown, move || ctx.request_repaint());
+    let mut designer = Designer::new(Box::new(host), Catalog::bundled(), Some(Box::new(engine)));
+    let file = std::path::absolute(&file).unwrap_or(file);
+    designer.start_with(Location::new(file.to_string_lossy()));
+    designer
+}
+
+fn on_engine(ctx: &egui::Context, address: Address) -> std::io::Result<Designer> {
+    let here = HostNative::new(ctx.clone(), Shown::default());
+    let wake = ctx.clone();
+    let pipe = SocketPipe::open(address, move || wake.request_repaint())?;
+    let remote = Remote::new(Box::new(pipe));
+    let host = RemoteHost::new(remote.clone(), Box::new(here));
+    Ok(Designer::new(
+        Box::new(host),
+        Catalog::bundled(),
+        Some(Box::new(remote)),
+    ))
 }
 
 struct Window {

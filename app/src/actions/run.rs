@@ -18,7 +18,7 @@ pub(super) const ACTIONS: &[Action] = &[
             anywhere(NONE, Key::F8),
             anywhere(NONE, Key::F5),
         ],
-        when: |designer| designer.session.connected(),
+        when: |designer| designer.session.operates(),
         perform: |designer, _| designer.run(),
     },
     Action {
@@ -27,7 +27,9 @@ pub(super) const ACTIONS: &[Action] = &[
         tooltip: "Hold every node before its next event",
         menu: Menu::Run(0),
         keys: &[anywhere(NONE, Key::F9)],
-        when: |designer| designer.session.state() == RunState::Running,
+        when: |designer| {
+            designer.session.state() == RunState::Running && designer.session.operates()
+        },
         perform: |designer, _| designer.session.pause(),
     },
     Action {
@@ -60,7 +62,7 @@ pub(super) const ACTIONS: &[Action] = &[
         tooltip: "Take no more events, finish what is under way, end the run",
         menu: Menu::Run(0),
         keys: &[anywhere(SHIFT, Key::F8), anywhere(SHIFT, Key::F5)],
-        when: |designer| designer.session.active(),
+        when: |designer| designer.session.active() && designer.session.operates(),
         perform: |designer, _| designer.session.stop(),
     },
     Action {
@@ -69,8 +71,21 @@ pub(super) const ACTIONS: &[Action] = &[
         tooltip: "Write a payload and send it out of the selected source or along the selected wire",
         menu: Menu::Run(1),
         keys: &[anywhere(CTRL, Key::I)],
-        when: |designer| designer.session.active() && designer.inject_target().is_some(),
+        when: |designer| {
+            designer.session.active()
+                && designer.session.operates()
+                && designer.inject_target().is_some()
+        },
         perform: |designer, _| designer.open_inject(),
+    },
+    Action {
+        id: "run.show_running",
+        title: "Show the flow that runs",
+        tooltip: "Open the flow that somebody else made the one that runs; yours stays in its file",
+        menu: Menu::Run(1),
+        keys: &[],
+        when: |designer| designer.others_flow.is_some(),
+        perform: |designer, _| designer.show_others_flow(),
     },
     Action {
         id: "run.clear_events",
@@ -84,5 +99,5 @@ pub(super) const ACTIONS: &[Action] = &[
 ];
 
 fn paused(designer: &Designer) -> bool {
-    designer.session.state() == RunState::Paused
+    designer.session.state() == RunState::Paused && designer.session.operates()
 }

@@ -1,7 +1,7 @@
 //! The run bar: what runs, and the buttons that change it. Drawn from right to left.
 
 use egui::{RichText, Ui};
-use runtime_protocol::RunState;
+use runtime_protocol::{Line, RunState};
 
 use super::Model;
 use crate::requests::{Request, Requests};
@@ -23,26 +23,29 @@ pub(crate) fn show(ui: &mut Ui, model: &Model<'_>, out: &mut Requests) {
         if let Some(action) = crate::actions::by_id(id) {
             let keys = action.keys_text(ui.ctx()).unwrap_or_default();
             response = response.on_hover_text(format!("{} ({keys})", action.tooltip));
-            if !session.connected() {
-                response = response.on_disabled_hover_text("no engine is connected");
-            }
+            response = response.on_disabled_hover_text(if session.looks_on() {
+                "you look on here; the operator changes the run"
+            } else {
+                "no engine is connected"
+            });
         }
         if response.clicked() {
             out.push(Request::Do(id));
         }
     };
+    let operates = session.operates();
     match session.state() {
         RunState::Stopped => {
-            button(ui, "Run", "run.start", session.connected(), true);
+            button(ui, "Run", "run.start", operates, true);
         }
         RunState::Running => {
-            button(ui, "Stop", "run.stop", true, false);
-            button(ui, "Pause", "run.pause", true, false);
+            button(ui, "Stop", "run.stop", operates, false);
+            button(ui, "Pause", "run.pause", operates, false);
         }
         RunState::Paused => {
-            button(ui, "Stop", "run.stop", true, false);
-            button(ui, "Step", "run.step", true, false);
-            button(ui, "Continue", "run.resume", true, true);
+            button(ui, "Stop", "run.stop", operates, false);
+            button(ui, "Step", "run.step", operates, false);
+            button(ui, "Continue", "run.resume", operates, true);
         }
         RunState::Draining => button(ui, "Stop", "run.stop", false, false),
     }
@@ -54,7 +57,22 @@ pub(crate) fn show(ui: &mut Ui, model: &Model<'_>, out: &mut Requests) {
         RunState::Draining => ("finishing", tokens.info),
     };
     ui.label(RichText::new(text).color(color));
-    if session.undeployed(model.state.revision()) {
+    if session.looks_on() && session.line() == Line::Up {
+        ui.label(RichText::new("looking on").small().color(tokens.info))
+            .on_hover_text("you see the run and change nothing");
+    }
+    match session.line() {
+        Line::Up => {}
+        Line::Down { why } => {
+            ui.label(RichText::new("reconnecting…").small().color(tokens.warning))
+                .on_hover_text(format!("{why}; what you do meanwhile is kept"));
+        }
+        Line::Ended { why } => {
+            ui.label(RichText::new("disconnected").small().color(tokens.error))
+                .on_hover_text(why);
+        }
+    }
+    if operates && session.undeployed(model.state.revision()) {
         ui.label(RichText::new("not deployed yet").small().color(tokens.info))
             .on_hover_text("the flow that runs is not the one that you see");
     }

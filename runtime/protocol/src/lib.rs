@@ -3,6 +3,10 @@
 //! Commands are answered one by one and never dropped. Notices may be thinned out: counters are
 //! exact in every snapshot, observed events are a sample whose losses are counted.
 
+pub mod host;
+pub mod remote;
+pub mod wire;
+
 use std::collections::BTreeMap;
 
 use graph_model::event::Event;
@@ -68,6 +72,8 @@ pub enum Command {
     },
     /// Every counter, now.
     ReadCounters,
+    /// The flow that runs, as it was deployed last.
+    ReadFlow,
     /// The client has drawn everything up to this batch: send on.
     Credit {
         batch: u64,
@@ -95,6 +101,8 @@ pub enum Notice {
     State {
         state: RunState,
     },
+    /// Another flow, or another state of it, is the one that runs.
+    Deployed,
     /// A complete snapshot.
     Counters {
         counters: Counters,
@@ -132,6 +140,11 @@ pub enum Answer {
     },
     Counters {
         counters: Counters,
+    },
+    /// The text of the flow that runs, nothing when none was deployed, and where it listens.
+    Flow {
+        flow: Option<String>,
+        addresses: BTreeMap<NodeId, SmolStr>,
     },
 }
 
@@ -205,12 +218,63 @@ pub struct Observed {
     pub event: Event,
 }
 
-/// A line to an engine, wherever it runs. Neither method waits.
-pub trait Transport: Send {
+/// A line to an engine, wherever it runs. No method waits.
+pub trait Transport {
     /// Sends a command; an error says why it could not be sent (the line is gone, or too busy).
     fn send(&mut self, request: Request) -> Result<(), Problem>;
     /// Everything that came in since the last call, oldest first.
     fn poll(&mut self) -> Vec<Notice>;
+    /// How the line is.
+    fn line(&self) -> Line {
+        Line::Up
+    }
+    /// What this end of the line may do.
+    fn role(&self) -> Role {
+        Role::Operator
+    }
+}
+
+/// The state of a line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Line {
+    #[default]
+    Up,
+    /// Broken; it is being mended, and nothing that was sent is lost.
+    Down { why: String },
+    /// Ended for good: what, and what next.
+    Ended { why: String },
+}
+
+/// What a client may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Looks at the run, and changes nothing.
+    Viewer,
+    #[default]
+    Operator,
+}
+
+impl Command {
+    /// Whether somebody who only looks may ask for it.
+    pub fn only_looks(&self) -> bool {
+        match self {
+            Command::Tap { .. }
+            | Command::Untap
+            | Command::ReadView { .. }
+            | Command::ReadDeadLetters { .. }
+            | Command::ReadCounters
+            | Command::ReadFlow
+            | Command::Credit { .. } => true,
+            Command::Deploy { .. }
+            | Command::Start
+            | Command::Pause
+            | Command::Resume
+            | Command::Step { .. }
+            | Command::Stop
+            | Command::Inject { .. } => false,
+        }
+    }
 }
 
 impl Problem {

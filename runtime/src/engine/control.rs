@@ -198,6 +198,13 @@ impl Control {
             Command::ReadCounters => Ok(Answer::Counters {
                 counters: self.counters(),
             }),
+            Command::ReadFlow => Ok(Answer::Flow {
+                flow: self.document.as_ref().map(|held| format::write(held)),
+                addresses: match &self.run {
+                    Some(run) => run.flow.addresses(),
+                    None => [].into(),
+                },
+            }),
             Command::Credit { batch } => {
                 self.listener(from, |listener| listener.owes &= listener.batch != batch);
                 Ok(Answer::Done)
@@ -216,6 +223,7 @@ impl Control {
         let Some(run) = self.run.as_mut().filter(|run| run.draining.is_none()) else {
             let kept = plan.nodes.len() as u32;
             self.document = Some(document);
+            self.tell_all(&Notice::Deployed);
             return Ok(Answer::Deployed {
                 kept,
                 started: 0,
@@ -233,6 +241,7 @@ impl Control {
         self.document = Some(document);
         self.show_running(Some(Arc::clone(&flow)));
         self.set_taps();
+        self.tell_all(&Notice::Deployed);
         Ok(Answer::Deployed {
             kept: changed.kept,
             started: changed.started,

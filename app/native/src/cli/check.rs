@@ -10,7 +10,7 @@ use runtime::world::{SystemWorld, World};
 
 use super::out::Out;
 use super::{Stop, Verdict};
-use crate::flow_file::{self, FlowFile};
+use desk::flow_file::{self, FlowFile};
 
 /// Find the hazards of a flow
 ///

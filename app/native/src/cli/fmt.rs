@@ -7,8 +7,8 @@ use graph_model::format;
 
 use super::out::Out;
 use super::{Stop, Verdict};
-use crate::flow_file::{self, FlowFile};
-use crate::folders;
+use desk::flow_file::{self, FlowFile};
+use desk::folders;
 
 /// Write flows in their canonical form
 #[derive(Args)]

@@ -15,8 +15,8 @@ use smol_str::SmolStr;
 
 use super::out::Out;
 use super::{Stop, Verdict};
-use crate::control::Line;
-use crate::flow_file;
+use desk::control::Line;
+use desk::flow_file;
 
 /// Send events into a flow that runs
 #[derive(Args)]

@@ -3,6 +3,7 @@
 //! Exit codes: 0 all is well, 1 the command did its work and found something (hazards, lost events, a
 //! file that is not canonical), 2 it could not do its work.
 
+mod attach;
 mod check;
 mod fmt;
 mod inject;
@@ -12,6 +13,7 @@ mod open;
 mod out;
 mod run;
 mod schema;
+mod serve;
 mod tail;
 
 use std::io;
@@ -22,8 +24,8 @@ use clap::{Parser, Subcommand};
 use runtime_protocol::Problem;
 
 use self::out::Out;
-use crate::control::NoLine;
-use crate::flow_file::{self, NoFlow};
+use desk::control::NoLine;
+use desk::flow_file::{self, NoFlow};
 
 /// Design, check and run event-driven flows.
 ///
@@ -38,6 +40,8 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Open(open::Open),
+    Serve(serve::Serve),
+    Attach(attach::Attach),
     New(new::New),
     Check(check::Check),
     Run(run::Run),
@@ -104,6 +108,8 @@ pub(crate) fn run() -> ExitCode {
     let result = match Arguments::parse().command {
         None => open::Open::default().run(),
         Some(Command::Open(command)) => command.run(),
+        Some(Command::Serve(command)) => command.run(&out),
+        Some(Command::Attach(command)) => command.run(),
         Some(Command::New(command)) => command.run(&out),
         Some(Command::Check(command)) => command.run(&out),
         Some(Command::Run(command)) => command.run(&out),

@@ -9,9 +9,9 @@ use graph_model::format;
 
 use super::out::Out;
 use super::{Stop, Verdict};
-use crate::flow_file::ENDING;
-use crate::folders;
-use crate::samples;
+use desk::flow_file::ENDING;
+use desk::folders;
+use desk::samples;
 
 /// Make a folder with a new flow
 #[derive(Args)]
@@ -123,7 +123,7 @@ fn title(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow_file;
+    use desk::flow_file;
 
     #[test]
     fn a_copy_of_a_sample_has_the_new_name() {

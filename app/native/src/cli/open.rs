@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::{Stop, Verdict};
-use crate::flow_file::{self, NoFlow};
-use crate::samples;
 use crate::window;
+use desk::flow_file::{self, NoFlow};
+use desk::samples;
 
 /// Open the designer
 #[derive(Args, Default)]
@@ -22,18 +22,23 @@ impl Open {
             None => copy_of(samples::first())?,
             Some(place) => find(&place)?,
         };
-        if !has_display() {
-            return Err(Stop::because(
-                "there is no display here; set DISPLAY or WAYLAND_DISPLAY, or use `weir run` and `weir check`",
-            ));
-        }
-        window::open(file).map_err(|error| {
-            Stop::because(format!(
-                "the window could not be opened: {error}; see that the display is there"
-            ))
-        })?;
-        Ok(Verdict::Well)
+        show(window::What::Flow(file))
     }
+}
+
+/// Opens the window and stays until it is closed.
+pub(super) fn show(what: window::What) -> Result<Verdict, Stop> {
+    if !has_display() {
+        return Err(Stop::because(
+            "there is no display here; set DISPLAY or WAYLAND_DISPLAY, or use `weir run` and `weir check`",
+        ));
+    }
+    window::open(what).map_err(|error| {
+        Stop::because(format!(
+            "the window could not be opened: {error}; see that the display is there"
+        ))
+    })?;
+    Ok(Verdict::Well)
 }
 
 /// Elsewhere than on these systems there always is one.
@@ -42,7 +47,7 @@ fn has_display() -> bool {
     cfg!(any(windows, target_os = "macos")) || named("DISPLAY") || named("WAYLAND_DISPLAY")
 }
 
-fn find(place: &Path) -> Result<PathBuf, Stop> {
+pub(super) fn find(place: &Path) -> Result<PathBuf, Stop> {
     match flow_file::find(place) {
         Err(NoFlow::Missing(_)) if let Some(sample) = sample(place) => copy_of(sample),
         other => Ok(other?),

@@ -24,8 +24,8 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use super::interrupts::Interrupts;
 use super::out::Out;
 use super::{Stop, Verdict, check};
-use crate::control::Control;
-use crate::flow_file::{self, FlowFile};
+use desk::control::Control;
+use desk::flow_file::{self, FlowFile};
 
 /// How often troubles are shown and progress is renewed.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -115,7 +115,7 @@ impl Run {
             engine.shared().print_to(std::io::stdout());
         }
         let lines = Arc::clone(&engine);
-        let connect = move || Box::new(lines.connect()) as Box<dyn Transport>;
+        let connect = move || Box::new(lines.connect()) as Box<dyn Transport + Send>;
         let control = Control::open(&flow.project, Arc::new(connect))
             .map_err(|error| Stop::because(error.to_string()))?;
         let end = engine.block_on(self.drive(&engine, &flow, out));
@@ -270,7 +270,7 @@ impl Watch {
                     out.trouble(&problem);
                     self.report(problem);
                 }
-                Notice::Reply { .. } | Notice::Observed { .. } => {}
+                Notice::Reply { .. } | Notice::Observed { .. } | Notice::Deployed => {}
             }
         }
         self.state

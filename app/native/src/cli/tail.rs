@@ -9,8 +9,8 @@ use runtime_protocol::{Notice, Observed};
 
 use super::out::Out;
 use super::{Stop, Verdict};
-use crate::control::{Line, NoLine};
-use crate::flow_file;
+use desk::control::{Line, NoLine};
+use desk::flow_file;
 
 /// Watch the events of a flow that runs
 ///

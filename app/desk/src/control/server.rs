@@ -26,7 +26,7 @@ use tokio::time::sleep;
 use super::{Refused, Session, TOKEN_HEADER, session_path, take, write_session};
 
 /// Makes a line to the engine.
-pub(crate) type Connect = Arc<dyn Fn() -> Box<dyn Transport> + Send + Sync>;
+pub type Connect = Arc<dyn Fn() -> Box<dyn Transport + Send> + Send + Sync>;
 
 /// Largest command that is taken, in bytes.
 const COMMAND_MAX: usize = 64 << 20;
@@ -40,7 +40,7 @@ const REPLY_EVERY: Duration = Duration::from_millis(1);
 const CLOSING_MAX: Duration = Duration::from_secs(1);
 
 /// Holds a project for this process and listens for commands until it is dropped.
-pub(crate) struct Control {
+pub struct Control {
     session: PathBuf,
     closing: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
@@ -59,7 +59,7 @@ struct Door {
 
 impl Control {
     /// Takes the project and listens.
-    pub(crate) fn open(project: &Path, connect: Connect) -> Result<Control, Refused> {
+    pub fn open(project: &Path, connect: Connect) -> Result<Control, Refused> {
         let lock = take(project)?;
         let no_server = |error: String| Refused::NoServer(error);
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
@@ -114,7 +114,8 @@ impl Drop for Control {
     }
 }
 
-fn new_token() -> Result<String, String> {
+/// 32 random bytes as hexadecimal digits.
+pub fn new_token() -> Result<String, String> {
     use std::fmt::Write;
     let mut bytes = [0_u8; 32];
     getrandom::fill(&mut bytes).map_err(|error| error.to_string())?;
@@ -237,7 +238,7 @@ async fn observe(State(door): State<Door>, body: Bytes) -> Response {
 }
 
 async fn forward(
-    mut line: Box<dyn Transport>,
+    mut line: Box<dyn Transport + Send>,
     lines: mpsc::Sender<Bytes>,
     closing: watch::Receiver<bool>,
 ) {

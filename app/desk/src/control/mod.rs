@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use client::{Line, NoLine};
-pub(crate) use server::Control;
+pub use client::{Line, NoLine};
+pub use server::{Connect, Control, new_token};
 
 /// Folder of a project in which Weir keeps what is its own.
 const OWN_FOLDER: &str = ".weir";
@@ -23,7 +23,7 @@ const TOKEN_HEADER: &str = "x-weir-token";
 
 /// What the session file holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Session {
+pub struct Session {
     version: u32,
     /// Where the run listens for commands.
     pub address: SocketAddr,
@@ -35,7 +35,7 @@ pub(crate) struct Session {
 
 /// Why a project cannot be taken for a run: what, where, what next.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Refused {
+pub enum Refused {
     #[error("{}: already runs here{}; stop that run first", project.display(), of_process(*process))]
     Busy {
         project: PathBuf,

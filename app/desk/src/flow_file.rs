@@ -8,12 +8,12 @@ use graph_model::document::Document;
 use graph_model::format::{self, Note, OpenError};
 
 /// How the names of flows end.
-pub(crate) const ENDING: &str = ".flow.json";
+pub const ENDING: &str = ".flow.json";
 /// How the names of flows with hazards end, which samples keep beside their flow.
 const FLAWED: &str = "-flawed.flow.json";
 
 /// A flow that was read from a file.
-pub(crate) struct FlowFile {
+pub struct FlowFile {
     pub path: PathBuf,
     /// The folder that every path of the flow stays inside.
     pub project: PathBuf,
@@ -26,7 +26,7 @@ pub(crate) struct FlowFile {
 
 /// Why there is no flow to work with: what, where, what next.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum NoFlow {
+pub enum NoFlow {
     #[error("{}: there is no such file or folder; `weir new` makes a flow", .0.display())]
     Missing(PathBuf),
     #[error("{}: the folder has no {ENDING} file; name a flow, or make one with `weir new`", .0.display())]
@@ -40,7 +40,7 @@ pub(crate) enum NoFlow {
 }
 
 /// Reads the flow of a file or a folder.
-pub(crate) fn read(place: &Path) -> Result<FlowFile, NoFlow> {
+pub fn read(place: &Path) -> Result<FlowFile, NoFlow> {
     let path = find(place)?;
     let bytes = fs::read(&path).map_err(|error| unreadable(&path, error))?;
     let opened = format::open(&bytes).map_err(|error| NoFlow::NotAFlow {
@@ -59,7 +59,7 @@ pub(crate) fn read(place: &Path) -> Result<FlowFile, NoFlow> {
 
 /// The file of a flow. Of a folder it is the flow that has the folder's name, or the only one that is
 /// not a flawed twin.
-pub(crate) fn find(place: &Path) -> Result<PathBuf, NoFlow> {
+pub fn find(place: &Path) -> Result<PathBuf, NoFlow> {
     if !place.is_dir() {
         return if place.exists() {
             Ok(place.to_path_buf())
@@ -93,7 +93,7 @@ pub(crate) fn find(place: &Path) -> Result<PathBuf, NoFlow> {
 }
 
 /// Every flow of a folder, flawed twins too, sorted by name; a file stands for itself.
-pub(crate) fn all(place: &Path) -> Result<Vec<PathBuf>, NoFlow> {
+pub fn all(place: &Path) -> Result<Vec<PathBuf>, NoFlow> {
     if !place.is_dir() {
         return find(place).map(|path| vec![path]);
     }

@@ -4,12 +4,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use app::host::{Location, Sample};
+use runtime_protocol::host::{Location, Sample};
 
 use crate::folders;
 
 /// A sample as it was when the program was built.
-pub(crate) struct Bundled {
+pub struct Bundled {
     /// Name of its folder and of its flow.
     pub name: &'static str,
     pub title: &'static str,
@@ -19,26 +19,26 @@ pub(crate) struct Bundled {
 }
 
 /// Every sample, in the order in which a newcomer should look at them.
-pub(crate) static ALL: &[Bundled] = include!(concat!(env!("OUT_DIR"), "/samples.rs"));
+pub static ALL: &[Bundled] = include!(concat!(env!("OUT_DIR"), "/samples.rs"));
 
 /// The sample that is shown when nothing else is asked for.
-pub(crate) fn first() -> &'static Bundled {
+pub fn first() -> &'static Bundled {
     &ALL[0]
 }
 
-pub(crate) fn find(name: &str) -> Option<&'static Bundled> {
+pub fn find(name: &str) -> Option<&'static Bundled> {
     ALL.iter().find(|sample| sample.name == name)
 }
 
 /// Names of all samples, for messages.
-pub(crate) fn names() -> String {
+pub fn names() -> String {
     let names: Vec<&str> = ALL.iter().map(|sample| sample.name).collect();
     names.join(", ")
 }
 
 /// The samples as the designer lists them: their places are the user's copies, which are made when
 /// they are opened for the first time.
-pub(crate) fn listed() -> Vec<Sample> {
+pub fn listed() -> Vec<Sample> {
     let places = ALL.iter().filter_map(|sample| {
         Some(Sample {
             location: Location::new(sample.place()?.to_string_lossy()),
@@ -50,7 +50,7 @@ pub(crate) fn listed() -> Vec<Sample> {
 }
 
 /// Makes the user's copy if the path lies in the place of one; other paths are none of its business.
-pub(crate) fn unpack_if_one(path: &Path) -> io::Result<()> {
+pub fn unpack_if_one(path: &Path) -> io::Result<()> {
     let Some(place) = copies() else {
         return Ok(());
     };
@@ -70,13 +70,13 @@ fn copies() -> Option<PathBuf> {
 
 impl Bundled {
     /// Where the user's copy of its flow is, or will be.
-    pub(crate) fn place(&self) -> Option<PathBuf> {
+    pub fn place(&self) -> Option<PathBuf> {
         let flow = format!("{}.flow.json", self.name);
         Some(copies()?.join(self.name).join(flow))
     }
 
     /// Writes its files into the folder; what is there stays as it is.
-    pub(crate) fn unpack(&self, folder: &Path) -> io::Result<()> {
+    pub fn unpack(&self, folder: &Path) -> io::Result<()> {
         for (file, bytes) in self.files {
             let path = folder.join(file);
             if path.exists() {

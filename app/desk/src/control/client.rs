@@ -17,7 +17,7 @@ use tokio::runtime::Runtime;
 use super::{Session, TOKEN_HEADER, read_session, session_path};
 
 /// A line to whatever runs a project.
-pub(crate) struct Line {
+pub struct Line {
     project: PathBuf,
     session: Session,
     sender: SendRequest<Full<Bytes>>,
@@ -27,7 +27,7 @@ pub(crate) struct Line {
 
 /// Why there is no line, or no longer one: what, where, what next.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum NoLine {
+pub enum NoLine {
     #[error("{}: nothing runs here; start it with `weir run`, or press Run in the designer", .0.display())]
     NotRunning(PathBuf),
     #[error("{}: the run that was here (process {process}) is gone; start it again with `weir run`", project.display())]
@@ -40,7 +40,7 @@ pub(crate) enum NoLine {
 
 impl Line {
     /// A line to the run of this project.
-    pub(crate) fn open(project: &Path) -> Result<Line, NoLine> {
+    pub fn open(project: &Path) -> Result<Line, NoLine> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -73,7 +73,7 @@ impl Line {
     }
 
     /// Sends a command and waits for its answer.
-    pub(crate) fn call(&mut self, command: &Command) -> Result<Answer, NoLine> {
+    pub fn call(&mut self, command: &Command) -> Result<Answer, NoLine> {
         let body = serde_json::to_vec(command).expect("commands are plain data");
         let response = self.post("/command", body)?;
         let bytes = self
@@ -87,7 +87,7 @@ impl Line {
 
     /// Hands every notice about these edges (without any: about all) to `each`, until it has seen
     /// enough or the run ends.
-    pub(crate) fn observe<B>(
+    pub fn observe<B>(
         &mut self,
         edges: &[EdgeId],
         mut each: impl FnMut(Notice) -> ControlFlow<B>,

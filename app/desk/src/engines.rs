@@ -17,10 +17,10 @@ const LEAVE_MAX: Duration = Duration::from_secs(3);
 
 /// The file of the flow that the designer shows; empty for one without a file.
 #[derive(Clone, Default)]
-pub(crate) struct Shown(Arc<Mutex<Option<PathBuf>>>);
+pub struct Shown(Arc<Mutex<Option<PathBuf>>>);
 
 impl Shown {
-    pub(crate) fn set(&self, path: Option<PathBuf>) {
+    pub fn set(&self, path: Option<PathBuf>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = path;
     }
 
@@ -46,7 +46,7 @@ impl Shown {
 }
 
 /// Engines are made when something is deployed for the first time, not when the window opens.
-pub(crate) struct OwnEngine {
+pub struct OwnEngine {
     shown: Shown,
     wake: Arc<dyn Fn() + Send + Sync>,
     held: Option<Held>,
@@ -68,7 +68,7 @@ struct Held {
 
 impl OwnEngine {
     /// `wake` is called when there is something to poll, from any thread.
-    pub(crate) fn new(shown: Shown, wake: impl Fn() + Send + Sync + 'static) -> OwnEngine {
+    pub fn new(shown: Shown, wake: impl Fn() + Send + Sync + 'static) -> OwnEngine {
         OwnEngine {
             shown,
             wake: Arc::new(wake),
@@ -114,7 +114,7 @@ impl Held {
     fn take_project(&mut self) -> Result<(), Problem> {
         if self.control.is_none() {
             let engine = Arc::clone(&self.engine);
-            let connect = move || Box::new(engine.connect()) as Box<dyn Transport>;
+            let connect = move || Box::new(engine.connect()) as Box<dyn Transport + Send>;
             let control = Control::open(&self.project, Arc::new(connect));
             self.control = Some(control.map_err(|error| Problem::new(error.to_string()))?);
         }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Where settings and autosaves go, by the custom of the system.
-pub(crate) fn config() -> Option<PathBuf> {
+pub fn config() -> Option<PathBuf> {
     let base = if cfg!(windows) {
         absolute("APPDATA")?
     } else if cfg!(target_os = "macos") {
@@ -17,7 +17,7 @@ pub(crate) fn config() -> Option<PathBuf> {
 }
 
 /// Where the user's copies of samples and flows without a file live, by the custom of the system.
-pub(crate) fn data() -> Option<PathBuf> {
+pub fn data() -> Option<PathBuf> {
     if cfg!(any(windows, target_os = "macos")) {
         return config();
     }
@@ -33,7 +33,7 @@ fn absolute(variable: &str) -> Option<PathBuf> {
 }
 
 /// Replaces a file as a whole: written beside it, synced, renamed over it.
-pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let beside = path.with_file_name(format!(".{name}.{}.part", std::process::id()));
     let written = fs::File::create(&beside).and_then(|mut file| {
