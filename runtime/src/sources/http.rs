@@ -2,6 +2,7 @@
 
 mod check;
 mod listen;
+mod pages;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use graph_model::catalog::{
@@ -26,6 +28,7 @@ use tokio::sync::{Notify, oneshot};
 use self::check::{Check, Form};
 pub(crate) use self::listen::Listener;
 use self::listen::{Board, Found, Hold, Methods, address};
+use self::pages::{Origins, Pages, Refused};
 use super::stamp::{Stamp, fresh_id};
 use crate::kind::{Build, Kind, Make};
 use crate::operator::{Failure, FailureClass};
@@ -75,11 +78,14 @@ fn make(build: &Build) -> Result<Box<dyn Source>, Problem> {
         body_max: usize::try_from(build.bytes("max_body")?).unwrap_or(usize::MAX),
         reply_timeout,
     };
-    let listener =
-        Listener::get(build.shared, &listen).map_err(|message| build.problem(message))?;
+    let problem = |message: String| build.problem(message);
+    let hosts = pages::hosts(&build.texts("hosts")).map_err(problem)?;
+    let origins = Origins::read(&build.texts("origins")).map_err(problem)?;
+    let listener = Listener::get(build.shared, &listen).map_err(problem)?;
     Ok(Box::new(Http {
         node: build.id.clone(),
         address: format!("http://{}{path}", listener.address),
+        pages: Pages::new(listener.address, hosts, origins),
         hold: listener.claim(path, methods),
         settings,
     }))
@@ -152,6 +158,7 @@ struct Http {
     node: NodeId,
     address: String,
     hold: Hold,
+    pages: Pages,
     settings: Settings,
 }
 
@@ -161,10 +168,12 @@ impl Source for Http {
             let Http {
                 node,
                 hold,
+                pages,
                 settings,
                 ..
             } = *self;
             let endpoint = Arc::new(Endpoint {
+                pages,
                 settings,
                 feed: feed.clone(),
                 under_way: AtomicUsize::new(0),
@@ -206,6 +215,7 @@ struct Settings {
 
 /// A live endpoint.
 struct Endpoint {
+    pages: Pages,
     settings: Settings,
     feed: Feed,
     under_way: AtomicUsize,
@@ -225,14 +235,17 @@ impl Drop for UnderWay<'_> {
 
 /// Answers a request to a listener.
 async fn answer(State(board): State<Arc<Board>>, request: Request) -> Response {
-    match board.find(request.uri().path(), request.method()).await {
+    let asked_about = pages::asked_about(&request);
+    let method = asked_about.as_ref().unwrap_or(request.method());
+    match board.find(request.uri().path(), method).await {
+        Found::Live(endpoint) if asked_about.is_some() => endpoint.answer_preflight(request),
         Found::Live(endpoint) => endpoint.answer(request).await,
         Found::Starting => come_again("the flow is starting"),
         Found::Stopping => come_again("the flow is stopping"),
         Found::OtherMethod(allowed) => {
             let mut answer = refusal(
                 StatusCode::METHOD_NOT_ALLOWED,
-                &format!("{} is not accepted here; use {allowed}", request.method()),
+                &format!("{method} is not accepted here; use {allowed}"),
             );
             let headers = answer.headers_mut();
             headers.insert(ALLOW, HeaderValue::from_static(allowed));
@@ -255,22 +268,49 @@ impl Endpoint {
     async fn answer(&self, request: Request) -> Response {
         let before = self.under_way.fetch_add(1, Ordering::AcqRel);
         let _counted = UnderWay(self);
-        if before >= UNDER_WAY_MAX {
-            self.feed.line.refused();
-            return come_again("too many requests wait here");
-        }
-        match self.read(request).await {
-            Ok(event) => self.accept(event).await,
+        let (head, body) = request.into_parts();
+        let page = match self.pages.admit(&head) {
+            Ok(page) => page,
             Err(refused) => {
-                self.feed.line.refused();
-                refused
+                // Its body is of no use, but unread it could keep the answer from the sender.
+                let _unused = tokio::time::timeout(BODY_WAIT, read_body(body, 0)).await;
+                return self.refuse(&refused);
             }
+        };
+        let mut answer = if before >= UNDER_WAY_MAX {
+            self.feed.line.refused();
+            come_again("too many requests wait here")
+        } else {
+            match self.read(head, body).await {
+                Ok(event) => self.accept(event).await,
+                Err(refused) => {
+                    self.feed.line.refused();
+                    refused
+                }
+            }
+        };
+        if let Some(page) = page {
+            pages::show_to(page, answer.headers_mut());
+        }
+        answer
+    }
+
+    /// A browser asks whether a page may send a request.
+    fn answer_preflight(&self, request: Request) -> Response {
+        let (head, _) = request.into_parts();
+        match self.pages.admit(&head) {
+            Ok(page) => pages::send_on(&head, page),
+            Err(refused) => self.refuse(&refused),
         }
     }
 
+    fn refuse(&self, (status, reason): &Refused) -> Response {
+        self.feed.line.refused();
+        refusal(*status, reason)
+    }
+
     /// The event of a request, or the answer that refuses it.
-    async fn read(&self, request: Request) -> Result<Event, Response> {
-        let (head, body) = request.into_parts();
+    async fn read(&self, head: Parts, body: Body) -> Result<Event, Response> {
         let limit = self.settings.body_max;
         let body = tokio::time::timeout(BODY_WAIT, read_body(body, limit)).await;
         let body = match body {
@@ -528,11 +568,11 @@ fn spec() -> KindSpec {
         family: Family::Source,
         title: "HTTP endpoint".into(),
         summary: "Receives events as HTTP requests.".into(),
-        doc: "Answers 2xx only when the event is safe: everything up to the next channel or sink has taken it. With `respond` set to `reply`, the request waits for an event at the `reply` port. The body is JSON, or a CloudEvent in either HTTP mode; the parameters of a GET request become an object of texts. Refused requests are answered 400 (not JSON), 401 (check), 413 (too large), 422 (the flow cannot use the event) and 503 with `Retry-After` (try again). At most 4096 requests are under way at once. Listens on this machine unless told otherwise.".into(),
+        doc: "Answers 2xx only when the event is safe: everything up to the next channel or sink has taken it. With `respond` set to `reply`, the request waits for an event at the `reply` port. The body is JSON, or a CloudEvent in either HTTP mode; the parameters of a GET request become an object of texts. Refused requests are answered 400 (not JSON), 401 (check), 403 (foreign web page or unknown host), 413 (too large), 422 (the flow cannot use the event) and 503 with `Retry-After` (try again). At most 4096 requests are under way at once. Listens on this machine unless told otherwise. There it answers only requests to `localhost`, `127.0.0.1`, `[::1]` and the names in `hosts`: behind a tunnel or a proxy, list the public name there. Web pages of other origins are kept out, whatever the address, unless `origins` lists them: then they may send, and read the answers. Senders that are no browsers are not asked for an origin.".into(),
         icon: "globe".into(),
         inputs: vec![PortSpec { name: "reply".into(), doc: "Answers to waiting requests".into(), role: PortRole::Reply, each: None }],
         outputs: vec![PortSpec::data("out", "One event for each accepted request")],
-        config: vec![FieldSpec::new("path", "Path", FieldType::Text, "Path of the address, such as `/orders`").default_to("/").required(), FieldSpec::new("method", "Method", FieldType::choice(&["POST", "PUT", "GET", "ANY"]), "Requests that are accepted").default_to("POST"), FieldSpec::new("listen", "Listen on", FieldType::Text, "Address and port; nodes with the same one share it").default_to("127.0.0.1:8787"), FieldSpec::new("event_type", "Event type", FieldType::EventType, "Type of the events, declared in the document"), FieldSpec::new("respond", "Respond", FieldType::choice(&["accepted", "reply"]), "`accepted`: 202 once the event is safe; `reply`: the event that arrives at the reply port").default_to("accepted"), FieldSpec::new("check", "Check", FieldType::choice(&["none", "signature", "token"]), "What a request must show to be let in").default_to("none"), FieldSpec::new("secret", "Secret", FieldType::Secret, "Environment variable with the signing key or the token"), FieldSpec::new("signature_header", "Signature header", FieldType::Text, "Header with the HMAC-SHA256 of the body").default_to("X-Hub-Signature-256").advanced(), FieldSpec::new("signature_form", "Signature form", FieldType::choice(&["sha256=hex", "hex", "base64", "stripe"]), "How the header spells the signature").default_to("sha256=hex").advanced(), FieldSpec::new("id_header", "Id header", FieldType::Text, "Header with the id of the delivery; copies of one delivery carry the same").advanced(), FieldSpec::new("type_header", "Type header", FieldType::Text, "Header with the type of the event").advanced(), FieldSpec::new("max_body", "Largest body", FieldType::Bytes, "Larger requests are refused with 413").default_to("1 MiB").advanced(), FieldSpec::new("reply_timeout", "Reply timeout", FieldType::Duration, "A request without a reply is answered 504 after this time").default_to("10s").advanced()],
+        config: vec![FieldSpec::new("path", "Path", FieldType::Text, "Path of the address, such as `/orders`").default_to("/").required(), FieldSpec::new("method", "Method", FieldType::choice(&["POST", "PUT", "GET", "ANY"]), "Requests that are accepted").default_to("POST"), FieldSpec::new("listen", "Listen on", FieldType::Text, "Address and port; nodes with the same one share it").default_to("127.0.0.1:8787"), FieldSpec::new("event_type", "Event type", FieldType::EventType, "Type of the events, declared in the document"), FieldSpec::new("respond", "Respond", FieldType::choice(&["accepted", "reply"]), "`accepted`: 202 once the event is safe; `reply`: the event that arrives at the reply port").default_to("accepted"), FieldSpec::new("check", "Check", FieldType::choice(&["none", "signature", "token"]), "What a request must show to be let in").default_to("none"), FieldSpec::new("secret", "Secret", FieldType::Secret, "Environment variable with the signing key or the token"), FieldSpec::new("signature_header", "Signature header", FieldType::Text, "Header with the HMAC-SHA256 of the body").default_to("X-Hub-Signature-256").advanced(), FieldSpec::new("signature_form", "Signature form", FieldType::choice(&["sha256=hex", "hex", "base64", "stripe"]), "How the header spells the signature").default_to("sha256=hex").advanced(), FieldSpec::new("id_header", "Id header", FieldType::Text, "Header with the id of the delivery; copies of one delivery carry the same").advanced(), FieldSpec::new("type_header", "Type header", FieldType::Text, "Header with the type of the event").advanced(), FieldSpec::new("max_body", "Largest body", FieldType::Bytes, "Larger requests are refused with 413").default_to("1 MiB").advanced(), FieldSpec::new("reply_timeout", "Reply timeout", FieldType::Duration, "A request without a reply is answered 504 after this time").default_to("10s").advanced(), FieldSpec::new("hosts", "Hosts", FieldType::Texts, "Names besides those of this machine that requests may come to, such as that of a tunnel; on other addresses any name serves if none is listed").advanced(), FieldSpec::new("origins", "Origins", FieldType::Texts, "Web pages that may send requests and read the answers, such as `https://shop.example`; `*` for any page").advanced()],
         behaviour: Behaviour::Source { ty: "event_type".into(), delivery: Delivery::CallerRetries, keyed_by_id: true },
         since: "0.1.0".into(),
     }
@@ -593,16 +633,32 @@ mod tests {
         }
     }
 
-    /// Sends a request; answers its status, head and body.
-    async fn send(address: &str, method: &str, headers: &str, body: &str) -> (u16, String, String) {
-        let (host, path) = address
+    /// The host of an address, and the path without its slash.
+    fn parts(address: &str) -> (&str, &str) {
+        address
             .strip_prefix("http://")
             .and_then(|rest| rest.split_once('/'))
-            .expect("an address with a path");
+            .expect("an address with a path")
+    }
+
+    /// Sends a request; answers its status, head and body.
+    async fn send(address: &str, method: &str, headers: &str, body: &str) -> (u16, String, String) {
+        let headers = format!("host: {}\r\n{headers}", parts(address).0);
+        send_bare(address, method, &headers, body).await
+    }
+
+    /// Sends a request that names no host unless the headers do.
+    async fn send_bare(
+        address: &str,
+        method: &str,
+        headers: &str,
+        body: &str,
+    ) -> (u16, String, String) {
+        let (host, path) = parts(address);
         let mut stream = TcpStream::connect(host).await.expect("it listens");
         let length = body.len();
         let text = format!(
-            "{method} /{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
+            "{method} /{path} HTTP/1.1\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
         );
         stream.write_all(text.as_bytes()).await.expect("it reads");
         let mut answer = String::new();
@@ -690,6 +746,120 @@ mod tests {
             if wanted == 401 {
                 assert_eq!(send(&served.address, "POST", &header, "{").await.0, 401);
             }
+        }
+    }
+
+    #[tokio::test]
+    async fn web_pages_are_kept_out_unless_they_are_listed() {
+        let served = serve(
+            r#""hosts": ["hook.example"], "origins": ["https://a.example"]"#,
+            |_| Some(Settled::Safe),
+        );
+        let (host, _) = parts(&served.address);
+        let port = host.rsplit(':').next().expect("a port");
+        let large = "1".repeat(1 << 20);
+        for (headers, body, wanted, reason) in [
+            (format!("host: localhost:{port}"), "1", 202, ""),
+            ("host: hook.example".to_owned(), "1", 202, ""),
+            (
+                format!("host: {host}\r\norigin: http://{host}"),
+                "1",
+                202,
+                "",
+            ),
+            (
+                format!("host: {host}\r\norigin: https://a.example"),
+                "1",
+                202,
+                "",
+            ),
+            (
+                format!("host: evil.example:{port}\r\norigin: http://evil.example:{port}"),
+                "1",
+                403,
+                "if the name is yours, add it to `hosts`",
+            ),
+            (
+                format!("host: {host}\r\norigin: http://evil.example"),
+                &*large,
+                403,
+                "add `http://evil.example` to `origins`",
+            ),
+            (
+                format!("host: {host}\r\norigin: null"),
+                "1",
+                403,
+                "add `*` to `origins`",
+            ),
+            (
+                format!("host: {host}\r\nsec-fetch-site: cross-site"),
+                "1",
+                403,
+                "add `*` to `origins`",
+            ),
+            (
+                "accept: */*".to_owned(),
+                "1",
+                400,
+                "the header `Host` is missing",
+            ),
+        ] {
+            let headers = format!("{headers}\r\n");
+            let (status, head, answer) = send_bare(&served.address, "POST", &headers, body).await;
+            assert_eq!(
+                (status, answer.contains(reason)),
+                (wanted, true),
+                "{answer}"
+            );
+            let shown = head.contains("access-control-allow-origin: https://a.example\r\n");
+            assert_eq!(shown, headers.contains("a.example"), "{head}");
+            assert_eq!(head.contains("vary: origin"), shown, "{head}");
+            assert_eq!(head.contains("access-control"), shown, "{head}");
+        }
+        served
+            .flow
+            .look(|got| assert_eq!((got.refused, got.events.len()), (5, 4)));
+    }
+
+    #[tokio::test]
+    async fn a_listed_page_may_read_why_it_was_refused() {
+        let served = serve(r#""origins": ["*"]"#, |_| Some(Settled::Safe));
+        let (status, head, _) = send(&served.address, "POST", "origin: null\r\n", "{").await;
+        assert_eq!(status, 400);
+        assert!(head.contains("access-control-allow-origin: null"), "{head}");
+    }
+
+    #[tokio::test]
+    async fn preflights_are_answered_and_are_no_events() {
+        for method in ["POST", "ANY"] {
+            let served = serve(
+                &format!(r#""method": "{method}", "origins": ["https://a.example"]"#),
+                |_| Some(Settled::Safe),
+            );
+            let ask = async |origin: &str, method: &str| {
+                let headers = format!(
+                    "origin: {origin}\r\naccess-control-request-method: {method}\r\naccess-control-request-headers: x-id\r\n"
+                );
+                send(&served.address, "OPTIONS", &headers, "").await
+            };
+            let (status, head, body) = ask("https://a.example", "POST").await;
+            assert_eq!((status, &*body), (204, ""));
+            for line in [
+                "access-control-allow-origin: https://a.example",
+                "access-control-allow-methods: post",
+                "access-control-allow-headers: *, authorization",
+                "access-control-max-age: 600",
+                "vary: origin",
+            ] {
+                assert!(head.lines().any(|held| held == line), "{line} in {head}");
+            }
+            let (status, head, _) = ask("https://b.example", "POST").await;
+            assert_eq!((status, head.contains("access-control")), (403, false));
+            let unserved = ask("https://a.example", "DELETE").await.0;
+            assert_eq!(unserved, if method == "ANY" { 204 } else { 405 });
+            served
+                .flow
+                .look(|got| assert_eq!((got.refused, got.events.len()), (1, 0)));
         }
     }
 
@@ -786,10 +956,7 @@ mod tests {
         drop(other);
         new.stop();
         assert_eq!(running.await.expect("it ends"), Ok(()));
-        let host = address
-            .strip_prefix("http://")
-            .and_then(|rest| rest.split('/').next());
-        let again = std::net::TcpListener::bind(host.expect("a host"));
+        let again = std::net::TcpListener::bind(parts(&address).0);
         assert!(again.is_ok(), "the port is free again: {again:?}");
     }
 
@@ -820,6 +987,8 @@ mod tests {
             ),
             (r#""id_header": "a b""#, "no name of a header"),
             (r#""method": "BREW""#, "`method` = `BREW` is unknown"),
+            (r#""hosts": ["http://a"]"#, "`hosts`: `http://a` is no name"),
+            (r#""origins": ["a"]"#, "`origins`: `a` is no origin"),
         ] {
             let made = build(&[("n", &format!("{{{config}}}"))], "n", &Shared::default());
             let message = refusal(made);
