@@ -354,7 +354,8 @@ mod tests {
     struct Wire {
         up: VecDeque<Vec<u8>>,
         happened: VecDeque<Happened>,
-        open: bool,
+        /// The opening was polled.
+        polled: bool,
         greeted: bool,
     }
 
@@ -364,20 +365,22 @@ mod tests {
     impl Pipe for WirePipe {
         fn send(&mut self, frame: Vec<u8>) {
             let mut wire = self.0.lock().expect("held shortly");
-            if wire.open {
+            if wire.polled {
                 wire.up.push_back(frame);
             }
         }
 
         fn poll(&mut self) -> Option<Happened> {
-            self.0.lock().expect("held shortly").happened.pop_front()
+            let mut wire = self.0.lock().expect("held shortly");
+            let happened = wire.happened.pop_front();
+            wire.polled |= happened == Some(Happened::Opened);
+            happened
         }
     }
 
     impl WirePipe {
         fn open(&self) {
             let mut wire = self.0.lock().expect("held shortly");
-            wire.open = true;
             wire.happened.push_back(Happened::Opened);
         }
 

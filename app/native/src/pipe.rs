@@ -61,9 +61,14 @@ impl Address {
 
 /// A connection that is made again when it breaks.
 pub(crate) struct SocketPipe {
-    frames: mpsc::Sender<Vec<u8>>,
+    frames: mpsc::Sender<Numbered>,
     happened: Receiver<Happened>,
+    /// Connections whose opening was polled.
+    connection: u64,
 }
+
+/// A frame, and the number of the connection that it is for.
+type Numbered = (u64, Vec<u8>);
 
 impl SocketPipe {
     /// Connects; `wake` is called when something happened.
@@ -83,19 +88,26 @@ impl SocketPipe {
         std::thread::Builder::new()
             .name("line".into())
             .spawn(move || runtime.block_on(keep_up(&address, to_send, &told)))?;
-        Ok(SocketPipe { frames, happened })
+        Ok(SocketPipe {
+            frames,
+            happened,
+            connection: 0,
+        })
     }
 }
 
 impl Pipe for SocketPipe {
     fn send(&mut self, frame: Vec<u8>) {
         // What finds no room is sent again on the next connection.
-        drop(self.frames.try_send(frame));
+        drop(self.frames.try_send((self.connection, frame)));
     }
 
     fn poll(&mut self) -> Option<Happened> {
         match self.happened.try_recv() {
-            Ok(happened) => Some(happened),
+            Ok(happened) => {
+                self.connection += u64::from(happened == Happened::Opened);
+                Some(happened)
+            }
             Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
         }
     }
@@ -117,18 +129,18 @@ impl Teller {
 }
 
 /// Connects again and again until the window is gone or the server turns us away.
-async fn keep_up(address: &Address, mut to_send: mpsc::Receiver<Vec<u8>>, told: &Teller) {
+async fn keep_up(address: &Address, mut to_send: mpsc::Receiver<Numbered>, told: &Teller) {
+    let mut connection = 0;
     let mut pause = PAUSE_MIN;
     loop {
         let why = match timeout(CONNECT_MAX, connect(address)).await {
             Ok(Ok(socket)) => {
                 pause = PAUSE_MIN;
-                // Frames for the connection before are not for this one.
-                while to_send.try_recv().is_ok() {}
+                connection += 1;
                 if !told.tell(Happened::Opened) {
                     return;
                 }
-                match carry(socket, &mut to_send, told).await {
+                match carry(socket, connection, &mut to_send, told).await {
                     Some(why) => why,
                     None => return,
                 }
@@ -179,13 +191,16 @@ async fn connect(address: &Address) -> Result<Socket, Error> {
 /// Carries frames both ways; answers why the connection ended, or nothing when the window is gone.
 async fn carry(
     mut socket: Socket,
-    to_send: &mut mpsc::Receiver<Vec<u8>>,
+    connection: u64,
+    to_send: &mut mpsc::Receiver<Numbered>,
     told: &Teller,
 ) -> Option<String> {
     loop {
         tokio::select! {
             frame = to_send.recv() => match frame {
-                Some(frame) => {
+                // Frames for a connection before are not for this one.
+                Some((number, _)) if number != connection => {}
+                Some((_, frame)) => {
                     if let Err(error) = socket.send(Message::Binary(frame.into())).await {
                         return Some(error.to_string());
                     }

@@ -10,7 +10,8 @@ use crate::{Line, Notice, Problem, Request, Role, Transport};
 
 /// Carries frames, and connects again by itself when the connection breaks.
 pub trait Pipe {
-    /// Sends a frame; while there is no connection it goes nowhere.
+    /// Sends a frame on the connection whose opening was polled last; when that has ended, the frame
+    /// goes nowhere.
     fn send(&mut self, frame: Vec<u8>);
     /// The next thing that happened.
     fn poll(&mut self) -> Option<Happened>;
