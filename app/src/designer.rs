@@ -664,6 +664,7 @@ impl Designer {
         let title = format!("{mark}{} – Weir", self.files.name());
         if title != self.title {
             self.host.set_title(&title);
+            self.host.set_unsaved(self.state.dirty());
             self.title = title;
         }
     }

@@ -106,6 +106,9 @@ pub trait Host {
     fn clock(&self) -> f64;
     /// Title of the window.
     fn set_title(&mut self, title: &str);
+    /// Whether work would be lost if the window went away now. For hosts that cannot wait for
+    /// [`Told::CloseRequested`] to be answered.
+    fn set_unsaved(&mut self, _unsaved: bool) {}
     /// Entries of a folder whose names start like this, for the path prompt; folders end in `/`.
     fn complete(&self, path: &str) -> Vec<String>;
 }

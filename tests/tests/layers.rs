@@ -28,6 +28,12 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         &[],
     ),
     (
+        "weir-web",
+        &["app", "graph-model", "runtime-protocol"],
+        &["tokio", "wasmtime", "rusqlite", "notify"],
+    ),
+    ("weir-bundle", &[], &["tokio", "wasmtime", "egui"]),
+    (
         "weir-tests",
         &["app", "graph-model", "runtime", "runtime-protocol"],
         &[],
