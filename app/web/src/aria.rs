@@ -19,10 +19,24 @@ pub(crate) fn is_spoken(node: &Node) -> bool {
     !node.is_hidden() && !matches!(node.role(), Role::TextRun | Role::ScrollBar | Role::Caret)
 }
 
+/// Whether the node can be chosen among its neighbours.
+pub(crate) fn is_option(node: &Node) -> bool {
+    match node.role() {
+        Role::ListItem => node.toggled().is_some(),
+        role => matches!(role, Role::ListBoxOption | Role::MenuListOption),
+    }
+}
+
 impl Spoken {
-    pub(crate) fn of(node: &Node, scale: f64) -> Spoken {
+    /// `options` says whether one of its children can be chosen.
+    pub(crate) fn of(node: &Node, scale: f64, options: bool) -> Spoken {
         let mut spoken = Spoken::default();
-        let role = role_of(node);
+        let mut role = role_of(node);
+        if options && matches!(role, None | Some("group" | "list")) {
+            // Browsers take no option seriously outside of a list for options.
+            role = Some("listbox");
+            spoken.put("aria-multiselectable", true);
+        }
         if let Some(role) = role {
             spoken.put("role", role);
         }
@@ -67,7 +81,10 @@ impl Spoken {
             _ => {}
         }
         if let Some(description) = node.description() {
-            self.put("aria-description", description);
+            // A name need not be said twice.
+            if node.label() != Some(description) {
+                self.put("aria-description", description);
+            }
         } else if !node.described_by().is_empty() {
             self.put("aria-describedby", ids(node.described_by()));
         }
@@ -76,7 +93,7 @@ impl Spoken {
         {
             self.put("aria-roledescription", description);
         }
-        if let Some(hint) = node.placeholder() {
+        if let Some(hint) = node.placeholder().filter(|hint| !hint.is_empty()) {
             self.put("aria-placeholder", hint);
         }
     }
@@ -94,7 +111,7 @@ impl Spoken {
         if node.role() == Role::MultilineTextInput {
             self.put("aria-multiline", true);
         }
-        if node.is_multiselectable() || node.role() == Role::Canvas && role == Some("listbox") {
+        if node.is_multiselectable() {
             self.put("aria-multiselectable", true);
         }
         if let Some(open) = node.is_expanded() {
@@ -207,12 +224,10 @@ fn role_of(node: &Node) -> Option<&'static str> {
         Role::TabPanel => "tabpanel",
         Role::Tree => "tree",
         Role::TreeItem => "treeitem",
-        // What can be chosen in a list is an option to ARIA; other items are not chosen.
-        Role::ListItem if node.toggled().is_some() => "option",
+        _ if is_option(node) => "option",
         Role::ListItem => "listitem",
         Role::List => "list",
         Role::ListBox | Role::MenuListPopup => "listbox",
-        Role::ListBoxOption | Role::MenuListOption => "option",
         Role::Table => "table",
         Role::Grid => "grid",
         Role::Row => "row",
@@ -243,7 +258,7 @@ mod tests {
     use egui::accesskit::Rect;
 
     fn said(node: &Node) -> String {
-        let spoken = Spoken::of(node, 1.0);
+        let spoken = Spoken::of(node, 1.0, false);
         let attributes: Vec<String> = spoken
             .attributes
             .iter()
@@ -275,6 +290,14 @@ mod tests {
     }
 
     #[test]
+    fn what_holds_options_is_a_list_for_them() {
+        let pane = Node::new(Role::GenericContainer);
+        let spoken = Spoken::of(&pane, 1.0, true);
+        assert!(spoken.attributes.contains(&("role", "listbox".to_owned())));
+        assert_eq!(Spoken::of(&pane, 1.0, false), Spoken::default());
+    }
+
+    #[test]
     fn fields_are_named_by_their_labels_and_hold_their_text() {
         let mut label = Node::new(Role::Label);
         label.set_value("Title");
@@ -293,8 +316,8 @@ mod tests {
     fn places_follow_the_scale_and_endless_ones_are_left_out() {
         let mut node = Node::new(Role::Button);
         node.set_bounds(Rect::new(10.0, 20.0, 30.0, 25.0));
-        assert_eq!(Spoken::of(&node, 1.5).place, [15.0, 30.0, 30.0, 7.5]);
+        assert_eq!(Spoken::of(&node, 1.5, false).place, [15.0, 30.0, 30.0, 7.5]);
         node.set_bounds(Rect::new(0.0, 0.0, f64::INFINITY, 1.0));
-        assert_eq!(Spoken::of(&node, 1.0).place, [0.0; 4]);
+        assert_eq!(Spoken::of(&node, 1.0, false).place, [0.0; 4]);
     }
 }

@@ -220,8 +220,9 @@ impl Mirror {
             Shown::new(element)
         });
         if shown.node != node {
-            let spoken = Spoken::of(&node, self.scale);
-            shown.say(spoken);
+            let mut children = node.children().iter().filter_map(|id| nodes.get(id));
+            let options = children.any(aria::is_option);
+            shown.say(Spoken::of(&node, self.scale, options));
         }
         self.show_children(id, &node, nodes);
         if let Some(shown) = self.shown.get_mut(&id) {
@@ -250,9 +251,11 @@ impl Mirror {
             (self.canvas.next_element_sibling(), self.shown.get(&id))
             && field.tag_name() == "INPUT"
         {
-            for (name, value) in &shown.spoken.attributes {
-                if matches!(*name, "aria-label" | "aria-labelledby" | "aria-description") {
-                    set(&field, name, value);
+            for name in ["aria-label", "aria-labelledby", "aria-description"] {
+                let said = &shown.spoken.attributes;
+                match said.iter().find(|(other, _)| *other == name) {
+                    Some((_, value)) => set(&field, name, value),
+                    None => unset(&field, name),
                 }
             }
         }
@@ -297,8 +300,8 @@ impl Shown {
                 drop(style.set_property(name, &format!("{value}px")));
             }
         }
-        if was.text != spoken.text {
-            // Nodes with text of their own have no children.
+        // Text would take the place of children; what has both is said by the children.
+        if was.text != spoken.text && self.children.is_empty() {
             element.set_text_content(Some(&spoken.text));
         }
         self.spoken = spoken;
