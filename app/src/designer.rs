@@ -63,6 +63,8 @@ pub struct Designer {
     pub(crate) others_flow: Option<String>,
     /// The line to the engine has told that it ended.
     line_ended: bool,
+    /// The recent files that the menus of the desktop show.
+    menus_of: Option<Vec<Location>>,
     title: String,
     started: bool,
     /// The host has said what it had stored.
@@ -99,6 +101,7 @@ impl Designer {
             deployed_nodes: BTreeMap::new(),
             others_flow: None,
             line_ended: false,
+            menus_of: None,
             title: String::new(),
             started: false,
             recalled: false,
@@ -134,6 +137,7 @@ impl Designer {
         }
         self.follow_document(&ctx);
         self.session.acknowledge();
+        self.show_menus(&ctx);
         self.name_window();
     }
 
@@ -374,6 +378,23 @@ impl Designer {
         self.highlight = finding.path.iter().cloned().collect();
         if let Some(item) = finding.subject.clone() {
             self.reveal(item);
+        }
+    }
+
+    /// Applies the first fix of the hazard that F4 went to last, or else of the first with a fix.
+    pub(crate) fn fix_hazard(&mut self) {
+        let findings = self.state.findings();
+        let chosen = self.hazard_at.and_then(|at| findings.get(at));
+        let fix = match chosen {
+            Some(finding) => finding.fixes.first(),
+            None => findings.iter().find_map(|finding| finding.fixes.first()),
+        };
+        match fix.cloned() {
+            Some(fix) => {
+                self.say(format!("applied: {}", fix.title));
+                self.edit(fix.transaction);
+            }
+            None => self.say("this hazard has no fix; its page says what ends it".to_owned()),
         }
     }
 
@@ -770,6 +791,15 @@ impl Designer {
         }
         if self.session.active() {
             ctx.request_repaint_after_secs(0.1);
+        }
+    }
+
+    /// Tells a desktop with menus of its own what is in them.
+    fn show_menus(&mut self, ctx: &Context) {
+        if self.host.shows_menus() && self.menus_of.as_ref() != Some(&self.files.recent) {
+            let menus = actions::desktop_menus(ctx, &self.files.recent);
+            self.menus_of = Some(self.files.recent.clone());
+            self.host.ask(Ask::Menus(menus));
         }
     }
 

@@ -38,7 +38,9 @@ impl Designer {
 
         Panel::top("menu bar").frame(bar).show(ui, |ui| {
             egui::MenuBar::new().ui(ui, |ui| {
-                self.draw_menus(ui, out);
+                if !self.host.shows_menus() {
+                    self.draw_menus(ui, out);
+                }
                 ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
                     run_bar::show(ui, &self.model(), out);
                 });

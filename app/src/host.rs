@@ -19,6 +19,10 @@ pub trait Host {
     fn ready(&self) -> bool {
         true
     }
+    /// Whether the desktop shows the menus, and the window needs none.
+    fn shows_menus(&self) -> bool {
+        false
+    }
 
     /// Flows that come with Weir.
     fn samples(&self) -> Vec<Sample>;

@@ -102,6 +102,10 @@ impl Host for RemoteHost {
         self.ready || matches!(self.remote.line(), runtime_protocol::Line::Ended { .. })
     }
 
+    fn shows_menus(&self) -> bool {
+        self.desktop.as_ref().is_some_and(|desktop| desktop.menus)
+    }
+
     fn samples(&self) -> Vec<Sample> {
         self.samples.clone()
     }

@@ -75,7 +75,7 @@ impl Host for FakeHost {
                 machine.title = title;
                 return;
             }
-            Ask::Watch(_) | Ask::OpenLink(_) => return,
+            Ask::Watch(_) | Ask::OpenLink(_) | Ask::Menus(_) => return,
             Ask::Close => {
                 machine.closed = true;
                 return;

@@ -23,10 +23,21 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         &["tokio", "wasmtime", "rusqlite"],
     ),
     (
+        "desk",
+        &["graph-model", "runtime", "runtime-protocol"],
+        &["egui"],
+    ),
+    (
         "weir",
-        &["app", "graph-model", "runtime", "runtime-protocol"],
+        &["app", "desk", "graph-model", "runtime", "runtime-protocol"],
         &[],
     ),
+    (
+        "weir-web",
+        &["app", "graph-model", "runtime-protocol"],
+        &["tokio", "wasmtime", "rusqlite", "notify"],
+    ),
+    ("weir-bundle", &[], &["tokio", "wasmtime", "egui"]),
     (
         "weir-tests",
         &["app", "graph-model", "runtime", "runtime-protocol"],

@@ -77,6 +77,15 @@ impl OwnEngine {
         }
     }
 
+    /// Begins anew with the same engine, for a designer that knows nothing of it yet.
+    pub fn connect_anew(&mut self) {
+        if let Some(held) = &mut self.held {
+            held.client = held.engine.connect();
+            let wake = Arc::clone(&self.wake);
+            held.client.wake_with(move || wake());
+        }
+    }
+
     /// The engine of the flow that is shown.
     fn current(&mut self) -> Result<&mut Held, Problem> {
         let project = self.shown.project()?;

@@ -6,6 +6,7 @@ pub mod engines;
 pub mod files;
 pub mod flow_file;
 pub mod folders;
+pub mod kept;
 pub mod samples;
 pub mod seat;
 pub mod serve;

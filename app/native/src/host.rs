@@ -1,6 +1,5 @@
 //! The machine below the designer: files, dialogs, folders of the user, the window's title.
 
-use std::fs;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time::Instant;
@@ -8,7 +7,8 @@ use std::time::Instant;
 use app::host::{Ask, Host, Location, Sample, Told};
 use desk::engines::Shown;
 use desk::files::{Files, Reach};
-use desk::{folders, samples};
+use desk::kept::Kept;
+use desk::samples;
 
 /// How often the watched file is looked at.
 const WATCH_EVERY: f64 = 1.0;
@@ -21,7 +21,7 @@ pub(crate) struct HostNative {
     dialog: Option<Receiver<Option<PathBuf>>>,
     files: Files,
     looked_at: f64,
-    config: Option<PathBuf>,
+    kept: Kept,
     may_close: bool,
 }
 
@@ -34,7 +34,7 @@ impl HostNative {
             dialog: None,
             files: Files::new(Reach::Everything, false, shown),
             looked_at: 0.0,
-            config: folders::config(),
+            kept: Kept::default(),
             may_close: false,
         }
     }
@@ -73,27 +73,6 @@ impl HostNative {
             self.ctx.request_repaint_after_secs(WATCH_EVERY as f32);
         }
     }
-
-    fn store(&self, name: &str, text: Option<&str>) -> Result<(), String> {
-        let Some(path) = self.stored_path(name) else {
-            return Err("no folder for settings is known; set HOME".to_owned());
-        };
-        let done = match text {
-            Some(text) => path
-                .parent()
-                .map_or(Ok(()), fs::create_dir_all)
-                .and_then(|()| folders::replace(&path, text.as_bytes())),
-            None => match fs::remove_file(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-                _ => Ok(()),
-            },
-        };
-        done.map_err(|error| format!("{error}: {}", path.display()))
-    }
-
-    fn stored_path(&self, name: &str) -> Option<PathBuf> {
-        Some(self.config.as_ref()?.join(format!("{name}.json")))
-    }
 }
 
 impl Host for HostNative {
@@ -105,13 +84,14 @@ impl Host for HostNative {
                 self.pick(move |dialog| dialog.set_file_name(name).save_file());
             }
             Ask::Store { name, text } => {
-                if let Err(why) = self.store(&name, text.as_deref()) {
+                if let Err(why) = self.kept.set(&name, text.as_deref()) {
                     self.told.push(Told::NotStored { name, why });
                 }
             }
             Ask::Title { title, .. } => self
                 .ctx
                 .send_viewport_cmd(egui::ViewportCommand::Title(title)),
+            Ask::Menus(_) => {}
             Ask::OpenLink(url) => self.ctx.open_url(egui::OpenUrl::new_tab(url)),
             Ask::Close => {
                 self.may_close = true;
@@ -149,7 +129,7 @@ impl Host for HostNative {
     }
 
     fn stored(&self, name: &str) -> Option<String> {
-        fs::read_to_string(self.stored_path(name)?).ok()
+        self.kept.get(name)
     }
 
     fn samples(&self) -> Vec<Sample> {

@@ -12,6 +12,7 @@ mod select;
 mod view;
 
 use egui::{Context, Key, KeyboardShortcut, Modifiers};
+use runtime_protocol::host::{self, Location};
 
 use crate::designer::Designer;
 
@@ -88,6 +89,42 @@ impl Menu {
             Menu::Help(_) => 5,
         }]
     }
+}
+
+/// The menus as a desktop shows them, with the flows that were open lately.
+pub(crate) fn desktop_menus(ctx: &Context, recent: &[Location]) -> Vec<host::Menu> {
+    let mut menus: Vec<host::Menu> = Vec::new();
+    let mut group = None;
+    for title in Menu::TITLES {
+        menus.push(host::Menu {
+            title: title.to_owned(),
+            groups: Vec::new(),
+        });
+        let groups = &mut menus.last_mut().expect("just added").groups;
+        for action in all().filter(|action| action.menu.title() == title) {
+            if group != Some(action.menu) {
+                group = Some(action.menu);
+                groups.push(Vec::new());
+            }
+            let title = match action.keys_text(ctx) {
+                Some(keys) => format!("{}  ({keys})", action.title),
+                None => action.title.to_owned(),
+            };
+            let told = host::Told::Do(action.id.to_owned());
+            let last = groups.last_mut().expect("a group is open");
+            last.push(host::MenuItem { title, told });
+        }
+    }
+    let opened = recent.iter().map(|location| host::MenuItem {
+        title: location.name().to_owned(),
+        told: host::Told::Open(location.clone()),
+    });
+    let opened: Vec<_> = opened.collect();
+    if let Some(file) = menus.first_mut().filter(|_| !opened.is_empty()) {
+        let before_quit = file.groups.len().saturating_sub(1);
+        file.groups.insert(before_quit, opened);
+    }
+    menus
 }
 
 // Short forms for the rows of the tables.

@@ -176,6 +176,15 @@ pub(super) const ACTIONS: &[Action] = &[
         perform: |designer, _| designer.next_hazard(-1),
     },
     Action {
+        id: "view.fix_hazard",
+        title: "Fix the hazard",
+        tooltip: "Apply the first fix of the hazard that was gone to, or of the first one that has any",
+        menu: Menu::View(4),
+        keys: &[anywhere(CTRL, Key::Period)],
+        when: has_hazards,
+        perform: |designer, _| designer.fix_hazard(),
+    },
+    Action {
         id: "view.next_region",
         title: "Next panel",
         tooltip: "Move the keyboard to the next part of the window",

@@ -72,10 +72,28 @@ pub enum Ask {
     Store { name: String, text: Option<String> },
     /// Name the document in the title of the window; whether work would be lost if it went away now.
     Title { title: String, unsaved: bool },
+    /// Show these in the menu bar of the desktop, where it has one.
+    Menus(Vec<Menu>),
     /// Show a page in the user's browser.
     OpenLink(String),
     /// Close the window; the designer has nothing left to ask.
     Close,
+}
+
+/// A menu of the menu bar.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Menu {
+    pub title: String,
+    /// Groups with a line between them.
+    pub groups: Vec<Vec<MenuItem>>,
+}
+
+/// A line of a menu, and what it does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MenuItem {
+    pub title: String,
+    /// What the host then tells.
+    pub told: Told,
 }
 
 /// What the host has to say.

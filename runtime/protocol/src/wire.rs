@@ -104,6 +104,8 @@ pub struct Welcome {
 /// What a desktop does for the designer in its window: it keeps settings, shows titles, opens links.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Desktop {
+    /// It shows menus of its own.
+    pub menus: bool,
     /// Small texts that were stored before, by name.
     pub stored: BTreeMap<String, String>,
 }

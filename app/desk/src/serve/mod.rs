@@ -25,7 +25,7 @@ use axum::routing::get;
 use runtime_protocol::host::Location;
 use runtime_protocol::{Role, Transport, wire};
 use subtle::ConstantTimeEq;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use self::seats::Seats;
 use crate::control::new_token;
@@ -37,6 +37,8 @@ pub type Wake = Arc<dyn Fn() + Send + Sync>;
 /// Makes a line to the engine that tells when it has news.
 pub type Lines = Arc<dyn Fn(Wake) -> Box<dyn Transport + Send> + Send + Sync>;
 
+/// Pages that are told at once why they are turned away; further ones get a bare answer.
+const LEAVING_MAX: usize = 16;
 /// How long open connections may take to end.
 const CLOSING_MAX: Duration = Duration::from_secs(1);
 
@@ -76,6 +78,8 @@ struct House {
     door: Door,
     bundle: Option<Bundle>,
     seats: Arc<Seats>,
+    /// Room for pages that are told why they are turned away.
+    leaving: Arc<Semaphore>,
     closing: watch::Receiver<bool>,
 }
 
@@ -106,6 +110,7 @@ impl Server {
             },
             bundle,
             seats: Arc::new(Seats::new(project, open, lines)),
+            leaving: Arc::new(Semaphore::new(LEAVING_MAX)),
             closing: closed.clone(),
         });
         let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -8,11 +8,13 @@ use axum::extract::{FromRequestParts, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use runtime_protocol::Role;
+use runtime_protocol::host::{Ask, Told};
 use runtime_protocol::wire::{self, BadFrame, SUBPROTOCOL, TOKEN_PREFIX, Up};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::House;
 use super::seats::Chair;
+use crate::seat::Seat;
 
 /// How long the first frame of a connection may take.
 const HELLO_MAX: Duration = Duration::from_secs(5);
@@ -22,6 +24,10 @@ const SEND_MAX: Duration = Duration::from_secs(20);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Looks without a sign of life after which a connection has broken.
 const SILENT_LOOKS_MAX: u32 = 30;
+/// Code of a connection that shows no known token.
+const TURNED_AWAY: u16 = 4401;
+/// Nothing that such a connection says is of interest.
+const TURNED_AWAY_BYTES_MAX: usize = 1 << 10;
 /// Bytes that may wait to be written beyond one frame.
 const WRITE_AHEAD_MAX: usize = 128 << 10;
 
@@ -31,8 +37,7 @@ pub(super) async fn line(State(house): State<Arc<House>>, request: Request) -> R
         return (StatusCode::FORBIDDEN, "pages of others are not served").into_response();
     }
     let Some(role) = shown_token(request.headers()).and_then(|token| house.door.role(token)) else {
-        let why = "the token is missing or wrong; use the link that `weir serve` printed last";
-        return (StatusCode::UNAUTHORIZED, why).into_response();
+        return turn_away(&house, request).await;
     };
     let (mut parts, _) = request.into_parts();
     let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
@@ -45,6 +50,25 @@ pub(super) async fn line(State(house): State<Arc<House>>, request: Request) -> R
         .max_frame_size(wire::FRAME_MAX)
         .max_write_buffer_size(wire::FRAME_MAX + WRITE_AHEAD_MAX)
         .on_upgrade(move |socket| attend(socket, house, role))
+}
+
+/// Pages learn why only from the end of a WebSocket, programs from the answer.
+async fn turn_away(house: &House, request: Request) -> Response {
+    let why = "the token is missing or wrong; use the link that `weir serve` printed last";
+    let from_page = request.headers().contains_key(header::ORIGIN);
+    if from_page && let Ok(leaving) = Arc::clone(&house.leaving).try_acquire_owned() {
+        let (mut parts, _) = request.into_parts();
+        if let Ok(upgrade) = WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
+            return upgrade
+                .protocols([SUBPROTOCOL])
+                .max_message_size(TURNED_AWAY_BYTES_MAX)
+                .on_upgrade(move |socket| async move {
+                    close(socket, TURNED_AWAY, why).await;
+                    drop(leaving);
+                });
+        }
+    }
+    (StatusCode::UNAUTHORIZED, why).into_response()
 }
 
 /// The token among the subprotocols: the only header that pages can set on a WebSocket.
@@ -143,12 +167,10 @@ async fn converse(
                 silent_looks = 0;
                 match message {
                     Some(Ok(Message::Binary(bytes))) => {
-                        let taken = chair.seat().take(&bytes);
+                        let taken = take(&mut chair.seat(), &bytes);
                         if let Err(error) = taken {
                             return Ended::Misbehaved(error);
                         }
-                        // Only a desktop has a window to close or a title to show.
-                        drop(chair.seat().asked());
                     }
                     Some(Ok(Message::Text(_))) => {
                         return Ended::Misbehaved(BadFrame::Malformed("it is no binary frame".to_owned()));
@@ -180,6 +202,17 @@ async fn converse(
             () = async { drop(closing.wait_for(|closing| *closing).await) } => return Ended::Broke,
         }
     }
+}
+
+/// Takes a frame. Of what only a desktop can do, dialogs are waited for, and the rest is not missed.
+fn take(seat: &mut Seat, bytes: &[u8]) -> Result<(), BadFrame> {
+    seat.take(bytes)?;
+    for ask in seat.asked() {
+        if matches!(ask, Ask::PickOpen | Ask::PickSave { .. }) {
+            seat.tell(Told::NoDialog);
+        }
+    }
+    Ok(())
 }
 
 /// Sends a frame; false when the connection has broken or is too slow.

@@ -1,0 +1,97 @@
+//! Chromium against `weir serve`.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use serde_json::json;
+
+use crate::script::{self, Hand};
+use crate::server::Server;
+use crate::webdriver::View;
+use crate::{free_port, has_all, has_tool, page, pictures};
+
+/// A new browser window.
+pub(crate) fn chromium(pictures: PathBuf) -> View {
+    let port = free_port();
+    let driver = Command::new("chromedriver")
+        .arg(format!("--port={port}"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the driver starts");
+    let capabilities = json!({ "goog:chromeOptions": { "args": [
+        "--headless=new",
+        "--no-sandbox",
+        "--window-size=1280,800",
+        "--use-angle=swiftshader",
+        "--enable-unsafe-swiftshader",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--disable-dev-shm-usage",
+    ]}});
+    View::new(driver, port, capabilities, pictures, |view, flow| {
+        view.press("ctrl+O");
+        view.sees("Path");
+        view.press("ctrl+A");
+        view.type_text(flow);
+        view.press("Return");
+    })
+}
+
+/// Whether there is a browser, and a page for it; says loudly what is missing.
+pub(crate) fn has_browser(test: &str) -> bool {
+    let tools = has_tool("chromium") && has_tool("chromedriver");
+    has_all(
+        test,
+        &[
+            ("Chromium and its driver", tools),
+            ("the web page in WEIR_WEB", page().is_some()),
+        ],
+    )
+}
+
+#[test]
+fn in_a_browser_against_a_server() {
+    if !has_browser("the browser") {
+        return;
+    }
+    let page = page().expect("asked for above");
+    let home = tempfile::tempdir().expect("a folder");
+    let project = script::project(home.path());
+    let arguments = ["orders/orders.flow.json", "--listen", "127.0.0.1:0"];
+    let server = Server::start(home.path(), &arguments, &page);
+    let mut view = chromium(pictures("browser"));
+    view.go(&server.operator);
+    view.is_ready();
+    view.sees("orders.flow.json");
+    // The token is out of the address, and the tab keeps it.
+    view.until("the address is plain", "return location.hash === ''");
+    script::play(&mut view, &project);
+
+    // The page is loaded again while the flow runs: it comes back to the run.
+    view.press("F8");
+    view.sees("running");
+    view.script("location.reload()");
+    view.is_ready();
+    view.sees("running");
+
+    // Somebody else looks on, and can change nothing.
+    let mut viewer = chromium(pictures("viewer"));
+    viewer.go(&server.viewer);
+    viewer.is_ready();
+    viewer.sees("running");
+    viewer.sees("looking on");
+    viewer.picture("1-looking-on");
+
+    // A stranger's page learns nothing but that it is not wanted.
+    let mut stranger = chromium(pictures("stranger"));
+    let (address, _) = server.operator.split_once("#").expect("a link");
+    stranger.go(&format!("{address}#token={}", "0".repeat(64)));
+    stranger.is_ready();
+    stranger.sees("The line to the engine has ended");
+    stranger.picture("1-turned-away");
+}
