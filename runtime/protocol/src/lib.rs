@@ -3,6 +3,8 @@
 //! Commands are answered one by one and never dropped. Notices may be thinned out: counters are
 //! exact in every snapshot, observed events are a sample whose losses are counted.
 
+pub mod recording;
+
 use std::collections::BTreeMap;
 
 use graph_model::event::Event;
