@@ -8,7 +8,7 @@ use graph_model::edit::Transaction;
 use graph_model::format;
 use graph_model::id::NodeId;
 use graph_model::value::Value;
-use runtime_protocol::{Problem, Target, Transport};
+use runtime_protocol::{Problem, RunState, Target, Transport};
 use smol_str::SmolStr;
 
 use crate::actions;
@@ -22,6 +22,7 @@ use crate::keymap::Keymap;
 use crate::overlays::Overlays;
 use crate::palette::Palette;
 use crate::panels::Panels;
+use crate::playback::Playback;
 use crate::quick_add::QuickAdd;
 use crate::requests::{Request, Requests};
 use crate::session::{Session, TroubleKind};
@@ -118,6 +119,7 @@ impl Designer {
             self.offer_recovery();
         }
         self.hear_host();
+        self.session.tick(self.now);
         if self.session.poll() {
             ctx.request_repaint();
         }
@@ -304,6 +306,10 @@ impl Designer {
     /// Runs the flow, or deploys what changed when it runs already.
     pub(crate) fn run(&mut self) {
         self.state.end_typing();
+        if self.session.plays() {
+            self.play();
+            return;
+        }
         if let Some(problem) = self.blocker() {
             self.view.show_bottom(crate::view::BottomTab::Log);
             self.session.report(TroubleKind::Failure, problem);
@@ -312,8 +318,26 @@ impl Designer {
         self.deploy();
     }
 
-    fn deploy(&mut self) {
+    /// Plays the recorded run: from the start, or on from where it waits.
+    fn play(&mut self) {
+        let waits = self.session.state() == RunState::Paused;
+        if waits && !self.session.undeployed(self.state.revision()) {
+            self.session.resume();
+        } else {
+            self.deploy();
+        }
+    }
+
+    /// The open flow is the one of this recorded run.
+    pub(crate) fn show_recorded(&mut self, playback: Playback) {
         self.deployed_nodes = self.state.document().nodes.clone();
+        self.session.show_recorded(playback, self.state.revision());
+    }
+
+    fn deploy(&mut self) {
+        if !self.session.plays() {
+            self.deployed_nodes = self.state.document().nodes.clone();
+        }
         let flow = format::write(self.state.document());
         self.session.run(flow, self.state.revision());
     }
@@ -405,7 +429,9 @@ impl Designer {
         self.quick_add = None;
         self.view.overlay = None;
         self.seen_revision = self.state.revision();
-        if self.session.active() {
+        // Its engine was stopped when a recorded run took its place.
+        let played = self.session.close_recorded();
+        if self.session.active() && !played {
             self.session.stop();
             self.log("stopped: another flow was opened".to_owned());
         }
@@ -497,6 +523,8 @@ impl Designer {
             Request::ReadDeadLetters => self.session.read_dead_letters(),
             Request::Say(line) => self.say(line),
             Request::ClearLog => self.session.clear_troubles(),
+            Request::Seek(to_ms) => self.session.seek(to_ms),
+            Request::Speed(speed) => self.session.set_speed(speed),
         }
         ctx.request_repaint();
     }
@@ -655,7 +683,8 @@ impl Designer {
             ctx.request_repaint_after_secs(due_in.max(0.02) as f32);
         }
         if self.session.active() {
-            ctx.request_repaint_after_secs(0.1);
+            let plays = self.session.plays() && self.session.state() == RunState::Running;
+            ctx.request_repaint_after_secs(if plays { 0.03 } else { 0.1 });
         }
     }
 

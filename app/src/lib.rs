@@ -14,6 +14,8 @@ mod keymap;
 mod overlays;
 mod palette;
 mod panels;
+mod plain;
+mod playback;
 mod quick_add;
 mod requests;
 mod session;
@@ -24,6 +26,8 @@ mod widgets;
 
 #[cfg(test)]
 mod canvas_tests;
+#[cfg(test)]
+mod playback_tests;
 #[cfg(test)]
 mod tests;
 

@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time::{Instant, UNIX_EPOCH};
 
 use app::host::{Ask, Host, Location, Sample, Stamp, Told};
+use runtime_protocol::recording;
 
 use crate::own_engine::Shown;
 use crate::{folders, samples};
@@ -56,7 +57,7 @@ impl HostNative {
         let ctx = self.ctx.clone();
         let filter = rfd::FileDialog::new()
             .set_directory(self.folder())
-            .add_filter("Flows", &["json"]);
+            .add_filter("Flows and recorded runs", &["json", "jsonl"]);
         std::thread::spawn(move || {
             let picked = pick(filter);
             // Nobody listens any more when the window is gone.
@@ -212,7 +213,9 @@ impl Host for HostNative {
                 let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
                 let shown = name.starts_with(start)
                     && !(name.starts_with('.') && start.is_empty())
-                    && (is_folder || entry.path().extension().is_some_and(|end| end == "json"));
+                    && (is_folder
+                        || name.ends_with(recording::ENDING)
+                        || entry.path().extension().is_some_and(|end| end == "json"));
                 let end = if is_folder { "/" } else { "" };
                 shown.then(|| format!("{}/{name}{end}", folder.trim_end_matches('/')))
             })
