@@ -10,6 +10,7 @@ mod interrupts;
 mod new;
 mod open;
 mod out;
+mod record;
 mod run;
 mod schema;
 mod tail;
