@@ -28,6 +28,7 @@ use crate::requests::{Request, Requests};
 use crate::session::{Session, TroubleKind};
 use crate::state::State;
 use crate::theme;
+use crate::trust::Trust;
 use crate::view::{Overlay, Region, Settings, SideTab, View};
 
 /// Seconds for which the status bar shows what was done last.
@@ -39,6 +40,7 @@ pub struct Designer {
     pub(crate) state: State,
     pub(crate) session: Session,
     pub(crate) files: Files,
+    pub(crate) trust: Trust,
     pub(crate) view: View,
     pub(crate) canvas: CanvasPane,
     pub(crate) keymap: Keymap,
@@ -84,6 +86,7 @@ impl Designer {
             state,
             session: Session::new(transport),
             files,
+            trust: Trust::new(&settings.trusted),
             view: View::new(&settings),
             canvas: CanvasPane::default(),
             keymap: Keymap::default(),
@@ -193,6 +196,7 @@ impl Designer {
                 .iter()
                 .map(|location| location.0.clone())
                 .collect(),
+            trusted: self.trust.places().cloned().collect(),
         };
         if let Ok(text) = serde_json::to_string_pretty(&settings) {
             self.store(SETTINGS, Some(&text));
@@ -315,7 +319,9 @@ impl Designer {
             self.session.report(TroubleKind::Failure, problem);
             return;
         }
-        self.deploy();
+        if self.may_deploy(true) {
+            self.deploy();
+        }
     }
 
     /// Plays the recorded run: from the start, or on from where it waits.
@@ -334,7 +340,7 @@ impl Designer {
         self.session.show_recorded(playback, self.state.revision());
     }
 
-    fn deploy(&mut self) {
+    pub(crate) fn deploy(&mut self) {
         if !self.session.plays() {
             self.deployed_nodes = self.state.document().nodes.clone();
         }
@@ -674,8 +680,13 @@ impl Designer {
                 if self.state.typing().is_some() && self.blocker().is_none() {
                     self.session.document_changed(now);
                 }
-            } else {
+            } else if self.dialog.is_some() {
+                // An open question comes first.
+                self.session.document_changed(now);
+            } else if self.may_deploy(false) {
                 self.deploy();
+            } else {
+                self.session.hold_deploy();
             }
         }
         let autosave_in = self.autosave_if_due();

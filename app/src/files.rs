@@ -60,6 +60,9 @@ pub(crate) enum Next {
 pub(crate) struct Autosave {
     pub location: Option<SmolStr>,
     pub flow: String,
+    /// The flow was made here. Copies that do not say so are asked about before they run.
+    #[serde(default)]
+    pub made_here: bool,
 }
 
 impl Files {
@@ -127,6 +130,7 @@ impl Designer {
         match next {
             Next::New => {
                 self.show_document(graph_model::document::Document::default(), None, true);
+                self.trust.opened(true);
                 self.say("a new flow".to_owned());
             }
             Next::PickOpen => {
@@ -320,6 +324,10 @@ impl Designer {
                 }
                 self.say(format!("saved {}", location.name()));
                 self.files.remember(&location);
+                // A copy of a flow is trusted as far as the flow itself.
+                if self.trusted() {
+                    self.trust.remember(&location);
+                }
                 self.files.stamp = Some(stamp);
                 if self.files.location.as_ref() != Some(&location) {
                     self.host.ask(Ask::Watch(Some(location.clone())));
@@ -391,6 +399,7 @@ impl Designer {
             self.forget_autosave();
         }
         self.keep_settings();
+        self.trust.opened(false);
         self.documents_differ();
         if !known {
             self.canvas.open();
@@ -418,6 +427,7 @@ impl Designer {
         let location = autosave.location.clone().map(Location);
         let from = location.map(|location| (location, Stamp::default()));
         self.show_document(opened.document, from, false);
+        self.trust.opened(autosave.made_here);
         self.say("recovered; save to keep it".to_owned());
     }
 
@@ -449,6 +459,7 @@ impl Designer {
         let autosave = Autosave {
             location: self.files.location.as_ref().map(|at| at.0.clone()),
             flow: format::write(self.state.document()),
+            made_here: self.trust.made_here,
         };
         self.files.autosaved = self.state.revision();
         self.files.changed_at = None;

@@ -21,6 +21,7 @@ mod requests;
 mod session;
 mod state;
 pub mod theme;
+mod trust;
 mod view;
 mod widgets;
 
@@ -30,6 +31,8 @@ mod canvas_tests;
 mod playback_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod trust_tests;
 
 pub use designer::Designer;
 pub use host::Host;

@@ -309,7 +309,7 @@ fn the_engine_has_its_place_back_when_another_flow_is_opened() {
     press(&mut harness, Modifiers::COMMAND, Key::Enter);
     assert_eq!(state(&harness), RunState::Running);
     assert!(failures(&harness).is_empty());
-    // Saving the flow of a recorded run makes it one like others.
+    // Saving the flow of a recorded run makes it one like others; it is still a stranger's.
     harness.state_mut().open(Location::new(PLACE));
     settle(&mut harness);
     harness
@@ -318,6 +318,7 @@ fn the_engine_has_its_place_back_when_another_flow_is_opened() {
     settle(&mut harness);
     assert!(!harness.state().session.plays());
     assert_eq!(harness.state().files.name(), "b.flow.json");
+    assert!(!harness.state().trusted());
 }
 
 #[test]

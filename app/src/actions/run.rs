@@ -112,6 +112,15 @@ pub(super) const ACTIONS: &[Action] = &[
         when: |designer| designer.session.plays(),
         perform: |designer, _| change_speed(designer, 2.0),
     },
+    Action {
+        id: "run.forget_trust",
+        title: "Forget trusted flows",
+        tooltip: "Ask again before flows run that were not made here and reach outside of Weir",
+        menu: Menu::Run(2),
+        keys: &[],
+        when: |designer| designer.trust.remembers_any(),
+        perform: crate::trust::forget,
+    },
 ];
 
 fn change_speed(designer: &mut Designer, by: f64) {
