@@ -8,7 +8,7 @@ use graph_model::edit::Transaction;
 use graph_model::format;
 use graph_model::id::NodeId;
 use graph_model::value::Value;
-use runtime_protocol::{Line, Problem, Target, Transport};
+use runtime_protocol::{Line, Problem, RunState, Target, Transport};
 use smol_str::SmolStr;
 
 use crate::actions;
@@ -22,11 +22,13 @@ use crate::keymap::Keymap;
 use crate::overlays::Overlays;
 use crate::palette::Palette;
 use crate::panels::Panels;
+use crate::playback::Playback;
 use crate::quick_add::QuickAdd;
 use crate::requests::{Request, Requests};
 use crate::session::{Session, TroubleKind};
 use crate::state::State;
 use crate::theme;
+use crate::trust::Trust;
 use crate::view::{Overlay, Region, Settings, SideTab, View};
 
 /// Seconds for which the status bar shows what was done last.
@@ -38,6 +40,7 @@ pub struct Designer {
     pub(crate) state: State,
     pub(crate) session: Session,
     pub(crate) files: Files,
+    pub(crate) trust: Trust,
     pub(crate) view: View,
     pub(crate) canvas: CanvasPane,
     pub(crate) keymap: Keymap,
@@ -85,6 +88,7 @@ impl Designer {
             state,
             session: Session::new(transport),
             files: Files::default(),
+            trust: Trust::new(&[]),
             view: View::new(&Settings::default()),
             canvas: CanvasPane::default(),
             keymap: Keymap::default(),
@@ -121,6 +125,7 @@ impl Designer {
             self.started = true;
             theme::install(&ctx);
         }
+        self.session.tick(self.now);
         if self.session.poll() {
             ctx.request_repaint();
         }
@@ -152,6 +157,7 @@ impl Designer {
             .stored(SETTINGS)
             .and_then(|text| serde_json::from_str(&text).ok())
             .unwrap_or_default();
+        self.trust.recall(&settings.trusted);
         self.view = View::new(&settings);
         let recent = settings.recent_files.into_iter().map(Location);
         self.files.recall(recent.collect());
@@ -295,6 +301,7 @@ impl Designer {
                 .iter()
                 .map(|location| location.0.clone())
                 .collect(),
+            trusted: self.trust.places().cloned().collect(),
         };
         if let Ok(text) = serde_json::to_string_pretty(&settings) {
             self.store(SETTINGS, Some(&text));
@@ -425,16 +432,40 @@ impl Designer {
     /// Runs the flow, or deploys what changed when it runs already.
     pub(crate) fn run(&mut self) {
         self.state.end_typing();
+        if self.session.plays() {
+            self.play();
+            return;
+        }
         if let Some(problem) = self.blocker() {
             self.view.show_bottom(crate::view::BottomTab::Log);
             self.session.report(TroubleKind::Failure, problem);
             return;
         }
-        self.deploy();
+        if self.may_deploy(true) {
+            self.deploy();
+        }
     }
 
-    fn deploy(&mut self) {
+    /// Plays the recorded run: from the start, or on from where it waits.
+    fn play(&mut self) {
+        let waits = self.session.state() == RunState::Paused;
+        if waits && !self.session.undeployed(self.state.revision()) {
+            self.session.resume();
+        } else {
+            self.deploy();
+        }
+    }
+
+    /// The open flow is the one of this recorded run.
+    pub(crate) fn show_recorded(&mut self, playback: Playback) {
         self.deployed_nodes = self.state.document().nodes.clone();
+        self.session.show_recorded(playback, self.state.revision());
+    }
+
+    pub(crate) fn deploy(&mut self) {
+        if !self.session.plays() {
+            self.deployed_nodes = self.state.document().nodes.clone();
+        }
         let flow = format::write(self.state.document());
         self.session.run(flow, self.state.revision());
     }
@@ -526,7 +557,9 @@ impl Designer {
         self.quick_add = None;
         self.view.overlay = None;
         self.seen_revision = self.state.revision();
-        if self.session.active() && self.session.deployed_here() {
+        // Its engine was stopped when a recorded run took its place.
+        let played = self.session.close_recorded();
+        if self.session.active() && self.session.deployed_here() && !played {
             self.session.stop();
             self.log("stopped: another flow was opened".to_owned());
         }
@@ -632,6 +665,8 @@ impl Designer {
             Request::ReadDeadLetters => self.session.read_dead_letters(),
             Request::Say(line) => self.say(line),
             Request::ClearLog => self.session.clear_troubles(),
+            Request::Seek(to_ms) => self.session.seek(to_ms),
+            Request::Speed(speed) => self.session.set_speed(speed),
         }
         ctx.request_repaint();
     }
@@ -781,8 +816,13 @@ impl Designer {
                 if self.state.typing().is_some() && self.blocker().is_none() {
                     self.session.document_changed(now);
                 }
-            } else {
+            } else if self.dialog.is_some() {
+                // An open question comes first.
+                self.session.document_changed(now);
+            } else if self.may_deploy(false) {
                 self.deploy();
+            } else {
+                self.session.hold_deploy();
             }
         }
         let autosave_in = self.autosave_if_due();
@@ -790,7 +830,8 @@ impl Designer {
             ctx.request_repaint_after_secs(due_in.max(0.02) as f32);
         }
         if self.session.active() {
-            ctx.request_repaint_after_secs(0.1);
+            let plays = self.session.plays() && self.session.state() == RunState::Running;
+            ctx.request_repaint_after_secs(if plays { 0.03 } else { 0.1 });
         }
     }
 

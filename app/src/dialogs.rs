@@ -9,6 +9,7 @@ use crate::designer::Designer;
 use crate::files::{Autosave, Next};
 use crate::host::{Ask, Location, Stamp};
 use crate::theme;
+use crate::trust::{self, Consent, Question};
 
 /// Largest payload that is sent in by hand.
 const PAYLOAD_MAX: usize = 1 << 20;
@@ -37,6 +38,8 @@ pub(crate) enum Dialog {
     /// Samples and recent files.
     Start,
     Inject(Inject),
+    /// Whether a flow that was not made here may run.
+    Trust(Question),
 }
 
 /// An event that the user writes.
@@ -63,6 +66,7 @@ enum Outcome {
     PickOpen,
     New,
     Send(Target, Value, Option<SmolStr>),
+    Consent(Consent, Question),
 }
 
 impl Dialog {
@@ -94,7 +98,7 @@ impl Designer {
         let first = !self.dialog_shown;
         self.dialog_shown = true;
         let width = (ctx.content_rect().width() - 48.0).min(match dialog {
-            Dialog::Start | Dialog::Inject(_) | Dialog::Path { .. } => 560.0,
+            Dialog::Start | Dialog::Inject(_) | Dialog::Path { .. } | Dialog::Trust(_) => 560.0,
             _ => 420.0,
         });
         let shown = Modal::new(Id::unique("dialog")).show(ctx, |ui| {
@@ -107,6 +111,7 @@ impl Designer {
             Outcome::Stay if escaped => match dialog {
                 Dialog::Path { .. } => Outcome::Dismissed,
                 Dialog::Changed { stamp } => Outcome::KeepOurs(stamp),
+                Dialog::Trust(ref question) => Outcome::Consent(Consent::Never, question.clone()),
                 _ => Outcome::Close,
             },
             outcome => outcome,
@@ -131,6 +136,7 @@ impl Designer {
             Outcome::PickOpen => self.open_flow(),
             Outcome::New => self.new_flow(),
             Outcome::Send(target, data, ty) => self.session.inject(target, data, ty),
+            Outcome::Consent(consent, question) => self.take_consent(consent, question),
         }
     }
 
@@ -204,6 +210,13 @@ impl Designer {
             Dialog::Path { save, text } => self.path_body(ui, *save, text, first),
             Dialog::Start => self.start_body(ui, first),
             Dialog::Inject(inject) => inject_body(ui, inject, first),
+            Dialog::Trust(question) => {
+                heading(ui, "Run this flow?");
+                match trust::body(ui, question, first) {
+                    Some(consent) => Outcome::Consent(consent, question.clone()),
+                    None => Outcome::Stay,
+                }
+            }
         }
     }
 

@@ -2,12 +2,14 @@
 
 use graph_model::format::{self, OpenError};
 use runtime_protocol::Problem;
+use runtime_protocol::recording::{self, Recording};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
 use crate::designer::Designer;
 use crate::dialogs::Dialog;
 use crate::host::{Ask, Contents, Location, Stamp, Told};
+use crate::playback::Playback;
 use crate::session::TroubleKind;
 
 /// Files that are listed as opened lately.
@@ -23,6 +25,8 @@ const AUTOSAVE_PAUSE: f64 = 3.0;
 #[derive(Debug, Default)]
 pub(crate) struct Files {
     pub location: Option<Location>,
+    /// The recorded run that the open document was read from.
+    recorded: Option<Location>,
     stamp: Option<Stamp>,
     pub recent: Vec<Location>,
     /// What was odd in the file.
@@ -63,6 +67,9 @@ pub(crate) enum Next {
 pub(crate) struct Autosave {
     pub location: Option<SmolStr>,
     pub flow: String,
+    /// The flow was made here. Copies that do not say so are asked about before they run.
+    #[serde(default)]
+    pub made_here: bool,
 }
 
 impl Files {
@@ -77,7 +84,10 @@ impl Files {
 
     /// Name of the document for titles.
     pub(crate) fn name(&self) -> &str {
-        self.location.as_ref().map_or("untitled", Location::name)
+        self.location
+            .as_ref()
+            .or(self.recorded.as_ref())
+            .map_or("untitled", Location::name)
     }
 
     fn remember(&mut self, location: &Location) {
@@ -133,6 +143,7 @@ impl Designer {
         match next {
             Next::New => {
                 self.show_document(graph_model::document::Document::default(), None, true);
+                self.trust.opened(true);
                 self.say("a new flow".to_owned());
             }
             Next::PickOpen => {
@@ -159,9 +170,10 @@ impl Designer {
 
     pub(crate) fn save_as(&mut self) {
         self.files.picking = Some(Picking::Save);
-        let suggested = match &self.files.location {
-            Some(location) => location.as_str().to_owned(),
-            None => self.in_folder(&format!(
+        let suggested = match (&self.files.location, self.beside_recording()) {
+            (Some(location), _) => location.as_str().to_owned(),
+            (None, Some(beside)) => beside,
+            (None, None) => self.in_folder(&format!(
                 "{}.flow.json",
                 match graph_model::id::Id::from_title(&self.state.document().meta.title) {
                     id if id == "node" => "untitled".into(),
@@ -170,6 +182,13 @@ impl Designer {
             )),
         };
         self.host.ask(Ask::PickSave { suggested });
+    }
+
+    /// Where the flow of a recorded run would be saved: beside it, never over it.
+    fn beside_recording(&self) -> Option<String> {
+        let place = self.files.recorded.as_ref()?.as_str();
+        let stem = place.strip_suffix(recording::ENDING).unwrap_or(place);
+        Some(format!("{stem}.flow.json"))
     }
 
     pub(crate) fn write(&mut self, location: Location) {
@@ -243,9 +262,10 @@ impl Designer {
     fn prompt_for_path(&mut self) {
         let (save, text) = match self.files.picking {
             Some(Picking::Save) => {
-                let name = match &self.files.location {
-                    Some(location) => location.as_str().to_owned(),
-                    None => self.in_folder("untitled.flow.json"),
+                let name = match (&self.files.location, self.beside_recording()) {
+                    (Some(location), _) => location.as_str().to_owned(),
+                    (None, Some(beside)) => beside,
+                    (None, None) => self.in_folder("untitled.flow.json"),
                 };
                 (true, name)
             }
@@ -255,6 +275,15 @@ impl Designer {
     }
 
     fn has_read(&mut self, location: &Location, result: Result<Contents, String>) {
+        if let Ok(Contents { bytes, .. }) = &result
+            && is_recording(location, bytes)
+        {
+            match self.open_recording(location, bytes) {
+                Ok(line) => self.say(line),
+                Err(message) => self.cannot_open(location, message),
+            }
+            return;
+        }
         let opened = result.and_then(|contents| match format::open(&contents.bytes) {
             Ok(opened) => Ok((opened, contents.stamp)),
             Err(error) => Err(describe(&error)),
@@ -281,15 +310,40 @@ impl Designer {
                 }
                 self.say(line);
             }
-            Err(message) => {
-                self.files.recent.retain(|other| other != location);
-                self.dialog = Some(Dialog::Failed {
-                    title: format!("{} could not be opened", location.name()),
-                    message,
-                    place: location.as_str().to_owned(),
-                });
-            }
+            Err(message) => self.cannot_open(location, message),
         }
+    }
+
+    fn cannot_open(&mut self, location: &Location, message: String) {
+        self.files.recent.retain(|other| other != location);
+        self.dialog = Some(Dialog::Failed {
+            title: format!("{} could not be opened", location.name()),
+            message,
+            place: location.as_str().to_owned(),
+        });
+    }
+
+    /// Shows a recorded run and the flow in it; answers what there is to say about it.
+    fn open_recording(&mut self, location: &Location, bytes: &[u8]) -> Result<String, String> {
+        let recording = Recording::read(bytes).map_err(|error| error.to_string())?;
+        let opened = format::open(recording.flow.as_bytes())
+            .map_err(|error| format!("line 1: the flow in it: {}", describe(&error)))?;
+        let mut line = format!(
+            "opened a recorded run of {:.1} s; press Play to see it",
+            recording.length_ms as f64 / 1000.0
+        );
+        if recording.unknown_lines > 0 {
+            let lines = crate::actions::count(recording.unknown_lines as usize, "line");
+            line = format!("{line}; {lines} of a newer Weir left out");
+        }
+        self.show_document(opened.document.clone(), None, true);
+        self.files.recorded = Some(location.clone());
+        self.files.notes = opened.notes;
+        self.log_notes();
+        self.files.remember(location);
+        self.keep_settings();
+        self.show_recorded(Playback::new(recording, opened.document));
+        Ok(line)
     }
 
     fn has_written(&mut self, location: Location, result: Result<Stamp, String>) {
@@ -302,12 +356,23 @@ impl Designer {
                 }
                 self.say(format!("saved {}", location.name()));
                 self.files.remember(&location);
+                // A copy of a flow is trusted as far as the flow itself.
+                if self.trusted() {
+                    self.trust.remember(&location);
+                }
                 self.files.stamp = Some(stamp);
                 if self.files.location.as_ref() != Some(&location) {
                     self.host.ask(Ask::Watch(Some(location.clone())));
                 }
                 self.files.location = Some(location);
                 self.keep_settings();
+                if self.session.has_engine() && self.session.close_recorded() {
+                    self.files.recorded = None;
+                    self.say(format!(
+                        "saved {}; from now on Run runs it, in place of the recorded run",
+                        self.files.name()
+                    ));
+                }
                 if let Some(next) = self.files.next.take() {
                     self.go_on(next);
                 }
@@ -350,6 +415,7 @@ impl Designer {
             .is_some_and(|(location, _)| self.files.location.as_ref() == Some(location));
         self.state.open(document, saved);
         self.files.notes.clear();
+        self.files.recorded = None;
         self.files.changed_at = None;
         self.files.autosaved = self.state.revision();
         let location = from.as_ref().map(|(location, _)| location.clone());
@@ -365,6 +431,7 @@ impl Designer {
             self.forget_autosave();
         }
         self.keep_settings();
+        self.trust.opened(false);
         self.documents_differ();
         if !known {
             self.canvas.open();
@@ -392,6 +459,7 @@ impl Designer {
         let location = autosave.location.clone().map(Location);
         let from = location.map(|location| (location, Stamp::default()));
         self.show_document(opened.document, from, false);
+        self.trust.opened(autosave.made_here);
         self.say("recovered; save to keep it".to_owned());
     }
 
@@ -423,6 +491,7 @@ impl Designer {
         let autosave = Autosave {
             location: self.files.location.as_ref().map(|at| at.0.clone()),
             flow: format::write(self.state.document()),
+            made_here: self.trust.made_here,
         };
         self.files.autosaved = self.state.revision();
         self.files.changed_at = None;
@@ -442,6 +511,12 @@ impl Designer {
             self.log(note);
         }
     }
+}
+
+/// Files called so are recorded runs, unless they are flows after all.
+fn is_recording(location: &Location, bytes: &[u8]) -> bool {
+    recording::is_recording(bytes)
+        || (location.as_str().ends_with(recording::ENDING) && format::open(bytes).is_err())
 }
 
 fn describe(error: &OpenError) -> String {

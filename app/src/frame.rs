@@ -5,7 +5,7 @@ use egui::{CentralPanel, Frame, Margin, Panel, Ui};
 use crate::actions::{self, Menu};
 use crate::canvas_pane::menu_row;
 use crate::designer::Designer;
-use crate::panels::{Model, run_bar, status};
+use crate::panels::{Model, playback_bar, run_bar, status};
 use crate::requests::{Request, Requests};
 use crate::theme;
 use crate::view::Region;
@@ -118,6 +118,11 @@ impl Designer {
         );
         self.view.sizes = sizes;
         self.view.bottom_open = open;
+        if let Some(playback) = self.session.playback() {
+            Panel::bottom("playback bar")
+                .frame(bar)
+                .show(ui, |ui| playback_bar::show(ui, playback, out));
+        }
         if self.view.bottom_open && self.view.bottom == crate::view::BottomTab::Log {
             self.session.troubles_seen();
         }

@@ -14,19 +14,26 @@ mod keymap;
 mod overlays;
 mod palette;
 mod panels;
+mod plain;
+mod playback;
 mod quick_add;
 pub mod remote;
 mod requests;
 mod session;
 mod state;
 pub mod theme;
+mod trust;
 mod view;
 mod widgets;
 
 #[cfg(test)]
 mod canvas_tests;
 #[cfg(test)]
+mod playback_tests;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod trust_tests;
 
 pub use designer::Designer;
 pub use host::Host;

@@ -45,6 +45,10 @@ pub(crate) enum Request {
     /// A line for the status bar.
     Say(String),
     ClearLog,
+    /// Go to this moment of the recorded run, in milliseconds.
+    Seek(f64),
+    /// Play the recorded run this fast.
+    Speed(f64),
 }
 
 /// Wishes in the order in which they came up.

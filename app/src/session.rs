@@ -14,6 +14,8 @@ use runtime_protocol::{
 };
 use smol_str::SmolStr;
 
+use crate::playback::Playback;
+
 /// Observed events that are kept; the oldest go first and are counted.
 pub(crate) const EVENTS_MAX: usize = 10_000;
 /// Troubles that are kept; the oldest go first.
@@ -25,10 +27,15 @@ const RATE_WEIGHT: f64 = 0.4;
 /// Seconds without a change of the document after which it is deployed.
 const DEPLOY_PAUSE: f64 = 0.15;
 
-/// A line to an engine and what came over it.
+/// A line to an engine, or a recorded run in its place, and what came over it.
 #[derive(Default)]
 pub(crate) struct Session {
-    transport: Option<Box<dyn Transport>>,
+    engine: Option<Box<dyn Transport>>,
+    playback: Option<Playback>,
+    /// State of the engine while a recorded run is shown in its place.
+    engine_state: RunState,
+    /// The revision of the document in the recorded run.
+    recorded: u64,
     next_request: u64,
     pending: BTreeMap<u64, Pending>,
     state: RunState,
@@ -96,35 +103,114 @@ struct Rates {
 impl Session {
     pub(crate) fn new(transport: Option<Box<dyn Transport>>) -> Session {
         Session {
-            transport,
+            engine: transport,
             ..Session::default()
         }
     }
 
-    /// Whether there is an engine at the other end.
+    /// Whether there is an engine or a recorded run at the other end.
     pub(crate) fn connected(&self) -> bool {
-        self.transport.is_some()
+        self.engine.is_some() || self.playback.is_some()
+    }
+
+    pub(crate) fn has_engine(&self) -> bool {
+        self.engine.is_some()
+    }
+
+    /// Whether a recorded run is shown in place of an engine.
+    pub(crate) fn plays(&self) -> bool {
+        self.playback.is_some()
+    }
+
+    pub(crate) fn playback(&self) -> Option<&Playback> {
+        self.playback.as_ref()
+    }
+
+    /// Shows a recorded run, whose flow is this revision of the document, in place of the engine.
+    pub(crate) fn show_recorded(&mut self, playback: Playback, revision: u64) {
+        self.engine_state = self.state;
+        self.state = RunState::Stopped;
+        self.playback = Some(playback);
+        self.recorded = revision;
+        self.addresses.clear();
+        self.changed_at = None;
+        self.forget_run();
+    }
+
+    /// Gives the engine its place back; answers whether a recorded run was shown.
+    pub(crate) fn close_recorded(&mut self) -> bool {
+        if self.playback.take().is_none() {
+            return false;
+        }
+        self.state = self.engine_state;
+        self.changed_at = None;
+        self.credit_due = None;
+        self.forget_run();
+        true
+    }
+
+    /// The time of this frame, for what plays by it.
+    pub(crate) fn tick(&mut self, now: f64) {
+        if let Some(playback) = &mut self.playback {
+            playback.tick(now);
+        }
+    }
+
+    /// Goes to a moment of the recorded run.
+    pub(crate) fn seek(&mut self, to_ms: f64) {
+        self.jump(|playback| playback.seek(to_ms));
+    }
+
+    /// Goes back to before the last event of the recorded run.
+    pub(crate) fn step_back(&mut self) {
+        self.jump(Playback::step_back);
+    }
+
+    pub(crate) fn set_speed(&mut self, speed: f64) {
+        if let Some(playback) = &mut self.playback {
+            playback.set_speed(speed);
+        }
+    }
+
+    fn jump(&mut self, jump: impl FnOnce(&mut Playback)) {
+        let Some(playback) = &mut self.playback else {
+            return;
+        };
+        jump(playback);
+        let rows = std::mem::take(&mut self.views);
+        self.forget_run();
+        // Rows that are shown stay until they were read again.
+        self.views = rows;
+        if self.state == RunState::Stopped {
+            self.deployed = Some(self.recorded);
+        }
+        self.poll();
+    }
+
+    /// Forgets what was seen of a run.
+    fn forget_run(&mut self) {
+        self.counters = Counters::default();
+        self.rates = Rates::default();
+        self.views.clear();
+        self.dead_letters.clear();
+        self.clear_events();
     }
 
     /// How the line to the engine is.
     pub(crate) fn line(&self) -> Line {
-        self.transport
-            .as_ref()
-            .map_or(Line::Up, |transport| transport.line())
+        let engine = self.engine.as_ref().filter(|_| !self.plays());
+        engine.map_or(Line::Up, |engine| engine.line())
     }
 
     /// Whether the run may be changed from here.
     pub(crate) fn operates(&self) -> bool {
-        self.transport
-            .as_ref()
-            .is_some_and(|transport| transport.role() == Role::Operator)
+        self.connected() && !self.looks_on()
     }
 
     /// Whether this designer only looks at a run that others change.
     pub(crate) fn looks_on(&self) -> bool {
-        self.transport
-            .as_ref()
-            .is_some_and(|transport| transport.role() == Role::Viewer)
+        let engine = self.engine.as_ref().filter(|_| !self.plays());
+        engine.is_some_and(|engine| engine.role() == Role::Viewer)
     }
 
     /// A flow that somebody else made the one that runs; answered once.
@@ -247,7 +333,7 @@ impl Session {
         // Another flow may still be finishing: its engine is not the one of this flow.
         let then_start = matches!(self.state, RunState::Stopped | RunState::Draining);
         if then_start {
-            self.begin();
+            self.forget_run();
         }
         self.changed_at = None;
         self.send(
@@ -343,15 +429,51 @@ impl Session {
 
     /// Takes in what the engine said; answers whether there was anything.
     pub(crate) fn poll(&mut self) -> bool {
-        let Some(transport) = &mut self.transport else {
-            return false;
-        };
-        let notices = transport.poll();
-        let any = !notices.is_empty();
-        for notice in notices {
-            self.take(notice);
+        let mut any = false;
+        if let Some(engine) = &mut self.engine {
+            let notices = engine.poll();
+            any |= !notices.is_empty();
+            for notice in notices {
+                if self.playback.is_some() {
+                    self.take_aside(notice);
+                } else {
+                    self.take(notice);
+                }
+            }
+        }
+        if let Some(playback) = &mut self.playback {
+            let notices = playback.poll();
+            any |= !notices.is_empty();
+            for notice in notices {
+                self.take(notice);
+            }
         }
         any
+    }
+
+    /// Takes in what an engine says that ends its work while a recorded run is shown.
+    fn take_aside(&mut self, notice: Notice) {
+        match notice {
+            Notice::State { state } => self.engine_state = state,
+            Notice::Trouble { problem } => self.report(TroubleKind::Failure, problem),
+            Notice::Reply { id, .. } => {
+                self.pending.remove(&id);
+            }
+            // Without an answer it would never send any again.
+            Notice::Observed { batch, .. } => {
+                self.next_request += 1;
+                let credit = Request {
+                    id: self.next_request,
+                    command: Command::Credit { batch },
+                };
+                if let Some(engine) = &mut self.engine
+                    && let Err(problem) = engine.send(credit)
+                {
+                    self.report(TroubleKind::Failure, problem);
+                }
+            }
+            Notice::Counters { .. } | Notice::Deployed => {}
+        }
     }
 
     /// Tells the engine that everything it sent has been drawn.
@@ -387,18 +509,22 @@ impl Session {
     }
 
     fn send(&mut self, command: Command, pending: Pending) -> bool {
-        let Some(transport) = &mut self.transport else {
-            self.report(
-                TroubleKind::Failure,
-                Problem::new(
-                    "no engine is connected; start Weir from its own program to run flows",
-                ),
-            );
-            return false;
+        let line: &mut dyn Transport = match (&mut self.playback, &mut self.engine) {
+            (Some(playback), _) => playback,
+            (None, Some(engine)) => engine.as_mut(),
+            (None, None) => {
+                self.report(
+                    TroubleKind::Failure,
+                    Problem::new(
+                        "no engine is connected; open a recorded run to play it, or start Weir from its own program to run flows",
+                    ),
+                );
+                return false;
+            }
         };
         self.next_request += 1;
         let id = self.next_request;
-        match transport.send(Request { id, command }) {
+        match line.send(Request { id, command }) {
             Ok(()) => {
                 self.pending.insert(id, pending);
                 true
@@ -422,7 +548,7 @@ impl Session {
             Notice::State { state } => {
                 let joins = self.state == RunState::Stopped && state != RunState::Stopped;
                 self.state = state;
-                if joins && !self.deploying() {
+                if joins && !self.plays() && !self.deploying() {
                     self.join();
                 }
                 if state == RunState::Stopped {
@@ -432,7 +558,7 @@ impl Session {
                 }
             }
             Notice::Deployed => {
-                if self.active() && !self.deploying() {
+                if self.active() && !self.plays() && !self.deploying() {
                     self.send(Command::ReadFlow, Pending::Flow);
                 }
             }
@@ -471,12 +597,14 @@ impl Session {
             ) => {
                 self.deployed = Some(revision);
                 self.addresses = addresses;
-                self.report(
-                    TroubleKind::Note,
-                    Problem::new(format!(
-                        "deployed: {started} started, {kept} kept, {stopped} stopped"
-                    )),
-                );
+                if self.playback.is_none() {
+                    self.report(
+                        TroubleKind::Note,
+                        Problem::new(format!(
+                            "deployed: {started} started, {kept} kept, {stopped} stopped"
+                        )),
+                    );
+                }
                 if then_start {
                     self.send(Command::Tap { edges: Vec::new() }, Pending::Quiet);
                     self.send(Command::Start, Pending::Start);
@@ -519,19 +647,10 @@ impl Session {
 
     /// Looks at a run that somebody else began.
     fn join(&mut self) {
-        self.begin();
+        self.forget_run();
         self.send(Command::ReadFlow, Pending::Flow);
         self.send(Command::Tap { edges: Vec::new() }, Pending::Quiet);
         self.send(Command::ReadCounters, Pending::Quiet);
-    }
-
-    /// Forgets what is known of the run before.
-    fn begin(&mut self) {
-        self.counters = Counters::default();
-        self.rates = Rates::default();
-        self.views.clear();
-        self.dead_letters.clear();
-        self.clear_events();
     }
 
     fn count(&mut self, new: Counters) {

@@ -36,6 +36,11 @@ impl FakeHost {
     fn machine(&self) -> std::sync::MutexGuard<'_, Machine> {
         self.0.lock().expect("no test panics while it holds this")
     }
+
+    /// Puts a file there.
+    pub(crate) fn put(&self, place: &str, text: &str) {
+        self.machine().files.insert(place.to_owned(), text.into());
+    }
 }
 
 impl Host for FakeHost {

@@ -84,6 +84,8 @@ pub(crate) struct Settings {
     pub bottom_open: bool,
     pub recent_kinds: Vec<SmolStr>,
     pub recent_files: Vec<SmolStr>,
+    /// Flows that run without being asked about.
+    pub trusted: Vec<SmolStr>,
 }
 
 /// The chosen theme by name.
@@ -107,6 +109,7 @@ impl Default for Settings {
             bottom_open: true,
             recent_kinds: Vec::new(),
             recent_files: Vec::new(),
+            trusted: Vec::new(),
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod id;
 pub mod label;
 pub mod layout;
 pub mod pointer;
+pub mod reach;
 pub mod schema;
 pub mod units;
 pub mod validate;

@@ -61,7 +61,7 @@ fn every_sample_is_registered_with_all_its_files() {
 }
 
 fn is_part_of_a_sample(path: &Path) -> bool {
-    ends_with(path, &[".flow.json", "README.md", ".wasm"])
+    ends_with(path, &[".flow.json", ".run.jsonl", "README.md", ".wasm"])
 }
 
 #[test]

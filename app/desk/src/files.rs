@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use runtime_protocol::host::{Ask, Contents, Location, Stamp, Told};
+use runtime_protocol::recording;
 
 use crate::engines::Shown;
 use crate::{folders, samples};
@@ -158,7 +159,7 @@ impl Files {
         {
             return Err(outside(location.as_str()));
         }
-        if !location.as_str().ends_with(".json") && !location.as_str().ends_with(".jsonl") {
+        if !is_served(location.as_str()) {
             return Err(io::Error::new(
                 io::ErrorKind::PermissionDenied,
                 "only flows and recorded runs are served; name one that ends in `.flow.json`",
@@ -208,11 +209,7 @@ impl Files {
                 let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
                 let hidden =
                     starts_with_dot(&name) && (start.is_empty() || self.reach != Reach::Everything);
-                let path = entry.path();
-                let flow = path.extension();
-                let shown = name.starts_with(start)
-                    && !hidden
-                    && (is_folder || flow.is_some_and(|end| end == "json" || end == "jsonl"));
+                let shown = name.starts_with(start) && !hidden && (is_folder || is_served(&name));
                 let end = if is_folder { "/" } else { "" };
                 shown.then(|| format!("{folder}{name}{end}"))
             })
@@ -221,6 +218,12 @@ impl Files {
         found.sort();
         found
     }
+}
+
+/// Whether a file is meant for designers, by its name.
+fn is_served(name: &str) -> bool {
+    name.ends_with(recording::ENDING)
+        || Path::new(name).extension().is_some_and(|end| end == "json")
 }
 
 /// Whether a path goes down only, and into nothing hidden.

@@ -52,7 +52,7 @@ impl HostNative {
         let ctx = self.ctx.clone();
         let filter = rfd::FileDialog::new()
             .set_directory(self.folder())
-            .add_filter("Flows", &["json"]);
+            .add_filter("Flows and recorded runs", &["json", "jsonl"]);
         std::thread::spawn(move || {
             let picked = pick(filter);
             // Nobody listens any more when the window is gone.

@@ -6,6 +6,7 @@ use runtime_protocol::RunState;
 use super::{Action, CTRL, Menu, NONE, SHIFT, anywhere};
 use crate::canvas::intent::Item;
 use crate::designer::Designer;
+use crate::playback::Playback;
 
 pub(super) const ACTIONS: &[Action] = &[
     Action {
@@ -57,6 +58,18 @@ pub(super) const ACTIONS: &[Action] = &[
         },
     },
     Action {
+        id: "run.step_back",
+        title: "Step back",
+        tooltip: "In a recorded run, go back to before the last event",
+        menu: Menu::Run(0),
+        keys: &[anywhere(SHIFT, Key::F10)],
+        when: |designer| {
+            let playback = designer.session.playback();
+            playback.is_some_and(|playback| playback.position_ms() > 0.0)
+        },
+        perform: |designer, _| designer.session.step_back(),
+    },
+    Action {
         id: "run.stop",
         title: "Stop",
         tooltip: "Take no more events, finish what is under way, end the run",
@@ -96,7 +109,40 @@ pub(super) const ACTIONS: &[Action] = &[
         when: |designer| !designer.session.events().is_empty(),
         perform: |designer, _| designer.session.clear_events(),
     },
+    Action {
+        id: "run.slower",
+        title: "Play slower",
+        tooltip: "Play the recorded run at half the speed",
+        menu: Menu::Run(1),
+        keys: &[],
+        when: |designer| designer.session.plays(),
+        perform: |designer, _| change_speed(designer, 0.5),
+    },
+    Action {
+        id: "run.faster",
+        title: "Play faster",
+        tooltip: "Play the recorded run at twice the speed",
+        menu: Menu::Run(1),
+        keys: &[],
+        when: |designer| designer.session.plays(),
+        perform: |designer, _| change_speed(designer, 2.0),
+    },
+    Action {
+        id: "run.forget_trust",
+        title: "Forget trusted flows",
+        tooltip: "Ask again before flows run that were not made here and reach outside of Weir",
+        menu: Menu::Run(2),
+        keys: &[],
+        when: |designer| designer.trust.remembers_any(),
+        perform: crate::trust::forget,
+    },
 ];
+
+fn change_speed(designer: &mut Designer, by: f64) {
+    if let Some(speed) = designer.session.playback().map(Playback::speed) {
+        designer.session.set_speed(speed * by);
+    }
+}
 
 fn paused(designer: &Designer) -> bool {
     designer.session.state() == RunState::Paused && designer.session.operates()

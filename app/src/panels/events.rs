@@ -45,7 +45,9 @@ impl Events {
         });
         if session.events().is_empty() {
             let text = if !session.connected() {
-                "No engine is connected, so nothing runs here."
+                "No engine is connected, so flows are drawn and checked here, not run. Open a recorded run (*.run.jsonl) to see events."
+            } else if session.plays() {
+                "Press Ctrl+Enter to play the recorded run, or step through it; its events appear here."
             } else if session.active() {
                 "No event was seen yet. Post one to a source, or press Ctrl+I with a source selected."
             } else {

@@ -5,6 +5,7 @@ pub(crate) mod form;
 mod hazards;
 mod log;
 mod people;
+pub(crate) mod playback_bar;
 mod properties;
 pub(crate) mod run_bar;
 pub(crate) mod status;

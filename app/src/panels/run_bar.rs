@@ -7,6 +7,9 @@ use super::Model;
 use crate::requests::{Request, Requests};
 use crate::theme;
 
+/// What is possible where nothing can run.
+const NO_ENGINE: &str = "no engine is connected: flows can be drawn, checked and saved, and recorded runs opened and played";
+
 pub(crate) fn show(ui: &mut Ui, model: &Model<'_>, out: &mut Requests) {
     let tokens = theme::current(ui.ctx());
     let session = model.session;
@@ -26,7 +29,7 @@ pub(crate) fn show(ui: &mut Ui, model: &Model<'_>, out: &mut Requests) {
             response = response.on_disabled_hover_text(if session.looks_on() {
                 "you look on here; the operator changes the run"
             } else {
-                "no engine is connected"
+                NO_ENGINE
             });
         }
         if response.clicked() {
@@ -36,7 +39,8 @@ pub(crate) fn show(ui: &mut Ui, model: &Model<'_>, out: &mut Requests) {
     let operates = session.operates();
     match session.state() {
         RunState::Stopped => {
-            button(ui, "Run", "run.start", operates, true);
+            let title = if session.plays() { "Play" } else { "Run" };
+            button(ui, title, "run.start", operates, true);
         }
         RunState::Running => {
             button(ui, "Stop", "run.stop", operates, false);
@@ -50,13 +54,17 @@ pub(crate) fn show(ui: &mut Ui, model: &Model<'_>, out: &mut Requests) {
         RunState::Draining => button(ui, "Stop", "run.stop", false, false),
     }
     let (text, color) = match session.state() {
+        RunState::Running if session.plays() => ("playing", tokens.ok),
         RunState::Stopped if session.connected() => ("stopped", tokens.muted),
         RunState::Stopped => ("no engine", tokens.muted),
         RunState::Running => ("running", tokens.ok),
         RunState::Paused => ("paused", tokens.warning),
         RunState::Draining => ("finishing", tokens.info),
     };
-    ui.label(RichText::new(text).color(color));
+    let label = ui.label(RichText::new(text).color(color));
+    if !session.connected() {
+        label.on_hover_text(NO_ENGINE);
+    }
     if session.looks_on() && session.line() == Line::Up {
         ui.label(RichText::new("looking on").small().color(tokens.info))
             .on_hover_text("you see the run and change nothing");
@@ -73,7 +81,18 @@ pub(crate) fn show(ui: &mut Ui, model: &Model<'_>, out: &mut Requests) {
         }
     }
     if operates && session.undeployed(model.state.revision()) {
-        ui.label(RichText::new("not deployed yet").small().color(tokens.info))
-            .on_hover_text("the flow that runs is not the one that you see");
+        let (text, about) = if session.plays() {
+            (
+                "changed since",
+                "the flow that was recorded is not the one that you see",
+            )
+        } else {
+            (
+                "not deployed yet",
+                "the flow that runs is not the one that you see",
+            )
+        };
+        ui.label(RichText::new(text).small().color(tokens.info))
+            .on_hover_text(about);
     }
 }

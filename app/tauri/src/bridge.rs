@@ -174,7 +174,8 @@ impl Bridge {
         match ask {
             Ask::PickOpen => {
                 let app = self.app.clone();
-                self.dialog().pick_file(move |picked| tell_picked(&app, picked));
+                self.dialog()
+                    .pick_file(move |picked| tell_picked(&app, picked));
             }
             Ask::PickSave { suggested } => {
                 let app = self.app.clone();
@@ -281,7 +282,10 @@ pub(crate) fn open(
 
 /// Takes a frame of the page.
 #[tauri::command]
-pub(crate) fn say(bridge: State<'_, Bridge>, request: tauri::ipc::Request<'_>) -> Result<(), String> {
+pub(crate) fn say(
+    bridge: State<'_, Bridge>,
+    request: tauri::ipc::Request<'_>,
+) -> Result<(), String> {
     match request.body() {
         InvokeBody::Raw(frame) => bridge.take(frame),
         InvokeBody::Json(_) => Err("a frame is bytes".to_owned()),

@@ -19,9 +19,11 @@ const WINDOW: &str = "main";
 fn main() {
     let started = tauri::Builder::default()
         // First, so that a second start hands over what it was started with and ends.
-        .plugin(tauri_plugin_single_instance::init(|app, arguments, folder| {
-            opening::second_start(app, &arguments, &folder);
-        }))
+        .plugin(tauri_plugin_single_instance::init(
+            |app, arguments, folder| {
+                opening::second_start(app, &arguments, &folder);
+            },
+        ))
         .plugin(tauri_plugin_deep_link::init())
         .plugin(tauri_plugin_dialog::init())
         .plugin(tauri_plugin_opener::init())

@@ -89,12 +89,18 @@ mod tests {
         for (argument, wanted) in [
             ("a.flow.json", Some("/here/a.flow.json")),
             ("/there/a.flow.json", Some("/there/a.flow.json")),
-            ("file:///there/a%20b.flow.json", Some("/there/a b.flow.json")),
+            (
+                "file:///there/a%20b.flow.json",
+                Some("/there/a b.flow.json"),
+            ),
             (
                 "weir://open?file=/there/a%20b.flow.json",
                 Some("/there/a b.flow.json"),
             ),
-            ("weir://open?file=/there/a.run.jsonl", Some("/there/a.run.jsonl")),
+            (
+                "weir://open?file=/there/a.run.jsonl",
+                Some("/there/a.run.jsonl"),
+            ),
             ("weir://open?file=a.flow.json", None),
             ("weir://open?file=/etc/passwd", None),
             ("weir://open?file=//host/share/a.flow.json", None),

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use js_sys::futures::spawn_local;
-use js_sys::{ArrayBuffer, Object, Reflect, Uint8Array};
+use js_sys::{ArrayBuffer, Object, Promise, Reflect, Uint8Array};
 use runtime_protocol::remote::{Happened, Pipe};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -21,8 +21,12 @@ extern "C" {
     #[wasm_bindgen(method, setter)]
     fn set_onmessage(this: &Channel, take: &JsValue);
 
-    #[wasm_bindgen(catch, js_namespace = ["window", "__TAURI__", "core"])]
-    async fn invoke(command: &str, arguments: &JsValue) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(catch, js_namespace = ["window", "__TAURI__", "core"], js_name = invoke)]
+    fn promise(command: &str, arguments: &JsValue) -> Result<Promise, JsValue>;
+}
+
+async fn invoke(command: &str, arguments: &JsValue) -> Result<JsValue, JsValue> {
+    promise(command, arguments)?.await
 }
 
 /// Whether this page is in the window of the desktop shell.

@@ -96,6 +96,32 @@ pub struct FieldSpec {
     /// Folded away in the form.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub advanced: bool,
+    /// What a node gets at, outside of Weir, by the value of this field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reach: Option<ReachKind>,
+}
+
+/// A way out of Weir, the ones to think about most first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReachKind {
+    /// Starts another program.
+    Program,
+    /// Sends requests to an address.
+    Call,
+    /// Takes requests at an address and port.
+    Listen,
+    /// Reads an environment variable: the one that a field of type `secret` names, or those that the
+    /// texts of a table name as `$NAME`.
+    Secret,
+    /// Writes a file of the project.
+    WriteFile,
+    /// Reads and writes a database file of the project.
+    Database,
+    /// Reads a file or folder of the project.
+    ReadFile,
+    /// Runs code of the project in the sandbox.
+    Component,
 }
 
 /// What a field holds, and so how the form shows it.
@@ -322,6 +348,7 @@ impl FieldSpec {
             default: Value::Null,
             required: false,
             advanced: false,
+            reach: None,
         }
     }
 
@@ -334,6 +361,13 @@ impl FieldSpec {
     #[must_use]
     pub fn advanced(mut self) -> FieldSpec {
         self.advanced = true;
+        self
+    }
+
+    /// What the value of the field lets the node get at.
+    #[must_use]
+    pub fn reaches(mut self, reach: ReachKind) -> FieldSpec {
+        self.reach = Some(reach);
         self
     }
 

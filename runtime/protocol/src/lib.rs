@@ -4,6 +4,7 @@
 //! exact in every snapshot, observed events are a sample whose losses are counted.
 
 pub mod host;
+pub mod recording;
 pub mod remote;
 pub mod wire;
 

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use graph_model::catalog::{Behaviour, Family, FieldSpec, FieldType, KindSpec, PortSpec};
+use graph_model::catalog::{
+    Behaviour, Family, FieldSpec, FieldType, KindSpec, PortSpec, ReachKind,
+};
 use graph_model::event::Event;
 use graph_model::pointer::Pointer;
 use graph_model::schema::Types;
@@ -165,7 +167,7 @@ fn spec() -> KindSpec {
         icon: "redact".into(),
         inputs: vec![PortSpec::data("in", "Events to handle")],
         outputs: vec![PortSpec::data("out", "Events without the fields"), PortSpec::failed("Events that were given up, with their cause")],
-        config: vec![FieldSpec::new("fields", "Fields", FieldType::Pointers, "Fields to hide, such as `/patient/name`").required(), FieldSpec::new("how", "How", FieldType::choice(&["remove", "mask", "hash"]), "What is left").default_to("remove"), FieldSpec::new("secret", "Key", FieldType::Secret, "Environment variable with the key of the fingerprint").advanced()],
+        config: vec![FieldSpec::new("fields", "Fields", FieldType::Pointers, "Fields to hide, such as `/patient/name`").required(), FieldSpec::new("how", "How", FieldType::choice(&["remove", "mask", "hash"]), "What is left").default_to("remove"), FieldSpec::new("secret", "Key", FieldType::Secret, "Environment variable with the key of the fingerprint").reaches(ReachKind::Secret).advanced()],
         behaviour: Behaviour::Redact { fields: "fields".into() },
         since: "0.1.0".into(),
     }

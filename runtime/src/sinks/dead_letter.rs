@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use graph_model::catalog::{Behaviour, Family, FieldSpec, FieldType, KindSpec, PortSpec};
+use graph_model::catalog::{
+    Behaviour, Family, FieldSpec, FieldType, KindSpec, PortSpec, ReachKind,
+};
 use graph_model::event::Event;
 use runtime_protocol::Problem;
 
@@ -46,7 +48,7 @@ pub(super) fn spec() -> KindSpec {
         icon: "inbox".into(),
         inputs: vec![PortSpec::data("in", "Events that were given up")],
         outputs: vec![],
-        config: vec![FieldSpec::new("file", "File", FieldType::Path { folder: false }, "File inside the project").default_to("dead-letters.jsonl")],
+        config: vec![FieldSpec::new("file", "File", FieldType::Path { folder: false }, "File inside the project").reaches(ReachKind::WriteFile).default_to("dead-letters.jsonl")],
         behaviour: Behaviour::DeadLetter,
         since: "0.1.0".into(),
     }

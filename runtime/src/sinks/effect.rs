@@ -5,7 +5,9 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use graph_model::catalog::{Behaviour, Family, FieldSpec, FieldType, JqRole, KindSpec, PortSpec};
+use graph_model::catalog::{
+    Behaviour, Family, FieldSpec, FieldType, JqRole, KindSpec, PortSpec, ReachKind,
+};
 use graph_model::event::{Event, rfc3339};
 use graph_model::expr::Expr;
 use graph_model::value::{Object, Value};
@@ -202,7 +204,7 @@ pub(super) fn spec() -> KindSpec {
         icon: "bolt".into(),
         inputs: vec![PortSpec::data("in", "Actions to do")],
         outputs: vec![PortSpec::data("out", "Actions that were done"), PortSpec::failed("Events that were given up, with their cause")],
-        config: with_reliability(vec![FieldSpec::new("action", "Action", FieldType::Text, "What is done, such as `charge card`").required(), FieldSpec::new("key", "Idempotency key", FieldType::Jq { role: JqRole::Key }, "Two requests with the same key are one action"), FieldSpec::new("journal", "Journal", FieldType::Path { folder: false }, "File inside the project that lists the actions").default_to("effects.jsonl")]),
+        config: with_reliability(vec![FieldSpec::new("action", "Action", FieldType::Text, "What is done, such as `charge card`").required(), FieldSpec::new("key", "Idempotency key", FieldType::Jq { role: JqRole::Key }, "Two requests with the same key are one action"), FieldSpec::new("journal", "Journal", FieldType::Path { folder: false }, "File inside the project that lists the actions").reaches(ReachKind::WriteFile).default_to("effects.jsonl")]),
         behaviour: Behaviour::Effect { key: "key".into() },
         since: "0.1.0".into(),
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use graph_model::catalog::{
-    Behaviour, Family, FieldSpec, FieldType, KindSpec, Observation, PortSpec,
+    Behaviour, Family, FieldSpec, FieldType, KindSpec, Observation, PortSpec, ReachKind,
 };
 use graph_model::event::Event;
 use runtime_protocol::Problem;
@@ -83,7 +83,7 @@ pub(super) fn spec() -> KindSpec {
         icon: "file".into(),
         inputs: vec![PortSpec::data("in", "Events to write")],
         outputs: vec![PortSpec::failed("Events that could not be written")],
-        config: with_reliability(vec![FieldSpec::new("file", "File", FieldType::Path { folder: false }, "File inside the project").required(), FieldSpec::new("content", "Content", FieldType::choice(&["payload", "event"]), "What a line holds").default_to("payload"), FieldSpec::new("truncate", "Start empty", FieldType::Bool, "Empty the file when a run first opens it; edits of a run that goes on empty nothing").default_to(false)]),
+        config: with_reliability(vec![FieldSpec::new("file", "File", FieldType::Path { folder: false }, "File inside the project").reaches(ReachKind::WriteFile).required(), FieldSpec::new("content", "Content", FieldType::choice(&["payload", "event"]), "What a line holds").default_to("payload"), FieldSpec::new("truncate", "Start empty", FieldType::Bool, "Empty the file when a run first opens it; edits of a run that goes on empty nothing").default_to(false)]),
         behaviour: Behaviour::Observe { observation: Observation::Export },
         since: "0.1.0".into(),
     }

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
-use graph_model::catalog::{Behaviour, Family, FieldSpec, FieldType, JqRole, KindSpec, PortSpec};
+use graph_model::catalog::{
+    Behaviour, Family, FieldSpec, FieldType, JqRole, KindSpec, PortSpec, ReachKind,
+};
 use graph_model::event::Event;
 use graph_model::expr::Expr;
 use graph_model::units;
@@ -420,7 +422,7 @@ fn spec() -> KindSpec {
         icon: "send".into(),
         inputs: vec![PortSpec::data("in", "Events to send")],
         outputs: vec![PortSpec::data("out", "The answers, as events"), PortSpec::failed("Events that were given up, with their cause")],
-        config: with_reliability(vec![FieldSpec::new("url", "Address", FieldType::Url, "Where to send it").required(), FieldSpec::new("method", "Method", FieldType::choice(&["POST", "PUT", "PATCH", "GET", "DELETE"]), "Method").default_to("POST"), FieldSpec::new("body", "Body", FieldType::Jq { role: JqRole::Mapping }, "What is sent, as JSON").default_to("."), FieldSpec::new("headers", "Headers", FieldType::Table, "Header names and values; `$NAME` stands for an environment variable, as in `Bearer $TOKEN`"), FieldSpec::new("timeout", "Timeout", FieldType::Duration, "Longest wait for the answer, at most 5 minutes").default_to("10s"), FieldSpec::new("key", "Idempotency key", FieldType::Jq { role: JqRole::Key }, "Sent as `Idempotency-Key`")]),
+        config: with_reliability(vec![FieldSpec::new("url", "Address", FieldType::Url, "Where to send it").reaches(ReachKind::Call).required(), FieldSpec::new("method", "Method", FieldType::choice(&["POST", "PUT", "PATCH", "GET", "DELETE"]), "Method").default_to("POST"), FieldSpec::new("body", "Body", FieldType::Jq { role: JqRole::Mapping }, "What is sent, as JSON").default_to("."), FieldSpec::new("headers", "Headers", FieldType::Table, "Header names and values; `$NAME` stands for an environment variable, as in `Bearer $TOKEN`").reaches(ReachKind::Secret), FieldSpec::new("timeout", "Timeout", FieldType::Duration, "Longest wait for the answer, at most 5 minutes").default_to("10s"), FieldSpec::new("key", "Idempotency key", FieldType::Jq { role: JqRole::Key }, "Sent as `Idempotency-Key`")]),
         behaviour: Behaviour::Effect { key: "key".into() },
         since: "0.1.0".into(),
     }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use graph_model::catalog::{Behaviour, Family, FieldSpec, FieldType, JqRole, KindSpec, PortSpec};
+use graph_model::catalog::{
+    Behaviour, Family, FieldSpec, FieldType, JqRole, KindSpec, PortSpec, ReachKind,
+};
 use graph_model::event::Event;
 use graph_model::expr::Expr;
 use graph_model::value::Value;
@@ -142,7 +144,7 @@ fn spec() -> KindSpec {
         icon: "table".into(),
         inputs: vec![PortSpec::data("in", "Events to write")],
         outputs: vec![PortSpec::data("out", "Events that were written"), PortSpec::failed("Events that were given up, with their cause")],
-        config: with_reliability(vec![FieldSpec::new("database", "Database", FieldType::Path { folder: false }, "SQLite file inside the project").default_to("data.sqlite"), FieldSpec::new("table", "Table", FieldType::Text, "Name of the table").required(), FieldSpec::new("mode", "Mode", FieldType::choice(&["upsert", "append"]), "What happens to a row that is there").default_to("upsert"), FieldSpec::new("key", "Key", FieldType::Jq { role: JqRole::Key }, "What identifies the row in `upsert` mode").default_to("$event.id"), FieldSpec::new("columns", "Columns", FieldType::JqTable { role: JqRole::Value }, "Column name and its value; the whole payload as JSON in `data` when empty")]),
+        config: with_reliability(vec![FieldSpec::new("database", "Database", FieldType::Path { folder: false }, "SQLite file inside the project").reaches(ReachKind::Database).default_to("data.sqlite"), FieldSpec::new("table", "Table", FieldType::Text, "Name of the table").required(), FieldSpec::new("mode", "Mode", FieldType::choice(&["upsert", "append"]), "What happens to a row that is there").default_to("upsert"), FieldSpec::new("key", "Key", FieldType::Jq { role: JqRole::Key }, "What identifies the row in `upsert` mode").default_to("$event.id"), FieldSpec::new("columns", "Columns", FieldType::JqTable { role: JqRole::Value }, "Column name and its value; the whole payload as JSON in `data` when empty")]),
         behaviour: Behaviour::Table { mode: "mode".into(), key: "key".into() },
         since: "0.1.0".into(),
     }

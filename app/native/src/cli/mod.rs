@@ -11,6 +11,7 @@ mod interrupts;
 mod new;
 mod open;
 mod out;
+mod record;
 mod run;
 mod schema;
 mod serve;

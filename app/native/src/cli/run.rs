@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 use graph_model::catalog::{Catalog, Family, PortRole};
 use graph_model::document::Document;
 use graph_model::id::NodeId;
@@ -14,6 +15,7 @@ use graph_model::units;
 use graph_model::validate::Severity;
 use runtime::engine::{Client, Engine, EngineConfig};
 use runtime::world::SystemWorld;
+use runtime_protocol::recording;
 use runtime_protocol::{
     Answer, Command, Counters, NodeCount, Notice, Problem, RunState, Transport,
 };
@@ -23,12 +25,17 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::interrupts::Interrupts;
 use super::out::Out;
+use super::record::{self, Recording};
 use super::{Stop, Verdict, check};
 use desk::control::Control;
 use desk::flow_file::{self, FlowFile};
 
 /// How often troubles are shown and progress is renewed.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Events of a recording, when nobody says how many: what the designer keeps in view.
+const RECORD_MAX: u32 = 10_000;
+/// How long the end waits for the last events to be recorded: a few looks of the engine at its taps.
+const RECORD_REST: Duration = Duration::from_millis(150);
 /// Different problems that the answer lists; further ones are only shown.
 const PROBLEMS_MAX: usize = 100;
 
@@ -37,7 +44,8 @@ const PROBLEMS_MAX: usize = 100;
 /// Runs until it is interrupted, and then finishes what is under way; a second interrupt ends it at
 /// once. Exits with 0 when all went as the flow says, with 1 when something did not: an event was
 /// given up where no wire leads it on (it is kept in `.weir/dead-letters.jsonl`), a node reported a
-/// problem, `--for` ran out before `--until-idle`, or the end was forced.
+/// problem, `--for` ran out before `--until-idle`, the end was forced, or a recording could not be
+/// written to its end.
 #[derive(Args)]
 pub(super) struct Run {
     /// The flow, or the folder of one
@@ -52,6 +60,13 @@ pub(super) struct Run {
     /// Answer in JSON lines, `started` and `ended`; `weir schema run` describes them
     #[arg(long)]
     json: bool,
+    /// Write what is seen to FILE (`NAME.run.jsonl`), for the designer to play without an engine
+    #[arg(long, value_name = "FILE", value_parser = record::path)]
+    record: Option<PathBuf>,
+    /// Record this many events at most
+    #[arg(long, value_name = "EVENTS", requires = "record", default_value_t = RECORD_MAX,
+        value_parser = RangedU64ValueParser::<u32>::new().range(0..=recording::EVENTS_MAX as u64))]
+    record_max: u32,
 }
 
 /// The lines of the answer for programs.
@@ -118,8 +133,14 @@ impl Run {
         let connect = move || Box::new(lines.connect()) as Box<dyn Transport + Send>;
         let control = Control::open(&flow.project, Arc::new(connect))
             .map_err(|error| Stop::because(error.to_string()))?;
+        let recording = self
+            .record
+            .as_deref()
+            .map(|path| Recording::begin(path, self.record_max as usize, &flow, engine.connect()));
+        let recording = recording.transpose()?;
         let end = engine.block_on(self.drive(&engine, &flow, out));
         drop(control);
+        let recorded = recording.map(Recording::end).transpose();
         let end = end?;
         if self.json {
             out.json(&Said::Ended(&end))?;
@@ -133,7 +154,18 @@ impl Run {
                 flow.project.join(".weir/dead-letters.jsonl").display()
             ));
         }
-        Ok(self.verdict(&end))
+        match recorded {
+            Ok(said) => {
+                if let Some(said) = said {
+                    out.note(format_args!("{said}"));
+                }
+                Ok(self.verdict(&end))
+            }
+            Err(problem) => {
+                out.trouble(&problem);
+                Ok(Verdict::Found)
+            }
+        }
     }
 
     async fn drive(&self, engine: &Engine, flow: &FlowFile, out: &Out) -> Result<End, Stop> {
@@ -177,6 +209,9 @@ impl Run {
             }
         };
 
+        if self.record.is_some() {
+            sleep(RECORD_REST).await;
+        }
         let stop = engine.call(Command::Stop);
         tokio::pin!(stop);
         let mut drained = true;
@@ -428,6 +463,8 @@ mod tests {
             until_idle,
             time: None,
             json: false,
+            record: None,
+            record_max: RECORD_MAX,
         };
         let nothing = |_: &mut Watch| {};
         let wired = ended("a", nothing);

@@ -3,6 +3,9 @@
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
+use runtime_protocol::RunState;
+use runtime_protocol::recording::Recording;
+
 use crate::harness::{Project, eventually, weir};
 
 const BY_HAND: &str = r#""by_hand": {"kind": "manual", "config": {"event_type": "note"}},
@@ -159,4 +162,64 @@ fn an_interrupt_finishes_what_is_under_way_and_a_second_one_does_not_wait() {
     });
     let (code, ended) = run.end();
     assert_eq!((code, &ended["drained"]), (1, &false.into()), "{ended}");
+}
+
+#[test]
+fn a_run_is_recorded_and_the_recording_holds_it_all() {
+    let project = Project::new(
+        r#""in": {"kind": "replay", "config": {"file": "in.jsonl", "format": "jsonl"}},
+           "even": {"kind": "filter", "config": {"when": ".n % 2 == 0"}},
+           "out": {"kind": "export", "config": {"file": "out.jsonl"}}"#,
+        r#""a": {"from": "in.out", "to": "even.in"}, "b": {"from": "even.out", "to": "out.in"}"#,
+    );
+    let lines: Vec<String> = (0..20).map(|n| format!("{{\"n\":{n}}}\n")).collect();
+    project.write("in.jsonl", &lines.concat());
+    let place = "flow/it.run.jsonl";
+    let run = |more: &[&str]| {
+        let all = [&["run", "flow", "--until-idle", "--record", place], more].concat();
+        let done = project.done(&all);
+        assert_eq!(done.code, 0, "{done:?}");
+        let read = Recording::read(project.read("it.run.jsonl").as_bytes());
+        (done, read.expect("a recorded run"))
+    };
+    let (done, recording) = run(&[]);
+    assert!(
+        done.rest
+            .contains("recorded 30 events in flow/it.run.jsonl"),
+        "{done:?}"
+    );
+    assert_eq!(recording.flow, project.read("flow.flow.json"));
+    let on = |edge: &str| {
+        let seen = recording.events.iter();
+        seen.filter(|seen| seen.observed.edge == edge).count()
+    };
+    assert_eq!((on("a"), on("b"), recording.skipped_at_end), (20, 10, 0));
+    let last = recording.counters.last().expect("the last counters");
+    assert_eq!(last.edges["a"].passed, 20);
+    assert_eq!(last.nodes["out"].received, 10);
+    let states: Vec<RunState> = recording.states.iter().map(|(_, state)| *state).collect();
+    assert_eq!(
+        states,
+        [RunState::Running, RunState::Draining, RunState::Stopped]
+    );
+
+    let (done, recording) = run(&["--record-max", "7"]);
+    assert!(done.rest.contains("recorded 7 events"), "{done:?}");
+    assert!(done.rest.contains("; 23 more were left out"), "{done:?}");
+    assert_eq!((recording.events.len(), recording.skipped_at_end), (7, 23));
+    let last = recording.counters.last().expect("the last counters");
+    assert_eq!(last.edges["a"].passed, 20);
+
+    let before = project.read("flow.flow.json");
+    for (place, wanted) in [
+        ("flow/flow.flow.json", "end the name in `.run.jsonl`"),
+        ("nowhere/it.run.jsonl", "cannot be recorded"),
+    ] {
+        let refused = project.done(&["run", "flow", "--until-idle", "--record", place]);
+        assert!(
+            refused.code == 2 && refused.rest.contains(wanted),
+            "{refused:?}"
+        );
+    }
+    assert_eq!(project.read("flow.flow.json"), before);
 }

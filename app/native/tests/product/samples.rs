@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use graph_model::catalog::Catalog;
 use graph_model::validate::validate;
+use runtime_protocol::recording::{self, Recording};
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 use serde_json::Value;
@@ -119,6 +120,24 @@ fn names() -> Vec<String> {
     let list = index["samples"].as_array().expect("a list").iter();
     list.map(|sample| sample["name"].as_str().expect("a text").to_owned())
         .collect()
+}
+
+#[test]
+fn recorded_runs_of_samples_are_small_and_show_the_flow_as_it_is() {
+    for name in names() {
+        let of = |ending: &str| fs::read(samples().join(&name).join(format!("{name}{ending}")));
+        let Ok(bytes) = of(recording::ENDING) else {
+            continue;
+        };
+        assert!(bytes.len() < 50 << 10, "{name}: {} bytes", bytes.len());
+        let recorded = Recording::read(&bytes).expect("a recorded run");
+        let flow = of(".flow.json").expect("read");
+        assert!(
+            recorded.flow.as_bytes() == flow,
+            "record samples/{name} again: weir run {name} --for 8s --record {name}.run.jsonl"
+        );
+        assert!(!recorded.events.is_empty() && !recorded.cut, "{name}");
+    }
 }
 
 #[test]

@@ -97,6 +97,11 @@ fn a_flow_is_run_and_stopped_by_key_and_reached_from_outside() {
         r#""e": {"from": "by_hand.out", "to": "kept.in"}"#,
     );
     let home = project.home.path();
+    // The question about a flow that was made elsewhere is for the tests of the designer.
+    let trusted = serde_json::json!({"trusted": [project.path("flow.flow.json")]});
+    let settings = home.join(".config/weir/settings.json");
+    fs::create_dir_all(settings.parent().expect("a folder")).expect("a folder");
+    fs::write(settings, trusted.to_string()).expect("written");
     let window = Window::open(home, &["open", "flow"], "flow.flow.json");
     let session = project.path(".weir/session.json");
     eventually("F8 runs the flow", || {

@@ -37,7 +37,13 @@ pub(crate) fn play(hand: &mut impl Hand, project: &Path) {
     hand.sees("(unsaved)");
     hand.picture("2-mended");
 
+    // A flow from elsewhere asks first, and a hasty key runs nothing.
     hand.press("F8");
+    hand.sees("Run this flow?");
+    hand.picture("3-asks");
+    hand.press("shift+Tab");
+    hand.press("shift+Tab");
+    hand.press("space");
     hand.sees("running");
     hand.press("ctrl+F");
     hand.sees("Find");
@@ -52,7 +58,7 @@ pub(crate) fn play(hand: &mut impl Hand, project: &Path) {
     hand.press("ctrl+Return");
     hand.press("ctrl+shift+E");
     hand.sees("by-hand-1");
-    hand.picture("3-event");
+    hand.picture("4-event");
     eventually("the order is charged", || {
         let charges = fs::read_to_string(project.join("charges.jsonl"));
         charges.is_ok_and(|text| text.contains("by-hand-1"))
@@ -78,7 +84,7 @@ pub(crate) fn play(hand: &mut impl Hand, project: &Path) {
     });
     hand.press("shift+F8");
     hand.sees("stopped");
-    hand.picture("4-saved");
+    hand.picture("5-saved");
 }
 
 /// Copies the sample `orders` into a folder of its own.

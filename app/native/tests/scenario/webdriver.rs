@@ -134,7 +134,10 @@ impl Hand for View {
     fn press(&mut self, keys: &str) {
         let parts: Vec<char> = keys.split('+').map(key).collect();
         let down = parts.iter().map(|value| KeyAction::Down { value: *value });
-        let up = parts.iter().rev().map(|value| KeyAction::Up { value: *value });
+        let up = parts
+            .iter()
+            .rev()
+            .map(|value| KeyAction::Up { value: *value });
         self.keys(down.chain(up).collect());
     }
 
@@ -184,6 +187,8 @@ fn key(name: &str) -> char {
         "F4" => Key::F4.into(),
         "F8" => Key::F8.into(),
         "period" => '.',
+        "space" => ' ',
+        "Tab" => Key::Tab.into(),
         other => other
             .chars()
             .next()

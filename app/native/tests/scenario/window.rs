@@ -122,7 +122,10 @@ fn tool(arguments: &[&str]) -> String {
 
 #[test]
 fn in_the_native_window() {
-    if !has_all("the native window", &[("xdotool and a display", has_display())]) {
+    if !has_all(
+        "the native window",
+        &[("xdotool and a display", has_display())],
+    ) {
         return;
     }
     let home = tempfile::tempdir().expect("a folder");
