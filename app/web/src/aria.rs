@@ -35,7 +35,7 @@ impl Spoken {
         if options && matches!(role, None | Some("group" | "list")) {
             // Browsers take no option seriously outside of a list for options.
             role = Some("listbox");
-            spoken.put("aria-multiselectable", true);
+            spoken.put("aria-multiselectable", &true);
         }
         if let Some(role) = role {
             spoken.put("role", role);
@@ -50,7 +50,7 @@ impl Spoken {
         spoken
     }
 
-    fn put(&mut self, name: &'static str, value: impl ToString) {
+    fn put(&mut self, name: &'static str, value: &(impl ToString + ?Sized)) {
         self.attributes.push((name, value.to_string()));
     }
 
@@ -58,13 +58,14 @@ impl Spoken {
         let value = node.value();
         match node.role() {
             Role::Label | Role::Paragraph | Role::Heading => {
-                self.text = value.or(node.label()).unwrap_or_default().to_owned();
+                let text = value.or(node.label()).unwrap_or_default();
+                text.clone_into(&mut self.text);
             }
             _ if role.is_some() => {
                 if let Some(label) = node.label() {
                     self.put("aria-label", label);
                 } else if !node.labelled_by().is_empty() {
-                    self.put("aria-labelledby", ids(node.labelled_by()));
+                    self.put("aria-labelledby", &ids(node.labelled_by()));
                 }
                 match role {
                     Some("textbox" | "searchbox" | "combobox") => {
@@ -86,7 +87,7 @@ impl Spoken {
                 self.put("aria-description", description);
             }
         } else if !node.described_by().is_empty() {
-            self.put("aria-describedby", ids(node.described_by()));
+            self.put("aria-describedby", &ids(node.described_by()));
         }
         if let Some(description) = node.role_description()
             && role.is_some()
@@ -100,25 +101,25 @@ impl Spoken {
 
     fn state(&mut self, node: &Node, role: Option<&str>) {
         if node.is_disabled() {
-            self.put("aria-disabled", true);
+            self.put("aria-disabled", &true);
         }
         if node.is_read_only() {
-            self.put("aria-readonly", true);
+            self.put("aria-readonly", &true);
         }
         if node.is_modal() {
-            self.put("aria-modal", true);
+            self.put("aria-modal", &true);
         }
         if node.role() == Role::MultilineTextInput {
-            self.put("aria-multiline", true);
+            self.put("aria-multiline", &true);
         }
         if node.is_multiselectable() {
-            self.put("aria-multiselectable", true);
+            self.put("aria-multiselectable", &true);
         }
         if let Some(open) = node.is_expanded() {
-            self.put("aria-expanded", open);
+            self.put("aria-expanded", &open);
         }
         if let Some(selected) = node.is_selected() {
-            self.put("aria-selected", selected);
+            self.put("aria-selected", &selected);
         }
         if let Some(toggled) = node.toggled() {
             let name = match role {
@@ -141,7 +142,7 @@ impl Spoken {
             ("aria-valuemax", node.max_numeric_value()),
         ] {
             if let Some(number) = number {
-                self.put(name, number);
+                self.put(name, &number);
             }
         }
         for (name, number) in [
@@ -150,7 +151,7 @@ impl Spoken {
             ("aria-setsize", node.size_of_set()),
         ] {
             if let Some(number) = number {
-                self.put(name, number);
+                self.put(name, &number);
             }
         }
         match node.live() {
@@ -299,6 +300,7 @@ mod tests {
 
     #[test]
     fn fields_are_named_by_their_labels_and_hold_their_text() {
+        assert!(!is_spoken(&Node::new(Role::TextRun)), "said by its field");
         let mut label = Node::new(Role::Label);
         label.set_value("Title");
         assert_eq!(said(&label), " | Title");
@@ -316,8 +318,13 @@ mod tests {
     fn places_follow_the_scale_and_endless_ones_are_left_out() {
         let mut node = Node::new(Role::Button);
         node.set_bounds(Rect::new(10.0, 20.0, 30.0, 25.0));
-        assert_eq!(Spoken::of(&node, 1.5, false).place, [15.0, 30.0, 30.0, 7.5]);
+        let place = |node: &Node, scale| {
+            Spoken::of(node, scale, false)
+                .place
+                .map(|value| value as i32)
+        };
+        assert_eq!(place(&node, 2.0), [20, 40, 40, 10]);
         node.set_bounds(Rect::new(0.0, 0.0, f64::INFINITY, 1.0));
-        assert_eq!(Spoken::of(&node, 1.0, false).place, [0.0; 4]);
+        assert_eq!(place(&node, 1.0), [0; 4]);
     }
 }

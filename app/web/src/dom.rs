@@ -29,7 +29,7 @@ pub(crate) fn element<E: JsCast>(name: &str) -> E {
     made.unchecked_into()
 }
 
-/// Hears the event for as long as the page lives.
+/// Hears the event for as long as the page lives, and before eframe does, which lets none pass.
 pub(crate) fn listen<E: JsCast + 'static>(
     target: &EventTarget,
     event: &str,
@@ -39,7 +39,11 @@ pub(crate) fn listen<E: JsCast + 'static>(
         heard(event.unchecked_into());
     });
     // A page without listeners would still show everything.
-    drop(target.add_event_listener_with_callback(event, closure.as_ref().unchecked_ref()));
+    drop(target.add_event_listener_with_callback_and_bool(
+        event,
+        closure.as_ref().unchecked_ref(),
+        true,
+    ));
     closure.forget();
 }
 

@@ -4,13 +4,14 @@
 //! invisible element in its place, with its role, name and state. What assistive technology does to
 //! an element is done to the widget. Only what changed since the last frame touches the page.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use egui::accesskit::{Action, ActionRequest, Node, NodeId, TreeId, TreeUpdate};
 use egui::{Context, Event, FullOutput, Plugin, RawInput};
 use wasm_bindgen::JsCast;
-use web_sys::{Element, FocusOptions, HtmlCanvasElement, HtmlElement, MouseEvent};
+use web_sys::{Element, FocusOptions, HtmlCanvasElement, HtmlElement, KeyboardEvent, MouseEvent};
 
 use crate::aria::{self, PREFIX, Spoken};
 use crate::dom;
@@ -64,6 +65,26 @@ pub(crate) fn offer(ctx: &Context, canvas: &HtmlCanvasElement, at_once: bool) {
     }
     button.set_hidden(false);
     dom::listen(&button, "click", move |_: MouseEvent| turn_on());
+    lead_to(button);
+}
+
+/// Leads a Tab that is the first thing that happens on the page to the button. Later ones belong to
+/// the designer, which starts with the keyboard.
+fn lead_to(button: HtmlElement) {
+    let untouched = Rc::new(Cell::new(true));
+    let touched = untouched.clone();
+    let window = dom::window();
+    dom::listen(&window, "pointerdown", move |_: web_sys::Event| {
+        touched.set(false);
+    });
+    dom::listen(&window, "keydown", move |event: KeyboardEvent| {
+        let first = untouched.replace(false) && !button.hidden();
+        if first && event.key() == "Tab" && !event.shift_key() {
+            event.prevent_default();
+            event.stop_immediate_propagation();
+            drop(button.focus());
+        }
+    });
 }
 
 fn start(ctx: &Context, canvas: &HtmlCanvasElement, root: &HtmlElement) {
