@@ -13,8 +13,8 @@ use axum::response::{IntoResponse, Response};
 const FILES_MAX: usize = 1_000;
 /// Bytes of a page at most.
 const BYTES_MAX: u64 = 64 << 20;
-/// In front of the name of a file that holds the same, compressed.
-const COMPRESSED: &str = ".gz";
+/// Endings of files that hold the same in a compressed form, and its name; the best first.
+const COMPRESSED: [(&str, &str); 2] = [(".br", "br"), (".gz", "gzip")];
 /// The file that stands for the page.
 const INDEX: &str = "index.html";
 
@@ -75,27 +75,30 @@ impl Bundle {
         let Some(plain) = self.files.get(path) else {
             return StatusCode::NOT_FOUND.into_response();
         };
-        let compressed = self
-            .files
-            .get(&format!("{path}{COMPRESSED}"))
-            .filter(|_| takes_gzip(headers));
-        let mut answer = compressed.unwrap_or(plain).clone().into_response();
+        let compressed = COMPRESSED
+            .iter()
+            .filter(|(_, encoding)| takes(headers, encoding))
+            .find_map(|(ending, encoding)| {
+                Some((self.files.get(&format!("{path}{ending}"))?, *encoding))
+            });
+        let sent = compressed.map_or(plain, |(bytes, _)| bytes);
+        let mut answer = sent.clone().into_response();
         let held = answer.headers_mut();
         held.insert(header::CONTENT_TYPE, content_type(path));
         held.insert(header::CACHE_CONTROL, value("no-cache"));
         held.insert(header::VARY, value("accept-encoding"));
-        if compressed.is_some() {
-            held.insert(header::CONTENT_ENCODING, value("gzip"));
+        if let Some((_, encoding)) = compressed {
+            held.insert(header::CONTENT_ENCODING, value(encoding));
         }
         answer
     }
 }
 
-fn takes_gzip(headers: &HeaderMap) -> bool {
+fn takes(headers: &HeaderMap, encoding: &str) -> bool {
     let accepted = headers.get(header::ACCEPT_ENCODING);
     accepted
         .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| value.split(',').any(|one| one.trim() == "gzip"))
+        .is_some_and(|value| value.split(',').any(|one| one.trim() == encoding))
 }
 
 fn content_type(path: &str) -> axum::http::HeaderValue {

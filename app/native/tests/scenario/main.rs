@@ -6,6 +6,7 @@
 //! beside the build results.
 
 mod browser;
+mod harness;
 mod script;
 mod server;
 mod shell;

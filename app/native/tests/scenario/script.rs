@@ -20,6 +20,8 @@ pub(crate) trait Hand {
     fn type_text(&mut self, text: &str);
     /// Waits until something is shown whose accessible name contains this.
     fn sees(&mut self, part: &str);
+    /// Lets a window draw that draws only when it is told to.
+    fn goes_on(&mut self) {}
     /// Keeps a picture of the window under this name.
     fn picture(&mut self, name: &str);
 }
@@ -53,13 +55,13 @@ pub(crate) fn play(hand: &mut impl Hand, project: &Path) {
     hand.sees("Send an event in");
     hand.press("ctrl+A");
     hand.type_text(
-        r#"{"orderId":"by-hand-1","customer":"c-1","country":"DE","items":[],"total":5,"placed":"2026-01-01T00:00:00Z"}"#,
+        r#"{"orderId":"by-hand-1","customer":"c-1","country":"DE","items":[{"sku":"tea","price":5,"quantity":1}],"total":5,"placed":"2026-01-01T00:00:00Z"}"#,
     );
     hand.press("ctrl+Return");
     hand.press("ctrl+shift+E");
     hand.sees("by-hand-1");
     hand.picture("4-event");
-    eventually("the order is charged", || {
+    until(hand, "the order is charged", || {
         let charges = fs::read_to_string(project.join("charges.jsonl"));
         charges.is_ok_and(|text| text.contains("by-hand-1"))
     });
@@ -67,19 +69,19 @@ pub(crate) fn play(hand: &mut impl Hand, project: &Path) {
     hand.press("ctrl+Z");
     hand.press("ctrl+Y");
     hand.press("ctrl+S");
-    eventually("the mended flow is saved", || {
+    until(hand, "the mended flow is saved", || {
         fs::read(&file).is_ok_and(|saved| saved != flawed)
     });
     let mended = fs::read(&file).expect("the mended flow");
     hand.press("ctrl+Z");
     hand.sees("(unsaved)");
     hand.press("ctrl+S");
-    eventually("undo leads back to the bytes that were there", || {
+    until(hand, "undo leads back to the bytes that were there", || {
         fs::read(&file).is_ok_and(|saved| saved == flawed)
     });
     hand.press("ctrl+Y");
     hand.press("ctrl+S");
-    eventually("redo leads back to the mended flow", || {
+    until(hand, "redo leads back to the mended flow", || {
         fs::read(&file).is_ok_and(|saved| saved == mended)
     });
     hand.press("shift+F8");
@@ -101,6 +103,14 @@ pub(crate) fn project(home: &Path) -> std::path::PathBuf {
         fs::copy(sample.join(file), project.join(file)).expect("copied");
     }
     project
+}
+
+/// Waits until `met` answers true, while the window goes on.
+fn until(hand: &mut impl Hand, what: &str, mut met: impl FnMut() -> bool) {
+    eventually(what, || {
+        hand.goes_on();
+        met()
+    });
 }
 
 /// Waits until `met` answers true.

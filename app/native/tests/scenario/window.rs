@@ -50,8 +50,12 @@ impl Window {
         eventually(&format!("a window with the title {title}"), || {
             let ended = self.child.try_wait().expect("it can be asked");
             assert!(ended.is_none(), "the window is gone");
-            let found = tool(&["search", "--name", &format!("^(• )?{title}$")]);
-            self.id = found.lines().next().unwrap_or_default().to_owned();
+            let found = tool(&["search", "--name", "Weir"]);
+            let id = found.lines().find(|id| {
+                let name = tool(&["getwindowname", id]);
+                name.trim_start_matches("• ") == title
+            });
+            self.id = id.unwrap_or_default().to_owned();
             !self.id.is_empty()
         });
     }
