@@ -33,8 +33,10 @@ pub(crate) struct Files {
     pub notes: Vec<format::Note>,
     /// Why a file dialog is open.
     picking: Option<Picking>,
-    /// Where a write is under way, and the revision that it holds.
-    writing: Option<u64>,
+    /// A write is under way.
+    writing: bool,
+    /// Where to write once more when it is done: something was saved again meanwhile.
+    write_next: Option<Location>,
     /// What to do once the open document is safe.
     next: Option<Next>,
     /// The revision that the autosave holds.
@@ -76,7 +78,7 @@ impl Files {
     /// These were open lately, before what was opened since the start.
     pub(crate) fn recall(&mut self, earlier: Vec<Location>) {
         let known = std::mem::take(&mut self.recent);
-        self.recent = known.clone();
+        self.recent.clone_from(&known);
         self.recent
             .extend(earlier.into_iter().filter(|one| !known.contains(one)));
         self.recent.truncate(RECENT_MAX);
@@ -192,8 +194,12 @@ impl Designer {
     }
 
     pub(crate) fn write(&mut self, location: Location) {
-        self.state.end_typing();
-        self.files.writing = Some(self.state.revision());
+        if self.files.writing {
+            self.files.write_next = Some(location);
+            return;
+        }
+        self.files.writing = true;
+        self.state.begin_save();
         let bytes = format::write(self.state.document()).into_bytes();
         self.host.ask(Ask::Write { location, bytes });
     }
@@ -347,11 +353,11 @@ impl Designer {
     }
 
     fn has_written(&mut self, location: Location, result: Result<Stamp, String>) {
-        let revision = self.files.writing.take();
+        self.files.writing = false;
+        self.state.end_save(result.is_ok());
         match result {
             Ok(stamp) => {
-                if revision == Some(self.state.revision()) {
-                    self.state.mark_saved();
+                if !self.state.dirty() {
                     self.forget_autosave();
                 }
                 self.say(format!("saved {}", location.name()));
@@ -373,12 +379,16 @@ impl Designer {
                         self.files.name()
                     ));
                 }
-                if let Some(next) = self.files.next.take() {
-                    self.go_on(next);
+                if let Some(location) = self.files.write_next.take() {
+                    self.write(location);
+                } else if let Some(next) = self.files.next.take() {
+                    // It asks again if something was changed meanwhile.
+                    self.leave(next);
                 }
             }
             Err(message) => {
                 self.files.next = None;
+                self.files.write_next = None;
                 self.dialog = Some(Dialog::Failed {
                     title: format!("{} could not be saved", location.name()),
                     message: format!("{message}; your changes are still here, and in the autosave"),
@@ -391,7 +401,7 @@ impl Designer {
     fn has_changed(&mut self, location: &Location, stamp: Option<Stamp>) {
         if self.files.location.as_ref() != Some(location)
             || stamp == self.files.stamp
-            || self.files.writing.is_some()
+            || self.files.writing
         {
             return;
         }

@@ -189,10 +189,16 @@ impl State {
         title
     }
 
-    pub(crate) fn mark_saved(&mut self) {
+    /// The document of now is about to be saved.
+    pub(crate) fn begin_save(&mut self) {
         self.end_typing();
-        self.history.mark_saved();
-        self.unsaved = false;
+        self.history.begin_save();
+    }
+
+    /// That document is saved, whatever was changed meanwhile; or it could not be.
+    pub(crate) fn end_save(&mut self, saved: bool) {
+        self.history.end_save(saved);
+        self.unsaved &= !saved;
     }
 
     /// The document differs from its file though nothing was changed here.

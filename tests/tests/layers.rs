@@ -33,6 +33,11 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         &[],
     ),
     (
+        "weir-desktop",
+        &["desk", "graph-model", "runtime-protocol"],
+        &["egui"],
+    ),
+    (
         "weir-web",
         &["app", "graph-model", "runtime-protocol"],
         // eframe brings tokio on desktops; nothing of that is compiled for a browser.

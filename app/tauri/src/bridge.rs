@@ -66,7 +66,7 @@ impl Bridge {
         let waker = wake.clone();
         let engine = OwnEngine::new(shown.clone(), move || {
             // When a wake waits already, it will do.
-            drop(waker.try_send(()));
+            let _waits = waker.try_send(());
         });
         let first = first.or_else(|| samples::first().place());
         let pump = app.clone();
@@ -108,7 +108,7 @@ impl Bridge {
     }
 
     fn wake(&self) {
-        drop(self.wake.try_send(()));
+        let _waits = self.wake.try_send(());
     }
 
     /// A page was loaded, for the first time or again.
@@ -273,6 +273,10 @@ fn tell_picked(app: &AppHandle, picked: Option<tauri_plugin_dialog::FilePath>) {
 
 /// Opens the line of the page that calls; its frames come through the channel.
 #[tauri::command]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "commands are given their arguments"
+)]
 pub(crate) fn open(
     bridge: State<'_, Bridge>,
     channel: Channel<InvokeResponseBody>,
@@ -282,6 +286,10 @@ pub(crate) fn open(
 
 /// Takes a frame of the page.
 #[tauri::command]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "commands are given their arguments"
+)]
 pub(crate) fn say(
     bridge: State<'_, Bridge>,
     request: tauri::ipc::Request<'_>,

@@ -63,10 +63,8 @@ fn main() {
 fn on_window(app: &tauri::AppHandle, event: &WindowEvent) {
     match event {
         // The designer asks about unsaved changes first.
-        WindowEvent::CloseRequested { api, .. } => {
-            if app.state::<Bridge>().close_requested() {
-                api.prevent_close();
-            }
+        WindowEvent::CloseRequested { api, .. } if app.state::<Bridge>().close_requested() => {
+            api.prevent_close();
         }
         WindowEvent::DragDrop(tauri::DragDropEvent::Drop { paths, .. }) => {
             if let Some(path) = paths.first() {

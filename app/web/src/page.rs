@@ -6,8 +6,8 @@ use app::remote::RemoteHost;
 use eframe::{App, CreationContext, WebOptions, WebRunner};
 use egui::Ui;
 use graph_model::catalog::Catalog;
-use js_sys::Promise;
 use js_sys::futures::future_to_promise;
+use js_sys::{Object, Promise, Reflect};
 use runtime_protocol::remote::{Pipe, Remote};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -25,6 +25,7 @@ const FIRST: &str = "samples/hello/hello.flow.json";
 #[wasm_bindgen]
 pub fn start(canvas: HtmlCanvasElement) -> Promise {
     keep_keys();
+    prepare(&canvas);
     let shown = canvas.clone();
     let page = move |creation: &CreationContext<'_>| {
         let at_once = dom::query("access").is_some_and(|access| access == "1");
@@ -33,10 +34,29 @@ pub fn start(canvas: HtmlCanvasElement) -> Promise {
     };
     future_to_promise(async move {
         WebRunner::new()
-            .start(canvas, WebOptions::default(), Box::new(page))
+            .start(canvas, options(), Box::new(page))
             .await
             .map(|()| JsValue::UNDEFINED)
     })
+}
+
+/// Asks for a plain picture before anybody asks for a better one: edges are smoothed in what is drawn
+/// already, nothing is seen through the canvas, and without a graphics card each of these costs half
+/// of the frames.
+fn prepare(canvas: &HtmlCanvasElement) {
+    let plain = Object::new();
+    for name in ["alpha", "antialias", "depth", "stencil"] {
+        // What a browser does not understand it leaves out.
+        drop(Reflect::set(&plain, &name.into(), &JsValue::FALSE));
+    }
+    drop(canvas.get_context_with_context_options("webgl2", &plain));
+}
+
+fn options() -> WebOptions {
+    WebOptions {
+        dithering: false,
+        ..WebOptions::default()
+    }
 }
 
 /// The designer in its page.

@@ -16,6 +16,14 @@ pub struct History {
     gesture: Option<Transaction>,
     /// Length of `undo` when the document was last saved; nothing once that state is out of reach.
     saved_at: Option<usize>,
+    saving: Option<Saving>,
+}
+
+/// A state whose saving is under way.
+#[derive(Clone, Debug)]
+struct Saving {
+    /// Length of `undo` in that state; nothing once it is out of reach.
+    at: Option<usize>,
 }
 
 impl History {
@@ -96,9 +104,21 @@ impl History {
         self.redo.last().map(|step| step.title.as_str())
     }
 
-    pub fn mark_saved(&mut self) {
+    /// The state of now is about to be saved.
+    pub fn begin_save(&mut self) {
         self.end_gesture();
-        self.saved_at = Some(self.undo.len());
+        self.saving = Some(Saving {
+            at: Some(self.undo.len()),
+        });
+    }
+
+    /// The state of [`History::begin_save`] is saved, whatever happened meanwhile; or it could not be.
+    pub fn end_save(&mut self, saved: bool) {
+        if let Some(saving) = self.saving.take()
+            && saved
+        {
+            self.saved_at = saving.at;
+        }
     }
 
     /// Whether the document differs from what was last saved.
@@ -109,16 +129,64 @@ impl History {
             || self.saved_at != Some(self.undo.len())
     }
 
+    /// The states that the history knows by their place in it.
+    fn kept(&mut self) -> impl Iterator<Item = &mut Option<usize>> {
+        let saving = self.saving.iter_mut().map(|saving| &mut saving.at);
+        saving.chain([&mut self.saved_at])
+    }
+
     fn push(&mut self, inverse: Transaction) {
-        if self.saved_at.is_some_and(|at| at > self.undo.len()) {
-            // The saved state was among the redo steps that are forgotten now.
-            self.saved_at = None;
+        let length = self.undo.len();
+        for kept in self.kept() {
+            if kept.is_some_and(|at| at > length) {
+                // That state was among the redo steps that are forgotten now.
+                *kept = None;
+            }
         }
         self.redo.clear();
         self.undo.push_back(inverse);
         if self.undo.len() > STEPS_MAX {
             self.undo.pop_front();
-            self.saved_at = self.saved_at.and_then(|at| at.checked_sub(1));
+            for kept in self.kept() {
+                *kept = kept.and_then(|at| at.checked_sub(1));
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edit::Edit;
+
+    fn step(document: &mut Document, history: &mut History, title: &str) {
+        let mut meta = document.meta.clone();
+        meta.title = title.into();
+        let edits = vec![Edit::Meta(Box::new(meta))];
+        history.apply(document, Transaction::new(title, edits));
+    }
+
+    #[test]
+    fn what_was_saved_is_what_was_there_when_saving_began() {
+        let (mut document, mut history) = (Document::default(), History::saved());
+        step(&mut document, &mut history, "one");
+        history.begin_save();
+        history.undo(&mut document);
+        history.end_save(true);
+        assert!(history.dirty(), "the file holds what was undone");
+        history.redo(&mut document);
+        assert!(!history.dirty());
+
+        history.undo(&mut document);
+        history.begin_save();
+        history.end_save(false);
+        assert!(history.dirty(), "it could not be saved");
+
+        history.redo(&mut document);
+        history.begin_save();
+        history.undo(&mut document);
+        step(&mut document, &mut history, "another");
+        history.end_save(true);
+        assert!(history.dirty(), "what was saved is out of reach");
     }
 }

@@ -1,4 +1,4 @@
-//! Frames on the line between a designer and an engine elsewhere: MessagePack, numbered both ways.
+//! Frames on the line between a designer and an engine elsewhere: `MessagePack`, numbered both ways.
 //!
 //! Each side keeps what it sent until the other side says that it has taken it, and sends it again on
 //! the next connection when it does not know. So a broken connection loses nothing and repeats
@@ -16,11 +16,11 @@ use crate::{Notice, Request, Role};
 
 /// Version of the frames; both sides must speak the same one.
 pub const VERSION: u32 = 1;
-/// Name of the subprotocol that a WebSocket agrees on.
+/// Name of the subprotocol that the sockets agree on.
 pub const SUBPROTOCOL: &str = "weir.v1";
 /// In front of the token, among the subprotocols that a client offers.
 pub const TOKEN_PREFIX: &str = "weir.token.";
-/// Path under which a server takes WebSockets.
+/// Path under which a server takes such lines.
 pub const PATH: &str = "/line";
 /// Largest frame, in bytes.
 pub const FRAME_MAX: usize = 32 << 20;

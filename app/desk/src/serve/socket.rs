@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Bytes;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -194,7 +195,7 @@ async fn converse(
                     return Ended::Broke;
                 }
                 if silent_looks % 10 == 0
-                    && !matches!(timeout(SEND_MAX, socket.send(Message::Ping(Default::default()))).await, Ok(Ok(())))
+                    && !matches!(timeout(SEND_MAX, socket.send(Message::Ping(Bytes::new()))).await, Ok(Ok(())))
                 {
                     return Ended::Broke;
                 }

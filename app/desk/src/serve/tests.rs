@@ -581,6 +581,53 @@ fn a_reader_that_stands_still_stops_nobody_and_costs_little() {
 }
 
 #[test]
+fn counters_are_exact_whatever_is_left_out() {
+    const COUNT: u64 = 200_000;
+    let house = House::new();
+    let mut guest = house.sit(Role::Operator);
+    let flow = format!(
+        r#"{{"version": 1, "nodes": {{
+        "many": {{"kind": "generator", "config": {{"rate": 100000, "count": {COUNT}}}}},
+        "out": {{"kind": "view"}}}},
+        "edges": {{"e": {{"from": "many.out", "to": "out.in"}}}}}}"#
+    );
+    guest.call(Command::Deploy { flow }).expect("deployed");
+    guest
+        .call(Command::Tap { edges: Vec::new() })
+        .expect("tapped");
+    guest.say(Said::Command(Request {
+        id: 1,
+        command: Command::Start,
+    }));
+    let (mut seen, mut left_out, mut passed) = (0, 0, 0);
+    while passed < COUNT || seen + left_out < COUNT {
+        let notices = guest.until(|notices, _| Some(notices.to_vec()));
+        for notice in notices {
+            match notice {
+                Notice::Observed {
+                    batch,
+                    events,
+                    skipped,
+                } => {
+                    seen += events.len() as u64;
+                    left_out += skipped;
+                    guest.say(Said::Command(Request {
+                        id: 2,
+                        command: Command::Credit { batch },
+                    }));
+                }
+                Notice::Counters { counters } => {
+                    passed = counters.edges.get("e").map_or(0, |edge| edge.passed);
+                }
+                _ => {}
+            }
+        }
+    }
+    assert_eq!((passed, seen + left_out), (COUNT, COUNT));
+    assert!(seen > 0, "some were seen");
+}
+
+#[test]
 fn a_folder_that_is_no_page_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let error = Bundle::read(Path::new(folder.path())).map(drop);

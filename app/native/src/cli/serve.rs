@@ -1,7 +1,7 @@
 //! `weir serve`: the designer in browsers, and the engine for designers elsewhere.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
@@ -112,20 +112,13 @@ impl Serve {
     }
 
     fn bundle(&self, out: &Out) -> Result<Option<Bundle>, Stop> {
-        let folder = match &self.web {
-            Some(folder) => folder.clone(),
-            None => match Bundle::find() {
-                Some(folder) => folder,
-                None => {
-                    out.note(
-                        "the designer for browsers is not built (.ci/web builds it); `weir attach` works",
-                    );
-                    return Ok(None);
-                }
-            },
+        let Some(folder) = self.web.clone().or_else(Bundle::find) else {
+            out.note(
+                "the designer for browsers is not built (.ci/web builds it); `weir attach` works",
+            );
+            return Ok(None);
         };
-        let read = |folder: &Path| Bundle::read(folder);
-        read(&folder)
+        Bundle::read(&folder)
             .map(Some)
             .map_err(|error| Stop::because(format!("{}: {error}", folder.display())))
     }

@@ -5,10 +5,17 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
+use crate::needs::{free_port, has_all, has_tool, pictures};
 use crate::script::{self, Hand};
 use crate::server::Server;
 use crate::webdriver::View;
-use crate::{free_port, has_all, has_tool, page, pictures};
+
+/// The folder of the web page.
+fn page() -> Option<PathBuf> {
+    std::env::var_os("WEIR_WEB")
+        .map(PathBuf::from)
+        .filter(|folder| folder.join("index.html").is_file())
+}
 
 /// A new browser window.
 pub(crate) fn chromium(pictures: PathBuf) -> View {
@@ -42,6 +49,11 @@ pub(crate) fn chromium(pictures: PathBuf) -> View {
     })
 }
 
+fn go(view: &mut View, url: &str) {
+    let url = serde_json::to_string(url).expect("text");
+    view.script(&format!("location.href = {url}"));
+}
+
 /// Whether there is a browser, and a page for it; says loudly what is missing.
 pub(crate) fn has_browser(test: &str) -> bool {
     let tools = has_tool("chromium") && has_tool("chromedriver");
@@ -65,7 +77,7 @@ fn in_a_browser_against_a_server() {
     let arguments = ["orders/orders.flow.json", "--listen", "127.0.0.1:0"];
     let server = Server::start(home.path(), &arguments, &page);
     let mut view = chromium(pictures("browser"));
-    view.go(&server.operator);
+    go(&mut view, &server.operator);
     view.is_ready();
     view.sees("orders.flow.json");
     // The token is out of the address, and the tab keeps it.
@@ -81,7 +93,7 @@ fn in_a_browser_against_a_server() {
 
     // Somebody else looks on, and can change nothing.
     let mut viewer = chromium(pictures("viewer"));
-    viewer.go(&server.viewer);
+    go(&mut viewer, &server.viewer);
     viewer.is_ready();
     viewer.sees("running");
     viewer.sees("looking on");
@@ -89,8 +101,11 @@ fn in_a_browser_against_a_server() {
 
     // A stranger's page learns nothing but that it is not wanted.
     let mut stranger = chromium(pictures("stranger"));
-    let (address, _) = server.operator.split_once("#").expect("a link");
-    stranger.go(&format!("{address}#token={}", "0".repeat(64)));
+    let (address, _) = server.operator.split_once('#').expect("a link");
+    go(
+        &mut stranger,
+        &format!("{address}#token={}", "0".repeat(64)),
+    );
     stranger.is_ready();
     stranger.sees("The line to the engine has ended");
     stranger.picture("1-turned-away");

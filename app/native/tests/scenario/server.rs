@@ -38,11 +38,6 @@ impl Server {
             viewer: link("viewer"),
         }
     }
-
-    /// The process, for asking what it costs.
-    pub(crate) fn process(&self) -> u32 {
-        self.child.id()
-    }
 }
 
 impl Drop for Server {

@@ -64,12 +64,6 @@ impl View {
         }
     }
 
-    pub(crate) fn go(&mut self, url: &str) {
-        self.runtime
-            .block_on(self.client.goto(url))
-            .expect("the page loads");
-    }
-
     /// Runs a script in the page and answers what it returns.
     pub(crate) fn script(&mut self, script: &str) -> Value {
         self.runtime
@@ -77,10 +71,14 @@ impl View {
             .expect("the script runs")
     }
 
-    /// Waits until the script answers true.
+    /// Waits until the script answers true. Between two pages there is nobody to run it.
     pub(crate) fn until(&mut self, what: &str, script: &str) {
         let since = Instant::now();
-        while self.script(script) != Value::Bool(true) {
+        while !matches!(
+            self.runtime
+                .block_on(self.client.execute(script, Vec::new())),
+            Ok(Value::Bool(true))
+        ) {
             if since.elapsed() > PATIENCE {
                 self.picture("failed");
                 let names = self.script(

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use crate::needs::{has_all, has_display, pictures};
 use crate::script::{self, Hand, eventually};
-use crate::{has_all, has_display, pictures};
 
 /// After a key, until the frame is drawn that it led to.
 const FRAME: Duration = Duration::from_millis(250);
@@ -55,7 +55,7 @@ impl Window {
                 let name = tool(&["getwindowname", id]);
                 name.trim_start_matches("• ") == title
             });
-            self.id = id.unwrap_or_default().to_owned();
+            id.unwrap_or_default().clone_into(&mut self.id);
             !self.id.is_empty()
         });
     }

@@ -1,4 +1,4 @@
-//! The flows of the samples, and the list of them that the page reads.
+//! The flows and recorded runs of the samples, and the list of them that the page reads.
 
 use std::path::Path;
 
@@ -9,7 +9,10 @@ use crate::Files;
 /// Name of the list.
 const LIST: &str = "samples/index.json";
 
-/// Adds the flows of all samples and their flawed twins.
+/// How the names of recorded runs end.
+const RECORDED: &str = ".run.jsonl";
+
+/// Adds the flows of all samples, their flawed twins, and the runs that were recorded of them.
 pub(crate) fn add(samples: &Path, files: &mut Files) -> Result<(), String> {
     let index = samples.join("index.json");
     let wrong = |what: &str| format!("{what}: {}", index.display());
@@ -18,32 +21,42 @@ pub(crate) fn add(samples: &Path, files: &mut Files) -> Result<(), String> {
     let list = list["samples"]
         .as_array()
         .ok_or_else(|| wrong("`samples` is no list"))?;
-    let (mut clean, mut flawed) = (Vec::new(), Vec::new());
+    let (mut clean, mut flawed, mut recorded) = (Vec::new(), Vec::new(), Vec::new());
     for sample in list {
         let text = |field: &str| {
             let found = sample[field].as_str();
             found.ok_or_else(|| wrong(&format!("a sample has no `{field}`")))
         };
         let (name, title) = (text("name")?, text("title")?);
-        let mut add = |flow: &str| -> Result<String, String> {
-            let location = format!("samples/{name}/{flow}.flow.json");
-            let bytes = crate::read(&samples.join(format!("{name}/{flow}.flow.json")))?;
+        let mut add = |file: &str| -> Result<String, String> {
+            let bytes = crate::read(&samples.join(name).join(file))?;
+            let location = format!("samples/{name}/{file}");
             files.insert(location.clone(), bytes);
             Ok(location)
         };
         clean.push(json!({
-            "location": add(name)?,
+            "location": add(&format!("{name}.flow.json"))?,
             "title": title,
             "summary": text("summary")?,
         }));
         flawed.push(json!({
-            "location": add(&format!("{name}-flawed"))?,
+            "location": add(&format!("{name}-flawed.flow.json"))?,
             "title": format!("{title}, flawed"),
             "summary": "The same flow with hazards to find and mend",
         }));
+        let listed = sample["files"].as_array().into_iter().flatten();
+        for file in listed.filter_map(Value::as_str) {
+            if file.ends_with(RECORDED) {
+                recorded.push(json!({
+                    "location": add(file)?,
+                    "title": format!("{title}, recorded"),
+                    "summary": "A run to look at, event by event",
+                }));
+            }
+        }
     }
-    clean.append(&mut flawed);
-    let list = json!({ "samples": clean });
+    let all = [clean, recorded, flawed].concat();
+    let list = json!({ "samples": all });
     files.insert(LIST.to_owned(), list.to_string().into_bytes());
     Ok(())
 }

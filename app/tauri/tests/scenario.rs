@@ -1,21 +1,27 @@
-//! The desktop application, through the driver of its web view.
+//! The scenario of every window in the desktop application, through the driver of its web view.
+//!
+//! It needs a display, a message bus, `tauri-driver`, `WebKitWebDriver`, and an application with its page,
+//! which `.ci/test` compiles in. Where one is missing it says so and skips.
+
+#[path = "../../native/tests/scenario/needs.rs"]
+mod needs;
+#[path = "../../native/tests/scenario/script.rs"]
+mod script;
+#[path = "../../native/tests/scenario/webdriver.rs"]
+mod webdriver;
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::json;
 
-use crate::script::{self, Hand};
-use crate::webdriver::View;
-use crate::{free_port, has_all, has_display, has_tool, pictures};
+use needs::{free_port, has_all, has_display, has_tool, pictures};
+use script::Hand;
+use webdriver::View;
 
-/// The application that `.ci/desktop` builds.
-fn application() -> Option<PathBuf> {
-    std::env::var_os("WEIR_DESKTOP")
-        .map(PathBuf::from)
-        .filter(|program| program.is_file())
-}
+/// The application as it was compiled, and whether its page is in it.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_weir-desktop");
+const HAS_PAGE: bool = option_env!("TAURI_CONFIG").is_some();
 
 #[test]
 fn in_the_desktop_application() {
@@ -24,12 +30,11 @@ fn in_the_desktop_application() {
         ("dbus-daemon", has_tool("dbus-daemon")),
         ("tauri-driver", has_tool("tauri-driver")),
         ("WebKitWebDriver", has_tool("WebKitWebDriver")),
-        ("the application in WEIR_DESKTOP", application().is_some()),
+        ("a page that is compiled in", HAS_PAGE),
     ];
     if !has_all("the desktop application", &needs) {
         return;
     }
-    let program = application().expect("asked for above");
     let home = tempfile::tempdir().expect("a folder");
     let project = script::project(home.path());
     let (port, native_port) = (free_port(), free_port());
@@ -53,13 +58,13 @@ fn in_the_desktop_application() {
     let driver = start.spawn().expect("the driver starts");
     let first = project.join("orders.flow.json");
     let capabilities = json!({
-        "tauri:options": { "application": program, "args": [first] }
+        "tauri:options": { "application": PROGRAM, "args": [first] }
     });
     let (folder, address) = (project.clone(), bus.address.clone());
     let open = move |_: &mut View, flow: &str| {
         // As the file manager does: a second start hands the file to the first.
         let link = format!("weir://open?file={}", folder.join(flow).display());
-        let second = Command::new(&program)
+        let second = Command::new(PROGRAM)
             .arg(link)
             .env("DBUS_SESSION_BUS_ADDRESS", &address)
             .status();
