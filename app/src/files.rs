@@ -437,7 +437,8 @@ impl Designer {
             self.host.ask(Ask::Watch(location.clone()));
         }
         self.files.location = location;
-        if saved {
+        // Unsaved work that the user is asked about stays until there is an answer.
+        if saved && !matches!(self.dialog, Some(Dialog::Recover(_))) {
             self.forget_autosave();
         }
         self.keep_settings();

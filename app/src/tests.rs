@@ -332,6 +332,16 @@ fn what_was_not_saved_is_recovered() {
     let lost = bytes(&harness);
     drop(harness);
     let mut harness = start(&host);
+    // What is opened at the start leaves it alone while the question is open.
+    host.machine().files.insert(
+        "/a.flow.json".into(),
+        br#"{"version": 1, "nodes": {}}"#.to_vec(),
+    );
+    harness
+        .state_mut()
+        .start_with(Location::new("/a.flow.json"));
+    settle(&mut harness);
+    assert!(host.machine().stored.contains_key("autosave"));
     harness.get_by_label("Recover").click();
     settle(&mut harness);
     assert_eq!(bytes(&harness), lost);

@@ -30,7 +30,8 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     (
         "weir",
         &["app", "desk", "graph-model", "runtime", "runtime-protocol"],
-        &[],
+        // A plain `cargo run` compiles no webview.
+        &["tauri", "wry", "gtk", "webkit2gtk"],
     ),
     (
         "weir-desktop",

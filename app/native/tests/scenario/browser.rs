@@ -67,6 +67,56 @@ pub(crate) fn has_browser(test: &str) -> bool {
 }
 
 #[test]
+fn a_page_without_an_engine_is_a_lesson() {
+    if !has_browser("the page alone") {
+        return;
+    }
+    let page = page().expect("asked for above");
+    let home = tempfile::tempdir().expect("a folder");
+    script::project(home.path());
+    let arguments = ["orders/orders.flow.json", "--listen", "127.0.0.1:0"];
+    let server = Server::start(home.path(), &arguments, &page);
+    // Without its token the page has no engine, as on any other web server.
+    let (address, _) = server.operator.split_once('#').expect("a link");
+
+    let mut view = chromium(pictures("alone"));
+    go(
+        &mut view,
+        &format!("{address}?flow=samples/orders/orders-flawed.flow.json"),
+    );
+    view.is_ready();
+    view.sees("PART-001");
+    view.press("F4");
+    view.press("ctrl+period");
+    view.sees("(unsaved)");
+    view.picture("1-mended");
+
+    let mut view = chromium(pictures("alone"));
+    go(
+        &mut view,
+        &format!("{address}?flow=samples/hello/hello.run.jsonl"),
+    );
+    view.is_ready();
+    view.sees("recorded run");
+    view.press("F8");
+    view.press("ctrl+shift+E");
+    view.sees("Event 0 on");
+    view.picture("2-recorded");
+
+    // A link leads to what lies beside the page, and nowhere else.
+    for foreign in [
+        "https://evil.example/a.flow.json",
+        "//evil.example/a",
+        "../a.flow.json",
+    ] {
+        let mut view = chromium(pictures("alone"));
+        go(&mut view, &format!("{address}?flow={foreign}"));
+        view.is_ready();
+        view.sees("could not be opened");
+    }
+}
+
+#[test]
 fn in_a_browser_against_a_server() {
     if !has_browser("the browser") {
         return;
