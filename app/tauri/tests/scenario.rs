@@ -15,7 +15,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::json;
 
-use needs::{free_port, has_all, has_display, has_tool, pictures};
+use needs::{free_port, has_all, has_display, has_tool, pictures, turn};
 use script::Hand;
 use webdriver::View;
 
@@ -35,6 +35,7 @@ fn in_the_desktop_application() {
     if !has_all("the desktop application", &needs) {
         return;
     }
+    let _turn = turn();
     let home = tempfile::tempdir().expect("a folder");
     let project = script::project(home.path());
     let (port, native_port) = (free_port(), free_port());

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use crate::needs::{free_port, has_all, has_tool, pictures};
+use crate::needs::{free_port, has_all, has_tool, pictures, turn};
 use crate::script::{self, Hand};
 use crate::server::Server;
 use crate::webdriver::View;
@@ -71,6 +71,7 @@ fn a_page_without_an_engine_is_a_lesson() {
     if !has_browser("the page alone") {
         return;
     }
+    let _turn = turn();
     let page = page().expect("asked for above");
     let home = tempfile::tempdir().expect("a folder");
     script::project(home.path());
@@ -121,6 +122,7 @@ fn in_a_browser_against_a_server() {
     if !has_browser("the browser") {
         return;
     }
+    let _turn = turn();
     let page = page().expect("asked for above");
     let home = tempfile::tempdir().expect("a folder");
     let project = script::project(home.path());

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Where pictures of this window go.
 pub(crate) fn pictures(window: &str) -> PathBuf {
@@ -44,6 +45,12 @@ pub(crate) fn has_display() -> bool {
             .arg("getdisplaygeometry")
             .output()
             .is_ok_and(|output| output.status.success())
+}
+
+/// Windows are driven one at a time: on a busy machine a key comes before what it is meant for.
+pub(crate) fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A port that nobody listens on at the moment.

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::needs::{has_all, has_display, pictures};
+use crate::needs::{has_all, has_display, pictures, turn};
 use crate::script::{self, Hand, eventually};
 
 /// After a key, until the frame is drawn that it led to.
-const FRAME: Duration = Duration::from_millis(250);
+const FRAME: Duration = Duration::from_millis(400);
 
 struct Window {
     child: Child,
@@ -132,6 +132,7 @@ fn in_the_native_window() {
     ) {
         return;
     }
+    let _turn = turn();
     let home = tempfile::tempdir().expect("a folder");
     let project = script::project(home.path());
     let mut window = Window::open(home.path(), &project);
