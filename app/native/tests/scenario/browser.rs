@@ -101,7 +101,7 @@ fn a_page_without_an_engine_is_a_lesson() {
     view.sees("recorded run");
     view.press("F8");
     view.press("ctrl+shift+E");
-    view.sees("Event 0 on");
+    view.sees("greet_to_wall");
     view.picture("2-recorded");
 
     // A link leads to what lies beside the page, and nowhere else.

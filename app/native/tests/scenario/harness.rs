@@ -141,14 +141,14 @@ impl Hand for Fingers {
         self.harness.run_steps(6);
     }
 
+    fn shows(&mut self, part: &str) -> bool {
+        let mut shown = self.harness.query_all_by_label_contains(part);
+        shown.next().is_some()
+    }
+
     fn sees(&mut self, part: &str) {
         let since = Instant::now();
-        while self
-            .harness
-            .query_all_by_label_contains(part)
-            .next()
-            .is_none()
-        {
+        while !self.shows(part) {
             assert!(since.elapsed() < PATIENCE, "{part} is shown");
             std::thread::sleep(Duration::from_millis(10));
             self.harness.run_steps(2);

@@ -147,14 +147,11 @@ impl Hand for View {
     }
 
     fn sees(&mut self, part: &str) {
-        let part = serde_json::to_string(part).expect("text");
-        self.until(
-            &format!("{part} is shown"),
-            &format!(
-                "return [...document.querySelectorAll('#mirror *')].some(e => \
-                 ((e.ariaLabel ?? '') + (e.ariaValueText ?? '') + e.textContent).includes({part}))"
-            ),
-        );
+        self.until(&format!("{part} is shown"), &shown(part));
+    }
+
+    fn shows(&mut self, part: &str) -> bool {
+        self.script(&shown(part)) == Value::Bool(true)
     }
 
     fn picture(&mut self, name: &str) {
@@ -173,6 +170,15 @@ impl Drop for View {
         drop(self.driver.kill());
         drop(self.driver.wait());
     }
+}
+
+/// A script that answers whether this is part of an accessible name or text.
+fn shown(part: &str) -> String {
+    let part = serde_json::to_string(part).expect("text");
+    format!(
+        "return [...document.querySelectorAll('#mirror *')].some(e => \
+         ((e.ariaLabel ?? '') + (e.ariaValueText ?? '') + e.textContent).includes({part}))"
+    )
 }
 
 /// The character by which `WebDriver` names a key.

@@ -99,6 +99,11 @@ impl Hand for Window {
         std::thread::sleep(FRAME);
     }
 
+    fn shows(&mut self, _: &str) -> bool {
+        std::thread::sleep(FRAME);
+        true
+    }
+
     fn picture(&mut self, name: &str) {
         let file = self.pictures.join(format!("{name}.png"));
         let taken = Command::new("import")
