@@ -96,24 +96,24 @@ pub(crate) fn desktop_menus(ctx: &Context, recent: &[Location]) -> Vec<host::Men
     let mut menus: Vec<host::Menu> = Vec::new();
     let mut group = None;
     for title in Menu::TITLES {
-        menus.push(host::Menu {
-            title: title.to_owned(),
-            groups: Vec::new(),
-        });
-        let groups = &mut menus.last_mut().expect("just added").groups;
+        let mut groups: Vec<Vec<host::MenuItem>> = Vec::new();
         for action in all().filter(|action| action.menu.title() == title) {
-            if group != Some(action.menu) {
-                group = Some(action.menu);
-                groups.push(Vec::new());
-            }
             let title = match action.keys_text(ctx) {
                 Some(keys) => format!("{}  ({keys})", action.title),
                 None => action.title.to_owned(),
             };
             let told = host::Told::Do(action.id.to_owned());
-            let last = groups.last_mut().expect("a group is open");
-            last.push(host::MenuItem { title, told });
+            let item = host::MenuItem { title, told };
+            match groups.last_mut().filter(|_| group == Some(action.menu)) {
+                Some(last) => last.push(item),
+                None => groups.push(vec![item]),
+            }
+            group = Some(action.menu);
         }
+        menus.push(host::Menu {
+            title: title.to_owned(),
+            groups,
+        });
     }
     let opened = recent.iter().map(|location| host::MenuItem {
         title: location.name().to_owned(),

@@ -10,7 +10,7 @@ use tauri_plugin_deep_link::DeepLinkExt;
 use crate::WINDOW;
 use crate::bridge::Bridge;
 
-/// Scheme of links to flows, as in `weir://open?file=/home/me/orders.flow.json`.
+/// Scheme of links to flows, as in `weir://open?file=/there/orders.flow.json`.
 const SCHEME: &str = "weir";
 
 /// What the program was started on.
