@@ -201,6 +201,26 @@ mod tests {
     }
 
     #[test]
+    fn the_menus_of_a_desktop_hold_every_action_and_recent_flows() {
+        let recent = [Location::new("/there/orders.flow.json")];
+        let menus = desktop_menus(&Context::default(), &recent);
+        assert!(menus.iter().map(|menu| &*menu.title).eq(Menu::TITLES));
+        let groups = || menus.iter().flat_map(|menu| &menu.groups);
+        assert!(groups().all(|group| !group.is_empty()));
+        let done = groups().flatten().filter_map(|item| match &item.told {
+            host::Told::Do(id) => Some(id.as_str()),
+            _ => None,
+        });
+        let mut done: Vec<&str> = done.collect();
+        let mut expected: Vec<&str> = all().map(|action| action.id).collect();
+        done.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(done, expected);
+        let open = host::Told::Open(recent[0].clone());
+        assert!(groups().flatten().any(|item| item.told == open));
+    }
+
+    #[test]
     fn names_and_titles_are_unique() {
         let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
         for action in all() {
