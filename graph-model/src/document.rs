@@ -93,6 +93,9 @@ pub struct Annotations {
     pub runs_as: Option<Id>,
     /// Claims that every run tests, such as `commutative`.
     pub assumptions: BTreeMap<SmolStr, Assumption>,
+    /// What the validator is told and cannot know, by the names of [`crate::declare::DECLARATIONS`]:
+    /// rates, durations, sizes, promises.
+    pub declared: Object,
     /// Hazards accepted here, by code.
     pub accepted: BTreeMap<SmolStr, Acceptance>,
 }
@@ -150,6 +153,9 @@ pub struct Principal {
     pub roles: Vec<Id>,
     /// Facts about the principal that row filters compare, such as `patient_id`.
     pub claims: Object,
+    /// What it may do, as `VERB NODE`: `send` to a channel, `write` or `read` a store, `call` an
+    /// effect; `*` stands for every node. Nothing is known when there are none.
+    pub grants: Vec<SmolStr>,
     pub extra: Object,
 }
 
@@ -166,7 +172,62 @@ pub struct EventType {
     pub id: Option<Pointer>,
     pub time: Option<Pointer>,
     pub version: Option<Pointer>,
+    /// What numbers measure, by field.
+    pub measures: BTreeMap<Pointer, Measure>,
+    /// Fields that decide others wherever events of this type are.
+    pub depends: Vec<Dependency>,
+    /// What the validator is told of all events of the type; see [`crate::declare`].
+    pub declared: Object,
     pub extra: Object,
+}
+
+/// What a number measures and along which axes it adds up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Measure {
+    pub adds: Adds,
+    /// Such as `EUR`, `cent` or `ms`; empty when unknown.
+    pub unit: SmolStr,
+}
+
+/// Whether sums of a number mean anything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Adds {
+    /// Nobody said.
+    #[default]
+    Unknown,
+    /// Over all events: amounts, counts.
+    Always,
+    /// Over places, not over time: balances, stock.
+    NotOverTime,
+    /// Never: prices, ratios, temperatures.
+    Never,
+}
+
+/// Equal values of all of `from` mean equal values of `to`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dependency {
+    pub from: Vec<Pointer>,
+    pub to: Vec<Pointer>,
+}
+
+impl Adds {
+    /// As the file spells it, with what it stands for.
+    pub const WORDS: [(&'static str, Adds); 4] = [
+        ("unknown", Adds::Unknown),
+        ("always", Adds::Always),
+        ("not_over_time", Adds::NotOverTime),
+        ("never", Adds::Never),
+    ];
+
+    pub fn parse(word: &str) -> Option<Adds> {
+        let named = |(held, adds)| (held == word).then_some(adds);
+        Adds::WORDS.into_iter().find_map(named)
+    }
+
+    pub fn word(self) -> &'static str {
+        let held = Adds::WORDS.iter().find(|(_, adds)| *adds == self);
+        held.map_or("unknown", |(word, _)| word)
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -3,6 +3,7 @@
 //! Everything here is a plain value or a function of values: no async, no clock, no files, no UI.
 
 pub mod catalog;
+pub mod declare;
 pub mod document;
 pub mod edit;
 pub mod event;

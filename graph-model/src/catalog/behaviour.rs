@@ -63,6 +63,52 @@ pub enum Behaviour {
     Effect { key: SmolStr },
     /// Where given-up events are kept.
     DeadLetter,
+    /// Matches events of the first input with events of the second whose key is the same. `left`,
+    /// `right`: their keys; `within`: how far apart in time; `unique`: which side has each key once
+    /// (`none`, `left`, `right` or `both`). Makes `{left, right}`.
+    Join {
+        left: SmolStr,
+        right: SmolStr,
+        within: SmolStr,
+        unique: SmolStr,
+    },
+    /// Adds to events of the first input, in the field `into`, the row of the second input that has
+    /// their key. `key`, `row_key`: the keys; `as_of`: whether the row that held at the event's time is
+    /// taken (a flag).
+    Enrich {
+        key: SmolStr,
+        row_key: SmolStr,
+        into: SmolStr,
+        as_of: SmolStr,
+    },
+    /// Folds the events of a group by an expression over `$state` and the event, and sends the new
+    /// state as `{key, state}`.
+    Fold {
+        group: SmolStr,
+        step: SmolStr,
+        initial: SmolStr,
+    },
+    /// Counts the events of a group and sends what that means, once. `claim` is `at_least`,
+    /// `fewer_than` or `absent`; `wait` is `no`, `window` or `seal`; an event of the second input seals
+    /// the group of its `seal_key`.
+    Decide {
+        group: SmolStr,
+        seal_key: SmolStr,
+        claim: SmolStr,
+        wait: SmolStr,
+    },
+    /// Sends the events of a key in the order of their versions; waits for gaps.
+    Resequence { key: SmolStr, version: SmolStr },
+    /// Lets an event pass only when it is newer than all of its key before it.
+    VersionGuard { key: SmolStr, version: SmolStr },
+    /// Lets events pass that have the shape of the event type that `ty` names.
+    Validate { ty: SmolStr },
+    /// Replaces fields (a list of pointers) by tokens: the same value gives the same token.
+    Tokenise { fields: SmolStr },
+    /// Writes objects that are never changed; `name` is an expression.
+    Bucket { name: SmolStr },
+    /// Sends each change of the rows of a table, as `{op, key, before, after}`.
+    Changes { ty: SmolStr },
 }
 
 /// What a source promises about its deliveries.
@@ -84,4 +130,6 @@ pub enum Observation {
     View,
     Export,
     Console,
+    /// A number that people decide by.
+    Metric,
 }

@@ -41,8 +41,31 @@ pub struct KindSpec {
     pub config: Vec<FieldSpec>,
     /// What the validator may assume of it.
     pub behaviour: Behaviour,
+    /// The place outside the wires that nodes of the kind share with others, such as a table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<Resource>,
     /// Version of Weir that brought it.
     pub since: SmolStr,
+}
+
+/// A place that nodes write to and read from, found by what their config says of it: a node that
+/// writes feeds all nodes that hear of changes of the same resource.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resource {
+    /// What it is, such as `table`; resources of different sorts are never the same.
+    pub sort: SmolStr,
+    /// Config fields whose values name it.
+    pub named_by: Vec<SmolStr>,
+    pub access: Access,
+}
+
+/// What a node does with a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    Writes,
+    /// Gets an event for each change.
+    Hears,
 }
 
 /// Rooms of the palette.

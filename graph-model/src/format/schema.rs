@@ -1,6 +1,8 @@
 //! The published JSON Schema of the file, for editors and for people who write flows by program.
 
 use crate::catalog::{Catalog, FieldSpec, FieldType, KindSpec};
+use crate::declare::{self, Place};
+use crate::document::Adds;
 use crate::format::SCHEMA_URI;
 use crate::value;
 use crate::value::{Object, Value};
@@ -29,6 +31,7 @@ pub fn json_schema(catalog: &Catalog) -> Value {
             "assumptions",
             map_of(value!({"type": "object", "properties": {"reason": (text())}})),
         ),
+        ("declared", record(&declare::fields(Place::is_node))),
         (
             "accepted",
             map_of(
@@ -67,10 +70,13 @@ pub fn json_schema(catalog: &Catalog) -> Value {
             "description": (text()),
             "zones": (map_of(value!({"type": "object", "properties": {"title": (text()), "purpose": {"enum": ["trust", "team", "account"]}}}))),
             "roles": (map_of(value!({"type": "object", "properties": {"title": (text()), "external": {"type": "boolean"}}}))),
-            "principals": (map_of(value!({"type": "object", "properties": {"title": (text()), "roles": (texts()), "claims": {"type": "object"}}}))),
+            "principals": (map_of(value!({"type": "object", "properties": {"title": (text()), "roles": (texts()), "claims": {"type": "object"}, "grants": {"type": "array", "items": {"type": "string", "pattern": "^(send|write|read|call) .+$"}}}}))),
             "types": (map_of(value!({"type": "object", "properties": {
                 "title": (text()), "schema": {"type": ["object", "boolean"]}, "labels": (map_of(texts())),
-                "subject": (pointer()), "tenant": (pointer()), "id": (pointer()), "time": (pointer()), "version": (pointer())
+                "subject": (pointer()), "tenant": (pointer()), "id": (pointer()), "time": (pointer()), "version": (pointer()),
+                "measures": (map_of(value!({"type": "object", "properties": {"adds": {"enum": (Adds::WORDS.map(|(word, _)| word).into_iter().collect::<Value>())}, "unit": (text())}}))),
+                "depends": {"type": "array", "items": {"type": "string", "pattern": "->"}},
+                "declared": (record(&declare::fields(|place| place == Place::Type)))
             }}))),
             "nodes": (map_of(value!({"$ref": "#/$defs/node"}))),
             "edges": (map_of(value!({"type": "object", "required": ["from", "to"], "properties": (Value::from(edge))}))),

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use smol_str::SmolStr;
 
 use crate::document::{
-    Acceptance, Annotations, Assumption, Audience, Document, Edge, EventType, Meta, Node,
-    Note as NoteCard, Placement, Principal, Role, RowFilter, Section, WhenFull, Zone,
+    Acceptance, Adds, Annotations, Assumption, Audience, Dependency, Document, Edge, EventType,
+    Measure, Meta, Node, Note as NoteCard, Placement, Principal, Role, RowFilter, Section,
+    WhenFull, Zone,
 };
 use crate::format::{Note, SCHEMA_URI, VERSION};
 use crate::id::{Id, PortRef};
@@ -68,6 +69,7 @@ pub(super) fn read(file: &Object) -> (Document, Vec<Note>) {
                 title: fields.text("title"),
                 roles: fields.texts("roles").into_iter().map(Id::new).collect(),
                 claims: fields.object("claims"),
+                grants: fields.texts("grants"),
                 extra: fields.rest(),
             })
         }),
@@ -125,6 +127,7 @@ pub(super) fn write(document: &Document) -> Value {
         put_text(&mut out, "title", &principal.title);
         put_ids(&mut out, "roles", &principal.roles);
         put_object(&mut out, "claims", &principal.claims);
+        put_texts(&mut out, "grants", &principal.grants);
         out
     });
     put_entries(&mut top, "types", &document.types, write_type);
@@ -247,6 +250,7 @@ fn read_annotations(fields: &mut Fields) -> Annotations {
             .into_iter()
             .map(|(name, claim)| (SmolStr::from(name.as_str()), Arc::unwrap_or_clone(claim)))
             .collect(),
+        declared: fields.object("declared"),
         accepted: fields
             .entries("accepted", |fields| {
                 Some(Acceptance {
@@ -288,6 +292,7 @@ fn write_annotations(out: &mut Object, notes: &Annotations) {
         })
         .collect();
     merge(out, "assumptions", assumptions);
+    put_object(out, "declared", &notes.declared);
     let accepted: Object = notes
         .accepted
         .iter()
@@ -366,8 +371,16 @@ fn read_type(fields: &mut Fields) -> Option<EventType> {
         }
         labels.insert(at, label);
     }
+    let measures = fields.entries("measures", read_measure);
+    let measures = measures.into_iter().filter_map(|(field, measure)| {
+        let field = Pointer::parse(field.as_str()).ok()?;
+        Some((field, Arc::unwrap_or_clone(measure)))
+    });
     Some(EventType {
         title: fields.text("title"),
+        measures: measures.collect(),
+        depends: read_dependencies(fields),
+        declared: fields.object("declared"),
         schema: fields.take("schema").unwrap_or_default(),
         labels,
         subject: fields.pointer("subject"),
@@ -377,6 +390,67 @@ fn read_type(fields: &mut Fields) -> Option<EventType> {
         version: fields.pointer("version"),
         extra: fields.rest(),
     })
+}
+
+/// Entries whose name is no pointer, or whose `adds` is no known word, stay as they are.
+fn read_measure(fields: &mut Fields) -> Option<Measure> {
+    let field = fields.at.tokens().last().cloned().unwrap_or_default();
+    if Pointer::parse(&field).is_err() {
+        fields.note("", format!("`{field}` is not a JSON pointer"));
+        return None;
+    }
+    let adds = match fields.optional_text("adds") {
+        None => Adds::Unknown,
+        Some(word) => Adds::parse(&word).or_else(|| {
+            fields.note(
+                "adds",
+                format!("`{word}` is none of unknown, always, not_over_time, never"),
+            );
+            None
+        })?,
+    };
+    let unit = fields.text("unit");
+    fields.object.is_empty().then_some(Measure { adds, unit })
+}
+
+/// Reads `/country, /zip -> /city`; what is written otherwise is noted and dropped with the list kept.
+fn read_dependencies(fields: &mut Fields) -> Vec<Dependency> {
+    let read = |value: &Value| {
+        let lines = value.as_array()?.iter();
+        lines.map(|line| parse_dependency(line.as_str()?)).collect()
+    };
+    fields
+        .take_if("depends", "a list of `/from, /from -> /to`", read)
+        .unwrap_or_default()
+}
+
+fn parse_dependency(line: &str) -> Option<Dependency> {
+    let (from, to) = line.split_once("->")?;
+    let pointers = |text: &str| {
+        let parts = text.split(',').map(|part| Pointer::parse(part.trim()).ok());
+        parts.collect::<Option<Vec<_>>>()
+    };
+    Some(Dependency {
+        from: pointers(from)?,
+        to: pointers(to)?,
+    })
+}
+
+fn write_dependency(dependency: &Dependency) -> Value {
+    let list = |pointers: &[Pointer]| {
+        let texts: Vec<String> = pointers.iter().map(ToString::to_string).collect();
+        texts.join(", ")
+    };
+    format!("{} -> {}", list(&dependency.from), list(&dependency.to)).into()
+}
+
+fn write_measure(measure: &Measure) -> Object {
+    let mut out = Object::new();
+    if measure.adds != Adds::Unknown {
+        out.insert("adds", measure.adds.word());
+    }
+    put_text(&mut out, "unit", &measure.unit);
+    out
 }
 
 fn write_type(ty: &EventType) -> Object {
@@ -396,6 +470,17 @@ fn write_type(ty: &EventType) -> Object {
         })
         .collect();
     merge(&mut out, "labels", labels);
+    let measures: Object = ty
+        .measures
+        .iter()
+        .map(|(field, measure)| (field.to_string(), write_measure(measure)))
+        .collect();
+    merge(&mut out, "measures", measures);
+    if !ty.depends.is_empty() {
+        let lines: Value = ty.depends.iter().map(write_dependency).collect();
+        out.insert("depends", lines);
+    }
+    put_object(&mut out, "declared", &ty.declared);
     for (name, pointer) in [
         ("subject", &ty.subject),
         ("tenant", &ty.tenant),
@@ -602,6 +687,12 @@ fn put_flag(out: &mut Object, field: &str, flag: bool) {
 fn put_object(out: &mut Object, field: &str, object: &Object) {
     if !object.is_empty() {
         out.insert(field, object.clone());
+    }
+}
+
+fn put_texts(out: &mut Object, field: &str, texts: &[SmolStr]) {
+    if !texts.is_empty() {
+        out.insert(field, texts.iter().cloned().collect::<Value>());
     }
 }
 

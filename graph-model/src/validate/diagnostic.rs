@@ -13,6 +13,17 @@ pub struct Report {
     pub diagnostics: Vec<Diagnostic>,
     /// Hazards that somebody decided to live with.
     pub accepted: Vec<(Diagnostic, Acceptance)>,
+    /// What rules could not look at, in the order of code and place.
+    pub unchecked: Vec<Unchecked>,
+}
+
+/// A rule that could not decide, where, and why.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unchecked {
+    pub code: &'static str,
+    pub subject: Subject,
+    /// What is not known and how to say it, such as `` `orders` declares no schema; add one ``.
+    pub reason: String,
 }
 
 /// One hazard at one place.
@@ -30,10 +41,24 @@ pub struct Diagnostic {
     pub message: String,
     /// The evidence, from cause to effect, as short as it can be.
     pub path: Vec<Step>,
+    /// What the finding rests on that is not known for sure, such as what code does with an event.
+    pub assumed: Option<String>,
+    /// Nodes at which somebody would notice; the subject itself when empty.
+    pub affected: Vec<NodeId>,
+    /// Hazards that follow from this one and end with it.
+    pub consequences: Vec<Consequence>,
     /// Why it is bad, in three sentences.
     pub lesson: String,
     /// What would end it, the best first.
     pub fixes: Vec<Fix>,
+}
+
+/// A hazard that is listed under its root cause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Consequence {
+    pub code: &'static str,
+    pub subject: Subject,
+    pub message: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -152,13 +177,67 @@ pub(crate) struct RuleFindings<'f, 'd> {
 }
 
 /// A finding that is being described.
+#[derive(Clone, Debug)]
 pub(crate) struct Found {
-    pub subject: Subject,
-    /// Sets findings of one rule at one subject apart; empty when there can be only one.
-    pub detail: SmolStr,
-    pub message: String,
-    pub path: Vec<Step>,
-    pub fixes: Vec<Fix>,
+    subject: Subject,
+    message: String,
+    detail: SmolStr,
+    path: Vec<Step>,
+    fixes: Vec<Fix>,
+    severity: Option<Severity>,
+    assumed: Option<String>,
+    affected: Vec<NodeId>,
+}
+
+impl Found {
+    /// What, where, what next.
+    pub(crate) fn at(subject: Subject, message: impl Into<String>) -> Found {
+        Found {
+            subject,
+            message: message.into(),
+            detail: SmolStr::default(),
+            path: Vec::new(),
+            fixes: Vec::new(),
+            severity: None,
+            assumed: None,
+            affected: Vec::new(),
+        }
+    }
+
+    /// Sets findings of one rule at one subject apart.
+    pub(crate) fn detail(mut self, detail: impl Into<SmolStr>) -> Found {
+        self.detail = detail.into();
+        self
+    }
+
+    pub(crate) fn path(mut self, path: Vec<Step>) -> Found {
+        self.path = path;
+        self
+    }
+
+    pub(crate) fn fixes(mut self, fixes: impl IntoIterator<Item = Fix>) -> Found {
+        self.fixes.extend(fixes);
+        self
+    }
+
+    /// Other than the severity of the rule: graver where what follows cannot be mended, lighter where
+    /// nobody would notice.
+    pub(crate) fn severity(mut self, severity: Severity) -> Found {
+        self.severity = Some(severity);
+        self
+    }
+
+    /// What is not known for sure.
+    pub(crate) fn assuming(mut self, what: impl Into<String>) -> Found {
+        self.assumed = Some(what.into());
+        self
+    }
+
+    /// Where somebody would notice.
+    pub(crate) fn affecting(mut self, nodes: impl IntoIterator<Item = NodeId>) -> Found {
+        self.affected.extend(nodes);
+        self
+    }
 }
 
 impl<'d> Findings<'d> {
@@ -189,6 +268,15 @@ impl<'d> Findings<'d> {
 }
 
 impl RuleFindings<'_, '_> {
+    /// Says that the rule cannot decide here, and what it would have to be told.
+    pub(crate) fn unchecked(&mut self, subject: Subject, reason: impl Into<String>) {
+        self.all.report.unchecked.push(Unchecked {
+            code: self.rule.code,
+            subject,
+            reason: reason.into(),
+        });
+    }
+
     pub(crate) fn add(&mut self, found: Found) {
         let rule = self.rule;
         let word = found.subject.word();
@@ -207,10 +295,13 @@ impl RuleFindings<'_, '_> {
             id,
             code: rule.code,
             name: rule.name,
-            severity: rule.severity,
+            severity: found.severity.unwrap_or(rule.severity),
             subject: found.subject,
             message: found.message,
             path: found.path,
+            assumed: found.assumed,
+            affected: found.affected,
+            consequences: Vec::new(),
             lesson: rule.lesson(),
             fixes: found.fixes,
         };

@@ -28,7 +28,7 @@ use design::Design;
 use diagnostic::Findings;
 use facts::Facts;
 
-pub use diagnostic::{Diagnostic, Fix, Report, Severity, Step, Subject};
+pub use diagnostic::{Consequence, Diagnostic, Fix, Report, Severity, Step, Subject, Unchecked};
 use rules::Check;
 pub use rules::{Rule, rules};
 

@@ -1,17 +1,23 @@
 //! Flows as lines of text, for examples and tests.
 //!
 //! ```text
-//! type order(id=/id): id string, total number?, email string {role:finance | subject:/id}
+//! type order(id=/id): id string, total number? <always EUR>, email string {role:finance | subject:/id}
 //! role patients external
 //! principal ana(patients): patient_id=p-1
+//! grant ana: send lane, write ledger
+//! release small: order/total aggregate 5
+//! zone sales
 //! in: replay(file=o.jsonl, event_type=order) -> once: dedupe(key=.id) -> out: view @finance
 //! in.failed -> dead: dead_letter @patients[patient_id = /id]
 //! ```
 //!
 //! A node is written with its kind where it comes first and by its id later. Wires go from the
-//! first output to the first input unless a port is named. After the configuration may follow
-//! `@roles` (the audience), `%copy=roles` (that of a side copy), `~assumption` and `!CODE` (an
-//! accepted hazard). Config values are JSON, or else text.
+//! first output to the first input unless a port is named: `a -> .right b` names the input, `a.failed`
+//! the output. After the configuration may follow `@roles` (the audience), `%copy=roles` (that of a
+//! side copy), `~assumption`, `^name=value` (a declaration), `&principal` (whom it runs as), `#zone`
+//! and `!CODE` (an accepted hazard). A wire written `->?` drops the oldest event when it is full.
+//! Marks of a type that are no pointers are declarations; `depends=/a>/b` says that a field decides
+//! another. Config values are JSON, or else text.
 
 use std::sync::Arc;
 
@@ -19,7 +25,8 @@ use smol_str::SmolStr;
 
 use crate::catalog::Catalog;
 use crate::document::{
-    Acceptance, Assumption, Audience, Document, EventType, Node, Principal, Role, RowFilter,
+    Acceptance, Adds, Assumption, Audience, Dependency, Document, Edge, EventType, Measure, Node,
+    Principal, Role, RowFilter, Section, WhenFull, Zone,
 };
 use crate::edit::{Edit, TransactionBuilder};
 use crate::id::{Id, NodeId, PortRef};
@@ -75,21 +82,63 @@ fn read_line(line: &str, document: &mut Document) -> Result<(), String> {
     if let Some(rest) = line.strip_prefix("principal ") {
         return read_principal(rest, document);
     }
+    if let Some(rest) = line.strip_prefix("grant ") {
+        let (id, grants) = rest
+            .split_once(':')
+            .ok_or("a grant is `who: verb node, …`")?;
+        let mut principal = document.principals.get(id).cloned().unwrap_or_default();
+        Arc::make_mut(&mut principal).grants =
+            grants.split(',').map(|grant| grant.trim().into()).collect();
+        Edit::Principal(id.into(), Some(principal)).apply(document);
+        return Ok(());
+    }
+    if let Some(rest) = line.strip_prefix("release ") {
+        return read_release(rest, document);
+    }
+    if let Some(rest) = line.strip_prefix("zone ") {
+        Edit::Zone(rest.into(), Some(Arc::new(Zone::default()))).apply(document);
+        return Ok(());
+    }
+    if let Some(rest) = line.strip_prefix("budget ") {
+        let (name, value) = rest.split_once('=').ok_or("a budget is `name=value`")?;
+        Edit::Entry(
+            Section::Budgets,
+            name.trim().into(),
+            Some(config_value(value)),
+        )
+        .apply(document);
+        return Ok(());
+    }
     let mut last: Option<PortRef> = None;
     for part in split(line, "->") {
-        let (id, port) = read_node(part.trim(), document)?;
+        let part = part.trim();
+        let (part, lossy) = match part.strip_prefix('?') {
+            Some(rest) => (rest.trim(), true),
+            None => (part, false),
+        };
+        let (part, named) = match part.strip_prefix('.') {
+            Some(rest) => {
+                let (input, rest) = rest.split_once(' ').ok_or("a node follows `.input `")?;
+                (rest.trim(), Some(SmolStr::from(input)))
+            }
+            None => (part, None),
+        };
+        let (id, port) = read_node(part, document)?;
         if let Some(from) = last {
             let kind = document
                 .nodes
                 .get(&id)
                 .and_then(|node| Catalog::bundled().get(&node.kind));
             let input = kind.and_then(|kind| kind.inputs.first());
-            let input = port
-                .clone()
+            let input = named
                 .or_else(|| input.map(|port| port.name.clone()))
                 .unwrap_or_else(|| "in".into());
             let mut build = TransactionBuilder::new(document, "Connect");
-            build.connect(from, PortRef::new(id.clone(), input));
+            let mut edge = Edge::new(from, PortRef::new(id.clone(), input));
+            if lossy {
+                edge.when_full = WhenFull::DropOldest;
+            }
+            build.add_edge(edge);
             build.finish().apply(document);
         }
         let output = port.or_else(|| {
@@ -125,14 +174,48 @@ fn read_node(text: &str, document: &mut Document) -> Result<(NodeId, Option<Smol
         let (field, value) = entry
             .split_once('=')
             .ok_or_else(|| format!("`{entry}` is not `field=value`"))?;
-        let value = value.trim();
-        let value = Value::parse(value.as_bytes(), VALUE_MAX).unwrap_or_else(|_| value.into());
-        node.config.insert(field.trim(), value);
+        node.config.insert(field.trim(), config_value(value));
     }
     read_marks(marks, &mut node)?;
     let id = NodeId::from(id);
     Edit::Node(id.clone(), Some(Arc::new(node))).apply(document);
     Ok((id, None))
+}
+
+/// JSON, or else text.
+fn config_value(text: &str) -> Value {
+    let text = text.trim();
+    Value::parse(text.as_bytes(), VALUE_MAX).unwrap_or_else(|_| text.into())
+}
+
+/// Reads `name: type/field aggregate 5`, `… tokenise` or `… role privacy`.
+fn read_release(text: &str, document: &mut Document) -> Result<(), String> {
+    let wrong = || format!("`{text}` is not `name: type/field aggregate 5`");
+    let (name, rest) = text.split_once(':').ok_or_else(wrong)?;
+    let words: Vec<&str> = rest.split_whitespace().collect();
+    let (ty, field) = words
+        .first()
+        .and_then(|at| at.split_once('/'))
+        .ok_or_else(wrong)?;
+    let mut release = Object::new();
+    release.insert("type", ty);
+    release.insert("field", format!("/{field}"));
+    match words[1..] {
+        ["aggregate", count] => {
+            release.insert("by", "aggregate");
+            release.insert("at_least", config_value(count));
+        }
+        ["tokenise"] => {
+            release.insert("by", "tokenise");
+        }
+        ["role", role] => {
+            release.insert("by", "role");
+            release.insert("role", role);
+        }
+        _ => return Err(wrong()),
+    }
+    Edit::Entry(Section::Releases, name.into(), Some(release.into())).apply(document);
+    Ok(())
 }
 
 fn read_marks(marks: &str, node: &mut Node) -> Result<(), String> {
@@ -156,6 +239,14 @@ fn read_marks(marks: &str, node: &mut Node) -> Result<(), String> {
                 let audience = read_audience(roles)?;
                 node.notes.side_audiences.insert(copy.into(), audience);
             }
+            '^' => {
+                let (name, value) = body
+                    .split_once('=')
+                    .ok_or_else(|| format!("`{word}` is not `^name=value`"))?;
+                node.notes.declared.insert(name, config_value(value));
+            }
+            '&' => node.notes.runs_as = Some(body.into()),
+            '#' => node.zone = Some(body.into()),
             '~' => {
                 node.notes
                     .assumptions
@@ -212,19 +303,22 @@ fn read_type(text: &str, document: &mut Document) -> Result<(), String> {
         .into_iter()
         .filter(|mark| !mark.trim().is_empty())
     {
-        let (what, pointer) = mark.trim().split_once('=').ok_or("a mark is `id=/field`")?;
-        let pointer = Some(Pointer::parse(pointer).map_err(|error| error.to_string())?);
+        let (what, text) = mark.trim().split_once('=').ok_or("a mark is `id=/field`")?;
+        if what == "depends" {
+            ty.depends.push(read_dependency(text)?);
+            continue;
+        }
+        if !["id", "time", "version", "subject", "tenant"].contains(&what) {
+            ty.declared.insert(what, config_value(text));
+            continue;
+        }
+        let pointer = Some(Pointer::parse(text).map_err(|error| error.to_string())?);
         match what {
             "id" => ty.id = pointer,
             "time" => ty.time = pointer,
             "version" => ty.version = pointer,
             "subject" => ty.subject = pointer,
-            "tenant" => ty.tenant = pointer,
-            _ => {
-                return Err(format!(
-                    "`{what}` is none of id, time, version, subject, tenant"
-                ));
-            }
+            _ => ty.tenant = pointer,
         }
     }
     let mut properties = Object::new();
@@ -237,11 +331,22 @@ fn read_type(text: &str, document: &mut Document) -> Result<(), String> {
             Some((field, labels)) => (field, labels.trim().trim_end_matches('}')),
             None => (field, ""),
         };
+        let (field, measure) = match field.split_once('<') {
+            Some((field, measure)) => (field, Some(measure.trim().trim_end_matches('>'))),
+            None => (field, None),
+        };
         let (name, shape) = field
             .trim()
             .split_once(' ')
             .ok_or_else(|| format!("`{field}` is not `name type`"))?;
         let shape = shape.trim();
+        if let Some(measure) = measure {
+            let (adds, unit) = measure.split_once(' ').unwrap_or((measure, ""));
+            let adds = Adds::parse(adds).ok_or_else(|| format!("`{adds}` says not how it adds"))?;
+            let unit = unit.trim().into();
+            let at = Pointer::root().child(name);
+            ty.measures.insert(at, Measure { adds, unit });
+        }
         let word = shape.trim_end_matches('?');
         if word == shape {
             required.push(Value::from(name));
@@ -260,6 +365,23 @@ fn read_type(text: &str, document: &mut Document) -> Result<(), String> {
     });
     Edit::Type(name.into(), Some(Arc::new(ty))).apply(document);
     Ok(())
+}
+
+/// Reads `/a+/b>/c`.
+fn read_dependency(text: &str) -> Result<Dependency, String> {
+    let (from, to) = text
+        .split_once('>')
+        .ok_or_else(|| format!("`{text}` is not `/a>/b`"))?;
+    let pointers = |text: &str| {
+        let parts = text.split('+').map(Pointer::parse);
+        parts
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| error.to_string())
+    };
+    Ok(Dependency {
+        from: pointers(from)?,
+        to: pointers(to)?,
+    })
 }
 
 /// Reads `ana(patients): patient_id=p-1`.
@@ -352,11 +474,14 @@ mod tests {
     #[test]
     fn lines_become_a_document() {
         let text = r"
-            type order(id=/id): id string, total number?, email string {role:finance | subject:/id; org}
+            type order(id=/id, stands_for=version, depends=/id>/email): id string, total number? <always EUR>, email string {role:finance | subject:/id; org}
             role patients external
             principal ana(patients): patient_id=p-1
-            in: replay(file=o.jsonl, event_type=order) -> size: filter(when=.total > (1 + 2))
-            size -> out: view(keep=5) @finance,patients[patient_id = /id] ~ordered !AUTH-001
+            zone sales
+            grant ana: send lane, call mail
+            release small: order/total aggregate 5
+            in: replay(file=o.jsonl, event_type=order) ^rate=5 #sales -> size: filter(when=.total > (1 + 2))
+            size ->? .in out: view(keep=5) @finance,patients[patient_id = /id] ~ordered !AUTH-001 &ana
             in.failed -> dead: dead_letter
             size.dropped -> out
         ";
@@ -385,7 +510,25 @@ mod tests {
             document.nodes["size"].config_str("when"),
             Some(".total > (1 + 2)")
         );
+        assert_eq!(
+            document.nodes["in"].notes.declared.get("rate"),
+            Some(&Value::Int(5))
+        );
+        assert_eq!(
+            document.nodes["in"].zone.as_ref().map(Id::as_str),
+            Some("sales")
+        );
+        assert_eq!(out.notes.runs_as.as_ref().map(Id::as_str), Some("ana"));
+        assert_eq!(
+            document.edges.values().map(|edge| edge.when_full).last(),
+            Some(WhenFull::DropOldest)
+        );
+        assert_eq!(document.principals["ana"].grants.len(), 2);
+        assert_eq!(document.sections[&Section::Releases].len(), 1);
         let order = &document.types["order"];
+        let total = &order.measures[&Pointer::root().child("total")];
+        assert_eq!((total.adds, &*total.unit), (Adds::Always, "EUR"));
+        assert_eq!((order.depends.len(), order.declared.len()), (1, 1));
         assert_eq!(
             order.labels.values().next().map(|label| label.0.len()),
             Some(2)

@@ -23,6 +23,7 @@ fn spec() -> KindSpec {
         outputs: vec![PortSpec::data("out", "A subscription for each wire"), PortSpec::failed("Events that failed as often as allowed, with their cause")],
         config: vec![FieldSpec::new("capacity", "Capacity", FieldType::Integer { min: 1, max: 10_000_000 }, "Events that wait at most; senders wait when it is full").default_to(10_000), FieldSpec::new("max_attempts", "Attempts", FieldType::Integer { min: 1, max: 1000 }, "Deliveries before an event is given up").default_to(5), FieldSpec::new("backoff", "Back-off", FieldType::Duration, "Pause before the second delivery; doubled each time, at most 60 s").default_to("500ms").advanced(), FieldSpec::new("visibility", "Visibility timeout", FieldType::Duration, "A delivery that is not acknowledged after this time comes again").default_to("30s")],
         behaviour: Behaviour::Topic,
+        resource: None,
         since: "0.1.0".into(),
     }
 }

@@ -172,6 +172,7 @@ fn spec() -> KindSpec {
         outputs: vec![PortSpec::data("out", "First events"), PortSpec::data("repeated", "Repetitions"), PortSpec::failed("Events without a usable key")],
         config: vec![FieldSpec::new("key", "Key", FieldType::Jq { role: JqRole::Key }, "What makes two events the same").default_to("$event.source + \"/\" + $event.id"), FieldSpec::new("ttl", "Remember for", FieldType::Duration, "How long a key is remembered").default_to("24h"), FieldSpec::new("capacity", "Capacity", FieldType::Integer { min: 1, max: 100_000_000 }, "Keys that are remembered at most; the oldest is forgotten first").default_to(1_000_000).advanced()],
         behaviour: Behaviour::Dedupe { key: "key".into(), ttl: "ttl".into() },
+        resource: None,
         since: "0.1.0".into(),
     }
 }

@@ -63,6 +63,7 @@ fn spec() -> KindSpec {
         behaviour: Behaviour::Filter {
             predicate: "when".into(),
         },
+        resource: None,
         since: "0.1.0".into(),
     }
 }

@@ -67,6 +67,7 @@ fn spec() -> KindSpec {
         outputs: vec![PortSpec::data("out", "Events with an owner"), PortSpec::data("stopped", "Events without one")],
         config: vec![FieldSpec::new("field", "Owner field", FieldType::Pointer, "Field that names the owner, such as `/patient_id`").required(), FieldSpec::new("claim", "Claim", FieldType::Text, "What the viewer must have equal to it, such as `patient_id`").required()],
         behaviour: Behaviour::Guard { field: "field".into(), claim: "claim".into() },
+        resource: None,
         since: "0.1.0".into(),
     }
 }

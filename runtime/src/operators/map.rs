@@ -48,6 +48,7 @@ fn spec() -> KindSpec {
         outputs: vec![PortSpec::data("out", "Events with the new payload"), PortSpec::failed("Events that were given up, with their cause")],
         config: vec![FieldSpec::new("expr", "Expression", FieldType::Jq { role: JqRole::Mapping }, "Such as `.total = .price * .count`").default_to(".").required()],
         behaviour: Behaviour::Map { expr: "expr".into() },
+        resource: None,
         since: "0.1.0".into(),
     }
 }

@@ -81,6 +81,7 @@ fn spec() -> KindSpec {
         outputs: vec![PortSpec::data("out", "Events of the target type"), PortSpec::failed("Events that were given up, with their cause")],
         config: vec![FieldSpec::new("expr", "Expression", FieldType::Jq { role: JqRole::Mapping }, "Such as `{id: .orderId, amount: (.total // 0)}`").default_to(".").required(), FieldSpec::new("target", "Target type", FieldType::EventType, "Type of the events that come out")],
         behaviour: Behaviour::Mediate { expr: "expr".into(), target: "target".into() },
+        resource: None,
         since: "0.1.0".into(),
     }
 }

@@ -40,6 +40,7 @@ fn spec() -> KindSpec {
         outputs: vec![PortSpec::data("out", "All events")],
         config: vec![],
         behaviour: Behaviour::Merge,
+        resource: None,
         since: "0.1.0".into(),
     }
 }

@@ -23,6 +23,7 @@ fn spec() -> KindSpec {
         outputs: vec![PortSpec::data("out", "Events by partition"), PortSpec::failed("Events that were given up, with their cause")],
         config: vec![FieldSpec::new("key", "Key", FieldType::Jq { role: JqRole::Key }, "Events with the same key meet in the same partition").required(), FieldSpec::new("partitions", "Partitions", FieldType::Integer { min: 1, max: 1024 }, "Number of partitions").default_to(4)],
         behaviour: Behaviour::Repartition { key: "key".into(), partitions: "partitions".into() },
+        resource: None,
         since: "0.1.0".into(),
     }
 }

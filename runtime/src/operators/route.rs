@@ -80,6 +80,7 @@ fn spec() -> KindSpec {
             routes: "routes".into(),
             otherwise: "otherwise".into(),
         },
+        resource: None,
         since: "0.1.0".into(),
     }
 }

@@ -80,6 +80,7 @@ fn spec() -> KindSpec {
         outputs: vec![PortSpec::data("out", "One event for each element"), PortSpec::failed("Events that were given up, with their cause")],
         config: vec![FieldSpec::new("expr", "Elements", FieldType::Jq { role: JqRole::Mapping }, "Such as `.items`").default_to(".").required(), FieldSpec::new("limit", "At most", FieldType::Integer { min: 1, max: 1_000_000 }, "An event with more elements fails").default_to(10_000).advanced()],
         behaviour: Behaviour::Split { expr: "expr".into() },
+        resource: None,
         since: "0.1.0".into(),
     }
 }

@@ -135,6 +135,7 @@ fn spec() -> KindSpec {
         behaviour: Behaviour::Observe {
             observation: Observation::Console,
         },
+        resource: None,
         since: "0.1.0".into(),
     }
 }

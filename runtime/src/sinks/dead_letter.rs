@@ -50,6 +50,7 @@ pub(super) fn spec() -> KindSpec {
         outputs: vec![],
         config: vec![FieldSpec::new("file", "File", FieldType::Path { folder: false }, "File inside the project").reaches(ReachKind::WriteFile).default_to("dead-letters.jsonl")],
         behaviour: Behaviour::DeadLetter,
+        resource: None,
         since: "0.1.0".into(),
     }
 }

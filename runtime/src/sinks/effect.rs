@@ -206,6 +206,7 @@ pub(super) fn spec() -> KindSpec {
         outputs: vec![PortSpec::data("out", "Actions that were done"), PortSpec::failed("Events that were given up, with their cause")],
         config: with_reliability(vec![FieldSpec::new("action", "Action", FieldType::Text, "What is done, such as `charge card`").required(), FieldSpec::new("key", "Idempotency key", FieldType::Jq { role: JqRole::Key }, "Two requests with the same key are one action"), FieldSpec::new("journal", "Journal", FieldType::Path { folder: false }, "File inside the project that lists the actions").reaches(ReachKind::WriteFile).default_to("effects.jsonl")]),
         behaviour: Behaviour::Effect { key: "key".into() },
+        resource: None,
         since: "0.1.0".into(),
     }
 }

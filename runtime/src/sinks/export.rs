@@ -85,6 +85,7 @@ pub(super) fn spec() -> KindSpec {
         outputs: vec![PortSpec::failed("Events that could not be written")],
         config: with_reliability(vec![FieldSpec::new("file", "File", FieldType::Path { folder: false }, "File inside the project").reaches(ReachKind::WriteFile).required(), FieldSpec::new("content", "Content", FieldType::choice(&["payload", "event"]), "What a line holds").default_to("payload"), FieldSpec::new("truncate", "Start empty", FieldType::Bool, "Empty the file when a run first opens it; edits of a run that goes on empty nothing").default_to(false)]),
         behaviour: Behaviour::Observe { observation: Observation::Export },
+        resource: None,
         since: "0.1.0".into(),
     }
 }

@@ -424,6 +424,7 @@ fn spec() -> KindSpec {
         outputs: vec![PortSpec::data("out", "The answers, as events"), PortSpec::failed("Events that were given up, with their cause")],
         config: with_reliability(vec![FieldSpec::new("url", "Address", FieldType::Url, "Where to send it").reaches(ReachKind::Call).required(), FieldSpec::new("method", "Method", FieldType::choice(&["POST", "PUT", "PATCH", "GET", "DELETE"]), "Method").default_to("POST"), FieldSpec::new("body", "Body", FieldType::Jq { role: JqRole::Mapping }, "What is sent, as JSON").default_to("."), FieldSpec::new("headers", "Headers", FieldType::Table, "Header names and values; `$NAME` stands for an environment variable, as in `Bearer $TOKEN`").reaches(ReachKind::Secret), FieldSpec::new("timeout", "Timeout", FieldType::Duration, "Longest wait for the answer, at most 5 minutes").default_to("10s"), FieldSpec::new("key", "Idempotency key", FieldType::Jq { role: JqRole::Key }, "Sent as `Idempotency-Key`")]),
         behaviour: Behaviour::Effect { key: "key".into() },
+        resource: None,
         since: "0.1.0".into(),
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use graph_model::catalog::{
-    Behaviour, Family, FieldSpec, FieldType, JqRole, KindSpec, PortSpec, ReachKind,
+    Access, Behaviour, Family, FieldSpec, FieldType, JqRole, KindSpec, PortSpec, ReachKind,
+    Resource,
 };
 use graph_model::event::Event;
 use graph_model::expr::Expr;
@@ -146,6 +147,7 @@ fn spec() -> KindSpec {
         outputs: vec![PortSpec::data("out", "Events that were written"), PortSpec::failed("Events that were given up, with their cause")],
         config: with_reliability(vec![FieldSpec::new("database", "Database", FieldType::Path { folder: false }, "SQLite file inside the project").reaches(ReachKind::Database).default_to("data.sqlite"), FieldSpec::new("table", "Table", FieldType::Text, "Name of the table").required(), FieldSpec::new("mode", "Mode", FieldType::choice(&["upsert", "append"]), "What happens to a row that is there").default_to("upsert"), FieldSpec::new("key", "Key", FieldType::Jq { role: JqRole::Key }, "What identifies the row in `upsert` mode").default_to("$event.id"), FieldSpec::new("columns", "Columns", FieldType::JqTable { role: JqRole::Value }, "Column name and its value; the whole payload as JSON in `data` when empty")]),
         behaviour: Behaviour::Table { mode: "mode".into(), key: "key".into() },
+        resource: Some(Resource { sort: "table".into(), named_by: vec!["database".into(), "table".into()], access: Access::Writes }),
         since: "0.1.0".into(),
     }
 }

@@ -71,6 +71,7 @@ fn spec() -> KindSpec {
         outputs: vec![],
         config: vec![FieldSpec::new("key", "Key", FieldType::Jq { role: JqRole::Key }, "The newest event of each key is shown"), FieldSpec::new("keep", "Keep", FieldType::Integer { min: 1, max: 1_000_000 }, "Rows that are kept; the oldest go first").default_to(1_000)],
         behaviour: Behaviour::Observe { observation: Observation::View },
+        resource: None,
         since: "0.1.0".into(),
     }
 }

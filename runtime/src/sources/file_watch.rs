@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use graph_model::catalog::{
-    Behaviour, Delivery, Family, FieldSpec, FieldType, KindSpec, PortSpec, ReachKind,
+    Access, Behaviour, Delivery, Family, FieldSpec, FieldType, KindSpec, PortSpec, ReachKind,
+    Resource,
 };
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use runtime_protocol::Problem;
@@ -301,6 +302,7 @@ fn spec() -> KindSpec {
         outputs: vec![PortSpec::data("out", "One event for each record"), PortSpec::failed("Records that could not be read, with their place")],
         config: vec![FieldSpec::new("folder", "Folder", FieldType::Path { folder: true }, "Folder inside the project").reaches(ReachKind::ReadFile).default_to("inbox").required(), FieldSpec::new("pattern", "Pattern", FieldType::Text, "Names that count; `*` stands for any characters").default_to("*"), FieldSpec::new("format", "Format", FieldType::choice(&["jsonl", "json", "csv", "text"]), "How a file becomes events: `jsonl` and `csv` one a line, `json` and `text` one a file").default_to("jsonl"), FieldSpec::new("event_type", "Event type", FieldType::EventType, "Type of the events, declared in the document"), FieldSpec::new("settle", "Settle time", FieldType::Duration, "A file counts as complete when it has not changed for this long").default_to("200ms").advanced()],
         behaviour: Behaviour::Source { ty: "event_type".into(), delivery: Delivery::Resumable, keyed_by_id: true },
+        resource: Some(Resource { sort: "folder".into(), named_by: vec!["folder".into()], access: Access::Hears }),
         since: "0.1.0".into(),
     }
 }

@@ -465,6 +465,7 @@ fn spec() -> KindSpec {
         outputs: vec![PortSpec::data("out", "The events")],
         config: vec![FieldSpec::new("rate", "Rate", FieldType::Number { min: 0.0, max: 1e7 }, "Events a second; 0 is as fast as the flow takes them").default_to(10), FieldSpec::new("count", "Count", FieldType::Integer { min: 0, max: 1_000_000_000 }, "Events in all; 0 never ends").default_to(0), FieldSpec::new("seed", "Seed", FieldType::Integer { min: 0, max: i64::MAX }, "Same seed, same events").default_to(42), FieldSpec::new("event_type", "Event type", FieldType::EventType, "Type of the events, declared in the document"), FieldSpec::new("fields", "Fields", FieldType::Records { fields: recipe() }, "How the payload is made")],
         behaviour: Behaviour::Source { ty: "event_type".into(), delivery: Delivery::Once, keyed_by_id: true },
+        resource: None,
         since: "0.1.0".into(),
     }
 }

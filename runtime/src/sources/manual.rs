@@ -46,6 +46,7 @@ fn spec() -> KindSpec {
         outputs: vec![PortSpec::data("out", "The events")],
         config: vec![FieldSpec::new("data", "Payload", FieldType::Json, "What the button sends"), FieldSpec::new("event_type", "Event type", FieldType::EventType, "Type of the events, declared in the document")],
         behaviour: Behaviour::Source { ty: "event_type".into(), delivery: Delivery::Once, keyed_by_id: true },
+        resource: None,
         since: "0.1.0".into(),
     }
 }

@@ -75,6 +75,7 @@ fn spec() -> KindSpec {
         outputs: vec![PortSpec::data("out", "One event for each record"), PortSpec::failed("Records that could not be read, with their place")],
         config: vec![FieldSpec::new("file", "File", FieldType::Path { folder: false }, "File inside the project").reaches(ReachKind::ReadFile).required(), FieldSpec::new("format", "Format", FieldType::choice(&["jsonl", "csv"]), "How the file is written").default_to("jsonl"), FieldSpec::new("rate", "Rate", FieldType::Number { min: 0.0, max: 1e7 }, "Events a second; 0 is as fast as the flow takes them").default_to(0), FieldSpec::new("event_type", "Event type", FieldType::EventType, "Type of the events, declared in the document"), FieldSpec::new("id", "Id", FieldType::Pointer, "Field that identifies the event; file and line otherwise").advanced()],
         behaviour: Behaviour::Source { ty: "event_type".into(), delivery: Delivery::Resumable, keyed_by_id: true },
+        resource: None,
         since: "0.1.0".into(),
     }
 }

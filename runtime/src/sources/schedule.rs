@@ -273,6 +273,7 @@ fn spec() -> KindSpec {
         outputs: vec![PortSpec::data("out", "One event a tick")],
         config: vec![FieldSpec::new("every", "Every", FieldType::Schedule, "Interval such as `10s`, or a cron expression").default_to("10s").required(), FieldSpec::new("data", "Payload", FieldType::Json, "Payload of each event; `tick` and `time` are added to an object"), FieldSpec::new("event_type", "Event type", FieldType::EventType, "Type of the events, declared in the document")],
         behaviour: Behaviour::Source { ty: "event_type".into(), delivery: Delivery::Once, keyed_by_id: true },
+        resource: None,
         since: "0.1.0".into(),
     }
 }

@@ -192,6 +192,16 @@ impl<'f, 'd> Facts<'f, 'd> {
             | Behaviour::Table { .. }
             | Behaviour::Observe { .. }
             | Behaviour::Effect { .. }
+            | Behaviour::Join { .. }
+            | Behaviour::Enrich { .. }
+            | Behaviour::Fold { .. }
+            | Behaviour::Decide { .. }
+            | Behaviour::Resequence { .. }
+            | Behaviour::VersionGuard { .. }
+            | Behaviour::Validate { .. }
+            | Behaviour::Tokenise { .. }
+            | Behaviour::Bucket { .. }
+            | Behaviour::Changes { .. }
             | Behaviour::DeadLetter => {}
             Behaviour::Filter { predicate } => {
                 if let Some(expr) = design.expr(node, predicate) {

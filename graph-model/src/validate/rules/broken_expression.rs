@@ -36,18 +36,19 @@ fn check(design: &Design<'_>, findings: &mut RuleFindings<'_, '_>) {
         } else {
             format!("{}, {place}", field.title)
         };
-        findings.add(Found {
-            subject: Subject::Node(view.id.clone()),
-            detail: field.name.clone(),
-            message: format!("{title}: {place}: {error}"),
-            path: vec![Step::node(
+        findings.add(
+            Found::at(
+                Subject::Node(view.id.clone()),
+                format!("{title}: {place}: {error}"),
+            )
+            .detail(field.name.clone())
+            .path(vec![Step::node(
                 view.id,
                 format!(
                     "line {}, column {} of `{}`",
                     error.line, error.column, field.name
                 ),
-            )],
-            fixes: Vec::new(),
-        });
+            )]),
+        );
     }
 }

@@ -36,13 +36,14 @@ fn check(design: &Design<'_>, findings: &mut RuleFindings<'_, '_>) {
             continue;
         };
         let (from, to) = ends;
-        findings.add(Found {
-            subject: Subject::Edge(view.id.clone()),
-            detail: "".into(),
-            message: format!(
-                "{from} and {to} are joined twice, so each event arrives twice; remove one wire"
-            ),
-            path: vec![
+        findings.add(
+            Found::at(
+                Subject::Edge(view.id.clone()),
+                format!(
+                    "{from} and {to} are joined twice, so each event arrives twice; remove one wire"
+                ),
+            )
+            .path(vec![
                 Step {
                     place: Subject::Edge((*first).into()),
                     note: "carries each event".into(),
@@ -51,8 +52,8 @@ fn check(design: &Design<'_>, findings: &mut RuleFindings<'_, '_>) {
                     place: Subject::Edge(view.id.clone()),
                     note: "carries it again".into(),
                 },
-            ],
-            fixes: vec![fixes::remove_wire(design, view.id)],
-        });
+            ])
+            .fixes(vec![fixes::remove_wire(design, view.id)]),
+        );
     }
 }

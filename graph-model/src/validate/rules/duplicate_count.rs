@@ -50,17 +50,18 @@ fn check(facts: &Facts<'_, '_>, findings: &mut RuleFindings<'_, '_>) {
             continue;
         }
         let title = design.title(node);
-        findings.add(Found {
-            subject: Subject::Node(view.id.clone()),
-            detail: "".into(),
-            message: format!(
-                "{} {}, and {title} {effect}; put a dedupe in front",
-                design.title(by),
-                repeats(design, by)
-            ),
-            path: way_of_copies(facts, by, node, effect.to_owned()),
-            fixes: fixes::dedupe(facts, node).into_iter().collect(),
-        });
+        findings.add(
+            Found::at(
+                Subject::Node(view.id.clone()),
+                format!(
+                    "{} {}, and {title} {effect}; put a dedupe in front",
+                    design.title(by),
+                    repeats(design, by)
+                ),
+            )
+            .path(way_of_copies(facts, by, node, effect.to_owned()))
+            .fixes(fixes::dedupe(facts, node)),
+        );
     }
 }
 

@@ -50,15 +50,9 @@ fn check(facts: &Facts<'_, '_>, findings: &mut RuleFindings<'_, '_>) {
                 format!("does it again, because `{key}` is another one"),
             ),
         };
-        findings.add(Found {
-            subject: Subject::Node(view.id.clone()),
-            detail: "".into(),
-            message: format!(
+        findings.add(Found::at(Subject::Node(view.id.clone()), format!(
                 "{title} {missing}, but {} {why}, so it may happen twice; give it the id of the event as its key",
                 design.title(by)
-            ),
-            path: way_of_copies(facts, by, node, effect),
-            fixes: fixes::identify_effect(facts, node, key),
-        });
+            )).path(way_of_copies(facts, by, node, effect)).fixes(fixes::identify_effect(facts, node, key)));
     }
 }

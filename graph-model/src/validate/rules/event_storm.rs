@@ -64,16 +64,10 @@ fn check(facts: &Facts<'_, '_>, findings: &mut RuleFindings<'_, '_>) {
             .collect();
         let id = design.nodes[start].id;
         path.push(Step::node(id, "gets it again, and so round and round"));
-        findings.add(Found {
-            subject: Subject::Node(id.clone()),
-            detail: "".into(),
-            message: format!(
+        findings.add(Found::at(Subject::Node(id.clone()), format!(
                 "events go round through {} and nothing ends it; limit the rounds or break the loop",
                 names.join(", ")
-            ),
-            path,
-            fixes: fixes::end_loop(facts, &way, &ring),
-        });
+            )).path(path).fixes(fixes::end_loop(facts, &way, &ring)));
     }
 }
 

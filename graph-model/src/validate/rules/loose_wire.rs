@@ -47,16 +47,15 @@ fn check(design: &Design<'_>, findings: &mut RuleFindings<'_, '_>) {
                     )
                 }
             };
-            findings.add(Found {
-                subject: Subject::Edge(id.clone()),
-                detail: if output { "from" } else { "to" }.into(),
-                message,
-                path: vec![Step {
-                    place: Subject::Port(end.clone()),
-                    note: "is not there".into(),
-                }],
-                fixes: vec![fixes::remove_wire(design, id)],
-            });
+            findings.add(
+                Found::at(Subject::Edge(id.clone()), message)
+                    .detail(if output { "from" } else { "to" })
+                    .path(vec![Step {
+                        place: Subject::Port(end.clone()),
+                        note: "is not there".into(),
+                    }])
+                    .fixes(vec![fixes::remove_wire(design, id)]),
+            );
         }
     }
 }

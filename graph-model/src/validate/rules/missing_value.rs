@@ -31,12 +31,16 @@ fn check(design: &Design<'_>, findings: &mut RuleFindings<'_, '_>) {
         };
         let field = &kind.config[*field];
         let title = design.title(*node);
-        findings.add(Found {
-            subject: Subject::Node(view.id.clone()),
-            detail: field.name.clone(),
-            message: format!("{title}: {} needs a value", field.title),
-            path: vec![Step::node(view.id, format!("`{}` is empty", field.name))],
-            fixes: Vec::new(),
-        });
+        findings.add(
+            Found::at(
+                Subject::Node(view.id.clone()),
+                format!("{title}: {} needs a value", field.title),
+            )
+            .detail(field.name.clone())
+            .path(vec![Step::node(
+                view.id,
+                format!("`{}` is empty", field.name),
+            )]),
+        );
     }
 }

@@ -45,22 +45,16 @@ pub(super) fn report(
             Loss::Code => "may change what the order was by".to_owned(),
         };
         let key = design.text(node, field).unwrap_or("null");
-        findings.add(Found {
-            subject: Subject::Node(view.id.clone()),
-            detail: "".into(),
-            message: format!(
+        findings.add(Found::at(Subject::Node(view.id.clone()), format!(
                 "{title} depends on who comes last for `{key}`, but {} {cause}; keep events of one `{key}` in order",
                 design.title(by)
-            ),
-            path: way_from(
+            )).path(way_from(
                 facts,
                 by,
                 cause.clone(),
                 node,
                 format!("an older event for `{key}` may win over a newer one"),
-            ),
-            fixes: fixes::keep_order(facts, node, field, by),
-        });
+            )).fixes(fixes::keep_order(facts, node, field, by)));
     }
 }
 

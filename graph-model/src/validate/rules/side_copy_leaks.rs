@@ -78,15 +78,9 @@ fn check(facts: &Facts<'_, '_>, findings: &mut RuleFindings<'_, '_>) {
             if copy.is_none() {
                 offers.extend(fixes::redact_fields(facts, node, &leaks));
             }
-            findings.add(Found {
-                subject: Subject::Node(view.id.clone()),
-                detail: copy.cloned().unwrap_or_default(),
-                message: format!(
+            findings.add(Found::at(Subject::Node(view.id.clone()), format!(
                     "{title} keeps {fields} where {readers} may look, who may not read it; let others look or redact it"
-                ),
-                path: auth::evidence(facts, first, node, format!("kept for {readers}")),
-                fixes: offers,
-            });
+                )).detail(copy.cloned().unwrap_or_default()).path(auth::evidence(facts, first, node, format!("kept for {readers}"))).fixes(offers));
         }
     }
 }

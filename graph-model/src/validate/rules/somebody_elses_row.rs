@@ -66,19 +66,13 @@ fn check(facts: &Facts<'_, '_>, findings: &mut RuleFindings<'_, '_>) {
         let title = design.title(node);
         let readers = facts.readers(audience);
         let fields = auth::list(&owned);
-        findings.add(Found {
-            subject: Subject::Node(view.id.clone()),
-            detail: "".into(),
-            message: format!(
+        findings.add(Found::at(Subject::Node(view.id.clone()), format!(
                 "{title} shows {fields} of everybody to all {readers}, because nothing compares `{place}` with the viewer; put a guard in front"
-            ),
-            path: auth::evidence(
+            )).path(auth::evidence(
                 facts,
                 first,
                 node,
                 format!("shows it to {readers} without comparing `{place}`"),
-            ),
-            fixes: fixes::compare_owner(facts, node, &place),
-        });
+            )).fixes(fixes::compare_owner(facts, node, &place)));
     }
 }

@@ -54,14 +54,8 @@ fn check(facts: &Facts<'_, '_>, findings: &mut RuleFindings<'_, '_>) {
         let how = placing(design, by);
         let placer = design.title(by);
         let cause = format!("places events {how} in {count} partitions");
-        findings.add(Found {
-            subject: Subject::Node(view.id.clone()),
-            detail: "".into(),
-            message: format!(
+        findings.add(Found::at(Subject::Node(view.id.clone()), format!(
                 "{title} {group}, but {placer} places events {how}, so a group is counted in several of {count} places; repartition in front of it"
-            ),
-            path: way_from(facts, by, cause, node, format!("{group}, in each place apart")),
-            fixes: fixes::bring_together(facts, node, Some(by)),
-        });
+            )).path(way_from(facts, by, cause, node, format!("{group}, in each place apart"))).fixes(fixes::bring_together(facts, node, Some(by))));
     }
 }

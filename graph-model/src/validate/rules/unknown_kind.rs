@@ -28,15 +28,11 @@ fn check(design: &Design<'_>, findings: &mut RuleFindings<'_, '_>) {
             "the kind `{}` of {} is not known; replace the node",
             view.node.kind, view.id
         );
-        findings.add(Found {
-            subject: Subject::Node(view.id.clone()),
-            detail: "".into(),
-            path: vec![Step::node(
+        findings.add(
+            Found::at(Subject::Node(view.id.clone()), message).path(vec![Step::node(
                 view.id,
                 format!("is of kind `{}`", view.node.kind),
-            )],
-            message,
-            fixes: Vec::new(),
-        });
+            )]),
+        );
     }
 }

@@ -37,15 +37,9 @@ fn check(design: &Design<'_>, findings: &mut RuleFindings<'_, '_>) {
         roles.dedup();
         for role in roles {
             let title = design.title(number);
-            findings.add(Found {
-                subject: Subject::Node(view.id.clone()),
-                detail: role.as_str().into(),
-                message: format!(
+            findings.add(Found::at(Subject::Node(view.id.clone()), format!(
                     "{title} is shown to the role `{role}`, which is not declared; declare it or choose another"
-                ),
-                path: vec![Step::node(view.id, format!("names the role `{role}`"))],
-                fixes: Vec::new(),
-            });
+                )).detail(role.as_str()).path(vec![Step::node(view.id, format!("names the role `{role}`"))]));
         }
     }
 }

@@ -40,15 +40,9 @@ fn check(design: &Design<'_>, findings: &mut RuleFindings<'_, '_>) {
                 continue;
             }
             let title = design.title(number);
-            findings.add(Found {
-                subject: Subject::Node(view.id.clone()),
-                detail: field.name.clone(),
-                message: format!(
+            findings.add(Found::at(Subject::Node(view.id.clone()), format!(
                     "{title} names the event type `{ty}`, which is not declared; declare it or choose another"
-                ),
-                path: vec![Step::node(view.id, format!("`{}` is `{ty}`", field.name))],
-                fixes: vec![fixes::clear_field(design, number, field)],
-            });
+                )).detail(field.name.clone()).path(vec![Step::node(view.id, format!("`{}` is `{ty}`", field.name))]).fixes(vec![fixes::clear_field(design, number, field)]));
         }
     }
 }

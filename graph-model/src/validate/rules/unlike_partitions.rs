@@ -43,14 +43,8 @@ fn check(facts: &Facts<'_, '_>, findings: &mut RuleFindings<'_, '_>) {
             continue;
         };
         let (title, place) = (design.title(node), design.title(at));
-        findings.add(Found {
-            subject: Subject::Node(view.id.clone()),
-            detail: "".into(),
-            message: format!(
+        findings.add(Found::at(Subject::Node(view.id.clone()), format!(
                 "the streams that meet at {place} are placed differently, so {title} misses what belongs together; repartition in front of it"
-            ),
-            path: meeting(facts, at, node, "folds them as if they were together".into()),
-            fixes: fixes::bring_together(facts, node, None),
-        });
+            )).path(meeting(facts, at, node, "folds them as if they were together".into())).fixes(fixes::bring_together(facts, node, None)));
     }
 }

@@ -68,22 +68,16 @@ fn check(facts: &Facts<'_, '_>, findings: &mut RuleFindings<'_, '_>) {
             };
             let title = design.title(node);
             let purpose = &need.purpose;
-            findings.add(Found {
-                subject: Subject::Node(view.id.clone()),
-                detail: need.field.to_string().into(),
-                message: format!(
+            findings.add(Found::at(Subject::Node(view.id.clone()), format!(
                     "{title} {purpose} `{}`, which {problem} in events of type {ty}; promise it in the type or adapt the events in front",
                     need.field
-                ),
-                path: way_from(
+                )).detail(need.field.to_string()).path(way_from(
                     facts,
                     *source,
                     format!("sends {ty}, where `{place}` {problem}"),
                     node,
                     format!("{purpose} `{}`", need.field),
-                ),
-                fixes: fixes::promise_field(facts, node, &need.field, need.types, &promised),
-            });
+                )).fixes(fixes::promise_field(facts, node, &need.field, need.types, &promised)));
         }
     }
 }

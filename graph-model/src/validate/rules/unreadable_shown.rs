@@ -58,15 +58,9 @@ fn check(facts: &Facts<'_, '_>, findings: &mut RuleFindings<'_, '_>) {
         let title = design.title(node);
         let readers = facts.readers(audience);
         let fields = auth::list(&leaks);
-        findings.add(Found {
-            subject: Subject::Node(view.id.clone()),
-            detail: "".into(),
-            message: format!(
+        findings.add(Found::at(Subject::Node(view.id.clone()), format!(
                 "{title} shows {fields} to {readers}, who may not read it; redact it on the way or narrow the audience"
-            ),
-            path: auth::evidence(facts, first, node, format!("shows it to {readers}")),
-            fixes: offers(facts, node, &leaks),
-        });
+            )).path(auth::evidence(facts, first, node, format!("shows it to {readers}"))).fixes(offers(facts, node, &leaks)));
     }
 }
 

@@ -31,17 +31,17 @@ fn check(design: &Design<'_>, findings: &mut RuleFindings<'_, '_>) {
         };
         let field = &kind.config[*field];
         let title = design.title(*node);
-        findings.add(Found {
-            subject: Subject::Node(view.id.clone()),
-            detail: field.name.clone(),
-            message: format!("{title}: {}: {problem}", field.title),
-            path: vec![Step::node(
+        findings.add(
+            Found::at(
+                Subject::Node(view.id.clone()),
+                format!("{title}: {}: {problem}", field.title),
+            )
+            .detail(field.name.clone())
+            .path(vec![Step::node(
                 view.id,
                 format!("`{}` is set to it", field.name),
-            )],
-            fixes: fixes::use_default(design, *node, field)
-                .into_iter()
-                .collect(),
-        });
+            )])
+            .fixes(fixes::use_default(design, *node, field).into_iter()),
+        );
     }
 }
