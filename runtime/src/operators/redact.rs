@@ -168,7 +168,7 @@ fn spec() -> KindSpec {
         inputs: vec![PortSpec::data("in", "Events to handle")],
         outputs: vec![PortSpec::data("out", "Events without the fields"), PortSpec::failed("Events that were given up, with their cause")],
         config: vec![FieldSpec::new("fields", "Fields", FieldType::Pointers, "Fields to hide, such as `/patient/name`").required(), FieldSpec::new("how", "How", FieldType::choice(&["remove", "mask", "hash"]), "What is left").default_to("remove"), FieldSpec::new("secret", "Key", FieldType::Secret, "Environment variable with the key of the fingerprint").reaches(ReachKind::Secret).advanced()],
-        behaviour: Behaviour::Redact { fields: "fields".into() },
+        behaviour: Behaviour::Redact { fields: "fields".into(), how: "how".into() },
         resource: None,
         since: "0.1.0".into(),
     }

@@ -31,9 +31,9 @@ pub(in crate::validate) enum Why {
 }
 
 /// What a node shows of what arrives: all of it, or what its columns take.
-pub(in crate::validate) fn shown(facts: &Facts<'_, '_>, node: NodeIx, port: &Port) -> Labels {
-    let design = facts.design;
-    let Some(kind) = design.nodes[node].kind else {
+pub(in crate::validate) fn shown(facts: &Facts, node: NodeIx, port: &Port) -> Labels {
+    let design = &*facts.design;
+    let Some(kind) = &design.nodes[node].kind else {
         return Labels::default();
     };
     let mut read = Sources::default();
@@ -74,7 +74,7 @@ pub(in crate::validate) fn shown(facts: &Facts<'_, '_>, node: NodeIx, port: &Por
 
 /// What of the shown fields the audience may not see. Nobody named means everybody inside.
 pub(in crate::validate) fn leaks(
-    facts: &Facts<'_, '_>,
+    facts: &Facts,
     port: &Port,
     shown: &Labels,
     audience: Option<&Audience>,
@@ -107,7 +107,7 @@ pub(in crate::validate) fn leaks(
 }
 
 fn refusal(
-    facts: &Facts<'_, '_>,
+    facts: &Facts,
     port: &Port,
     tag: &Tag,
     role: Option<&Id>,
@@ -146,7 +146,7 @@ fn refusal(
 }
 
 /// Whether people with the role can own events at all.
-fn has_claims(facts: &Facts<'_, '_>, role: &Id, external: bool) -> bool {
+fn has_claims(facts: &Facts, role: &Id, external: bool) -> bool {
     let mut members = facts
         .design
         .document
@@ -182,12 +182,12 @@ pub(in crate::validate) fn list(leaks: &[Leak]) -> String {
 
 /// The way of the first leak from the event type that labels it to the place that shows it.
 pub(in crate::validate) fn evidence(
-    facts: &Facts<'_, '_>,
+    facts: &Facts,
     leak: &Leak,
     to: NodeIx,
     effect: String,
 ) -> Vec<Step> {
-    let design = facts.design;
+    let design = &*facts.design;
     let tag = &facts.tags[leak.tag as usize];
     let carries = |edge| {
         facts

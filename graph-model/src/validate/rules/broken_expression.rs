@@ -2,8 +2,9 @@
 
 use super::declare_rule;
 use crate::catalog::FieldProblem;
-use crate::validate::design::Design;
+use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
+use crate::validate::facts::Facts;
 use crate::validate::{Step, Subject};
 
 declare_rule! {
@@ -20,17 +21,18 @@ declare_rule! {
     /// ## Near miss
     /// in: manual -> big: filter(when=.missing.entirely) -> out: view
     code = "STRUCT-004", name = "broken-expression", severity = Error, since = "0.1.0",
-    check = Design(check),
+    check = Node(check),
 }
 
-fn check(design: &Design<'_>, findings: &mut RuleFindings<'_, '_>) {
-    for (node, field, problem) in &design.problems {
-        let view = &design.nodes[*node];
-        let (FieldProblem::Expression { place, error }, Some(kind)) = (problem, view.kind) else {
+fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
+    let design = &*facts.design;
+    let view = &design.nodes[node];
+    for (field, problem) in &view.problems {
+        let (FieldProblem::Expression { place, error }, Some(kind)) = (problem, &view.kind) else {
             continue;
         };
         let field = &kind.config[*field];
-        let title = design.title(*node);
+        let title = design.title(node);
         let place = if place.is_empty() {
             field.title.to_string()
         } else {
@@ -43,7 +45,7 @@ fn check(design: &Design<'_>, findings: &mut RuleFindings<'_, '_>) {
             )
             .detail(field.name.clone())
             .path(vec![Step::node(
-                view.id,
+                &view.id,
                 format!(
                     "line {}, column {} of `{}`",
                     error.line, error.column, field.name

@@ -8,8 +8,8 @@ use crate::validate::{Step, Subject};
 use crate::value::Value;
 
 /// The field in which a node keeps the key that it places events by.
-pub(in crate::validate) fn key_field<'d>(design: &Design<'d>, node: NodeIx) -> Option<&'d str> {
-    match &design.nodes[node].kind?.behaviour {
+pub(in crate::validate) fn key_field<'d>(design: &'d Design, node: NodeIx) -> Option<&'d str> {
+    match design.behaviour(node)? {
         Behaviour::Log { key, .. } | Behaviour::Repartition { key, .. } => Some(key),
         Behaviour::Queue { fifo, .. } => fifo.as_deref(),
         _ => None,
@@ -17,7 +17,7 @@ pub(in crate::validate) fn key_field<'d>(design: &Design<'d>, node: NodeIx) -> O
 }
 
 /// `` by `.customer` `` or ` as they come`, for a node that places events.
-pub(in crate::validate) fn placing(design: &Design<'_>, node: NodeIx) -> String {
+pub(in crate::validate) fn placing(design: &Design, node: NodeIx) -> String {
     match key_field(design, node).and_then(|field| design.text(node, field)) {
         Some(key) => format!("by `{key}`"),
         None => "as they come".to_owned(),
@@ -25,8 +25,8 @@ pub(in crate::validate) fn placing(design: &Design<'_>, node: NodeIx) -> String 
 }
 
 /// Why copies come from a node.
-pub(in crate::validate) fn repeats(design: &Design<'_>, node: NodeIx) -> &'static str {
-    match design.nodes[node].kind.map(|kind| &kind.behaviour) {
+pub(in crate::validate) fn repeats(design: &Design, node: NodeIx) -> &'static str {
+    match design.behaviour(node) {
         Some(Behaviour::Source {
             delivery: Delivery::CallerRetries,
             ..
@@ -40,7 +40,7 @@ pub(in crate::validate) fn repeats(design: &Design<'_>, node: NodeIx) -> &'stati
 
 /// The way of the copies from the node that makes them.
 pub(in crate::validate) fn way_of_copies(
-    facts: &Facts<'_, '_>,
+    facts: &Facts,
     by: NodeIx,
     to: NodeIx,
     effect: String,
@@ -51,13 +51,13 @@ pub(in crate::validate) fn way_of_copies(
             .is_some_and(|port| port.copies.by() == Some(by))
     };
     let way = facts.design.trace(to, carries, |node| node == by);
-    let cause = repeats(facts.design, by).to_owned();
+    let cause = repeats(&facts.design, by).to_owned();
     facts.design.steps((by, cause), &way, (to, effect))
 }
 
 /// The way from a node that shaped the stream, along all wires.
 pub(in crate::validate) fn way_from(
-    facts: &Facts<'_, '_>,
+    facts: &Facts,
     by: NodeIx,
     cause: String,
     to: NodeIx,
@@ -69,12 +69,12 @@ pub(in crate::validate) fn way_from(
 
 /// Each stream that meets at a node, with how it is placed, and what follows from that.
 pub(in crate::validate) fn meeting(
-    facts: &Facts<'_, '_>,
+    facts: &Facts,
     at: NodeIx,
     to: NodeIx,
     effect: String,
 ) -> Vec<Step> {
-    let design = facts.design;
+    let design = &*facts.design;
     let sides = design.nodes[at].ins.iter().filter_map(|edge| {
         let note = match &facts.edge(*edge)?.part {
             Part::Single => "is in one place".to_owned(),
@@ -90,7 +90,7 @@ pub(in crate::validate) fn meeting(
         })
     });
     let mut steps: Vec<Step> = sides.collect();
-    steps.push(Step::node(design.nodes[to].id, effect));
+    steps.push(Step::node(&design.nodes[to].id, effect));
     steps
 }
 
@@ -104,7 +104,7 @@ pub(in crate::validate) fn partitions(part: &Part) -> i64 {
 
 /// Whether an aggregate uses one of these functions.
 pub(in crate::validate) fn folds_by(
-    design: &Design<'_>,
+    design: &Design,
     node: NodeIx,
     aggregates: &str,
     functions: &[&str],

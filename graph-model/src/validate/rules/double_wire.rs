@@ -4,8 +4,8 @@ use rustc_hash::FxHashMap;
 
 use super::declare_rule;
 use crate::id::PortRef;
-use crate::validate::design::Design;
 use crate::validate::diagnostic::{Found, RuleFindings};
+use crate::validate::facts::Facts;
 use crate::validate::{Step, Subject, fixes};
 
 declare_rule! {
@@ -24,10 +24,11 @@ declare_rule! {
     /// in: manual -> out: view
     /// in -> other: view
     code = "STRUCT-006", name = "double-wire", severity = Error, since = "0.1.0",
-    check = Design(check),
+    check = Whole(check),
 }
 
-fn check(design: &Design<'_>, findings: &mut RuleFindings<'_, '_>) {
+fn check(facts: &Facts, findings: &mut RuleFindings<'_, '_>) {
+    let design = &*facts.design;
     let mut seen: FxHashMap<(&PortRef, &PortRef), &str> = FxHashMap::default();
     for view in &design.edges {
         let ends = (&view.edge.from, &view.edge.to);
@@ -53,7 +54,7 @@ fn check(design: &Design<'_>, findings: &mut RuleFindings<'_, '_>) {
                     note: "carries it again".into(),
                 },
             ])
-            .fixes(vec![fixes::remove_wire(design, view.id)]),
+            .fixes(vec![fixes::remove_wire(design, &view.id)]),
         );
     }
 }

@@ -26,49 +26,50 @@ declare_rule! {
     /// ## Near miss
     /// hook: http(path=/hook) -> top: aggregate(group=.repository, aggregates=[{"name": "largest", "function": "max", "of": ".size"}]) -> out: view
     code = "DELIV-002", name = "duplicate-count", severity = Error, since = "0.1.0",
-    check = Facts(check),
+    check = Node(check),
 }
 
 /// Functions whose result stays the same when a value comes again.
 const SAFE: [&str; 4] = ["min", "max", "first", "count_distinct"];
 
-fn check(facts: &Facts<'_, '_>, findings: &mut RuleFindings<'_, '_>) {
-    let design = facts.design;
-    for (node, view, behaviour) in design.active() {
-        let Some(port) = facts.input(node) else {
-            continue;
-        };
-        let Some(by) = port.copies.by() else { continue };
-        let effect = match behaviour {
-            Behaviour::Aggregate { .. } if counts_copies(design, node) => "counts it again",
-            Behaviour::Table { mode, key } if overwrites(facts, node, mode, key, port) => {
-                "puts an old row over a newer one"
-            }
-            _ => continue,
-        };
-        if facts.assumed(node, "idempotent") {
-            continue;
+fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
+    let design = &*facts.design;
+    let Some((view, behaviour)) = design.acting(node) else {
+        return;
+    };
+    let Some(port) = facts.input(node) else {
+        return;
+    };
+    let Some(by) = port.copies.by() else { return };
+    let effect = match behaviour {
+        Behaviour::Aggregate { .. } if counts_copies(design, node) => "counts it again",
+        Behaviour::Table { mode, key } if overwrites(facts, node, mode, key, port) => {
+            "puts an old row over a newer one"
         }
-        let title = design.title(node);
-        findings.add(
-            Found::at(
-                Subject::Node(view.id.clone()),
-                format!(
-                    "{} {}, and {title} {effect}; put a dedupe in front",
-                    design.title(by),
-                    repeats(design, by)
-                ),
-            )
-            .path(way_of_copies(facts, by, node, effect.to_owned()))
-            .fixes(fixes::dedupe(facts, node)),
-        );
+        _ => return,
+    };
+    if facts.assumed(node, "idempotent") {
+        return;
     }
+    let title = design.title(node);
+    findings.add(
+        Found::at(
+            Subject::Node(view.id.clone()),
+            format!(
+                "{} {}, and {title} {effect}; put a dedupe in front",
+                design.title(by),
+                repeats(design, by)
+            ),
+        )
+        .path(way_of_copies(facts, by, node, effect.to_owned()))
+        .fixes(fixes::dedupe(facts, node)),
+    );
 }
 
 /// Whether a late copy undoes what came after it. Rows that are out of order anyway belong to
 /// another hazard.
-fn overwrites(facts: &Facts<'_, '_>, node: NodeIx, mode: &str, key: &str, port: &Port) -> bool {
-    let design = facts.design;
+fn overwrites(facts: &Facts, node: NodeIx, mode: &str, key: &str, port: &Port) -> bool {
+    let design = &*facts.design;
     let upserts = design.text(node, mode) == Some("upsert");
     let Some(key) = design.expr(node, key).filter(|_| upserts) else {
         return false;
@@ -80,10 +81,10 @@ fn overwrites(facts: &Facts<'_, '_>, node: NodeIx, mode: &str, key: &str, port: 
 }
 
 /// Whether an aggregate comes out differently when an event comes twice.
-pub(in crate::validate) fn counts_copies(design: &Design<'_>, node: NodeIx) -> bool {
+pub(in crate::validate) fn counts_copies(design: &Design, node: NodeIx) -> bool {
     let Some(Behaviour::Aggregate {
         aggregates, window, ..
-    }) = design.nodes[node].kind.map(|kind| &kind.behaviour)
+    }) = design.behaviour(node)
     else {
         return false;
     };

@@ -3,6 +3,7 @@
 use super::declare_rule;
 use super::delivery::{repeats, way_of_copies};
 use crate::catalog::Behaviour;
+use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::{Subject, fixes};
@@ -24,35 +25,36 @@ declare_rule! {
     /// ## Near miss
     /// in: manual -> lane: queue -> once: dedupe -> charge: effect(action=charge card)
     code = "DELIV-001", name = "duplicate-effect", severity = Error, since = "0.1.0",
-    check = Facts(check),
+    check = Node(check),
 }
 
-fn check(facts: &Facts<'_, '_>, findings: &mut RuleFindings<'_, '_>) {
-    let design = facts.design;
-    for (node, view, behaviour) in design.active() {
-        let (Behaviour::Effect { key }, Some(port)) = (behaviour, facts.input(node)) else {
-            continue;
-        };
-        let Some(by) = port.copies.by() else { continue };
-        let expr = design.expr(node, key);
-        if facts.assumed(node, "idempotent") || expr.is_some_and(|key| facts.stable(key, port)) {
-            continue;
-        }
-        let title = design.title(node);
-        let why = repeats(design, by);
-        let (missing, effect) = match design.text(node, key) {
-            None => (
-                "has no idempotency key".to_owned(),
-                "does it again, because no key says that it was done".to_owned(),
-            ),
-            Some(key) => (
-                format!("has the key `{key}`, which differs between copies"),
-                format!("does it again, because `{key}` is another one"),
-            ),
-        };
-        findings.add(Found::at(Subject::Node(view.id.clone()), format!(
+fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
+    let design = &*facts.design;
+    let Some((view, behaviour)) = design.acting(node) else {
+        return;
+    };
+    let (Behaviour::Effect { key }, Some(port)) = (behaviour, facts.input(node)) else {
+        return;
+    };
+    let Some(by) = port.copies.by() else { return };
+    let expr = design.expr(node, key);
+    if facts.assumed(node, "idempotent") || expr.is_some_and(|key| facts.stable(key, port)) {
+        return;
+    }
+    let title = design.title(node);
+    let why = repeats(design, by);
+    let (missing, effect) = match design.text(node, key) {
+        None => (
+            "has no idempotency key".to_owned(),
+            "does it again, because no key says that it was done".to_owned(),
+        ),
+        Some(key) => (
+            format!("has the key `{key}`, which differs between copies"),
+            format!("does it again, because `{key}` is another one"),
+        ),
+    };
+    findings.add(Found::at(Subject::Node(view.id.clone()), format!(
                 "{title} {missing}, but {} {why}, so it may happen twice; give it the id of the event as its key",
                 design.title(by)
             )).path(way_of_copies(facts, by, node, effect)).fixes(fixes::identify_effect(facts, node, key)));
-    }
 }

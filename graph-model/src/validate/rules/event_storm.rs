@@ -35,14 +35,14 @@ declare_rule! {
     /// ## Source
     /// A. Aiken, J. Widom, J. Hellerstein: Behavior of database production rules, 1992
     code = "LOOP-001", name = "event-storm", severity = Error, since = "0.1.0",
-    check = Facts(check),
+    check = Whole(check),
 }
 
 /// Steps over all ways round a loop that are looked at; a larger loop counts as not bounded.
 const STEPS_MAX: usize = 4096;
 
-fn check(facts: &Facts<'_, '_>, findings: &mut RuleFindings<'_, '_>) {
-    let design = facts.design;
+fn check(facts: &Facts, findings: &mut RuleFindings<'_, '_>) {
+    let design = &*facts.design;
     for component in facts.components.iter().filter(|nodes| facts.is_loop(nodes)) {
         let inside: FxHashSet<NodeIx> = component.iter().copied().collect();
         let ring = Ring { design, inside };
@@ -62,7 +62,7 @@ fn check(facts: &Facts<'_, '_>, findings: &mut RuleFindings<'_, '_>) {
                 note: ring.gain(design.edges[*edge].from),
             })
             .collect();
-        let id = design.nodes[start].id;
+        let id = &design.nodes[start].id;
         path.push(Step::node(id, "gets it again, and so round and round"));
         findings.add(Found::at(Subject::Node(id.clone()), format!(
                 "events go round through {} and nothing ends it; limit the rounds or break the loop",
@@ -72,8 +72,8 @@ fn check(facts: &Facts<'_, '_>, findings: &mut RuleFindings<'_, '_>) {
 }
 
 /// The nodes of one loop.
-pub(in crate::validate) struct Ring<'f, 'd> {
-    design: &'f Design<'d>,
+pub(in crate::validate) struct Ring<'f> {
+    design: &'f Design,
     inside: FxHashSet<NodeIx>,
 }
 
@@ -89,7 +89,7 @@ struct Traveller {
     constants: BTreeMap<Pointer, Value>,
 }
 
-impl Ring<'_, '_> {
+impl Ring<'_> {
     /// Wires along which events may come round without end.
     fn open_edges(&self, component: &[NodeIx]) -> FxHashSet<EdgeIx> {
         let mut open = FxHashSet::default();
@@ -107,7 +107,7 @@ impl Ring<'_, '_> {
     fn ends(&self, edge: EdgeIx) -> bool {
         let view = &self.design.edges[edge];
         let node = view.from;
-        let Some(kind) = self.design.nodes[node].kind else {
+        let Some(kind) = &self.design.nodes[node].kind else {
             return true;
         };
         let number = |expr: &str| self.design.expr(node, expr);
@@ -257,7 +257,7 @@ impl Ring<'_, '_> {
     fn passed(&self, edge: EdgeIx, mut traveller: Traveller) -> Traveller {
         let view = &self.design.edges[edge];
         let node = view.from;
-        let Some(kind) = self.design.nodes[node].kind.filter(|_| view.main) else {
+        let Some(kind) = self.design.nodes[node].kind.as_ref().filter(|_| view.main) else {
             return traveller; // what leaves aside is what came in
         };
         let (expr, elements) = match &kind.behaviour {
@@ -266,7 +266,7 @@ impl Ring<'_, '_> {
             Behaviour::Opaque { .. } | Behaviour::Aggregate { .. } => {
                 return Traveller::default();
             }
-            Behaviour::Redact { fields } => {
+            Behaviour::Redact { fields, .. } => {
                 let fields = self.design.value(node, fields).and_then(Value::as_array);
                 for field in fields.unwrap_or_default() {
                     let Some(gone) = field.as_str().and_then(|text| Pointer::parse(text).ok())
@@ -290,9 +290,7 @@ impl Ring<'_, '_> {
 
     /// What a node does to the number of events.
     fn gain(&self, node: NodeIx) -> String {
-        let Some(Behaviour::Split { expr }) =
-            self.design.nodes[node].kind.map(|kind| &kind.behaviour)
-        else {
+        let Some(Behaviour::Split { expr }) = self.design.behaviour(node) else {
             return "sends it on".to_owned();
         };
         let made = self.design.expr(node, expr).and_then(|expr| {
@@ -312,7 +310,7 @@ impl Ring<'_, '_> {
         // What has no way in or out along open wires is on no loop.
         let mut left: FxHashSet<NodeIx> = component.iter().copied().collect();
         loop {
-            let has = |edges: &[EdgeIx], end: fn(&Design<'_>, EdgeIx) -> NodeIx| {
+            let has = |edges: &[EdgeIx], end: fn(&Design, EdgeIx) -> NodeIx| {
                 edges
                     .iter()
                     .any(|edge| open.contains(edge) && left.contains(&end(self.design, *edge)))

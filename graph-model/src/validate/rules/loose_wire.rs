@@ -1,8 +1,8 @@
 //! STRUCT-005: a wire that starts or ends at nothing.
 
 use super::declare_rule;
-use crate::validate::design::Design;
 use crate::validate::diagnostic::{Found, RuleFindings};
+use crate::validate::facts::Facts;
 use crate::validate::{Step, Subject, fixes};
 
 declare_rule! {
@@ -22,21 +22,22 @@ declare_rule! {
     /// by.orders -> other: view
     /// in: manual -> by
     code = "STRUCT-005", name = "loose-wire", severity = Error, since = "0.1.0",
-    check = Design(check),
+    check = Whole(check),
 }
 
-fn check(design: &Design<'_>, findings: &mut RuleFindings<'_, '_>) {
+fn check(facts: &Facts, findings: &mut RuleFindings<'_, '_>) {
+    let design = &*facts.design;
     for (id, edge) in &design.document.edges {
         for (end, output) in [(&edge.from, true), (&edge.to, false)] {
             let message = match design.find(&end.node) {
                 None => format!("the wire ends at {end}, but there is no such node; remove it"),
                 Some(node) => {
                     let view = &design.nodes[node];
-                    let Some(kind) = view.kind else { continue };
+                    let Some(kind) = &view.kind else { continue };
                     let (role, word) = if output {
-                        (kind.output_role(view.node, &end.port), "output")
+                        (kind.output_role(&view.node, &end.port), "output")
                     } else {
-                        (kind.input_role(view.node, &end.port), "input")
+                        (kind.input_role(&view.node, &end.port), "input")
                     };
                     if role.is_some() {
                         continue;

@@ -2,8 +2,9 @@
 
 use super::declare_rule;
 use crate::catalog::FieldProblem;
-use crate::validate::design::Design;
+use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
+use crate::validate::facts::Facts;
 use crate::validate::{Step, Subject};
 
 declare_rule! {
@@ -20,17 +21,18 @@ declare_rule! {
     /// ## Near miss
     /// in: manual -> out: view
     code = "STRUCT-002", name = "missing-value", severity = Error, since = "0.1.0",
-    check = Design(check),
+    check = Node(check),
 }
 
-fn check(design: &Design<'_>, findings: &mut RuleFindings<'_, '_>) {
-    for (node, field, problem) in &design.problems {
-        let view = &design.nodes[*node];
-        let (FieldProblem::Missing, Some(kind)) = (problem, view.kind) else {
+fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
+    let design = &*facts.design;
+    let view = &design.nodes[node];
+    for (field, problem) in &view.problems {
+        let (FieldProblem::Missing, Some(kind)) = (problem, &view.kind) else {
             continue;
         };
         let field = &kind.config[*field];
-        let title = design.title(*node);
+        let title = design.title(node);
         findings.add(
             Found::at(
                 Subject::Node(view.id.clone()),
@@ -38,7 +40,7 @@ fn check(design: &Design<'_>, findings: &mut RuleFindings<'_, '_>) {
             )
             .detail(field.name.clone())
             .path(vec![Step::node(
-                view.id,
+                &view.id,
                 format!("`{}` is empty", field.name),
             )]),
         );

@@ -24,7 +24,7 @@ mod unreadable_shown;
 mod unusable_value;
 
 use crate::validate::Severity;
-use crate::validate::design::Design;
+use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::RuleFindings;
 use crate::validate::facts::Facts;
 
@@ -44,11 +44,14 @@ pub struct Rule {
     pub(crate) check: Check,
 }
 
-/// How a rule looks: at the design itself, or at the facts too.
+/// How a rule looks.
 #[derive(Clone, Copy)]
 pub(crate) enum Check {
-    Design(fn(&Design<'_>, &mut RuleFindings<'_, '_>)),
-    Facts(fn(&Facts<'_, '_>, &mut RuleFindings<'_, '_>)),
+    /// At one node and what arrives there: the answer changes only with what lies upstream of it, or
+    /// one wire behind it.
+    Node(fn(&Facts, NodeIx, &mut RuleFindings<'_, '_>)),
+    /// At the whole design; has to be quick, as it is asked after every edit.
+    Whole(fn(&Facts, &mut RuleFindings<'_, '_>)),
 }
 
 /// All rules, by code.

@@ -11,41 +11,43 @@ use crate::validate::{Subject, fixes};
 
 /// Reports what depends on order behind the losses that `ours` names.
 pub(super) fn report(
-    facts: &Facts<'_, '_>,
+    facts: &Facts,
+    node: NodeIx,
     findings: &mut RuleFindings<'_, '_>,
     ours: fn(Loss) -> bool,
 ) {
-    let design = facts.design;
-    for (node, view, behaviour) in design.active() {
-        let Some(port) = facts.input(node) else {
-            continue;
-        };
-        let Some((key, field)) = needs_order(facts, node, behaviour, port) else {
-            continue;
-        };
-        let assumed = ["ordered", "commutative"];
-        if facts.in_order(&port.order, &key) || assumed.iter().any(|what| facts.assumed(node, what))
-        {
-            continue;
-        }
-        let (by, loss) = match (&port.order, &port.part) {
-            (Order::Lost(by, loss), _) => (*by, *loss),
-            (_, Part::Hash { by, .. } | Part::Any { by, .. }) => (*by, Loss::Instances),
-            _ => (node, Loss::Instances),
-        };
-        if !ours(loss) {
-            continue;
-        }
-        let title = design.title(node);
-        let cause = match loss {
-            Loss::Source => "takes events in whatever order they are sent".to_owned(),
-            Loss::Channel => "delivers in any order".to_owned(),
-            Loss::Meeting => "lets each stream run at its own pace".to_owned(),
-            Loss::Instances => format!("keeps order only {}", placing(design, by)),
-            Loss::Code => "may change what the order was by".to_owned(),
-        };
-        let key = design.text(node, field).unwrap_or("null");
-        findings.add(Found::at(Subject::Node(view.id.clone()), format!(
+    let design = &*facts.design;
+    let Some((view, behaviour)) = design.acting(node) else {
+        return;
+    };
+    let Some(port) = facts.input(node) else {
+        return;
+    };
+    let Some((key, field)) = needs_order(facts, node, behaviour, port) else {
+        return;
+    };
+    let assumed = ["ordered", "commutative"];
+    if facts.in_order(&port.order, &key) || assumed.iter().any(|what| facts.assumed(node, what)) {
+        return;
+    }
+    let (by, loss) = match (&port.order, &port.part) {
+        (Order::Lost(by, loss), _) => (*by, *loss),
+        (_, Part::Hash { by, .. } | Part::Any { by, .. }) => (*by, Loss::Instances),
+        _ => (node, Loss::Instances),
+    };
+    if !ours(loss) {
+        return;
+    }
+    let title = design.title(node);
+    let cause = match loss {
+        Loss::Source => "takes events in whatever order they are sent".to_owned(),
+        Loss::Channel => "delivers in any order".to_owned(),
+        Loss::Meeting => "lets each stream run at its own pace".to_owned(),
+        Loss::Instances => format!("keeps order only {}", placing(design, by)),
+        Loss::Code => "may change what the order was by".to_owned(),
+    };
+    let key = design.text(node, field).unwrap_or("null");
+    findings.add(Found::at(Subject::Node(view.id.clone()), format!(
                 "{title} depends on who comes last for `{key}`, but {} {cause}; keep events of one `{key}` in order",
                 design.title(by)
             )).path(way_from(
@@ -55,17 +57,16 @@ pub(super) fn report(
                 node,
                 format!("an older event for `{key}` may win over a newer one"),
             )).fixes(fixes::keep_order(facts, node, field, by)));
-    }
 }
 
 /// The key within which a node needs events as they happened, and the field that holds it.
 fn needs_order<'d>(
-    facts: &Facts<'_, 'd>,
+    facts: &Facts,
     node: NodeIx,
     behaviour: &'d Behaviour,
     port: &Port,
 ) -> Option<(Vec<OriginId>, &'d str)> {
-    let design = facts.design;
+    let design = &*facts.design;
     let field = match behaviour {
         Behaviour::Aggregate {
             group, aggregates, ..

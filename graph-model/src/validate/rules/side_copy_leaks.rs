@@ -3,6 +3,7 @@
 use super::auth;
 use super::declare_rule;
 use crate::catalog::{Behaviour, PortRole};
+use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::{Subject, fixes};
@@ -39,48 +40,49 @@ declare_rule! {
     /// ## Source
     /// OWASP Serverless Top 10, S3: insecure deployment of dead letters
     code = "AUTH-009", name = "side-copy-leaks", severity = Error, since = "0.1.0",
-    check = Facts(check),
+    check = Node(check),
 }
 
-fn check(facts: &Facts<'_, '_>, findings: &mut RuleFindings<'_, '_>) {
-    let design = facts.design;
-    for (node, view, behaviour) in design.active() {
-        let Some(port) = facts.input(node) else {
-            continue;
+fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
+    let design = &*facts.design;
+    let Some((view, behaviour)) = design.acting(node) else {
+        return;
+    };
+    let Some(port) = facts.input(node) else {
+        return;
+    };
+    let notes = &view.node.notes;
+    let mut copies = Vec::new();
+    if *behaviour == Behaviour::DeadLetter {
+        copies.push((None, notes.audience.as_ref()));
+    }
+    // A wire takes the given-up events away: what it leads to is looked at instead.
+    let wired = view
+        .outs
+        .iter()
+        .any(|edge| design.edges[*edge].role == PortRole::Failed);
+    for (copy, audience) in &notes.side_audiences {
+        if !(wired && copy == "dead_letter") {
+            copies.push((Some(copy), Some(audience)));
+        }
+    }
+    for (copy, audience) in copies {
+        let leaks = auth::leaks(facts, port, &port.labels, audience);
+        let Some(first) = leaks.first() else { continue };
+        let title = match copy {
+            Some(copy) => format!("the {} of {}", copy.replace('_', " "), design.title(node)),
+            None => design.title(node).to_owned(),
         };
-        let notes = &view.node.notes;
-        let mut copies = Vec::new();
-        if *behaviour == Behaviour::DeadLetter {
-            copies.push((None, notes.audience.as_ref()));
+        let readers = facts.readers(audience);
+        let fields = auth::list(&leaks);
+        let mut offers: Vec<_> = fixes::narrow_audience(facts, node, copy)
+            .into_iter()
+            .collect();
+        if copy.is_none() {
+            offers.extend(fixes::redact_fields(facts, node, &leaks));
         }
-        // A wire takes the given-up events away: what it leads to is looked at instead.
-        let wired = view
-            .outs
-            .iter()
-            .any(|edge| design.edges[*edge].role == PortRole::Failed);
-        for (copy, audience) in &notes.side_audiences {
-            if !(wired && copy == "dead_letter") {
-                copies.push((Some(copy), Some(audience)));
-            }
-        }
-        for (copy, audience) in copies {
-            let leaks = auth::leaks(facts, port, &port.labels, audience);
-            let Some(first) = leaks.first() else { continue };
-            let title = match copy {
-                Some(copy) => format!("the {} of {}", copy.replace('_', " "), design.title(node)),
-                None => design.title(node).to_owned(),
-            };
-            let readers = facts.readers(audience);
-            let fields = auth::list(&leaks);
-            let mut offers: Vec<_> = fixes::narrow_audience(facts, node, copy)
-                .into_iter()
-                .collect();
-            if copy.is_none() {
-                offers.extend(fixes::redact_fields(facts, node, &leaks));
-            }
-            findings.add(Found::at(Subject::Node(view.id.clone()), format!(
+        findings.add(Found::at(Subject::Node(view.id.clone()), format!(
                     "{title} keeps {fields} where {readers} may look, who may not read it; let others look or redact it"
                 )).detail(copy.cloned().unwrap_or_default()).path(auth::evidence(facts, first, node, format!("kept for {readers}"))).fixes(offers));
-        }
     }
 }

@@ -3,6 +3,7 @@
 use super::auth::{self, Leak, Why};
 use super::declare_rule;
 use crate::catalog::Behaviour;
+use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::{Subject, fixes};
@@ -36,37 +37,39 @@ declare_rule! {
     /// ## Source
     /// OWASP API Security Top 10, API1: broken object level authorization
     code = "AUTH-002", name = "somebody-elses-row", severity = Error, since = "0.1.0",
-    check = Facts(check),
+    check = Node(check),
 }
 
-fn check(facts: &Facts<'_, '_>, findings: &mut RuleFindings<'_, '_>) {
-    let design = facts.design;
-    for (node, view, behaviour) in design.active() {
-        let observes = matches!(
-            behaviour,
-            Behaviour::Observe { .. } | Behaviour::Table { .. } | Behaviour::Effect { .. }
-        );
-        let Some(port) = facts.input(node).filter(|_| observes) else {
-            continue;
-        };
-        let audience = view.node.notes.audience.as_ref();
-        let shown = auth::shown(facts, node, port);
-        let leaks = auth::leaks(facts, port, &shown, audience);
-        let owned: Vec<Leak> = leaks
-            .into_iter()
-            .filter(|leak| leak.why != Why::Unreadable)
-            .collect();
-        let Some((first, Why::SomebodyElses(owner))) = owned.first().map(|leak| (leak, leak.why))
-        else {
-            continue;
-        };
-        let Some(place) = facts.place_of(owner, port) else {
-            continue;
-        };
-        let title = design.title(node);
-        let readers = facts.readers(audience);
-        let fields = auth::list(&owned);
-        findings.add(Found::at(Subject::Node(view.id.clone()), format!(
+fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
+    let design = &*facts.design;
+    let Some((view, behaviour)) = design.acting(node) else {
+        return;
+    };
+    let observes = matches!(
+        behaviour,
+        Behaviour::Observe { .. } | Behaviour::Table { .. } | Behaviour::Effect { .. }
+    );
+    let Some(port) = facts.input(node).filter(|_| observes) else {
+        return;
+    };
+    let audience = view.node.notes.audience.as_ref();
+    let shown = auth::shown(facts, node, port);
+    let leaks = auth::leaks(facts, port, &shown, audience);
+    let owned: Vec<Leak> = leaks
+        .into_iter()
+        .filter(|leak| leak.why != Why::Unreadable)
+        .collect();
+    let Some((first, Why::SomebodyElses(owner))) = owned.first().map(|leak| (leak, leak.why))
+    else {
+        return;
+    };
+    let Some(place) = facts.place_of(owner, port) else {
+        return;
+    };
+    let title = design.title(node);
+    let readers = facts.readers(audience);
+    let fields = auth::list(&owned);
+    findings.add(Found::at(Subject::Node(view.id.clone()), format!(
                 "{title} shows {fields} of everybody to all {readers}, because nothing compares `{place}` with the viewer; put a guard in front"
             )).path(auth::evidence(
                 facts,
@@ -74,5 +77,4 @@ fn check(facts: &Facts<'_, '_>, findings: &mut RuleFindings<'_, '_>) {
                 node,
                 format!("shows it to {readers} without comparing `{place}`"),
             )).fixes(fixes::compare_owner(facts, node, &place)));
-    }
 }

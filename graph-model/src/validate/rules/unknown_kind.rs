@@ -1,8 +1,9 @@
 //! STRUCT-001: a node of a kind that the catalog does not have.
 
 use super::declare_rule;
-use crate::validate::design::Design;
+use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
+use crate::validate::facts::Facts;
 use crate::validate::{Step, Subject};
 
 declare_rule! {
@@ -19,20 +20,23 @@ declare_rule! {
     /// ## Near miss
     /// spare: view
     code = "STRUCT-001", name = "unknown-kind", severity = Error, since = "0.1.0",
-    check = Design(check),
+    check = Node(check),
 }
 
-fn check(design: &Design<'_>, findings: &mut RuleFindings<'_, '_>) {
-    for view in design.nodes.iter().filter(|view| view.kind.is_none()) {
-        let message = format!(
-            "the kind `{}` of {} is not known; replace the node",
-            view.node.kind, view.id
-        );
-        findings.add(
-            Found::at(Subject::Node(view.id.clone()), message).path(vec![Step::node(
-                view.id,
-                format!("is of kind `{}`", view.node.kind),
-            )]),
-        );
+fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
+    let design = &*facts.design;
+    let view = &design.nodes[node];
+    if view.kind.is_some() || view.gone {
+        return;
     }
+    let message = format!(
+        "the kind `{}` of {} is not known; replace the node",
+        view.node.kind, view.id
+    );
+    findings.add(
+        Found::at(Subject::Node(view.id.clone()), message).path(vec![Step::node(
+            &view.id,
+            format!("is of kind `{}`", view.node.kind),
+        )]),
+    );
 }

@@ -1,8 +1,9 @@
 //! STRUCT-008: an audience that names a role which the document does not declare.
 
 use super::declare_rule;
-use crate::validate::design::Design;
+use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
+use crate::validate::facts::Facts;
 use crate::validate::{Step, Subject};
 
 declare_rule! {
@@ -22,24 +23,24 @@ declare_rule! {
     /// role finance
     /// in: manual -> out: view
     code = "STRUCT-008", name = "unknown-reader", severity = Error, since = "0.1.0",
-    check = Design(check),
+    check = Node(check),
 }
 
-fn check(design: &Design<'_>, findings: &mut RuleFindings<'_, '_>) {
-    for (number, view) in design.nodes.iter().enumerate() {
-        let notes = &view.node.notes;
-        let audiences = notes.audience.iter().chain(notes.side_audiences.values());
-        let mut roles: Vec<_> = audiences
-            .flat_map(|audience| &audience.roles)
-            .filter(|role| !design.document.roles.contains_key(*role))
-            .collect();
-        roles.sort();
-        roles.dedup();
-        for role in roles {
-            let title = design.title(number);
-            findings.add(Found::at(Subject::Node(view.id.clone()), format!(
+fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
+    let design = &*facts.design;
+    let view = &design.nodes[node];
+    let notes = &view.node.notes;
+    let audiences = notes.audience.iter().chain(notes.side_audiences.values());
+    let mut roles: Vec<_> = audiences
+        .flat_map(|audience| &audience.roles)
+        .filter(|role| !design.document.roles.contains_key(*role))
+        .collect();
+    roles.sort();
+    roles.dedup();
+    for role in roles {
+        let title = design.title(node);
+        findings.add(Found::at(Subject::Node(view.id.clone()), format!(
                     "{title} is shown to the role `{role}`, which is not declared; declare it or choose another"
-                )).detail(role.as_str()).path(vec![Step::node(view.id, format!("names the role `{role}`"))]));
-        }
+                )).detail(role.as_str()).path(vec![Step::node(&view.id, format!("names the role `{role}`"))]));
     }
 }

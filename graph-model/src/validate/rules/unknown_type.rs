@@ -2,8 +2,9 @@
 
 use super::declare_rule;
 use crate::catalog::FieldType;
-use crate::validate::design::Design;
+use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
+use crate::validate::facts::Facts;
 use crate::validate::{Step, Subject, fixes};
 
 declare_rule! {
@@ -23,26 +24,30 @@ declare_rule! {
     /// type order: id string
     /// in: manual -> out: view
     code = "STRUCT-007", name = "unknown-type", severity = Error, since = "0.1.0",
-    check = Design(check),
+    check = Node(check),
 }
 
-fn check(design: &Design<'_>, findings: &mut RuleFindings<'_, '_>) {
-    for (number, view) in design.nodes.iter().enumerate() {
-        let fields = view.kind.map(|kind| &kind.config[..]).unwrap_or_default();
-        for field in fields
-            .iter()
-            .filter(|field| field.ty == FieldType::EventType)
-        {
-            let Some(ty) = design.text(number, &field.name) else {
-                continue;
-            };
-            if design.document.types.contains_key(ty) {
-                continue;
-            }
-            let title = design.title(number);
-            findings.add(Found::at(Subject::Node(view.id.clone()), format!(
-                    "{title} names the event type `{ty}`, which is not declared; declare it or choose another"
-                )).detail(field.name.clone()).path(vec![Step::node(view.id, format!("`{}` is `{ty}`", field.name))]).fixes(vec![fixes::clear_field(design, number, field)]));
+fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
+    let design = &*facts.design;
+    let view = &design.nodes[node];
+    let fields = view
+        .kind
+        .as_ref()
+        .map(|kind| &kind.config[..])
+        .unwrap_or_default();
+    for field in fields
+        .iter()
+        .filter(|field| field.ty == FieldType::EventType)
+    {
+        let Some(ty) = design.text(node, &field.name) else {
+            continue;
+        };
+        if design.document.types.contains_key(ty) {
+            continue;
         }
+        let title = design.title(node);
+        findings.add(Found::at(Subject::Node(view.id.clone()), format!(
+                    "{title} names the event type `{ty}`, which is not declared; declare it or choose another"
+                )).detail(field.name.clone()).path(vec![Step::node(&view.id, format!("`{}` is `{ty}`", field.name))]).fixes(vec![fixes::clear_field(design, node, field)]));
     }
 }

@@ -3,6 +3,7 @@
 use super::declare_rule;
 use super::delivery::meeting;
 use crate::catalog::Behaviour;
+use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::facts::delivery::Part;
@@ -30,21 +31,22 @@ declare_rule! {
     /// ## Source
     /// Kafka Streams, join co-partitioning requirements
     code = "PART-002", name = "unlike-partitions", severity = Error, since = "0.1.0",
-    check = Facts(check),
+    check = Node(check),
 }
 
-fn check(facts: &Facts<'_, '_>, findings: &mut RuleFindings<'_, '_>) {
-    let design = facts.design;
-    for (node, view, behaviour) in design.active() {
-        let (Behaviour::Aggregate { .. }, Some(port)) = (behaviour, facts.input(node)) else {
-            continue;
-        };
-        let Part::Mixed { at } = port.part else {
-            continue;
-        };
-        let (title, place) = (design.title(node), design.title(at));
-        findings.add(Found::at(Subject::Node(view.id.clone()), format!(
+fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
+    let design = &*facts.design;
+    let Some((view, behaviour)) = design.acting(node) else {
+        return;
+    };
+    let (Behaviour::Aggregate { .. }, Some(port)) = (behaviour, facts.input(node)) else {
+        return;
+    };
+    let Part::Mixed { at } = port.part else {
+        return;
+    };
+    let (title, place) = (design.title(node), design.title(at));
+    findings.add(Found::at(Subject::Node(view.id.clone()), format!(
                 "the streams that meet at {place} are placed differently, so {title} misses what belongs together; repartition in front of it"
             )).path(meeting(facts, at, node, "folds them as if they were together".into())).fixes(fixes::bring_together(facts, node, None)));
-    }
 }

@@ -37,7 +37,7 @@ declare_rule! {
     /// A. Habib, A. Shinnar, M. Hirzel, M. Pradel: Finding data compatibility bugs with JSON
     /// subschema checks, 2021
     code = "SCHEMA-001", name = "unmet-need", severity = Error, since = "0.1.0",
-    check = Facts(check),
+    check = Node(check),
 }
 
 /// A field that a node needs, of these types, for this.
@@ -47,28 +47,30 @@ struct Need {
     purpose: String,
 }
 
-fn check(facts: &Facts<'_, '_>, findings: &mut RuleFindings<'_, '_>) {
-    let design = facts.design;
-    for (node, view, behaviour) in design.active() {
-        let Some(port) = facts.input(node) else {
+fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
+    let design = &*facts.design;
+    let Some((view, behaviour)) = design.acting(node) else {
+        return;
+    };
+    let Some(port) = facts.input(node) else {
+        return;
+    };
+    let mut needs = needs(facts, node, behaviour);
+    needs.sort_by(|a, b| a.field.cmp(&b.field));
+    needs.dedup_by(|a, b| a.field == b.field);
+    for need in needs {
+        let Some(promised) = facts.promise(&need.field, port) else {
             continue;
         };
-        let mut needs = needs(facts, node, behaviour);
-        needs.sort_by(|a, b| a.field.cmp(&b.field));
-        needs.dedup_by(|a, b| a.field == b.field);
-        for need in needs {
-            let Some(promised) = facts.promise(&need.field, port) else {
-                continue;
-            };
-            let Some(problem) = problem(&need, &promised) else {
-                continue;
-            };
-            let Some((source, ty, place)) = promised.by.first() else {
-                continue;
-            };
-            let title = design.title(node);
-            let purpose = &need.purpose;
-            findings.add(Found::at(Subject::Node(view.id.clone()), format!(
+        let Some(problem) = problem(&need, &promised) else {
+            continue;
+        };
+        let Some((source, ty, place)) = promised.by.first() else {
+            continue;
+        };
+        let title = design.title(node);
+        let purpose = &need.purpose;
+        findings.add(Found::at(Subject::Node(view.id.clone()), format!(
                     "{title} {purpose} `{}`, which {problem} in events of type {ty}; promise it in the type or adapt the events in front",
                     need.field
                 )).detail(need.field.to_string()).path(way_from(
@@ -78,7 +80,6 @@ fn check(facts: &Facts<'_, '_>, findings: &mut RuleFindings<'_, '_>) {
                     node,
                     format!("{purpose} `{}`", need.field),
                 )).fixes(fixes::promise_field(facts, node, &need.field, need.types, &promised)));
-        }
     }
 }
 
@@ -93,8 +94,8 @@ fn problem(need: &Need, promised: &Promised) -> Option<String> {
     }
 }
 
-fn needs(facts: &Facts<'_, '_>, node: NodeIx, behaviour: &Behaviour) -> Vec<Need> {
-    let design = facts.design;
+fn needs(facts: &Facts, node: NodeIx, behaviour: &Behaviour) -> Vec<Need> {
+    let design = &*facts.design;
     match behaviour {
         Behaviour::Map { expr } | Behaviour::Split { expr } => {
             let expr = design.expr(node, expr);
@@ -148,7 +149,7 @@ fn computed_with(expr: &Expr) -> Vec<Need> {
 }
 
 /// Fields that become required fields of the target.
-fn copied_into(facts: &Facts<'_, '_>, analysis: &Analysis, target: &str) -> Vec<Need> {
+fn copied_into(facts: &Facts, analysis: &Analysis, target: &str) -> Vec<Need> {
     let Some(schema) = facts.schema(target) else {
         return Vec::new();
     };
@@ -179,7 +180,7 @@ fn copied_into(facts: &Facts<'_, '_>, analysis: &Analysis, target: &str) -> Vec<
 }
 
 /// Numbers that a sum or an average needs.
-fn folded(facts: &Facts<'_, '_>, record: &Value) -> Vec<Need> {
+fn folded(facts: &Facts, record: &Value) -> Vec<Need> {
     let function = record.get("function").and_then(Value::as_str);
     let of = record.get("of").and_then(Value::as_str);
     let Some(function @ ("sum" | "average")) = function else {

@@ -1,6 +1,7 @@
 //! ORDER-001: a step depends on order, and a channel does not keep it.
 
 use super::{declare_rule, order};
+use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::RuleFindings;
 use crate::validate::facts::Facts;
 use crate::validate::facts::delivery::Loss;
@@ -23,9 +24,9 @@ declare_rule! {
     /// type reading(id=/id): id string, sensor string
     /// in: manual(event_type=reading) -> lane: queue -> all: table(table=readings, key=.id)
     code = "ORDER-001", name = "unordered-channel", severity = Error, since = "0.1.0",
-    check = Facts(check),
+    check = Node(check),
 }
 
-fn check(facts: &Facts<'_, '_>, findings: &mut RuleFindings<'_, '_>) {
-    order::report(facts, findings, |loss| loss != Loss::Meeting);
+fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
+    order::report(facts, node, findings, |loss| loss != Loss::Meeting);
 }

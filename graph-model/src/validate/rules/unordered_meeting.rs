@@ -1,6 +1,7 @@
 //! ORDER-002: a step depends on the order between streams that meet.
 
 use super::{declare_rule, order};
+use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::RuleFindings;
 use crate::validate::facts::Facts;
 use crate::validate::facts::delivery::Loss;
@@ -24,9 +25,9 @@ declare_rule! {
     /// a: manual -> both: merge -> top: aggregate(group=.sensor, aggregates=[{"name": "top", "function": "max", "of": ".value"}]) -> latest: table(table=latest, key=.key)
     /// b: manual -> both
     code = "ORDER-002", name = "unordered-meeting", severity = Error, since = "0.1.0",
-    check = Facts(check),
+    check = Node(check),
 }
 
-fn check(facts: &Facts<'_, '_>, findings: &mut RuleFindings<'_, '_>) {
-    order::report(facts, findings, |loss| loss == Loss::Meeting);
+fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
+    order::report(facts, node, findings, |loss| loss == Loss::Meeting);
 }

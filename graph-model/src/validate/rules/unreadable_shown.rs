@@ -3,6 +3,7 @@
 use super::auth::{self, Leak, Why};
 use super::declare_rule;
 use crate::catalog::Behaviour;
+use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::{Subject, fixes};
@@ -37,34 +38,35 @@ declare_rule! {
     /// ## Source
     /// D. Denning, A lattice model of secure information flow, 1976
     code = "AUTH-001", name = "unreadable-field-shown", severity = Error, since = "0.1.0",
-    check = Facts(check),
+    check = Node(check),
 }
 
-fn check(facts: &Facts<'_, '_>, findings: &mut RuleFindings<'_, '_>) {
-    let design = facts.design;
-    for (node, view, behaviour) in design.active() {
-        let observes = matches!(
-            behaviour,
-            Behaviour::Observe { .. } | Behaviour::Table { .. } | Behaviour::Effect { .. }
-        );
-        let Some(port) = facts.input(node).filter(|_| observes) else {
-            continue;
-        };
-        let audience = view.node.notes.audience.as_ref();
-        let shown = auth::shown(facts, node, port);
-        let mut leaks = auth::leaks(facts, port, &shown, audience);
-        leaks.retain(|leak| leak.why == Why::Unreadable);
-        let Some(first) = leaks.first() else { continue };
-        let title = design.title(node);
-        let readers = facts.readers(audience);
-        let fields = auth::list(&leaks);
-        findings.add(Found::at(Subject::Node(view.id.clone()), format!(
+fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
+    let design = &*facts.design;
+    let Some((view, behaviour)) = design.acting(node) else {
+        return;
+    };
+    let observes = matches!(
+        behaviour,
+        Behaviour::Observe { .. } | Behaviour::Table { .. } | Behaviour::Effect { .. }
+    );
+    let Some(port) = facts.input(node).filter(|_| observes) else {
+        return;
+    };
+    let audience = view.node.notes.audience.as_ref();
+    let shown = auth::shown(facts, node, port);
+    let mut leaks = auth::leaks(facts, port, &shown, audience);
+    leaks.retain(|leak| leak.why == Why::Unreadable);
+    let Some(first) = leaks.first() else { return };
+    let title = design.title(node);
+    let readers = facts.readers(audience);
+    let fields = auth::list(&leaks);
+    findings.add(Found::at(Subject::Node(view.id.clone()), format!(
                 "{title} shows {fields} to {readers}, who may not read it; redact it on the way or narrow the audience"
             )).path(auth::evidence(facts, first, node, format!("shows it to {readers}"))).fixes(offers(facts, node, &leaks)));
-    }
 }
 
-fn offers(facts: &Facts<'_, '_>, node: usize, leaks: &[Leak]) -> Vec<crate::validate::Fix> {
+fn offers(facts: &Facts, node: usize, leaks: &[Leak]) -> Vec<crate::validate::Fix> {
     let redact = fixes::redact_fields(facts, node, leaks);
     let narrow = fixes::narrow_audience(facts, node, None);
     redact.into_iter().chain(narrow).collect()
