@@ -9,7 +9,7 @@ use crate::schema::Schema;
 use crate::value::Value;
 
 /// Steps in which applying first fixes has to end.
-const FIXES_MAX: usize = 20;
+const FIXES_MAX: usize = 4;
 
 fn read(text: &str) -> Document {
     notation::read(text).unwrap_or_else(|error| panic!("{error}\n{text}"))

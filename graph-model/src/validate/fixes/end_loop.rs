@@ -8,7 +8,7 @@ use crate::pointer::Pointer;
 use crate::validate::Fix;
 use crate::validate::design::EdgeIx;
 use crate::validate::facts::Facts;
-use crate::validate::rules::event_storm::Ring;
+use crate::validate::rules::loops::event_storm::Ring;
 
 /// Rounds that an event may make.
 const ROUNDS: i64 = 5;

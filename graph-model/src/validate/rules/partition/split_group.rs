@@ -1,12 +1,12 @@
 //! PART-001: the events of one group are folded in several places.
 
-use super::declare_rule;
-use super::delivery::{placing, way_from};
 use crate::catalog::Behaviour;
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::facts::delivery::Part;
+use crate::validate::rules::declare_rule;
+use crate::validate::rules::delivery::{placing, way_from};
 use crate::validate::{Subject, fixes};
 
 declare_rule! {

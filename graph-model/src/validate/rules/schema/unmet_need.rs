@@ -1,7 +1,5 @@
 //! SCHEMA-001: a reader needs what the writer does not promise.
 
-use super::declare_rule;
-use super::delivery::way_from;
 use crate::catalog::Behaviour;
 use crate::expr::{Analysis, Env, Expr, OutputFlow, related};
 use crate::pointer::Pointer;
@@ -9,6 +7,8 @@ use crate::schema::Types;
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::{Facts, Promised};
+use crate::validate::rules::declare_rule;
+use crate::validate::rules::delivery::way_from;
 use crate::validate::{Subject, fixes};
 use crate::value::{Object, Value};
 

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, VecDeque};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::declare_rule;
 use crate::catalog::Behaviour;
 use crate::expr::{Comparison, Condition, Env, Expr, Op, Operand, Variable, related};
 use crate::pointer::Pointer;
 use crate::validate::design::{Design, EdgeIx, NodeIx};
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
+use crate::validate::rules::declare_rule;
 use crate::validate::{Step, Subject, fixes};
 use crate::value::{Object, Value};
 

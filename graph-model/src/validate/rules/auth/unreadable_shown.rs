@@ -1,11 +1,11 @@
 //! AUTH-001: a field is shown to people who may not read its source.
 
-use super::auth::{self, Leak, Why};
-use super::declare_rule;
+use super::{self as auth, Leak, Why};
 use crate::catalog::Behaviour;
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
+use crate::validate::rules::declare_rule;
 use crate::validate::{Subject, fixes};
 
 declare_rule! {

@@ -1,9 +1,9 @@
 //! STRUCT-001: a node of a kind that the catalog does not have.
 
-use super::declare_rule;
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
+use crate::validate::rules::declare_rule;
 use crate::validate::{Step, Subject};
 
 declare_rule! {

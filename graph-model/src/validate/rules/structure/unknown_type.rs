@@ -1,10 +1,10 @@
 //! STRUCT-007: an event type that the document does not declare.
 
-use super::declare_rule;
 use crate::catalog::FieldType;
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
+use crate::validate::rules::declare_rule;
 use crate::validate::{Step, Subject, fixes};
 
 declare_rule! {

@@ -1,13 +1,20 @@
 //! What depends on order, and where it was lost. Shared by the rules of order.
 
-use super::delivery::{folds_by, placing, way_from};
+mod unordered_channel;
+mod unordered_meeting;
+
 use crate::catalog::Behaviour;
+use crate::validate::Rule;
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::delivery::{Loss, Order, Part};
 use crate::validate::facts::origins::OriginId;
 use crate::validate::facts::{Facts, Port};
+use crate::validate::rules::delivery::{folds_by, placing, way_from};
 use crate::validate::{Subject, fixes};
+
+/// The rules of the family, by code.
+pub(super) const RULES: &[Rule] = &[unordered_channel::RULE, unordered_meeting::RULE];
 
 /// Reports what depends on order behind the losses that `ours` names.
 pub(super) fn report(

@@ -1,5 +1,9 @@
 //! Who sees what at a place, and what of it they may not see. Shared by the rules of access.
 
+mod side_copy_leaks;
+mod somebody_elses_row;
+mod unreadable_shown;
+
 use std::collections::BTreeSet;
 
 use crate::catalog::{Behaviour, FieldType, JqRole};
@@ -8,11 +12,19 @@ use crate::expr::Sources;
 use crate::id::Id;
 use crate::label::Atom;
 use crate::pointer::Pointer;
+use crate::validate::Rule;
 use crate::validate::Step;
 use crate::validate::design::NodeIx;
 use crate::validate::facts::labels::{Labels, Tag, TagId};
 use crate::validate::facts::origins::OriginId;
 use crate::validate::facts::{Facts, Port};
+
+/// The rules of the family, by code.
+pub(super) const RULES: &[Rule] = &[
+    unreadable_shown::RULE,
+    somebody_elses_row::RULE,
+    side_copy_leaks::RULE,
+];
 
 /// A field that somebody sees who may not.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,9 +1,9 @@
 //! STRUCT-008: an audience that names a role which the document does not declare.
 
-use super::declare_rule;
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
+use crate::validate::rules::declare_rule;
 use crate::validate::{Step, Subject};
 
 declare_rule! {

@@ -1,11 +1,11 @@
 //! AUTH-009: copies beside the main way are seen by people who may not read them.
 
-use super::auth;
-use super::declare_rule;
+use super as auth;
 use crate::catalog::{Behaviour, PortRole};
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
+use crate::validate::rules::declare_rule;
 use crate::validate::{Subject, fixes};
 
 declare_rule! {

@@ -1,12 +1,12 @@
 //! DELIV-002: what is not safe to repeat is repeated.
 
-use super::declare_rule;
-use super::delivery::{repeats, way_of_copies};
+use super::{repeats, way_of_copies};
 use crate::catalog::Behaviour;
 use crate::validate::design::{Design, NodeIx};
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::delivery::Copies;
 use crate::validate::facts::{Facts, Port};
+use crate::validate::rules::declare_rule;
 use crate::validate::{Subject, fixes};
 use crate::value::Value;
 

@@ -1,12 +1,12 @@
 //! PART-002: streams that are placed differently meet in one group.
 
-use super::declare_rule;
-use super::delivery::meeting;
 use crate::catalog::Behaviour;
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::facts::delivery::Part;
+use crate::validate::rules::declare_rule;
+use crate::validate::rules::delivery::meeting;
 use crate::validate::{Subject, fixes};
 
 declare_rule! {

@@ -1,11 +1,11 @@
 //! DELIV-001: what cannot be taken back may happen twice.
 
-use super::declare_rule;
-use super::delivery::{repeats, way_of_copies};
+use super::{repeats, way_of_copies};
 use crate::catalog::Behaviour;
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
+use crate::validate::rules::declare_rule;
 use crate::validate::{Subject, fixes};
 
 declare_rule! {

@@ -1,8 +1,8 @@
 //! STRUCT-005: a wire that starts or ends at nothing.
 
-use super::declare_rule;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
+use crate::validate::rules::declare_rule;
 use crate::validate::{Step, Subject, fixes};
 
 declare_rule! {

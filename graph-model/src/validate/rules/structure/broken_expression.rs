@@ -1,10 +1,10 @@
 //! STRUCT-004: an expression that cannot be read.
 
-use super::declare_rule;
 use crate::catalog::FieldProblem;
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
+use crate::validate::rules::declare_rule;
 use crate::validate::{Step, Subject};
 
 declare_rule! {

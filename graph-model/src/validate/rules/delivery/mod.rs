@@ -1,11 +1,18 @@
 //! Words and evidence for how events arrive. Shared by the rules of partitions, deliveries, order.
 
+pub(in crate::validate) mod duplicate_count;
+mod duplicate_effect;
+
 use crate::catalog::{Behaviour, Delivery};
+use crate::validate::Rule;
 use crate::validate::design::{Design, NodeIx};
 use crate::validate::facts::Facts;
 use crate::validate::facts::delivery::Part;
 use crate::validate::{Step, Subject};
 use crate::value::Value;
+
+/// The rules of the family, by code.
+pub(super) const RULES: &[Rule] = &[duplicate_effect::RULE, duplicate_count::RULE];
 
 /// The field in which a node keeps the key that it places events by.
 pub(in crate::validate) fn key_field<'d>(design: &'d Design, node: NodeIx) -> Option<&'d str> {

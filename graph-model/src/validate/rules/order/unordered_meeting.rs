@@ -1,10 +1,10 @@
 //! ORDER-002: a step depends on the order between streams that meet.
 
-use super::{declare_rule, order};
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::RuleFindings;
 use crate::validate::facts::Facts;
 use crate::validate::facts::delivery::Loss;
+use crate::validate::rules::{declare_rule, order};
 
 declare_rule! {
     /// Finds steps that depend on which event comes last, where several streams have met.

@@ -2,10 +2,10 @@
 
 use rustc_hash::FxHashMap;
 
-use super::declare_rule;
 use crate::id::PortRef;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
+use crate::validate::rules::declare_rule;
 use crate::validate::{Step, Subject, fixes};
 
 declare_rule! {
