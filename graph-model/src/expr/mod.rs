@@ -22,6 +22,7 @@
 mod analysis;
 mod bounds;
 mod builtins;
+mod count;
 mod fast;
 mod flow;
 mod jaq;
@@ -39,6 +40,7 @@ pub use analysis::{
 };
 pub(crate) use analysis::{covers, related, tail};
 pub use bounds::{CODE_MAX, Limit, NESTING_MAX, OPERATORS_MAX, STEPS_MAX, TERMS_MAX, WEIGHT_MAX};
+pub use count::Elements;
 use fast::Fast;
 use ops::{Outcome, Stop};
 use smol_str::SmolStr;
