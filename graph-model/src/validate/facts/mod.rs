@@ -3,10 +3,12 @@
 
 pub(crate) mod definition;
 pub(crate) mod delivery;
+mod gain;
 pub(crate) mod labels;
 pub(crate) mod origins;
 pub(crate) mod payload;
 pub(crate) mod release;
+pub(crate) mod rounds;
 mod solve;
 mod transfer;
 
@@ -87,6 +89,8 @@ pub(crate) struct Facts {
     schemas: RefCell<FxHashMap<SmolStr, Option<Rc<Schema>>>>,
     tag_index: FxHashMap<(NodeIx, Id, Pointer, usize), TagId>,
     releases: Vec<Release>,
+    /// Loops that nothing ends, once somebody has asked for them.
+    rounds: RefCell<Option<Rc<[rounds::Round]>>>,
     /// A tag of the node at hand has changed its meaning.
     tags_changed: bool,
 }

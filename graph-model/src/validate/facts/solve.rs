@@ -31,6 +31,7 @@ impl Facts {
             schemas: RefCell::default(),
             tag_index: FxHashMap::default(),
             releases: release::releases(&design.document),
+            rounds: RefCell::default(),
             tags_changed: false,
             design: Rc::new(design),
         };
@@ -47,6 +48,7 @@ impl Facts {
         nodes: &BTreeSet<NodeId>,
         edges: &BTreeSet<EdgeId>,
     ) -> BTreeSet<NodeIx> {
+        self.rounds.take();
         let design = Rc::get_mut(&mut self.design).expect("nobody else keeps the design");
         let (mut dirty, mut look) = (BTreeSet::new(), BTreeSet::new());
         let mut rewire = !edges.is_empty();

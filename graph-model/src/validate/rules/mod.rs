@@ -11,6 +11,8 @@ mod partition;
 mod schema;
 mod state;
 mod structure;
+#[cfg(test)]
+mod testing;
 
 use std::sync::LazyLock;
 

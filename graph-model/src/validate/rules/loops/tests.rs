@@ -1,0 +1,109 @@
+//! Loops that end and loops that do not.
+
+use crate::validate::rules::testing::check;
+
+#[test]
+fn storms_are_found_where_nothing_ends_them() {
+    check(&[
+        // The plainest loop.
+        ("in: manual -> lane: queue -> work: map(expr=.done = true) -> lane", "LOOP-001"),
+        // A node that feeds itself.
+        ("in: manual -> lane: topic -> lane", "LOOP-001"),
+        // The counter is read but nobody counts.
+        (
+            "in: manual -> lane: queue -> work: map(expr=.done = true) -> again: filter(when=.turns < 5) -> lane",
+            "LOOP-001",
+        ),
+        // What counts up is another field.
+        (
+            "in: manual -> lane: queue -> work: map(expr=.rounds = (.rounds // 0) + 1) -> again: filter(when=.turns < 5) -> lane",
+            "LOOP-001",
+        ),
+        // One way round counts, the other sets the counter back.
+        (
+            "in: manual -> lane: queue -> again: filter(when=.turns < 5) -> count: map(expr=.turns = (.turns // 0) + 1) -> lane
+             again.dropped -> reset: map(expr=.turns = 0) -> lane",
+            "LOOP-001",
+        ),
+        // One of two elements does not count.
+        (
+            "in: manual -> lane: queue -> again: filter(when=.turns < 5) -> cut: split(expr=[{turns: (.turns + 1)}, {turns: .turns}]) -> lane",
+            "LOOP-001",
+        ),
+        // It counts down while the filter waits for it to grow.
+        (
+            "in: manual -> lane: queue -> count: map(expr=.turns = .turns - 1) -> again: filter(when=.turns < 5) -> lane",
+            "LOOP-001",
+        ),
+        // A split in two, and a filter that holds back some.
+        (
+            "in: manual -> lane: queue -> halve: split(expr=[., .]) -> some: filter(when=.open) -> lane",
+            "LOOP-001",
+        ),
+        // The id is another one each time.
+        (
+            "in: manual -> lane: queue -> cut: split(expr=[.]) -> once: dedupe(key=$event.id) -> lane",
+            "LOOP-001",
+        ),
+        // A copy goes round by two wires.
+        (
+            "in: manual -> lane: topic -> a: map -> lane\nlane -> b: map -> lane",
+            "LOOP-001",
+        ),
+        // Loops that lie apart are told apart.
+        (
+            "in: manual -> one: topic -> a: map -> one\none -> two: queue -> b: map -> two",
+            "LOOP-001 LOOP-001",
+        ),
+    ]);
+}
+
+#[test]
+fn loops_that_end_are_silent() {
+    check(&[
+        // Counted up, bounded above; renamed on the way.
+        (
+            "in: manual -> lane: queue -> count: map(expr={n: ((.turns // 0) + 1), id: .id}) -> again: filter(when=.n <= 5) -> back: map(expr={turns: .n, id: .id}) -> lane",
+            "",
+        ),
+        // Counted down, bounded below, on the branch of a route.
+        (
+            "in: manual -> lane: queue -> way: route(routes={\"again\": \".left > 0 and .open\"})
+             way.again -> count: map(expr=.left -= 1) -> lane",
+            "",
+        ),
+        // What was done once is refused.
+        (
+            "in: manual -> lane: queue -> new: filter(when=.done != true) -> work: map(expr=.done = true) -> lane",
+            "",
+        ),
+        // Each way round is refused by another part of the condition.
+        (
+            "in: manual -> lane: queue -> new: filter(when=.done != true and .state == \"open\") -> way: route(routes={\"a\": \".x > 1\"})
+             way.a -> one: map(expr=.done = true) -> lane
+             way.otherwise -> two: map(expr=.state = \"shut\") -> lane",
+            "",
+        ),
+        // The same event comes back and is not new.
+        ("in: manual -> lane: queue -> once: dedupe(key=$event.id) -> work: map(expr=.n = 1) -> lane", ""),
+        ("in: manual -> lane: queue -> once: dedupe(key=[.a, .b]) -> work: map(expr={a: .a, b: .b}) -> lane", ""),
+        // A window makes one of many, when it ends.
+        (
+            "in: manual -> lane: log(key=.k) -> sum: aggregate(group=.k, window=time, aggregates=[{\"name\": \"n\", \"function\": \"max\", \"of\": \".n\"}]) -> back: map(expr={k: .key, n: .n}) -> lane",
+            "",
+        ),
+        // An inner loop that ends lies in an outer one that ends.
+        (
+            "in: manual -> lane: queue -> outer: map(expr=.o = (.o // 0) + 1) -> a: filter(when=.o < 3) -> inner: map(expr=.i = (.i // 0) + 1) -> b: filter(when=.i < 3) -> inner
+             b.dropped -> reset: map(expr=.i = 0) -> lane",
+            "",
+        ),
+        // Every element counts.
+        (
+            "in: manual -> lane: queue -> again: filter(when=.turns < 5) -> cut: split(expr=[{turns: (.turns + 1)}, {turns: (.turns + 2)}]) -> lane",
+            "",
+        ),
+        // Disabled, it carries nothing.
+        ("in: manual -> out: view", ""),
+    ]);
+}
