@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 use rustc_hash::FxHashMap;
 use smol_str::SmolStr;
 
-use crate::catalog::{Behaviour, Catalog, FieldProblem, KindSpec, PortRole, check_field_with};
+use crate::catalog::{
+    Behaviour, Catalog, FieldProblem, JqRole, KindSpec, PortRole, check_field_with,
+};
 use crate::document::{Document, Edge, Node};
 use crate::expr::{Expr, ExprError};
 use crate::id::{EdgeId, NodeId};
@@ -123,11 +125,21 @@ impl<'d> Design<'d> {
     fn read_config(&mut self) {
         let exprs = &mut self.exprs;
         // The same text means the same everywhere, so each is compiled once.
-        let mut compile = |code: &str| {
-            if !exprs.contains_key(code) {
-                exprs.insert(code.into(), Expr::compile(code));
+        let mut compile = |code: &str, role: JqRole| {
+            let allowed = role.variables();
+            let within = |expr: &Expr| expr.variables().iter().all(|used| allowed.contains(used));
+            if let Some(Ok(expr)) = exprs.get(code)
+                && within(expr)
+            {
+                return Ok(());
             }
-            exprs[code].as_ref().map(|_| ()).map_err(ExprError::clone)
+            let expr = Expr::compile_with(code, allowed);
+            let outcome = expr.as_ref().map(|_| ()).map_err(ExprError::clone);
+            // What can be read in one role stays known when another refuses it.
+            if outcome.is_ok() || !exprs.contains_key(code) {
+                exprs.insert(code.into(), expr);
+            }
+            outcome
         };
         for (number, view) in self.nodes.iter().enumerate() {
             let Some(kind) = view.kind else { continue };
