@@ -23,7 +23,7 @@ pub(crate) fn kind() -> Kind {
 fn make(build: &Build) -> Result<Box<dyn Operator>, Problem> {
     Ok(Box::new(Dedupe {
         key: Expression::of_field(build, "key")?,
-        ttl_ms: i64::try_from(build.duration("ttl")?.as_millis()).unwrap_or(i64::MAX),
+        ttl_ms: build.millis("ttl")?,
         capacity: build.whole("capacity")?.max(1) as usize,
         marks: FxHashMap::default(),
         order: VecDeque::new(),
@@ -55,13 +55,7 @@ struct Mark {
 
 impl Operator for Dedupe {
     fn on_event(&mut self, event: Event, _input: usize, ctx: &Context<'_>, out: &mut Output) {
-        let key = match self.key.value(&event, ctx) {
-            Ok(Value::Null) => {
-                let failure = self
-                    .key
-                    .refuse("the key is null; events without one pass elsewhere");
-                return out.fail(event, failure);
-            }
+        let key = match self.key.key(&event, ctx) {
             Ok(key) => key,
             Err(failure) => return out.fail(event, failure),
         };

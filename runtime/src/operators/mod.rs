@@ -3,8 +3,10 @@
 mod aggregate;
 mod dedupe;
 mod expression;
+mod fields;
 mod filter;
-mod fold;
+mod fingerprint;
+mod function;
 mod guard;
 mod map;
 mod mediate;
@@ -13,6 +15,7 @@ mod merge;
 mod properties;
 mod redact;
 mod repartition;
+mod result;
 mod route;
 mod split;
 #[cfg(test)]

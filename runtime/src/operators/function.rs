@@ -1,4 +1,4 @@
-//! Folds: how an aggregate computes one field of its result.
+//! Functions of aggregates: how one field of a result is computed.
 
 use std::mem::take;
 
