@@ -4,11 +4,12 @@ use std::fmt::Display;
 
 use graph_model::event::Event;
 use graph_model::expr::{Bindings, Env, Expr};
+use graph_model::schema::Types;
 use graph_model::value::Value;
 use runtime_protocol::Problem;
 use smol_str::{SmolStr, format_smolstr};
 
-use crate::bindings::EventBindings;
+use crate::bindings::{EventBindings, StateBindings};
 use crate::kind::Build;
 use crate::operator::{Context, Failure};
 
@@ -48,6 +49,22 @@ impl Expression {
         self.first(event, &EventBindings { event, now_ms })
     }
 
+    /// The first output for the event and what is remembered of its key.
+    pub(super) fn next(
+        &self,
+        event: &Event,
+        state: &Value,
+        ctx: &Context<'_>,
+    ) -> Result<Value, Failure> {
+        let now_ms = ctx.now_ms;
+        let event_bindings = EventBindings { event, now_ms };
+        let bindings = StateBindings {
+            event: event_bindings,
+            state,
+        };
+        self.first(event, &bindings)
+    }
+
     /// The key of the event, which must not be null.
     pub(super) fn key(&self, event: &Event, ctx: &Context<'_>) -> Result<Value, Failure> {
         match self.value(event, ctx)? {
@@ -63,6 +80,23 @@ impl Expression {
         self.expr
             .test(&event.data, &Env::new(&bindings))
             .map_err(|error| self.refuse(error))
+    }
+
+    pub(super) fn number(&self, event: &Event, ctx: &Context<'_>) -> Result<Value, Failure> {
+        match self.value(event, ctx)? {
+            number @ (Value::Int(_) | Value::Float(_)) => Ok(number),
+            other => Err(self.refuse(format_smolstr!(
+                "expected a number, found {}",
+                Types::of(&other)
+            ))),
+        }
+    }
+
+    pub(super) fn whole(&self, event: &Event, ctx: &Context<'_>) -> Result<i64, Failure> {
+        let number = self.number(event, ctx)?;
+        number
+            .as_i64()
+            .ok_or_else(|| self.refuse(format_smolstr!("expected a whole number, found {number}")))
     }
 
     fn first(&self, event: &Event, bindings: &dyn Bindings) -> Result<Value, Failure> {
