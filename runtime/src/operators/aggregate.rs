@@ -126,12 +126,10 @@ impl Operator for Aggregate {
             Ok(key) => key,
             Err(failure) => return out.fail(event, failure),
         };
-        if let Err(failure) = self.fold(key, span, &event, ctx, out) {
-            return out.fail(event, failure);
-        }
         if let Window::Time { size, lateness } = self.window
             && time > self.latest
         {
+            // First, as it makes room.
             self.latest = time;
             while let Some(span) = self.spans.first_entry()
                 && closed(*span.key(), size, lateness, time)
@@ -140,6 +138,9 @@ impl Operator for Aggregate {
                 self.held -= groups.len();
                 self.close(start, size, groups, ctx, out);
             }
+        }
+        if let Err(failure) = self.fold(key, span, &event, ctx, out) {
+            out.fail(event, failure);
         }
     }
 
@@ -572,6 +573,23 @@ mod tests {
         ] {
             assert_eq!(bench.feed(data), [line]);
         }
+    }
+
+    #[test]
+    fn time_makes_room() {
+        let config = value!({
+            "group": ".", "aggregates": [{"name": "n"}], "window": "time", "size": "1s", "groups": 1,
+        });
+        let mut bench = Bench::new("aggregate", config);
+        assert_eq!(bench.feed_at(0, value!("a")), [""; 0]);
+        let lines = bench.feed_at(1_000, value!("b"));
+        assert_eq!(
+            lines.len(),
+            1,
+            "the group of `a` is sent, and `b` has its place"
+        );
+        assert!(lines[0].starts_with("out "), "{lines:?}");
+        assert_eq!(bench.end().len(), 1);
     }
 
     #[test]
