@@ -124,19 +124,11 @@ impl Operator for Decide {
         if self.wait.closed(span, self.latest) {
             return out.emit(LATE, event);
         }
-        if let Err(failure) = self.make_room(&key, span) {
-            return out.fail(event, failure);
-        }
-        self.take(&key, span, seals, event, ctx, out);
-        if time > self.latest {
-            self.latest = time;
-            while let Some(first) = self.spans.first_entry()
-                && self.wait.closed(*first.key(), time)
-            {
-                let (span, groups) = first.remove_entry();
-                self.held -= groups.len();
-                self.close(span, groups, ctx, out);
-            }
+        // First, as it makes room.
+        self.close_before(time, ctx, out);
+        match self.find_room(&key, span) {
+            Ok(()) => self.take(&key, span, seals, event, ctx, out),
+            Err(failure) => out.fail(event, failure),
         }
     }
 
@@ -157,7 +149,7 @@ const LATE: u16 = 1;
 const RESULT_TYPE: SmolStr = SmolStr::new_static("decision");
 
 impl Decide {
-    fn make_room(&self, key: &Value, span: i64) -> Result<(), Failure> {
+    fn find_room(&self, key: &Value, span: i64) -> Result<(), Failure> {
         let is_known = || {
             let groups = self.spans.get(&span);
             groups.is_some_and(|groups| groups.contains_key(key))
@@ -224,6 +216,18 @@ impl Decide {
         let count = group.map_or(0, |group| group.count);
         if is_new && !matches!(self.claim, Claim::AtLeast(_)) {
             out.emit(OUT, self.answer(key, span, count, seal, seal.time_ms, ctx));
+        }
+    }
+
+    /// Answers for the windows that wait no longer once `time` was seen.
+    fn close_before(&mut self, time: i64, ctx: &Context<'_>, out: &mut Output) {
+        self.latest = self.latest.max(time);
+        while let Some(first) = self.spans.first_entry()
+            && self.wait.closed(*first.key(), self.latest)
+        {
+            let (span, groups) = first.remove_entry();
+            self.held -= groups.len();
+            self.close(span, groups, ctx, out);
         }
     }
 
@@ -313,5 +317,224 @@ fn spec() -> KindSpec {
         behaviour: Behaviour::Decide { group: "group".into(), seal_key: "seal_key".into(), claim: "claim".into(), wait: "wait".into() },
         resource: None,
         since: "0.1.0".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use graph_model::event::extension;
+    use graph_model::value;
+
+    use super::*;
+    use crate::delivery::Share;
+    use crate::operators::testing::{Bench, event};
+
+    const IN: usize = 0;
+
+    fn bench(claim: &str, wait: &str, count: i64) -> Bench {
+        let config = value!({
+            "group": ".k", "seal_key": ".done", "claim": claim, "wait": wait, "count": count,
+            "size": "10ms", "lateness": "2ms", "groups": 3,
+        });
+        Bench::new("decide", config)
+    }
+
+    /// Feeds an event of a group, or a seal as `!a`, and shows answers as `group count holds`.
+    fn feed(bench: &mut Bench, time_ms: i64, group: &str) -> String {
+        let lines = match group.strip_prefix('!') {
+            Some(sealed) => bench.feed_input(SEAL, time_ms, value!({"done": sealed})),
+            None => bench.feed_input(IN, time_ms, value!({"k": group})),
+        };
+        short(&lines)
+    }
+
+    fn short(lines: &[String]) -> String {
+        let short = lines.iter().map(|line| {
+            let Some(json) = line.strip_prefix("out ") else {
+                return line.replace(r#"{"k":""#, "").replace(r#""}"#, "");
+            };
+            let data = Value::parse(json.as_bytes(), 1_000).expect("JSON");
+            let field = |name| data.get(name).map(Value::to_text).expect("a field");
+            format!("{} {} {}", field("key"), field("count"), field("holds"))
+        });
+        short.collect::<Vec<_>>().join(", ")
+    }
+
+    fn table(bench: &mut Bench, rows: &[(i64, &str, &str)]) {
+        for (time_ms, group, shown) in rows {
+            assert_eq!(feed(bench, *time_ms, group), *shown, "{time_ms} {group}");
+        }
+    }
+
+    #[test]
+    fn that_there_are_so_many_is_sent_once_they_are_there() {
+        let rows = [
+            (0, "a", ""),
+            (0, "b", ""),
+            (1, "a", "a 2 true"),
+            (2, "a", ""), // said already
+        ];
+        for wait in ["no", "seal", "window"] {
+            let mut bench = bench("at_least", wait, 2);
+            table(&mut bench, &rows);
+            assert_eq!(bench.end(), [""; 0], "{wait}: `b` never got so many");
+        }
+        let mut bench = bench("at_least", "window", 2);
+        table(&mut bench, &rows);
+        // A window later, counting begins anew.
+        table(
+            &mut bench,
+            &[(12, "a", ""), (0, "b", "late b"), (13, "a", "a 2 true")],
+        );
+    }
+
+    #[test]
+    fn windows_answer_when_they_are_over() {
+        let mut bench = bench("fewer_than", "window", 2);
+        table(
+            &mut bench,
+            &[
+                (0, "b", ""),
+                (9, "a", ""),
+                (11, "a", ""), // the next window; the first one waits for late events
+                (3, "a", ""),
+                (12, "c", "a 2 false, b 1 true"),
+                (9, "b", "late b"),
+            ],
+        );
+        assert_eq!(short(&bench.end()), "a 1 true, c 1 true");
+    }
+
+    #[test]
+    fn windows_see_the_absence_of_groups_that_they_know() {
+        let mut bench = bench("absent", "window", 1);
+        table(
+            &mut bench,
+            &[
+                (0, "!a", ""),
+                (0, "!b", ""),
+                (5, "b", ""),
+                (12, "!c", "a 0 true, b 1 false"),
+                (0, "!a", "late {\"done\":\"a"),
+            ],
+        );
+    }
+
+    #[test]
+    fn seals_answer_for_their_group() {
+        let mut bench = bench("fewer_than", "seal", 2);
+        table(
+            &mut bench,
+            &[
+                (0, "a", ""),
+                (99, "b", ""),
+                (1, "!a", "a 1 true"),
+                (1, "!a", ""), // a copy
+                (1, "a", "late a"),
+                (1, "!c", "c 0 true"),
+                (1, "b", ""),
+            ],
+        );
+        assert_eq!(
+            short(&bench.end()),
+            "b 2 false",
+            "the end of the input seals"
+        );
+        let mut bench = self::bench("absent", "seal", 1);
+        table(
+            &mut bench,
+            &[(0, "a", ""), (0, "!a", "a 1 false"), (0, "!b", "b 0 true")],
+        );
+        let mut bench = self::bench("at_least", "seal", 1);
+        table(
+            &mut bench,
+            &[(0, "!a", ""), (0, "a", "late a"), (0, "b", "b 1 true")],
+        );
+    }
+
+    #[test]
+    fn without_waiting_the_first_event_decides() {
+        let mut bench = bench("fewer_than", "no", 2);
+        table(
+            &mut bench,
+            &[
+                (0, "a", "a 1 true"),
+                (0, "a", "late a"), // now it is wrong
+                (0, "!b", "b 0 true"),
+                (0, "!b", ""),
+            ],
+        );
+        assert_eq!(bench.end(), [""; 0]);
+        table(
+            &mut self::bench("absent", "no", 1),
+            &[(0, "a", "a 1 false")],
+        );
+    }
+
+    #[test]
+    fn there_is_room_for_so_many_groups_only() {
+        let full = "failed Transient: all 3 groups are taken; raise `groups`, or group by less";
+        let mut bench = bench("fewer_than", "window", 2);
+        table(
+            &mut bench,
+            &[
+                (0, "a", ""),
+                (0, "b", ""),
+                (10, "a", ""),
+                (10, "c", full),
+                (10, "a", ""),
+                (12, "c", "a 1 true, b 1 true"), // time makes room
+                (22, "c", "a 2 false, c 1 true"),
+            ],
+        );
+        let mut bench = self::bench("fewer_than", "seal", 2);
+        table(
+            &mut bench,
+            &[
+                (0, "!a", "a 0 true"),
+                (0, "!b", "b 0 true"),
+                (0, "!c", "c 0 true"),
+                (0, "!d", "d 0 true"),
+                (0, "a", ""), // its seal is forgotten
+                (0, "d", "late d"),
+            ],
+        );
+    }
+
+    #[test]
+    fn answers_say_who_and_why_they_are() {
+        for (claim, wait, id, time_ms, cause) in [
+            ("at_least", "no", "node/a/at_least", 15, "e1"),
+            ("at_least", "window", "node/a/10", 15, "e1"),
+            ("fewer_than", "window", "node/a/10", 19, "e1"),
+            ("fewer_than", "seal", "node/a/fewer_than", 40, "e2"),
+        ] {
+            let mut bench = bench(claim, wait, 1);
+            let events = [
+                (IN, event("e1", 15, value!({"k": "a"}))),
+                (SEAL, event("e2", 40, value!({"done": "a"}))),
+            ];
+            let outputs =
+                events.map(|(input, event)| bench.handle_at(event, input, &Share::none()));
+            let answer = outputs.iter().flat_map(|output| &output.emitted).next();
+            let context = &answer.expect("an answer").1.context;
+            assert_eq!((&*context.id, context.time_ms), (id, time_ms));
+            assert_eq!((&*context.source, &*context.ty), ("node", "decision"));
+            assert_eq!(context.extensions[extension::CAUSATION], cause);
+        }
+    }
+
+    #[test]
+    fn an_answer_says_what_it_is_about() {
+        let mut bench = Bench::new("decide", value!({"count": 2}));
+        bench.feed(value!(1));
+        assert_eq!(
+            bench.feed(value!(1)),
+            [r#"out {"claim":"at_least","count":2,"holds":true,"key":null}"#]
+        );
+        assert_eq!(
+            Bench::refusal("decide", value!({"size": "0s"})),
+            "`size` must be at least 1ms"
+        );
     }
 }

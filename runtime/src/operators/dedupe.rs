@@ -173,28 +173,11 @@ fn spec() -> KindSpec {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::{Receiver, Sender, channel};
-
     use graph_model::value;
 
     use super::*;
-    use crate::delivery::Settle;
     use crate::operator::Failure;
-    use crate::operators::testing::{Bench, event};
-
-    struct Tell(Sender<bool>);
-
-    impl Settle for Tell {
-        fn settle(&self, outcome: Result<(), Failure>) {
-            // Some tests do not listen until the end.
-            self.0.send(outcome.is_ok()).ok();
-        }
-    }
-
-    fn delivery() -> (Share, Receiver<bool>) {
-        let (told, heard) = channel();
-        (Share::open(Tell(told)), heard)
-    }
+    use crate::operators::testing::{Bench, delivery, event};
 
     fn port(bench: &mut Bench, share: &Share) -> u16 {
         let output = bench.handle(event("e", 0, value!({"k": 1})), share);

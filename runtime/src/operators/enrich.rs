@@ -133,3 +133,121 @@ fn spec() -> KindSpec {
         since: "0.1.0".into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use graph_model::value;
+
+    use super::*;
+    use crate::delivery::Share;
+    use crate::operators::testing::{Bench, event};
+
+    const IN: usize = 0;
+
+    fn bench(more: &[(&str, Value)]) -> Bench {
+        let mut config = value!({"key": ".c", "row_key": ".id", "into": "who"});
+        if let Value::Obj(config) = &mut config {
+            let config = Arc::make_mut(config);
+            for (field, value) in more {
+                config.insert(*field, value.clone());
+            }
+        }
+        Bench::new("enrich", config)
+    }
+
+    fn row(id: &str, name: &str) -> Value {
+        value!({"id": id, "name": name})
+    }
+
+    #[test]
+    fn an_event_gets_the_row_that_came_last() {
+        let mut bench = bench(&[]);
+        let ada = r#"out {"c":"a","who":{"id":"a","name":"Ada"}}"#;
+        let older = r#"out {"c":"a","who":{"id":"a","name":"A."}}"#;
+        for (input, time_ms, data, lines) in [
+            (IN, 0, value!({"c": "a"}), &[r#"missing {"c":"a"}"#][..]),
+            (ROWS, 9, row("a", "Ada"), &[]),
+            (ROWS, 9, row("b", "Bob"), &[]),
+            (IN, 5, value!({"c": "a"}), &[ada]), // even if it happened before
+            (IN, 5, value!({"c": "a", "who": 1}), &[ada]),
+            (ROWS, 4, row("a", "A."), &[]),
+            (IN, 9, value!({"c": "a"}), &[older]),
+            (IN, 9, value!({"c": null}), &[r#"missing {"c":null}"#]),
+        ] {
+            assert_eq!(bench.feed_input(input, time_ms, data), lines);
+        }
+    }
+
+    #[test]
+    fn as_of_takes_the_row_that_held_when_the_event_happened() {
+        let mut bench = bench(&[("as_of", value!(true)), ("versions", value!(2))]);
+        for (time_ms, name) in [(30, "new"), (10, "old"), (30, "newest")] {
+            assert_eq!(bench.feed_input(ROWS, time_ms, row("a", name)), [""; 0]);
+        }
+        for (time_ms, name) in [(29, None), (30, Some("newest")), (99, Some("newest"))] {
+            let line = match name {
+                Some(name) => format!(r#"out {{"c":"a","who":{{"id":"a","name":"{name}"}}}}"#),
+                None => r#"missing {"c":"a"}"#.to_owned(), // `old` was one version too many
+            };
+            assert_eq!(
+                bench.feed_at(time_ms, value!({"c": "a"})),
+                [line],
+                "{time_ms}"
+            );
+        }
+        bench.feed_input(ROWS, 40, row("a", "later"));
+        let lines = bench.feed_at(39, value!({"c": "a"}));
+        assert_eq!(lines, [r#"out {"c":"a","who":{"id":"a","name":"newest"}}"#]);
+    }
+
+    #[test]
+    fn a_row_of_null_takes_the_row_away() {
+        let mut bench = bench(&[("row_key", value!("$event.source"))]);
+        let data = value!({"c": "bench"});
+        bench.feed_input(ROWS, 0, value!(1));
+        assert_eq!(bench.feed(data.clone()), [r#"out {"c":"bench","who":1}"#]);
+        bench.feed_input(ROWS, 0, Value::Null);
+        assert_eq!(bench.feed(data), [r#"missing {"c":"bench"}"#]);
+    }
+
+    #[test]
+    fn the_row_that_changed_longest_ago_is_forgotten() {
+        let mut bench = bench(&[("capacity", value!(2))]);
+        for id in ["a", "b", "a", "c"] {
+            bench.feed_input(ROWS, 0, row(id, ""));
+        }
+        for (key, port) in [("a", "out"), ("b", "missing"), ("c", "out")] {
+            let lines = bench.feed(value!({"c": key}));
+            assert!(lines[0].starts_with(port), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn the_event_stays_who_it_is_and_fails_as_it_came() {
+        let mut bench = bench(&[]);
+        bench.feed_input(ROWS, 0, row("a", "Ada"));
+        let came = event("e1", 7, value!({"c": "a"}));
+        let output = bench.handle(came.clone(), &Share::none());
+        assert_eq!(output.emitted[0].1.context, came.context);
+        assert_eq!(came.data, value!({"c": "a"}), "a copy elsewhere has no row");
+        for (input, data, line) in [
+            (
+                IN,
+                value!([]),
+                "failed Invalid: `key`: cannot index an array with \"c\"",
+            ),
+            (
+                IN,
+                value!(null),
+                "failed Invalid: the payload is null, so there is no place for `who`; make an object of it before",
+            ),
+            (
+                ROWS,
+                value!({"name": "Ada"}),
+                "failed Invalid: `row_key`: the key is null; events without one pass elsewhere",
+            ),
+        ] {
+            assert_eq!(bench.feed_input(input, 0, data), [line]);
+        }
+    }
+}

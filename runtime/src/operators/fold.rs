@@ -109,3 +109,95 @@ fn spec() -> KindSpec {
         since: "0.1.0".into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use graph_model::event::extension;
+
+    use super::*;
+    use crate::delivery::Share;
+    use crate::operators::testing::{Bench, event};
+
+    #[test]
+    fn each_event_moves_the_state_of_its_group_on() {
+        let config = value!({"group": ".k", "initial": 10, "step": "$state + .v"});
+        let mut bench = Bench::new("fold", config);
+        for (data, line) in [
+            (value!({"k": "a", "v": 1}), r#"out {"key":"a","state":11}"#),
+            (value!({"k": "b", "v": 5}), r#"out {"key":"b","state":15}"#),
+            (
+                value!({"k": "a", "v": "x"}),
+                "failed Invalid: `step`: cannot calculate 11 + \"x\"",
+            ),
+            (value!({"k": "a", "v": 2}), r#"out {"key":"a","state":13}"#),
+            (value!({"v": 2}), r#"out {"key":null,"state":12}"#),
+        ] {
+            assert_eq!(bench.feed(data), [line]);
+        }
+        assert_eq!(bench.end(), [""; 0]);
+    }
+
+    #[test]
+    fn a_state_may_be_a_machine() {
+        let step = r#"
+            if $state == null and .is == "placed" then "open"
+            elif $state == "open" and .is == "paid" then "paid"
+            else error("\(.is) when \($state)") end"#;
+        let mut bench = Bench::new("fold", value!({"step": step}));
+        for (is, line) in [
+            ("placed", r#"out {"key":null,"state":"open"}"#),
+            ("placed", "failed Invalid: `step`: placed when open"),
+            ("paid", r#"out {"key":null,"state":"paid"}"#),
+        ] {
+            assert_eq!(bench.feed(value!({"is": is})), [line]);
+        }
+    }
+
+    #[test]
+    fn fields_of_the_state_can_be_read_alone() {
+        let config = value!({"initial": {"n": 0}, "step": "{n: ($state.n + 1), id: $event.id}"});
+        let mut bench = Bench::new("fold", config);
+        bench.feed(value!(null));
+        assert_eq!(
+            bench.feed(value!(null)),
+            [r#"out {"key":null,"state":{"id":"e2","n":2}}"#]
+        );
+    }
+
+    #[test]
+    fn results_say_who_and_why_they_are() {
+        let mut bench = Bench::new("fold", value!({"group": ".", "step": "1"}));
+        bench.feed(value!("a"));
+        let output = bench.handle(event("e2", 70, value!("a")), &Share::none());
+        let context = &output.emitted[0].1.context;
+        assert_eq!((&*context.id, &*context.source), ("node/a/2", "node"));
+        assert_eq!((&*context.ty, context.time_ms), ("fold", 70));
+        assert_eq!(context.extensions[extension::CAUSATION], "e2");
+    }
+
+    #[test]
+    fn there_is_room_for_so_many_groups_only() {
+        let config = value!({"group": ".", "step": "($state // 0) + 1", "groups": 1});
+        let mut bench = Bench::new("fold", config);
+        for (key, line) in [
+            ("a", r#"out {"key":"a","state":1}"#),
+            (
+                "b",
+                "failed Transient: all 1 groups are taken; raise `groups`, or group by less",
+            ),
+            ("a", r#"out {"key":"a","state":2}"#),
+        ] {
+            assert_eq!(bench.feed(value!(key)), [line]);
+        }
+    }
+
+    #[test]
+    fn only_a_step_sees_the_state() {
+        for config in [
+            value!({"group": "$state", "step": "1"}),
+            value!({"step": "$now"}),
+        ] {
+            assert!(Bench::refusal("fold", config).contains("1:1:"));
+        }
+    }
+}

@@ -178,7 +178,7 @@ impl Side {
         if let Some((_, other)) = others.and_then(|held| held.range(reach).next()) {
             let other = &other.event.context.id;
             return Err(self.key.refuse(format_smolstr!(
-                "the key `{key}` came before, with the event `{other}`, and `unique` says that it comes once; drop copies before, or change `unique`"
+                "the key came before, with the event `{other}`, and `unique` says it comes once; drop copies before, or change `unique`"
             )));
         }
         Ok(key)
@@ -234,5 +234,185 @@ fn spec() -> KindSpec {
         behaviour: Behaviour::Join { left: "left_key".into(), right: "right_key".into(), within: "within".into(), unique: "unique".into() },
         resource: None,
         since: "0.1.0".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use graph_model::event::extension;
+    use graph_model::value;
+
+    use super::*;
+    use crate::delivery::Share;
+    use crate::operators::testing::{Bench, event};
+
+    fn bench(unique: &str, capacity: i64) -> Bench {
+        let config = value!({
+            "left_key": ".k", "right_key": ".key", "within": "10ms",
+            "unique": unique, "capacity": capacity,
+        });
+        Bench::new("join", config)
+    }
+
+    /// Feeds events such as `l a1` (left, key `a`, number 1) at a time, and shows what came out as
+    /// `a1+b1`, with nothing on the side that is missing.
+    fn feed(bench: &mut Bench, time_ms: i64, event: &str) -> String {
+        let (side, name) = event.split_once(' ').expect("written `side name`");
+        let (input, field) = if side == "l" {
+            (LEFT, "k")
+        } else {
+            (RIGHT, "key")
+        };
+        let data: Object = [(field, &name[..1]), ("is", name)].into_iter().collect();
+        short(&bench.feed_input(input, time_ms, data.into()))
+    }
+
+    fn short(lines: &[String]) -> String {
+        let short = lines.iter().map(|line| {
+            let Some((port, json)) = line.split_once(" {") else {
+                panic!("{line}");
+            };
+            let Ok(data) = Value::parse(format!("{{{json}").as_bytes(), 1_000) else {
+                return line.clone();
+            };
+            let side = |name| data.get(name)?.get("is").map(Value::to_text);
+            let (left, right) = (side("left"), side("right"));
+            assert_eq!(port == "out", left.is_some() && right.is_some());
+            format!("{}+{}", left.unwrap_or_default(), right.unwrap_or_default())
+        });
+        short.collect::<Vec<_>>().join(", ")
+    }
+
+    #[test]
+    fn events_of_the_same_key_match_when_they_are_near() {
+        let mut bench = bench("none", 100);
+        for (time_ms, event, shown) in [
+            (0, "l a1", ""),
+            (0, "l b1", ""),
+            (10, "r a1", "a1+a1"),
+            (5, "r a2", "a1+a2"),
+            (7, "l a2", "a2+a2, a2+a1"),
+            (11, "r c1", "b1+"), // `b1` can have no partner now, `a1` had some
+            (0, "l a3", "a3+a2, a3+a1"), // late, but its partners are there
+            (0, "l c1", "c1+"),
+            (21, "r d1", ""),
+            (22, "l d1", "d1+d1, +c1"),
+        ] {
+            assert_eq!(feed(&mut bench, time_ms, event), shown, "{time_ms} {event}");
+        }
+        assert_eq!(bench.end(), [""; 0]);
+    }
+
+    #[test]
+    fn an_input_may_be_ahead_of_the_other() {
+        let mut bench = bench("none", 100);
+        for time_ms in 0..50 {
+            assert_eq!(feed(&mut bench, time_ms * 100, "l a1"), "");
+        }
+        for time_ms in 0..49 {
+            let shown = feed(&mut bench, time_ms * 100, "r a1");
+            assert_eq!(shown, "a1+a1", "{time_ms}");
+        }
+        assert_eq!(short(&bench.end()), "a1+");
+    }
+
+    #[test]
+    fn what_has_no_partner_leaves_at_the_end() {
+        let mut bench = bench("none", 100);
+        for (time_ms, event) in [(3, "l b1"), (5, "r c1"), (2, "l a1"), (4, "r d1")] {
+            assert_eq!(feed(&mut bench, time_ms, event), "");
+        }
+        assert_eq!(short(&bench.end()), "a1+, b1+, +d1, +c1");
+        assert_eq!(bench.end(), [""; 0]);
+    }
+
+    #[test]
+    fn the_oldest_leaves_when_too_many_are_held() {
+        let mut bench = bench("none", 2);
+        for (time_ms, event, shown) in [
+            (1, "l a1", ""),
+            (0, "r b1", ""),
+            (2, "l c1", "+b1"),
+            (0, "l b1", "b1+"), // its partner has left, and it is the oldest itself
+            (3, "r a1", "a1+a1"), // `a1` of the left had one and leaves silently
+        ] {
+            assert_eq!(feed(&mut bench, time_ms, event), shown, "{event}");
+        }
+        assert_eq!(short(&bench.end()), "c1+");
+    }
+
+    #[test]
+    fn a_unique_key_comes_once_within_reach() {
+        let again = |field: &str, first: &str| {
+            format!(
+                "failed Invalid: `{field}`: the key came before, with the event `{first}`, and `unique` says it comes once; drop copies before, or change `unique`"
+            )
+        };
+        for (unique, left, right) in [
+            ("none", "a2+a1", "a1+a2, a2+a2"),
+            ("right", "a2+a1", &again("right_key", "e2")),
+            ("left", &again("left_key", "e1"), "a1+a2"),
+            ("both", &again("left_key", "e1"), &again("right_key", "e2")),
+        ] {
+            let mut bench = bench(unique, 100);
+            feed(&mut bench, 0, "l a1");
+            assert_eq!(feed(&mut bench, 0, "r a1"), "a1+a1");
+            let lines = |bench: &mut Bench, event| match feed_lines(bench, event) {
+                lines if lines[0].starts_with("failed") => lines.join(", "),
+                lines => short(&lines),
+            };
+            assert_eq!(lines(&mut bench, "l a2"), left, "{unique}");
+            assert_eq!(lines(&mut bench, "r a2"), right, "{unique}");
+            // Out of reach of the first ones it is another.
+            assert_eq!(feed(&mut bench, 11, "l a3"), "");
+        }
+    }
+
+    fn feed_lines(bench: &mut Bench, event: &str) -> Vec<String> {
+        let (side, name) = event.split_once(' ').expect("written `side name`");
+        let (input, field) = if side == "l" {
+            (LEFT, "k")
+        } else {
+            (RIGHT, "key")
+        };
+        let data: Object = [(field, &name[..1]), ("is", name)].into_iter().collect();
+        bench.feed_input(input, 0, data.into())
+    }
+
+    #[test]
+    fn results_say_who_and_why_they_are() {
+        for (left_ms, right_ms, time_ms, cause) in
+            [(3, 5, 5, "r1"), (5, 3, 5, "l1"), (4, 4, 4, "r1")]
+        {
+            let left = (LEFT, event("l1", left_ms, value!({"k": 1})));
+            let right = (RIGHT, event("r1", right_ms, value!({"key": 1})));
+            for order in [[&left, &right], [&right, &left]] {
+                let mut bench = bench("none", 9);
+                let [_, output] = order
+                    .map(|(input, event)| bench.handle_at(event.clone(), *input, &Share::none()));
+                let context = &output.emitted[0].1.context;
+                assert_eq!((&*context.id, &*context.source), ("node/l1+r1", "node"));
+                assert_eq!((&*context.ty, context.time_ms), ("join", time_ms));
+                assert_eq!(context.extensions[extension::CAUSATION], cause);
+            }
+        }
+        let mut bench = bench("none", 9);
+        bench.feed_at(0, value!({"k": 1}));
+        let output = bench.handle_at(event("r1", 90, value!({"key": 2})), RIGHT, &Share::none());
+        let context = &output.emitted[0].1.context;
+        assert_eq!((&*context.id, context.time_ms), ("node/e1+", 0));
+    }
+
+    #[test]
+    fn events_without_a_key_fail() {
+        let mut bench = bench("none", 9);
+        for (input, field) in [(LEFT, "left_key"), (RIGHT, "right_key")] {
+            assert_eq!(
+                bench.feed_input(input, 0, value!({"other": 1})),
+                [format!(
+                    "failed Invalid: `{field}`: the key is null; events without one pass elsewhere"
+                )]
+            );
+        }
     }
 }

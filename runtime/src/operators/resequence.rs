@@ -189,3 +189,133 @@ fn spec() -> KindSpec {
         since: "0.1.0".into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use graph_model::value;
+
+    use crate::operators::testing::Bench;
+
+    fn bench(wait: &str, capacity: i64, keys: i64) -> Bench {
+        let config = value!({
+            "key": ".k", "version": ".v", "wait": wait, "capacity": capacity, "keys": keys,
+        });
+        Bench::new("resequence", config)
+    }
+
+    /// Feeds `key version` at a time and shows what came out as `port key version`.
+    fn feed(bench: &mut Bench, time_ms: i64, event: &str) -> String {
+        let (key, version) = event.split_once(' ').expect("written `key version`");
+        let version: i64 = version.parse().expect("a version");
+        let lines = bench.feed_at(time_ms, value!({"k": key, "v": version}));
+        short(&lines)
+    }
+
+    fn short(lines: &[String]) -> String {
+        let short = lines.iter().map(|line| {
+            line.replace(r#"{"k":""#, "")
+                .replace(r#"","v":"#, " ")
+                .replace('}', "")
+        });
+        short.collect::<Vec<_>>().join(", ")
+    }
+
+    #[test]
+    fn events_wait_for_those_before_them() {
+        let mut bench = bench("1h", 10, 10);
+        for (event, shown) in [
+            ("a 1", "out a 1"),
+            ("a 3", ""),
+            ("a 4", ""),
+            ("b 2", ""),
+            ("a 3", "late a 3"), // a copy
+            ("a 6", ""),
+            ("a 2", "out a 2, out a 3, out a 4"),
+            ("a 4", "late a 4"),
+            ("a 0", "late a 0"),
+            ("b 1", "out b 1, out b 2"),
+            ("a 5", "out a 5, out a 6"),
+        ] {
+            assert_eq!(feed(&mut bench, 0, event), shown, "{event}");
+        }
+        assert_eq!(bench.end(), [""; 0]);
+    }
+
+    #[test]
+    fn a_gap_is_given_up_after_a_time() {
+        let mut bench = bench("1s", 10, 10);
+        for (time_ms, event, shown) in [
+            (0, "a 2", ""),
+            (100, "a 3", ""),
+            (900, "a 6", ""),
+            (999, "b 1", "out b 1"), // time moves with any key
+            (1_000, "b 2", "out b 2, out a 2, out a 3"),
+            (1_000, "a 1", "late a 1"),
+            (1_899, "a 5", ""),
+            (1_900, "a 8", ""), // the gap is now in front of 5
+            (2_899, "a 9", "out a 5, out a 6"),
+            (0, "b 4", "out b 4"), // so old that nothing before it is waited for
+        ] {
+            assert_eq!(feed(&mut bench, time_ms, event), shown, "{time_ms} {event}");
+        }
+        assert_eq!(short(&bench.end()), "out a 8, out a 9");
+    }
+
+    #[test]
+    fn the_oldest_gap_is_given_up_when_too_many_wait() {
+        let mut bench = bench("1h", 2, 10);
+        for (time_ms, event, shown) in [
+            (1, "a 2", ""),
+            (0, "b 2", ""),
+            (2, "a 3", "out b 2"),
+            (3, "b 4", "out a 2, out a 3"),
+        ] {
+            assert_eq!(feed(&mut bench, time_ms, event), shown, "{event}");
+        }
+        assert_eq!(short(&bench.end()), "out b 4");
+    }
+
+    #[test]
+    fn a_key_that_has_to_go_sends_what_waits() {
+        let mut bench = bench("1h", 10, 2);
+        for (event, shown) in [
+            ("a 3", ""),
+            ("a 2", ""),
+            ("b 1", "out b 1"),
+            ("c 1", "out c 1, out a 2, out a 3"),
+            ("a 1", "out a 1"), // begins anew, and `b` goes
+        ] {
+            assert_eq!(feed(&mut bench, 0, event), shown, "{event}");
+        }
+        assert_eq!(bench.end(), [""; 0]);
+    }
+
+    #[test]
+    fn versions_are_whole_numbers() {
+        let mut bench = bench("1h", 10, 10);
+        for (version, line) in [
+            (value!(1.0), r#"out {"k":"a","v":1}"#),
+            (
+                value!(1.5),
+                "failed Invalid: `version`: expected a whole number, found 1.5",
+            ),
+            (
+                value!("2"),
+                "failed Invalid: `version`: expected a number, found a string",
+            ),
+        ] {
+            assert_eq!(bench.feed(value!({"k": "a", "v": version})), [line]);
+        }
+        assert_eq!(
+            bench.feed(value!({"v": 2})),
+            ["failed Invalid: `key`: the key is null; events without one pass elsewhere"]
+        );
+        let far = feed(&mut bench, 0, &format!("a {}", i64::MAX));
+        assert_eq!(far, "");
+        assert_eq!(short(&bench.end()), format!("out a {}", i64::MAX));
+        assert_eq!(
+            feed(&mut bench, 0, &format!("a {}", i64::MIN)),
+            format!("late a {}", i64::MIN)
+        );
+    }
+}

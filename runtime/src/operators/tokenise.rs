@@ -68,3 +68,73 @@ fn spec() -> KindSpec {
         since: "0.1.0".into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use graph_model::value;
+    use graph_model::value::Value;
+
+    use crate::operators::testing::Bench;
+
+    /// A variable that is there in every test.
+    const KEY: &str = "CARGO_PKG_NAME";
+
+    fn tokens(fields: &Value, length: i64) -> Bench {
+        let config = value!({"fields": (fields.clone()), "secret": KEY, "length": length});
+        Bench::new("tokenise", config)
+    }
+
+    #[test]
+    fn the_same_value_gets_the_same_token() {
+        let fields = value!(["/who/mail", "/seen/*", "/n"]);
+        let mut bench = tokens(&fields, 12);
+        let event = value!({"who": {"mail": "a@b"}, "seen": ["a@b", "c@d", 1], "n": "1"});
+        let line = bench.feed(event.clone());
+        let left = Value::parse(line[0][4..].as_bytes(), 1_000).expect("JSON");
+        let at = |pointer: &str| {
+            let pointer = graph_model::pointer::Pointer::parse(pointer).expect("a pointer");
+            let token = pointer.get(&left).and_then(Value::as_str).expect("a token");
+            token.to_owned()
+        };
+        let token = at("/who/mail");
+        assert!(token.len() == 12 && token.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        assert_eq!(at("/seen/0"), token);
+        assert_ne!(at("/seen/1"), token);
+        assert_ne!(at("/seen/2"), at("/n"), "a number is no text");
+        assert_eq!(bench.feed(event), line, "nothing is remembered");
+    }
+
+    #[test]
+    fn tokens_are_the_fingerprints_of_redact() {
+        let config = value!({"fields": ["/n"], "how": "hash", "secret": KEY});
+        let hash = Bench::new("redact", config).feed(value!({"n": 1}));
+        assert_eq!(tokens(&value!(["/n"]), 32).feed(value!({"n": 1})), hash);
+        let longer = tokens(&value!(["/n"]), 64).feed(value!({"n": 1}));
+        assert_eq!(longer[0][..38], hash[0][..38]);
+        assert_eq!(longer[0].len(), hash[0].len() + 32);
+    }
+
+    #[test]
+    fn what_is_not_there_stays_away() {
+        let mut bench = tokens(&value!(["/a/b", "/c"]), 8);
+        for (data, line) in [
+            (value!({"c": null}), r#"out {"c":null}"#),
+            (value!({"a": {}}), r#"out {"a":{}}"#),
+            (
+                value!({"a": "text"}),
+                "failed Invalid: `/a` is a string, so `/a/b` cannot be hidden; correct `fields`",
+            ),
+        ] {
+            assert_eq!(bench.feed(data), [line]);
+        }
+    }
+
+    #[test]
+    fn tokens_need_a_key() {
+        let config = value!({"fields": ["/n"]});
+        assert_eq!(
+            Bench::refusal("tokenise", config),
+            "tokens need a key: name the variable that holds it in `secret`"
+        );
+    }
+}

@@ -60,3 +60,67 @@ fn spec() -> KindSpec {
         since: "0.1.0".into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use graph_model::document::{Document, EventType};
+    use graph_model::value;
+
+    use super::*;
+    use crate::delivery::Share;
+    use crate::operators::testing::{Bench, event};
+
+    fn orders() -> Document {
+        let order = EventType {
+            schema: value!({
+                "type": "object", "required": ["id"],
+                "properties": {"id": {"type": "string"}, "total": {"type": "number"}},
+            }),
+            ..EventType::default()
+        };
+        Document {
+            types: [("order".into(), Arc::new(order))].into(),
+            ..Document::default()
+        }
+    }
+
+    #[test]
+    fn events_without_the_shape_leave_as_they_came_and_say_why() {
+        let mut bench = Bench::in_document("validate", value!({"event_type": "order"}), &orders());
+        let came = event("e1", 5, value!({"id": "a", "total": 3}));
+        let output = bench.handle(came.clone(), &Share::none());
+        assert_eq!(output.emitted, [(OUT, came)]);
+        for (data, violation) in [
+            (
+                value!({"id": "a", "total": "3"}),
+                "`/total` should be a number, found a string",
+            ),
+            (value!({"total": 3}), "`/id` is missing"),
+            (value!(null), "the payload should be an object, found null"),
+        ] {
+            let came = event("e1", 5, data);
+            let output = bench.handle(came.clone(), &Share::none());
+            let wanted = came.with_extension(VIOLATION, violation);
+            assert_eq!(output.emitted, [(INVALID, wanted)]);
+            assert_eq!(output.failed.len(), 0);
+        }
+    }
+
+    #[test]
+    fn the_type_is_declared() {
+        for (config, message) in [
+            (
+                value!({}),
+                "`event_type` is empty; say which event type the events should have",
+            ),
+            (
+                value!({"event_type": "order"}),
+                "`event_type`: the event type `order` is not declared; declare it",
+            ),
+        ] {
+            assert_eq!(Bench::refusal("validate", config), message);
+        }
+    }
+}

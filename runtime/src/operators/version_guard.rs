@@ -1,10 +1,13 @@
 //! Version guard: nothing older than what has passed.
 
+use std::cmp::Ordering;
+
 use graph_model::catalog::{Behaviour, Family, FieldSpec, FieldType, JqRole, KindSpec, PortSpec};
 use graph_model::event::Event;
 use graph_model::value::Value;
 use runtime_protocol::Problem;
 
+use crate::delivery::{Share, Standing, Watch};
 use crate::kind::{Build, Kind, Make};
 use crate::operator::{Context, Failure, Operator, Output};
 use crate::operators::expression::Expression;
@@ -28,8 +31,14 @@ fn make(build: &Build) -> Result<Box<dyn Operator>, Problem> {
 struct VersionGuard {
     key: Expression,
     version: Expression,
-    /// The greatest version of each key so far.
-    newest: Keyed<Value>,
+    newest: Keyed<Newest>,
+}
+
+/// The greatest version of a key so far.
+struct Newest {
+    version: Value,
+    /// The delivery that brought it, until it is known to be safe.
+    watch: Option<Watch>,
 }
 
 impl Operator for VersionGuard {
@@ -49,13 +58,38 @@ impl VersionGuard {
     fn passes(&mut self, event: &Event, ctx: &Context<'_>) -> Result<bool, Failure> {
         let key = self.key.key(event, ctx)?;
         let version = self.version.number(event, ctx)?;
-        let (newest, _) = self.newest.touch(&key, || Value::Null);
-        // Null is less than every number.
-        let passes = version > *newest;
+        let (newest, _) = self.newest.touch(&key, || Newest {
+            version: Value::Null, // less than every number
+            watch: None,
+        });
+        let passes = match version.cmp(&newest.version) {
+            Ordering::Greater => true,
+            Ordering::Equal => newest.comes_again(ctx.share),
+            Ordering::Less => false,
+        };
         if passes {
-            *newest = version;
+            newest.version = version;
+            newest.watch = ctx.share.and_then(Share::watch);
         }
         Ok(passes)
+    }
+}
+
+impl Newest {
+    /// Whether an event of the same version comes because the first was given up. While that is
+    /// under way, the copy shares its outcome.
+    fn comes_again(&mut self, copy: Option<&Share>) -> bool {
+        match self.watch.as_ref().map(Watch::standing) {
+            Some(Standing::GivenUp) => return true,
+            Some(Standing::UnderWay(first)) => {
+                if let Some(copy) = copy {
+                    first.lead(copy);
+                }
+            }
+            Some(Standing::Safe) => self.watch = None,
+            None => {}
+        }
+        false
     }
 }
 
@@ -65,7 +99,7 @@ fn spec() -> KindSpec {
         family: Family::Operator,
         title: "Version guard".into(),
         summary: "Lets an event pass only when it is newer than all of its key before it.".into(),
-        doc: "Remembers the greatest version of each key. An event with the same or a lesser one goes to `stale`, or nowhere when nothing is wired there; so do copies. Versions may leave gaps: what comes between is not waited for, and is stale when it comes. Put it in front of what keeps the last state of a key, such as a table.\n\nThe memory is kept for each partition and does not outlive the run: after a restart, the first event of a key passes, however old. When the memory is full, the key that was heard of longest ago is forgotten, and its next event passes. An event without a key, or whose version is no number, fails.".into(),
+        doc: "Remembers the greatest version of each key. An event with the same or a lesser one goes to `stale`, or nowhere when nothing is wired there. A copy of an event that is still under way shares its outcome; one that comes again because it was given up passes again. Versions may leave gaps: what comes between is not waited for, and is stale when it comes. Put it in front of what keeps the last state of a key, such as a table.\n\nThe memory is kept for each partition and does not outlive the run: after a restart, the first event of a key passes, however old. When the memory is full, the key that was heard of longest ago is forgotten, and its next event passes. An event without a key, or whose version is no number, fails.".into(),
         icon: "version_guard".into(),
         inputs: vec![PortSpec::data("in", "Events to handle")],
         outputs: vec![PortSpec::data("out", "Events that are newer than all before"), PortSpec::data("stale", "Events that are not"), PortSpec::failed("Events without a usable key or version")],
@@ -73,5 +107,103 @@ fn spec() -> KindSpec {
         behaviour: Behaviour::VersionGuard { key: "key".into(), version: "version".into() },
         resource: None,
         since: "0.1.0".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use graph_model::value;
+
+    use super::*;
+    use crate::operators::testing::{Bench, delivery, event};
+
+    fn guard(more: &Value) -> Bench {
+        let mut config = value!({"key": ".k", "version": ".v"});
+        if let (Value::Obj(config), Some(more)) = (&mut config, more.as_object()) {
+            let config = std::sync::Arc::make_mut(config);
+            for (field, value) in more.iter() {
+                config.insert(field.clone(), value.clone());
+            }
+        }
+        Bench::new("version_guard", config)
+    }
+
+    #[test]
+    fn only_what_is_newer_passes() {
+        let mut bench = guard(&value!({}));
+        for (key, version, port) in [
+            ("a", value!(2), "out"),
+            ("a", value!(1), "stale"),
+            ("a", value!(2), "stale"),
+            ("b", value!(1), "out"),
+            ("a", value!(2.5), "out"),
+            ("a", value!(7), "out"),
+            ("a", value!(-1), "stale"),
+        ] {
+            let data = value!({"k": key, "v": (version)});
+            let line = format!("{port} {data}");
+            assert_eq!(bench.feed(data), [line]);
+        }
+    }
+
+    #[test]
+    fn events_without_a_key_or_version_fail() {
+        let mut bench = guard(&value!({}));
+        for (data, line) in [
+            (
+                value!({"v": 1}),
+                "failed Invalid: `key`: the key is null; events without one pass elsewhere",
+            ),
+            (
+                value!({"k": "a", "v": "1"}),
+                "failed Invalid: `version`: expected a number, found a string",
+            ),
+            (value!({"k": "a", "v": 1}), r#"out {"k":"a","v":1}"#),
+        ] {
+            assert_eq!(bench.feed(data), [line]);
+        }
+    }
+
+    #[test]
+    fn the_key_that_was_heard_of_longest_ago_is_forgotten() {
+        let mut bench = guard(&value!({"capacity": 2}));
+        for (key, port) in [
+            ("a", "out"),
+            ("b", "out"),
+            ("a", "stale"),
+            ("c", "out"),
+            ("b", "out"),
+            ("c", "stale"),
+        ] {
+            let lines = bench.feed(value!({"k": key, "v": 1}));
+            assert_eq!(lines, [format!(r#"{port} {{"k":"{key}","v":1}}"#)]);
+        }
+    }
+
+    #[test]
+    fn what_was_given_up_may_come_again() {
+        let mut bench = guard(&value!({}));
+        let mut port = |share: &Share| {
+            let output = bench.handle(event("e", 0, value!({"k": 1, "v": 1})), share);
+            output.emitted[0].0
+        };
+        let (first, first_heard) = delivery();
+        let (copy, copy_heard) = delivery();
+        assert_eq!(port(&first), OUT);
+        assert_eq!(port(&copy), STALE);
+        drop(copy);
+        assert!(
+            copy_heard.try_recv().is_err(),
+            "the copy waits for the first"
+        );
+        assert!(first.give_up(&Failure::transient("disk full")));
+        drop(first);
+        assert_eq!(first_heard.try_recv(), Ok(false));
+        assert_eq!(copy_heard.try_recv(), Ok(false));
+        let (again, again_heard) = delivery();
+        assert_eq!(port(&again), OUT);
+        drop(again);
+        assert_eq!(again_heard.try_recv(), Ok(true));
+        assert_eq!(port(&Share::none()), STALE, "it is safe");
     }
 }
