@@ -1,5 +1,6 @@
 //! LOOP: events that trigger events. What loops look like, in words.
 
+mod damped_loop;
 mod event_storm;
 #[cfg(test)]
 mod tests;
@@ -12,7 +13,7 @@ use crate::validate::facts::rounds::Round;
 use crate::validate::{Step, Subject};
 
 /// The rules of the family, by code.
-pub(super) const RULES: &[Rule] = &[event_storm::RULE];
+pub(super) const RULES: &[Rule] = &[event_storm::RULE, damped_loop::RULE];
 
 /// Terms of a series that are shown.
 const TERMS: i32 = 4;
@@ -70,9 +71,17 @@ fn round_way(facts: &Facts, round: &Round, end: &str) -> Vec<Step> {
     let mut path: Vec<Step> = round
         .way
         .iter()
-        .map(|edge| Step {
-            place: Subject::Port(design.edges[*edge].edge.from.clone()),
-            note: passing(facts, round, *edge),
+        .map(|edge| {
+            let view = &design.edges[*edge];
+            let place = if view.resource {
+                Subject::Node(design.nodes[view.from].id.clone())
+            } else {
+                Subject::Port(view.edge.from.clone())
+            };
+            Step {
+                place,
+                note: passing(facts, round, *edge),
+            }
         })
         .collect();
     if let Some(first) = round.way.first() {

@@ -107,3 +107,44 @@ fn loops_that_end_are_silent() {
         ("in: manual -> out: view", ""),
     ]);
 }
+
+#[test]
+fn loops_that_only_the_data_ends_are_named() {
+    check(&[
+        // A state that moves on by what the event says.
+        (
+            "in: manual -> lane: queue -> step: map(expr=.state = .next) -> open: filter(when=.state != \"done\") -> lane",
+            "LOOP-002",
+        ),
+        // An estimate.
+        (
+            "in: manual -> lane: queue -> work: function(component=f.wasm) ^gain=0.4 -> lane",
+            "LOOP-002",
+        ),
+        // A function may do anything with the counter.
+        (
+            "in: manual -> lane: queue -> work: function(component=f.wasm) -> again: filter(when=.turns < 5) -> lane",
+            "LOOP-002",
+        ),
+        // What failed may succeed.
+        (
+            "in: manual -> lane: queue -> mail: effect(action=mail, key=$event.id)\nmail.failed -> lane",
+            "LOOP-002",
+        ),
+        // Another reader may take it.
+        (
+            "in: manual -> lane: queue -> work: map(expr=.done = true) -> lane\nlane -> out: view",
+            "LOOP-002",
+        ),
+        // The gain is more than one: no hope.
+        (
+            "in: manual -> lane: queue -> work: function(component=f.wasm) ^gain=1.5 -> lane",
+            "LOOP-001",
+        ),
+        // An estimate does not matter where a counter ends it.
+        (
+            "in: manual -> lane: queue -> work: map(expr=.n = (.n // 0) + 1) ^gain=0.4 -> again: filter(when=.n < 5) -> lane",
+            "",
+        ),
+    ]);
+}
