@@ -44,6 +44,42 @@ impl Gain {
     }
 }
 
+/// A port with its wires.
+#[derive(Clone, Debug)]
+pub(crate) struct Outlet {
+    /// By the input that an event came by.
+    pub gains: [Gain; 2],
+    /// An event takes one of the wires instead of all.
+    pub competing: bool,
+    pub wires: Vec<EdgeIx>,
+}
+
+/// The most that becomes of an event which leaves by one of several ports: of each, how many events
+/// it sends at most and what becomes of one of them. What is sure to go one way cannot go another.
+pub(crate) fn shared(ports: impl IntoIterator<Item = (f64, f64)>) -> f64 {
+    let mut ports: Vec<(f64, f64)> = ports.into_iter().collect();
+    if let [(most, value)] = ports[..] {
+        return times(most, value);
+    }
+    ports.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let mut left = ports.iter().map(|(most, _)| *most).fold(1.0, f64::max);
+    let mut total = 0.0;
+    for (most, value) in ports {
+        let taken = most.min(left);
+        total += times(taken, value);
+        left -= taken;
+        if left.is_nan() || left <= 0.0 {
+            break;
+        }
+    }
+    total
+}
+
+/// The product, where none of something is none, however much the other may be.
+pub(crate) fn times(a: f64, b: f64) -> f64 {
+    if a == 0.0 || b == 0.0 { 0.0 } else { a * b }
+}
+
 impl Facts {
     /// What leaves by a wire for one event that came by the input of this number. Of the wires of
     /// one port each gets its copy, unless they [compete](Facts::competes); an event leaves by one
@@ -137,6 +173,26 @@ impl Facts {
         }
     }
 
+    /// Wires of one node by the port that they leave by.
+    pub(crate) fn outlets(&self, edges: impl IntoIterator<Item = EdgeIx>) -> Vec<Outlet> {
+        let design = &*self.design;
+        let mut outlets: Vec<(SmolStr, Outlet)> = Vec::new();
+        for edge in edges {
+            let port = design.port_of(edge);
+            if let Some((_, outlet)) = outlets.iter_mut().find(|(name, _)| *name == port) {
+                outlet.wires.push(edge);
+                continue;
+            }
+            let outlet = Outlet {
+                gains: [self.gain(edge, 0), self.gain(edge, 1)],
+                competing: design.competes(design.edges[edge].from),
+                wires: vec![edge],
+            };
+            outlets.push((port, outlet));
+        }
+        outlets.into_iter().map(|(_, outlet)| outlet).collect()
+    }
+
     /// What somebody says of a node's gain.
     pub(crate) fn declared_gain(&self, node: NodeIx) -> Option<f64> {
         let gain = self.design.declared_number(node, "gain")?;
@@ -200,6 +256,19 @@ impl Design {
     /// Whether an event goes by one of the wires of a port instead of by all.
     pub(crate) fn competes(&self, node: NodeIx) -> bool {
         matches!(self.behaviour(node), Some(Behaviour::Queue { .. }))
+    }
+
+    /// Whether a wire carries what a node gave up.
+    pub(crate) fn is_failure(&self, edge: EdgeIx) -> bool {
+        self.edges[edge].role == PortRole::Failed
+    }
+
+    /// Nodes that bring events in from outside.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = NodeIx> {
+        let active = self.active();
+        active.filter_map(|(node, _, behaviour)| {
+            matches!(behaviour, Behaviour::Source { .. }).then_some(node)
+        })
     }
 
     /// The port that a wire leaves by. Who hears of a write gets its copy of what goes on.

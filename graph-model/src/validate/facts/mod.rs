@@ -3,10 +3,11 @@
 
 pub(crate) mod definition;
 pub(crate) mod delivery;
-mod gain;
+pub(crate) mod gain;
 pub(crate) mod labels;
 pub(crate) mod origins;
 pub(crate) mod payload;
+pub(crate) mod rates;
 pub(crate) mod release;
 pub(crate) mod rounds;
 mod solve;
@@ -91,6 +92,8 @@ pub(crate) struct Facts {
     releases: Vec<Release>,
     /// Loops that nothing ends, once somebody has asked for them.
     rounds: RefCell<Option<Rc<[rounds::Round]>>>,
+    /// What arrives where, once somebody has asked for it.
+    rates: RefCell<Option<Option<Rc<rates::Rates>>>>,
     /// A tag of the node at hand has changed its meaning.
     tags_changed: bool,
 }

@@ -32,6 +32,7 @@ impl Facts {
             tag_index: FxHashMap::default(),
             releases: release::releases(&design.document),
             rounds: RefCell::default(),
+            rates: RefCell::default(),
             tags_changed: false,
             design: Rc::new(design),
         };
@@ -49,6 +50,7 @@ impl Facts {
         edges: &BTreeSet<EdgeId>,
     ) -> BTreeSet<NodeIx> {
         self.rounds.take();
+        self.rates.take();
         let design = Rc::get_mut(&mut self.design).expect("nobody else keeps the design");
         let (mut dirty, mut look) = (BTreeSet::new(), BTreeSet::new());
         let mut rewire = !edges.is_empty();

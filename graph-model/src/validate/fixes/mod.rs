@@ -11,6 +11,7 @@ mod promise_field;
 mod redact_fields;
 mod rekey;
 mod remove_wire;
+mod retry_less;
 mod undeclare;
 mod use_default;
 
@@ -25,6 +26,7 @@ pub(super) use promise_field::promise_field;
 pub(super) use redact_fields::redact_fields;
 pub(super) use rekey::rekey;
 pub(super) use remove_wire::remove_wire;
+pub(super) use retry_less::retry_less;
 pub(super) use undeclare::undeclare;
 pub(super) use use_default::use_default;
 

@@ -7,9 +7,10 @@
 //! steps settles loops whose turns take several steps.
 
 use rustc_hash::FxHashMap;
-use smol_str::SmolStr;
 
-use crate::validate::design::{Design, EdgeIx, NodeIx};
+use crate::validate::design::{EdgeIx, NodeIx};
+use crate::validate::facts::Facts;
+use crate::validate::facts::gain::{Gain, shared};
 
 /// Steps until the direction of growth has settled, and steps whose mean counts.
 const STEPS: (usize, usize) = (24, 24);
@@ -23,26 +24,17 @@ struct Web {
 }
 
 struct Port {
-    /// An event takes one of the wires instead of all.
-    competing: bool,
-    wires: Vec<Wire>,
-}
-
-struct Wire {
-    to: usize,
-    input: usize,
     /// By the input that an event came by.
     gains: [f64; 2],
+    competing: bool,
+    /// Places that wires lead to, and by which input.
+    wires: Vec<(usize, usize)>,
 }
 
-/// The factor of wires that are strongly connected. `gain` says by how much a wire multiplies what
-/// came to its start by an input.
-pub(super) fn factor(
-    design: &Design,
-    edges: &[EdgeIx],
-    gain: impl Fn(EdgeIx, usize) -> f64,
-) -> f64 {
-    let web = Web::new(design, edges, gain);
+/// The factor of wires that are strongly connected; `most` says by how much a node multiplies at
+/// most.
+pub(super) fn factor(facts: &Facts, edges: &[EdgeIx], most: impl Fn(NodeIx, Gain) -> f64) -> f64 {
+    let web = Web::new(facts, edges, most);
     let order = web.against_the_stream();
     let mut weights = vec![[1.0_f64; 2]; web.places.len()];
     let mut logs = 0.0;
@@ -66,56 +58,60 @@ pub(super) fn factor(
 }
 
 impl Web {
-    fn new(design: &Design, edges: &[EdgeIx], gain: impl Fn(EdgeIx, usize) -> f64) -> Web {
+    fn new(facts: &Facts, edges: &[EdgeIx], most: impl Fn(NodeIx, Gain) -> f64) -> Web {
+        let design = &*facts.design;
         let mut numbers: FxHashMap<NodeIx, usize> = FxHashMap::default();
-        let mut places: Vec<Vec<Port>> = Vec::new();
+        let mut outs: Vec<(NodeIx, Vec<EdgeIx>)> = Vec::new();
         for edge in edges {
             let view = &design.edges[*edge];
             for node in [view.from, view.to] {
                 numbers.entry(node).or_insert_with(|| {
-                    places.push(Vec::new());
-                    places.len() - 1
+                    outs.push((node, Vec::new()));
+                    outs.len() - 1
                 });
             }
+            outs[numbers[&view.from]].1.push(*edge);
         }
-        let mut ports: FxHashMap<(NodeIx, SmolStr), usize> = FxHashMap::default();
-        for edge in edges {
-            let view = &design.edges[*edge];
-            let own = &mut places[numbers[&view.from]];
-            let at = *ports
-                .entry((view.from, design.port_of(*edge)))
-                .or_insert_with(|| {
-                    own.push(Port {
-                        competing: design.competes(view.from),
-                        wires: Vec::new(),
-                    });
-                    own.len() - 1
-                });
-            own[at].wires.push(Wire {
-                to: numbers[&view.to],
-                input: view.input.min(1),
-                gains: [gain(*edge, 0), gain(*edge, 1)],
+        let place = |(node, edges): (NodeIx, Vec<EdgeIx>)| {
+            let outlets = facts.outlets(edges).into_iter();
+            let ports = outlets.map(|outlet| Port {
+                gains: outlet.gains.map(|gain| most(node, gain)),
+                competing: outlet.competing,
+                wires: outlet
+                    .wires
+                    .iter()
+                    .map(|edge| {
+                        let view = &design.edges[*edge];
+                        (numbers[&view.to], view.input.min(1))
+                    })
+                    .collect(),
             });
-        }
+            ports.collect()
+        };
+        let places = outs.into_iter().map(place).collect();
         Web { places }
     }
 
     /// How much becomes of an event at a place, by the input that it came by.
     fn weigh(&self, place: usize, weights: &[[f64; 2]]) -> [f64; 2] {
+        let ports = &self.places[place];
         [0, 1].map(|input| {
-            let ports = self.places[place].iter().map(|port| {
-                let wires = port
-                    .wires
-                    .iter()
-                    .map(|wire| wire.gains[input] * weights[wire.to][wire.input]);
-                if port.competing {
+            let port = |port: &Port| {
+                let wires = port.wires.iter().map(|(to, by)| weights[*to][*by]);
+                let value = if port.competing {
                     wires.fold(0.0, f64::max)
                 } else {
                     wires.sum()
+                };
+                (port.gains[input], value)
+            };
+            match &ports[..] {
+                [one] => {
+                    let (most, value) = port(one);
+                    most * value
                 }
-            });
-            // An event leaves by one of the ports.
-            ports.fold(0.0, f64::max)
+                several => shared(several.iter().map(port)),
+            }
         })
     }
 
@@ -128,7 +124,7 @@ impl Web {
             .iter()
             .map(|ports| {
                 let wires = ports.iter().flat_map(|port| &port.wires);
-                wires.map(|wire| wire.to).collect()
+                wires.map(|(to, _)| *to).collect()
             })
             .collect();
         for start in 0..self.places.len() {

@@ -16,6 +16,7 @@ use crate::catalog::{Behaviour, PortRole};
 use crate::expr::Expr;
 use crate::validate::design::{Design, EdgeIx, NodeIx};
 use crate::validate::facts::Facts;
+use crate::validate::facts::gain::Gain;
 
 pub(crate) use ends::Ring;
 
@@ -57,6 +58,9 @@ pub(crate) enum Sort {
 
 impl Facts {
     /// All of them; found once for each state of the document.
+    pub(crate) fn forget(&self) {
+        self.rounds.take();
+    }
     pub(crate) fn rounds(&self) -> Rc<[Round]> {
         let mut held = self.rounds.borrow_mut();
         let rounds = held.get_or_insert_with(|| {
@@ -123,7 +127,7 @@ impl Facts {
                 break;
             }
             for part in strands(design, &wires(resources, hoped)) {
-                let factor = factor(design, &part, |edge, input| self.turn_gain(edge, input));
+                let factor = factor(self, &part, |node, gain| self.turns(node, gain));
                 // What may be held back dies out unless it multiplies.
                 let least = if hoped {
                     1.0 + TOLERANCE
@@ -135,7 +139,7 @@ impl Facts {
                 }
             }
         }
-        let factor = factor(design, &strand, |edge, input| self.turn_gain(edge, input));
+        let factor = factor(self, &strand, |node, gain| self.turns(node, gain));
         let all = strand.clone();
         self.round(Sort::Damped, &all, strand, factor, &hopes)
     }
@@ -164,11 +168,9 @@ impl Facts {
         })
     }
 
-    /// What a wire multiplies an event by on its way round; code that says nothing makes one.
-    fn turn_gain(&self, edge: EdgeIx, input: usize) -> f64 {
-        let gain = self.gain(edge, input);
-        let from = self.design.behaviour(self.design.edges[edge].from);
-        match from {
+    /// What a node multiplies an event by on its way round; code that says nothing makes one.
+    fn turns(&self, node: NodeIx, gain: Gain) -> f64 {
+        match self.design.behaviour(node) {
             _ if gain.is_known() => gain.most,
             Some(Behaviour::Opaque { .. } | Behaviour::Source { .. }) => 1.0,
             _ => SEVERAL,
@@ -257,7 +259,10 @@ impl Facts {
         let multiplies = |node: &NodeIx| {
             let wires = &outs[node];
             let several = wires.len() > 1 && !design.competes(*node);
-            several || wires.iter().any(|edge| self.turn_gain(*edge, 0) > 1.0)
+            several
+                || wires
+                    .iter()
+                    .any(|edge| self.turns(*node, self.gain(*edge, 0)) > 1.0)
         };
         let ways = |starts: &mut dyn Iterator<Item = NodeIx>| {
             let ways = starts.take(STARTS_MAX);

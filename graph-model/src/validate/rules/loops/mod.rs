@@ -2,6 +2,8 @@
 
 mod damped_loop;
 mod event_storm;
+mod fan_out;
+pub(in crate::validate) mod retries;
 #[cfg(test)]
 mod tests;
 
@@ -13,7 +15,12 @@ use crate::validate::facts::rounds::Round;
 use crate::validate::{Step, Subject};
 
 /// The rules of the family, by code.
-pub(super) const RULES: &[Rule] = &[event_storm::RULE, damped_loop::RULE];
+pub(super) const RULES: &[Rule] = &[
+    event_storm::RULE,
+    damped_loop::RULE,
+    fan_out::RULE,
+    retries::RULE,
+];
 
 /// Terms of a series that are shown.
 const TERMS: i32 = 4;

@@ -148,3 +148,84 @@ fn loops_that_only_the_data_ends_are_named() {
         ),
     ]);
 }
+#[test]
+fn fan_out_is_held_to_its_budget() {
+    check(&[
+        // No budget, nothing to be over.
+        (
+            "in: manual -> a: split(expr=[., ., .]) -> b: split(expr=[., ., .]) -> out: view",
+            "",
+        ),
+        (
+            "budget descendants=8\nin: manual -> a: split(expr=[., ., .]) -> b: split(expr=[., ., .]) -> out: view",
+            "LOOP-003",
+        ),
+        (
+            "budget descendants=9\nin: manual -> a: split(expr=[., ., .]) -> b: split(expr=[., ., .]) -> out: view",
+            "",
+        ),
+        // Nobody says how many.
+        (
+            "budget descendants=8\nin: manual -> a: split(expr=.items) -> out: view",
+            "~LOOP-003",
+        ),
+        (
+            "budget descendants=8\nin: manual -> a: split(expr=.items) ^gain=4 -> out: view",
+            "",
+        ),
+        (
+            "budget descendants=8\nin: manual -> a: function(component=f.wasm) ^gain=9 -> out: view",
+            "LOOP-003",
+        ),
+        // A window makes at most one of one.
+        (
+            "budget descendants=3\nin: manual -> a: split(expr=[., ., .]) -> sum: aggregate(window=count, count=3, aggregates=[{\"name\": \"n\", \"function\": \"max\", \"of\": \".n\"}]) -> out: view",
+            "",
+        ),
+        // Copies of one queue go to one reader each.
+        (
+            "budget descendants=1\nin: manual -> lane: queue -> a: view\nlane -> b: view",
+            "",
+        ),
+        (
+            "budget descendants=1\nin: manual -> lane: topic -> a: view\nlane -> b: view",
+            "LOOP-003",
+        ),
+        // What fails is no more than what came.
+        (
+            "budget descendants=1\nin: manual -> m: map -> a: view\nm.failed -> dead: dead_letter",
+            "",
+        ),
+    ]);
+}
+
+#[test]
+fn retries_multiply_only_where_one_encloses_the_other() {
+    check(&[
+        // The defaults are fine.
+        (
+            "in: manual -> lane: queue -> mail: effect(action=mail, key=$event.id)",
+            "",
+        ),
+        (
+            "budget retry_factor=10\nin: manual -> lane: queue -> mail: effect(action=mail, key=$event.id)",
+            "LOOP-004",
+        ),
+        // Operators between.
+        (
+            "in: manual -> lane: log(max_attempts=30) -> m: map -> f: filter(when=.a) -> mail: http_out(url=\"http://a.b/\", key=$event.id, attempts=5)",
+            "LOOP-004",
+        ),
+        (
+            "in: manual -> lane: topic(max_attempts=100) -> f: function(component=f.wasm) -> out: view",
+            "LOOP-004",
+        ),
+        // Another channel takes the event over.
+        (
+            "in: manual -> lane: queue(max_attempts=100) -> next: queue(max_attempts=2) -> mail: effect(action=mail, key=$event.id, attempts=5)",
+            "",
+        ),
+        // Nothing before it retries.
+        ("in: manual -> mail: effect(action=mail, attempts=100)", ""),
+    ]);
+}
