@@ -36,6 +36,52 @@ impl From<Was> for Origin {
     }
 }
 
+/// Whether the events on a wire are in all fields what came in.
+pub(super) fn passes(design: &Design, edge: EdgeIx) -> bool {
+    let view = &design.edges[edge];
+    if view.resource {
+        return false;
+    }
+    is_aside(design, edge)
+        || match design.behaviour(view.from) {
+            Some(
+                Behaviour::Queue { .. }
+                | Behaviour::Topic
+                | Behaviour::Log { .. }
+                | Behaviour::Filter { .. }
+                | Behaviour::Route { .. }
+                | Behaviour::Merge
+                | Behaviour::Repartition { .. }
+                | Behaviour::Dedupe { .. }
+                | Behaviour::Guard { .. }
+                | Behaviour::Table { .. }
+                | Behaviour::Observe { .. }
+                | Behaviour::Effect { .. }
+                | Behaviour::DeadLetter
+                | Behaviour::Resequence { .. }
+                | Behaviour::VersionGuard { .. }
+                | Behaviour::Validate { .. }
+                | Behaviour::Bucket { .. },
+            ) => true,
+            Some(
+                Behaviour::Source { .. }
+                | Behaviour::Changes { .. }
+                | Behaviour::Map { .. }
+                | Behaviour::Mediate { .. }
+                | Behaviour::Split { .. }
+                | Behaviour::Redact { .. }
+                | Behaviour::Tokenise { .. }
+                | Behaviour::Enrich { .. }
+                | Behaviour::Join { .. }
+                | Behaviour::Aggregate { .. }
+                | Behaviour::Fold { .. }
+                | Behaviour::Decide { .. }
+                | Behaviour::Opaque { .. },
+            )
+            | None => false,
+        }
+}
+
 /// What a field of the events on a wire was in what came to the node that the wire leaves. Several
 /// answers when it may be any of them.
 pub(super) fn before(design: &Design, edge: EdgeIx, place: &Pointer) -> Vec<Origin> {
@@ -48,7 +94,7 @@ pub(super) fn before(design: &Design, edge: EdgeIx, place: &Pointer) -> Vec<Orig
         return vec![stored(design, node, behaviour, place)];
     }
     let same = || vec![Was::Same(place.clone()).into()];
-    if is_aside(design, edge) {
+    if passes(design, edge) {
         return same();
     }
     match behaviour {
@@ -109,24 +155,7 @@ pub(super) fn before(design: &Design, edge: EdgeIx, place: &Pointer) -> Vec<Orig
             let row = Pointer::root().child("after").strip_from(place);
             vec![row.map_or(Was::Lost, Was::Same).into()]
         }
-        Behaviour::Source { .. } | Behaviour::Opaque { .. } => vec![Was::Lost.into()],
-        Behaviour::Queue { .. }
-        | Behaviour::Topic
-        | Behaviour::Log { .. }
-        | Behaviour::Filter { .. }
-        | Behaviour::Route { .. }
-        | Behaviour::Merge
-        | Behaviour::Repartition { .. }
-        | Behaviour::Dedupe { .. }
-        | Behaviour::Guard { .. }
-        | Behaviour::Table { .. }
-        | Behaviour::Observe { .. }
-        | Behaviour::Effect { .. }
-        | Behaviour::DeadLetter
-        | Behaviour::Resequence { .. }
-        | Behaviour::VersionGuard { .. }
-        | Behaviour::Validate { .. }
-        | Behaviour::Bucket { .. } => same(),
+        _ => vec![Was::Lost.into()],
     }
 }
 

@@ -4,9 +4,11 @@
 //! a number that has grown beyond its bound; a dedupe does when the key comes back. What holds on
 //! every way round is found by following the field back from where the loop is closed.
 
+use std::rc::Rc;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::back::{Was, before, keeps_context};
+use super::back::{Was, before, keeps_context, passes};
 use crate::catalog::Behaviour;
 use crate::expr::{Comparison, Condition, Expr, Op, Operand, Variable};
 use crate::pointer::Pointer;
@@ -17,14 +19,22 @@ use crate::value::Value;
 pub(crate) struct Ring<'d> {
     pub design: &'d Design,
     /// Wires of the ring by the node that they lead to.
-    ins: FxHashMap<NodeIx, Vec<EdgeIx>>,
+    ins: FxHashMap<NodeIx, Rc<Vec<EdgeIx>>>,
     /// Steps back that may still be taken; a ring without any counts as not bounded.
     steps: usize,
+    /// Fields that were followed, by their numbers.
+    places: Vec<Pointer>,
     /// Fields that come back to these wires as they left, on one way round at least.
-    unchanged: FxHashSet<(EdgeIx, Pointer)>,
+    unchanged: FxHashSet<(EdgeIx, Place)>,
     /// Fields that do so on every way.
-    carried: FxHashSet<(EdgeIx, Pointer)>,
+    carried: FxHashSet<(EdgeIx, Place)>,
 }
+
+/// Number of a field.
+type Place = usize;
+
+/// A field in front of the node that a wire leaves, and what was done to it from there to the end.
+type State = (EdgeIx, Place, Change);
 
 /// How a number has changed since it left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,13 +52,19 @@ impl<'d> Ring<'d> {
         for edge in edges {
             ins.entry(design.edges[*edge].to).or_default().push(*edge);
         }
+        let ins = ins.into_iter();
         Ring {
             design,
-            ins,
+            ins: ins.map(|(node, edges)| (node, Rc::new(edges))).collect(),
             steps,
+            places: Vec::new(),
             unchanged: FxHashSet::default(),
             carried: FxHashSet::default(),
         }
+    }
+
+    fn ins_of(&self, node: NodeIx) -> Rc<Vec<EdgeIx>> {
+        self.ins.get(&node).cloned().unwrap_or_default()
     }
 
     pub(super) fn steps_left(&self) -> usize {
@@ -195,13 +211,17 @@ impl<'d> Ring<'d> {
                 },
             )
             .collect();
+        if let [(number, field)] = &start[..] {
+            let conjunct = &conjuncts[*number];
+            return self.all_ways_round(edge, field, |_| false, |value| refuses(conjunct, value));
+        }
         if start.is_empty() {
             return false;
         }
         let mut seen = FxHashSet::default();
         let mut open = vec![(home, start)];
         while let Some((node, state)) = open.pop() {
-            for &back in self.ins.get(&node).into_iter().flatten() {
+            for &back in self.ins_of(node).iter() {
                 let Some(left) = self.steps.checked_sub(state.len()) else {
                     return false;
                 };
@@ -268,7 +288,7 @@ impl<'d> Ring<'d> {
         let mut seen = FxHashSet::from_iter([home]);
         let mut open = vec![home];
         while let Some(node) = open.pop() {
-            for &back in self.ins.get(&node).into_iter().flatten() {
+            for &back in self.ins_of(node).iter() {
                 let Some(left) = self.steps.checked_sub(1) else {
                     return false;
                 };
@@ -294,57 +314,66 @@ impl<'d> Ring<'d> {
         constant: impl Fn(&Value) -> bool,
     ) -> bool {
         let home = self.design.edges[edge].from;
-        let own = (edge, field.clone());
-        if self.carried.contains(&own) {
+        let own = self.place(field);
+        if self.carried.contains(&(edge, own)) {
             return wanted(Change::Not);
         }
-        if self.unchanged.contains(&own) && !wanted(Change::Not) {
+        if self.unchanged.contains(&(edge, own)) && !wanted(Change::Not) {
             return false;
         }
-        type State = (EdgeIx, Pointer, Change);
         let mut came: FxHashMap<State, Option<State>> = FxHashMap::default();
-        let mut open = vec![(home, field.clone(), Change::Not, None::<State>)];
+        let mut open = vec![(home, own, Change::Not, None::<State>)];
         let mut constants = false;
         while let Some((node, place, change, later)) = open.pop() {
-            for &back in self.ins.get(&node).into_iter().flatten() {
+            for &back in self.ins_of(node).iter() {
                 let Some(left) = self.steps.checked_sub(1) else {
                     return false;
                 };
                 self.steps = left;
-                for origin in before(self.design, back, &place) {
-                    if !self.comes_only_by(back, origin.input) {
-                        return false;
-                    }
-                    let (earlier, step) = match origin.was {
-                        Was::Same(field) => (field, Change::Not),
-                        Was::Number(field) => (field, Change::Number),
-                        Was::Less(field) => (field, Change::Up),
-                        Was::More(field) => (field, Change::Down),
-                        Was::Constant(value) if constant(&value) => {
-                            constants = true;
-                            continue;
+                let mut earlier: Vec<(Place, Change)> = Vec::new();
+                if passes(self.design, back) {
+                    earlier.push((place, change));
+                } else {
+                    for origin in before(self.design, back, &self.places[place]) {
+                        if !self.comes_only_by(back, origin.input) {
+                            return false;
                         }
-                        Was::Constant(_) | Was::Lost => return false,
-                    };
-                    let Some(change) = change.then(step) else {
-                        return false;
-                    };
-                    let state = (back, earlier.clone(), change);
+                        let (field, step) = match origin.was {
+                            Was::Same(field) => (field, Change::Not),
+                            Was::Number(field) => (field, Change::Number),
+                            Was::Less(field) => (field, Change::Up),
+                            Was::More(field) => (field, Change::Down),
+                            // What has changed since is not that constant any more.
+                            Was::Constant(value)
+                                if constant(&value)
+                                    && (change == Change::Not || wanted(change)) =>
+                            {
+                                constants = true;
+                                continue;
+                            }
+                            Was::Constant(_) | Was::Lost => return false,
+                        };
+                        let Some(change) = change.then(step) else {
+                            return false;
+                        };
+                        earlier.push((self.place(&field), change));
+                    }
+                }
+                for (earlier, change) in earlier {
+                    let state = (back, earlier, change);
                     if came.contains_key(&state) {
                         continue;
                     }
-                    came.insert(state.clone(), later.clone());
-                    if back == edge {
-                        if earlier == *field && wanted(change) {
-                            continue;
-                        }
-                        if earlier == *field && change == Change::Not {
+                    came.insert(state, later);
+                    if back != edge {
+                        let from = self.design.edges[back].from;
+                        open.push((from, earlier, change, Some(state)));
+                    } else if earlier != own || !wanted(change) {
+                        if earlier == own && change == Change::Not {
                             self.note_unchanged(&came, state);
                         }
                         return false;
                     }
-                    let from = self.design.edges[back].from;
-                    open.push((from, earlier, change, Some(state)));
                 }
             }
         }
@@ -354,29 +383,33 @@ impl<'d> Ring<'d> {
         true
     }
 
+    /// The number of a field.
+    fn place(&mut self, field: &Pointer) -> Place {
+        let known = self.places.iter().position(|known| known == field);
+        known.unwrap_or_else(|| {
+            self.places.push(field.clone());
+            self.places.len() - 1
+        })
+    }
+
     /// Where a field is in one place on every wire, and nothing changes it, it comes round to each of
     /// the wires.
-    fn note_carried(&mut self, states: impl Iterator<Item = (EdgeIx, Pointer, Change)>) {
-        let mut places: FxHashMap<EdgeIx, Pointer> = FxHashMap::default();
+    fn note_carried(&mut self, states: impl Iterator<Item = State>) {
+        let mut places: FxHashMap<EdgeIx, Place> = FxHashMap::default();
         for (edge, place, change) in states {
-            let known = places.get(&edge).is_some_and(|known| *known != place);
-            if change != Change::Not || known {
+            let known = places.insert(edge, place);
+            if change != Change::Not || known.is_some_and(|known| known != place) {
                 return;
             }
-            places.insert(edge, place);
         }
         self.carried.extend(places);
     }
 
     /// What has come round unchanged once has done so for every wire on its way.
-    fn note_unchanged(
-        &mut self,
-        came: &FxHashMap<(EdgeIx, Pointer, Change), Option<(EdgeIx, Pointer, Change)>>,
-        last: (EdgeIx, Pointer, Change),
-    ) {
+    fn note_unchanged(&mut self, came: &FxHashMap<State, Option<State>>, last: State) {
         let mut at = Some(last);
         while let Some(state) = at {
-            at = came.get(&state).cloned().flatten();
+            at = came.get(&state).copied().flatten();
             self.unchanged.insert((state.0, state.1));
         }
     }
@@ -385,10 +418,10 @@ impl<'d> Ring<'d> {
     fn comes_only_by(&self, edge: EdgeIx, input: Option<usize>) -> bool {
         let Some(input) = input else { return true };
         let node = self.design.edges[edge].from;
-        let ins = self.ins.get(&node).into_iter().flatten();
-        ins.clone().count() > 0
+        let ins = self.ins_of(node);
+        !ins.is_empty()
             && ins
-                .clone()
+                .iter()
                 .all(|edge| self.design.edges[*edge].input == input)
     }
 }

@@ -15,6 +15,10 @@ use crate::validate::facts::gain::{Gain, shared};
 /// Steps until the direction of growth has settled, and steps whose mean counts.
 const STEPS: (usize, usize) = (24, 24);
 
+/// A factor that changes by less than this, so many times one after the other, has settled.
+const STEADY: f64 = 1e-12;
+const STEADY_STEPS: usize = 6;
+
 /// A factor that is nearer to one than this is one.
 pub(super) const TOLERANCE: f64 = 1e-6;
 
@@ -38,6 +42,7 @@ pub(super) fn factor(facts: &Facts, edges: &[EdgeIx], most: impl Fn(NodeIx, Gain
     let order = web.against_the_stream();
     let mut weights = vec![[1.0_f64; 2]; web.places.len()];
     let mut logs = 0.0;
+    let (mut last, mut steady) = (0.0, 0);
     for step in 0..STEPS.0 + STEPS.1 {
         let mut largest = 0.0_f64;
         for &place in &order {
@@ -47,6 +52,15 @@ pub(super) fn factor(facts: &Facts, edges: &[EdgeIx], most: impl Fn(NodeIx, Gain
         if largest <= 0.0 {
             return 0.0;
         }
+        steady = if (largest - last).abs() < STEADY * largest {
+            steady + 1
+        } else {
+            0
+        };
+        if steady == STEADY_STEPS {
+            return largest;
+        }
+        last = largest;
         if step >= STEPS.0 {
             logs += largest.ln();
         }
@@ -95,7 +109,7 @@ impl Web {
     /// How much becomes of an event at a place, by the input that it came by.
     fn weigh(&self, place: usize, weights: &[[f64; 2]]) -> [f64; 2] {
         let ports = &self.places[place];
-        [0, 1].map(|input| {
+        let weigh = |input: usize| {
             let port = |port: &Port| {
                 let wires = port.wires.iter().map(|(to, by)| weights[*to][*by]);
                 let value = if port.competing {
@@ -112,7 +126,10 @@ impl Web {
                 }
                 several => shared(several.iter().map(port)),
             }
-        })
+        };
+        let alike = ports.iter().all(|port| port.gains[0] == port.gains[1]);
+        let first = weigh(0);
+        [first, if alike { first } else { weigh(1) }]
     }
 
     /// All places, those that others lead to first.

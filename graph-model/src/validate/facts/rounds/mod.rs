@@ -58,9 +58,6 @@ pub(crate) enum Sort {
 
 impl Facts {
     /// All of them; found once for each state of the document.
-    pub(crate) fn forget(&self) {
-        self.rounds.take();
-    }
     pub(crate) fn rounds(&self) -> Rc<[Round]> {
         let mut held = self.rounds.borrow_mut();
         let rounds = held.get_or_insert_with(|| {
@@ -249,13 +246,15 @@ impl Facts {
     fn way_round(&self, edges: &[EdgeIx], multiplying: bool) -> Option<Vec<EdgeIx>> {
         let design = &*self.design;
         let mut outs: FxHashMap<NodeIx, Vec<EdgeIx>> = FxHashMap::default();
+        // Wires are in the order of the ids of their nodes.
+        let mut starts: Vec<NodeIx> = Vec::new();
         for edge in edges {
-            outs.entry(design.edges[*edge].from)
-                .or_default()
-                .push(*edge);
+            let wires = outs.entry(design.edges[*edge].from).or_default();
+            if wires.is_empty() {
+                starts.push(design.edges[*edge].from);
+            }
+            wires.push(*edge);
         }
-        let mut starts: Vec<NodeIx> = outs.keys().copied().collect();
-        starts.sort_by(|a, b| design.nodes[*a].id.cmp(&design.nodes[*b].id));
         let multiplies = |node: &NodeIx| {
             let wires = &outs[node];
             let several = wires.len() > 1 && !design.competes(*node);
