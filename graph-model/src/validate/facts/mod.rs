@@ -3,15 +3,18 @@
 
 pub(crate) mod definition;
 pub(crate) mod delivery;
+pub(crate) mod groups;
 pub(crate) mod labels;
 pub(crate) mod origins;
+mod outsiders;
+pub(crate) mod owners;
 pub(crate) mod payload;
 pub(crate) mod release;
 mod solve;
 mod transfer;
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
@@ -27,7 +30,7 @@ use crate::validate::design::{Design, EdgeIx, NodeIx};
 use crate::value::Value;
 use definition::Definition;
 use delivery::{Copies, Losing, Loss, Mode, Order, Part};
-use labels::{Labels, Tag, TagId};
+use labels::{Labels, Tag, TagId, TagKey};
 use origins::{Base, Origin, OriginId, Origins};
 use payload::Payload;
 use release::Release;
@@ -38,12 +41,15 @@ pub(crate) struct Port {
     pub payload: Rc<Payload>,
     /// Who may read which field.
     pub labels: Rc<Labels>,
-    /// What strangers wrote and nothing has checked.
+    /// What outsiders wrote: what nothing has checked yet, and what they chose.
     pub taint: Rc<Labels>,
     /// Labels of what decided that an event comes at all.
     pub presence: Rc<BTreeSet<TagId>>,
-    /// Viewers see an event only when this claim of theirs equals this value.
-    pub guards: Rc<BTreeSet<(OriginId, SmolStr)>>,
+    /// Viewers see an event only when this claim of theirs equals this value. With the store from
+    /// which the events are read again since the comparison was put, when there is one.
+    pub guards: Rc<BTreeMap<(OriginId, SmolStr), Option<NodeIx>>>,
+    /// Other values that equal an owner of whom labels speak.
+    pub owners: Rc<BTreeSet<(OriginId, OriginId)>>,
     /// Values that are there in every event and not null.
     pub present: Rc<BTreeSet<OriginId>>,
     pub copies: Copies,
@@ -83,9 +89,11 @@ pub(crate) struct Facts {
     outputs: Vec<Option<Port>>,
     /// What nodes leave in the resources that they write.
     stored: FxHashMap<NodeIx, Port>,
+    /// What leaves by single outputs, where that differs from the others.
+    branches: FxHashMap<NodeIx, Vec<(SmolStr, Port)>>,
     origins: RefCell<Origins>,
     schemas: RefCell<FxHashMap<SmolStr, Option<Rc<Schema>>>>,
-    tag_index: FxHashMap<(NodeIx, Id, Pointer, usize), TagId>,
+    tag_index: FxHashMap<TagKey, TagId>,
     releases: Vec<Release>,
     /// A tag of the node at hand has changed its meaning.
     tags_changed: bool,
@@ -119,6 +127,12 @@ impl Facts {
         let view = &self.design.edges[edge];
         if view.resource {
             return self.stored.get(&view.from);
+        }
+        if let Some(branches) = self.branches.get(&view.from) {
+            let leaving = &view.edge.from.port;
+            if let Some((_, port)) = branches.iter().find(|(name, _)| name == leaving) {
+                return Some(port);
+            }
         }
         let behaviour = self.design.behaviour(view.from)?;
         let by_code = matches!(behaviour, Behaviour::Opaque { .. });
@@ -181,8 +195,6 @@ impl Facts {
             }
             labels
         };
-        let mut guards = (*first.guards).clone();
-        guards.retain(|guard| others.iter().all(|side| side.guards.contains(guard)));
         let mut present = (*first.present).clone();
         present.retain(|origin| others.iter().all(|side| side.present.contains(origin)));
         let mut presence = Rc::clone(&first.presence);
@@ -208,13 +220,15 @@ impl Facts {
             Mode::Mixed
         };
         let part = meet_parts(node, &sides, &payload, origins);
+        let (owners, guards) = owners::meet(&self.tags, &sides, &payload, origins);
         let sizes = sides.iter().map(|side| side.size);
         Some(Port {
             payload: Rc::new(payload),
             labels: joined(|port| &port.labels),
             taint: joined(|port| &port.taint),
             presence,
-            guards: Rc::new(guards),
+            guards,
+            owners,
             present: Rc::new(present),
             copies,
             order,
@@ -229,9 +243,8 @@ impl Facts {
         })
     }
 
-    /// Number of a tag; the same for the same clause of the same field of a node's events.
-    fn tag(&mut self, node: NodeIx, tag: Tag) -> TagId {
-        let key = (node, tag.ty.clone(), tag.field.clone(), tag.number);
+    /// Number of a tag.
+    fn tag(&mut self, key: TagKey, tag: Tag) -> TagId {
         let next = self.tags.len() as TagId;
         let number = *self.tag_index.entry(key).or_insert(next);
         if number == next {
@@ -283,19 +296,6 @@ impl Facts {
             }
             _ => false,
         }
-    }
-
-    /// Names and expressions of what an aggregate folds.
-    pub(crate) fn folded(&self, node: NodeIx, field: &str) -> Vec<(SmolStr, Option<&Expr>)> {
-        let records = self.design.value(node, field).and_then(Value::as_array);
-        let records = records.unwrap_or_default().iter();
-        records
-            .filter_map(|record| {
-                let name = record.get("name").and_then(Value::as_str)?;
-                let of = record.get("of").and_then(Value::as_str);
-                Some((name.into(), of.and_then(|code| self.design.compiled(code))))
-            })
-            .collect()
     }
 
     /// What a key is made of at a port.
@@ -471,7 +471,8 @@ fn meet_parts(node: NodeIx, sides: &[&Port], payload: &Payload, origins: &mut Or
     }
 }
 
-fn pointers(value: Option<&Value>) -> Vec<Pointer> {
+/// A list of pointers as a config field or a declaration holds it.
+pub(crate) fn pointers(value: Option<&Value>) -> Vec<Pointer> {
     let items = value.and_then(Value::as_array).unwrap_or_default();
     items
         .iter()

@@ -139,17 +139,17 @@ fn refusal(
     }
     let compared = |owner: OriginId| {
         let rows = audience.map_or(&[][..], |audience| &audience.rows);
-        port.guards.iter().any(|(guarded, _)| *guarded == owner)
+        port.guards_of(owner).next().is_some()
             || rows
                 .iter()
-                .any(|row| facts.field(&row.field, port) == owner)
+                .any(|row| facts.holds_owner(&row.field, owner, port))
     };
     if tag.anchors.iter().any(|(_, owner)| compared(*owner)) {
         return None;
     }
     if role.is_some_and(|role| has_claims(facts, role, external)) {
         for (_, owner) in &tag.anchors {
-            if facts.place_of(*owner, port).is_some() {
+            if facts.place_of_owner(*owner, port).is_some() {
                 return Some(Why::SomebodyElses(*owner));
             }
         }

@@ -63,7 +63,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     else {
         return;
     };
-    let Some(place) = facts.place_of(owner, port) else {
+    let Some(place) = facts.place_of_owner(owner, port) else {
         return;
     };
     let title = design.title(node);
