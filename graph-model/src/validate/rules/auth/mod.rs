@@ -2,6 +2,7 @@
 
 mod leak;
 mod lowered;
+mod open_store;
 mod owner_lost;
 mod place;
 mod side_copy_leaks;
@@ -19,6 +20,7 @@ pub(super) const RULES: &[Rule] = &[
     unreadable_shown::RULE,
     somebody_elses_row::RULE,
     owner_lost::RULE,
+    open_store::RULE,
     side_copy_leaks::RULE,
 ];
 

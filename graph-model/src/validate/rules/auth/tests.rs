@@ -399,3 +399,37 @@ fn copies_beside_the_way_are_as_safe_as_the_way() {
         ),
     ]);
 }
+
+#[test]
+fn stores_are_not_opened_wider_than_what_they_hold() {
+    all(&[
+        (
+            "in -> lane: log %readers=finance -> out: view @adjusters",
+            "AUTH-004",
+        ),
+        (
+            "in -> lane: topic @finance -> out: view @adjusters",
+            "AUTH-004",
+        ),
+        (
+            "in -> t: table(table=t) @adjusters %readers=support",
+            "AUTH-004",
+        ),
+        (
+            "in -> lane: queue %readers=patients -> out: view @adjusters",
+            "AUTH-004",
+        ),
+        (
+            "in -> lane: log %readers=adjusters -> out: view @adjusters",
+            "",
+        ),
+        (
+            "in -> lane: queue %readers=patients[patient_id = /patient_id] -> out: view @adjusters",
+            "",
+        ),
+        (
+            "in -> a: redact(fields=[\"/diagnosis\"]) -> lane: log %readers=finance -> out: view @finance",
+            "",
+        ),
+    ]);
+}
