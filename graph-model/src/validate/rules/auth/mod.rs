@@ -7,6 +7,7 @@ mod owner_lost;
 mod place;
 mod side_copy_leaks;
 mod somebody_elses_row;
+mod telling_route;
 mod unreadable_shown;
 
 pub(in crate::validate) use leak::{Leak, Why, evidence, leaks, list, refusal, root_of, way};
@@ -21,6 +22,7 @@ pub(super) const RULES: &[Rule] = &[
     somebody_elses_row::RULE,
     owner_lost::RULE,
     open_store::RULE,
+    telling_route::RULE,
     side_copy_leaks::RULE,
 ];
 

@@ -433,3 +433,62 @@ fn stores_are_not_opened_wider_than_what_they_hold() {
         ),
     ]);
 }
+
+#[test]
+fn ways_do_not_tell_secrets() {
+    all(&[
+        (
+            "paid -> a: filter(when=.salary > 100) -> b: map(expr={team}) -> out: view",
+            "AUTH-005",
+        ),
+        (
+            "paid -> a: filter(when=.salary > 100)\na.dropped -> b: map(expr={team}) -> out: view",
+            "AUTH-005",
+        ),
+        (
+            "paid -> a: route(routes={\"a\": \".salary > 100\", \"b\": \".team == 1\"})\na.b -> b: map(expr={team}) -> out: view",
+            "AUTH-005",
+        ),
+        (
+            "paid -> a: route(routes={\"a\": \".salary > 100\"})\na.otherwise -> b: map(expr={team}) -> out: view @support",
+            "AUTH-005",
+        ),
+        (
+            "paid -> a: filter(when=.salary > 100) -> b: redact(fields=[\"/salary\"]) -> c: queue -> out: export(file=o.jsonl) @support",
+            "AUTH-005",
+        ),
+        (
+            "paid -> a: filter(when=.salary > 100) -> b: aggregate(group=.team, aggregates=[{\"name\": \"n\", \"function\": \"count\"}]) -> out: view @support",
+            "AUTH-005",
+        ),
+        (
+            "paid -> a: filter(when=.salary > 100) -> b: map(expr={team}) -> lane: topic @support -> out: view @finance",
+            "AUTH-005",
+        ),
+        // The payload tells it too; the choice is by what may be known, or is made later.
+        (
+            "paid -> a: filter(when=.salary > 100) -> out: view @support",
+            "AUTH-001",
+        ),
+        (
+            "paid -> a: filter(when=.team == 1) -> b: map(expr={team}) -> out: view @support",
+            "",
+        ),
+        (
+            "paid -> a: filter(when=.salary > 100) -> b: map(expr={team}) -> out: view @finance",
+            "",
+        ),
+        (
+            "paid -> a: map(expr={team}) -> out: view @support\npaid -> b: filter(when=.salary > 100) -> top: view @finance",
+            "",
+        ),
+        (
+            "paid -> a: route(routes={\"a\": \".team == 1\", \"b\": \".salary > 100\"})\na.a -> b: map(expr={team}) -> out: view @support",
+            "",
+        ),
+        (
+            "in -> a: filter(when=.amount > 3) -> g: guard(field=/patient_id, claim=patient_id) -> b: map(expr={id}) -> out: view @patients",
+            "",
+        ),
+    ]);
+}
