@@ -6,6 +6,7 @@ mod open_store;
 mod owner_lost;
 mod place;
 mod side_copy_leaks;
+mod small_group;
 mod somebody_elses_row;
 mod telling_route;
 mod unreadable_shown;
@@ -23,6 +24,7 @@ pub(super) const RULES: &[Rule] = &[
     owner_lost::RULE,
     open_store::RULE,
     telling_route::RULE,
+    small_group::RULE,
     side_copy_leaks::RULE,
 ];
 

@@ -492,3 +492,113 @@ fn ways_do_not_tell_secrets() {
         ),
     ]);
 }
+
+#[test]
+fn numbers_are_over_enough_people() {
+    const SUM: &str = "{\"name\": \"sum\", \"function\": \"sum\", \"of\": \".salary\"}";
+    const PEOPLE: &str =
+        "{\"name\": \"n\", \"function\": \"count_distinct\", \"of\": \".employee\"}";
+    const EVENTS: &str = "{\"name\": \"n\", \"function\": \"count\"}";
+    let sums = |group: &str, more: &str, then: &str| {
+        let more = if more.is_empty() {
+            String::new()
+        } else {
+            format!(", {more}")
+        };
+        format!("paid -> a: aggregate({group}aggregates=[{SUM}{more}]) -> {then}")
+    };
+    let cases = [
+        (sums("group=.team, ", "", "out: view @support"), "AUTH-006"),
+        (sums("", "", "out: view @partners"), "AUTH-006"),
+        (
+            sums(
+                "group=.team, ",
+                PEOPLE,
+                "b: filter(when=.n >= 4) -> out: view @support",
+            ),
+            "AUTH-006",
+        ),
+        (
+            sums(
+                "group=.team, ",
+                EVENTS,
+                "b: filter(when=.n >= 5) -> out: view @support",
+            ),
+            "AUTH-006",
+        ),
+        (
+            sums(
+                "group=.team, ",
+                PEOPLE,
+                "b: filter(when=.n >= 5) -> c: merge -> out: view @support\na -> c",
+            ),
+            "AUTH-006",
+        ),
+        (
+            sums("group=.employee, ", "", "out: view @support"),
+            "AUTH-006",
+        ),
+        (
+            sums(
+                "group=.team, ",
+                PEOPLE,
+                "b: filter(when=.sum >= 5) -> out: view @support",
+            ),
+            "AUTH-006",
+        ),
+        (
+            sums(
+                "group=.team, ",
+                "",
+                "lane: log(key=.key) %readers=support -> out: view @finance",
+            ),
+            "AUTH-006",
+        ),
+        (
+            sums(
+                "group=.team, ",
+                PEOPLE,
+                "b: filter(when=.n >= 5) -> out: view @support",
+            ),
+            "",
+        ),
+        (
+            sums(
+                "group=.team, ",
+                PEOPLE,
+                "b: filter(when=5 <= .n and .key != \"x\") -> c: map(expr={sum}) -> out: view @support",
+            ),
+            "",
+        ),
+        (
+            sums(
+                "group=.team, ",
+                PEOPLE,
+                "b: map(expr={total: .sum, people: .n}) -> c: filter(when=.people > 9) -> out: view @support",
+            ),
+            "",
+        ),
+        (
+            sums(
+                "group=.team, ",
+                PEOPLE,
+                "b: route(routes={\"big\": \".n >= 5\"})\nb.big -> out: view @support",
+            ),
+            "",
+        ),
+        (
+            sums(
+                "group=.team, ",
+                PEOPLE,
+                "b: map(expr=select(.n >= 5) | {sum}) -> out: view @support",
+            ),
+            "",
+        ),
+        (sums("group=.team, ", "", "out: view @finance"), ""),
+    ];
+    let cases: Vec<(&str, &str)> = cases
+        .iter()
+        .map(|(flow, codes)| (&**flow, *codes))
+        .collect();
+    all(&cases);
+}
