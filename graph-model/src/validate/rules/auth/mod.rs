@@ -1,5 +1,6 @@
 //! Who sees what at a place, and what of it they may not see. Shared by the rules of access.
 
+mod bypassed_redaction;
 mod leak;
 mod lowered;
 mod open_store;
@@ -26,6 +27,7 @@ pub(super) const RULES: &[Rule] = &[
     telling_route::RULE,
     small_group::RULE,
     side_copy_leaks::RULE,
+    bypassed_redaction::RULE,
 ];
 
 #[cfg(test)]

@@ -602,3 +602,38 @@ fn numbers_are_over_enough_people() {
         .collect();
     all(&cases);
 }
+
+#[test]
+fn redactions_are_not_passed_by() {
+    all(&[
+        (
+            "in -> a: redact(fields=[\"/diagnosis\"]) -> out: view @finance\nin -> out",
+            "AUTH-013",
+        ),
+        (
+            "in -> lane: queue -> a: redact(fields=[\"/diagnosis\"]) -> out: view @finance\nlane -> b: map(expr={why: .diagnosis}) -> other: view @finance",
+            "AUTH-013",
+        ),
+        (
+            "in -> a: redact(fields=[\"/diagnosis\"], how=hash, secret=KEY) -> out: view @finance",
+            "AUTH-013",
+        ),
+        (
+            "in -> a: redact(fields=[\"/diagnosis\"], how=hash, secret=KEY) -> b: map(expr={d: .diagnosis}) -> out: view @finance",
+            "AUTH-013",
+        ),
+        // Nobody hid it from these people.
+        (
+            "in -> lane: queue -> a: redact(fields=[\"/diagnosis\", \"/amount\"]) -> out: view @support\nlane -> other: view @finance",
+            "AUTH-001",
+        ),
+        (
+            "in -> a: redact(fields=[\"/diagnosis\"], how=hash, secret=KEY) -> out: view @adjusters",
+            "",
+        ),
+        (
+            "in -> lane: queue -> a: redact(fields=[\"/diagnosis\"]) -> out: view @finance\nlane -> b: redact(fields=[\"/diagnosis\"]) -> other: view @finance",
+            "",
+        ),
+    ]);
+}

@@ -50,6 +50,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     };
     let mut leaks = auth::leaks(facts, port, &place);
     leaks.retain(|leak| leak.why == Why::Unreadable);
+    leaks.retain(|leak| auth::lowered(facts, node, leak, &place).is_none());
     let Some(first) = leaks.first() else { return };
     let title = facts.design.title(node);
     let readers = facts.readers(place.audience);
