@@ -28,12 +28,10 @@ pub trait Source: Send {
 
 /// Takes events out. The driver batches, retries, counts, acknowledges and dead-letters.
 pub trait Sink: Send {
-    /// Tries once to write the events; answers one outcome for each of them, in order. `Some` is an
-    /// event for the `out` port. A batch is only as atomic as its outcomes say.
-    fn write<'a>(
-        &'a mut self,
-        events: &'a [Event],
-    ) -> Work<'a, Vec<Result<Option<Event>, Failure>>>;
+    /// Tries once to write the events; answers one outcome for each of them, in order, with the
+    /// event that goes on, if any. A batch is only as atomic as its outcomes say.
+    fn write<'a>(&'a mut self, events: &'a [Event])
+    -> Work<'a, Vec<Result<Option<Sent>, Failure>>>;
 
     /// How many events one try takes at most. An event that is tried again goes behind the others of
     /// its batch, so 1 keeps the order; edits of the flow wait for a try to end.
@@ -44,6 +42,21 @@ pub trait Sink: Send {
     /// The run ends: flushes and closes.
     fn close(&mut self) -> Work<'_, Result<(), Failure>> {
         Box::pin(async { Ok(()) })
+    }
+}
+
+/// An event that a sink sends on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sent {
+    /// Number of the output port.
+    pub port: usize,
+    pub event: Event,
+}
+
+impl Sent {
+    /// Out of the first port.
+    pub fn first(event: Event) -> Sent {
+        Sent { port: 0, event }
     }
 }
 

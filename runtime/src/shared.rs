@@ -8,10 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use graph_model::document::Document;
 use graph_model::id::NodeId;
 
+use crate::database::Database;
 use crate::functions::Functions;
-use crate::sinks::{Database, Journal, LineFile};
+use crate::sinks::{Journal, LineFile};
 pub use crate::sinks::{Printer, Rows};
-use crate::sources::{FilesRead, Listener};
+use crate::sources::{FilesRead, Listener, Turn};
 
 /// Handles that outlive a single node; made once for each engine.
 #[derive(Default)]
@@ -26,6 +27,8 @@ pub struct Shared {
     pub(crate) listeners: OpenOnce<Listener>,
     /// By node, format and folder.
     pub(crate) files_read: OpenOnce<FilesRead>,
+    /// Of those who follow a table, by database, table and node.
+    pub(crate) turns: OpenOnce<Turn>,
     rows: Mutex<BTreeMap<NodeId, Arc<Rows>>>,
     /// Files of lines that this run has opened; one for each that somebody named.
     begun: Mutex<BTreeSet<PathBuf>>,

@@ -20,6 +20,7 @@ use super::stamp::Stamp;
 use super::unless_stopped;
 use crate::kind::{Build, Kind, Make};
 use crate::rim::{Feed, Source, Work};
+use crate::sinks::is_unfinished;
 
 pub(crate) fn kind() -> Kind {
     Kind {
@@ -270,7 +271,7 @@ impl Folder {
 
 /// Whether a name counts: `*` stands for any characters, and hidden files must be asked for.
 fn counts(pattern: &str, name: &str) -> bool {
-    if name.starts_with('.') && !pattern.starts_with('.') {
+    if is_unfinished(name) || (name.starts_with('.') && !pattern.starts_with('.')) {
         return false;
     }
     let Some((first, rest)) = pattern.split_once('*') else {
@@ -408,6 +409,7 @@ mod tests {
             ("*", "a", true),
             ("*", ".a", false),
             (".*", ".a", true),
+            (".*", ".weir-00.part", false),
             ("*.csv", "day-1.csv", true),
             ("*.csv", "day-1.csv.part", false),
             ("day-*.csv", "day.csv", false),

@@ -218,7 +218,9 @@ impl<'f, 'd> Facts<'f, 'd> {
                 let count = design.value(node, concurrency).and_then(Value::as_i64);
                 self.queue(node, key, count.unwrap_or(1), &mut port);
             }
-            Behaviour::Log { key, partitions } => {
+            Behaviour::Log {
+                key, partitions, ..
+            } => {
                 port.copies = port.copies.or(Copies::Suffix(node));
                 let count = design.value(node, partitions).and_then(Value::as_i64);
                 self.place(node, design.expr(node, key), count.unwrap_or(1), &mut port);
