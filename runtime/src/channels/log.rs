@@ -17,7 +17,7 @@ fn spec() -> KindSpec {
         family: Family::Channel,
         title: "Log".into(),
         summary: "Keeps events in order of arrival, split into partitions by key.".into(),
-        doc: "Each outgoing wire is a consumer group with a position in every partition. Within a partition events are delivered one after the other; after a failure delivery goes on from the last acknowledged position. Holds its events in memory.".into(),
+        doc: "Each outgoing wire is a consumer group with a position in every partition. Within a partition events are delivered one after the other; after a failure delivery goes on from the last acknowledged position. Holds its events in memory. A transactional log shows an event only once the delivery that brought it is settled well; when that was given up, it is as if the event had never come. So what is delivered again does not stand in it twice. Deliveries of a log whose events get into a transactional one go out one by one in each partition. Events that come with no delivery, such as those of a generator, can be read at once, and what operators remember (a window, a sum) is not taken back: count behind the log, not in front of it. A delivery that brings more than the log can hold is given up.".into(),
         icon: "log".into(),
         inputs: vec![PortSpec::data("in", "Events to append")],
         outputs: vec![PortSpec::data("out", "A consumer group for each wire"), PortSpec::failed("Events that failed as often as allowed, with their cause")],

@@ -191,9 +191,10 @@ mod tests {
     struct Tell(Sender<bool>);
 
     impl Settle for Tell {
-        fn settle(&self, outcome: Result<(), Failure>) {
+        fn settle(&self, outcome: Result<(), Failure>) -> bool {
             // Some tests do not listen until the end.
             self.0.send(outcome.is_ok()).ok();
+            true
         }
     }
 
