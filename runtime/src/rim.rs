@@ -70,6 +70,9 @@ pub trait FeedLine: Send + Sync {
     /// Everything that is there now has been handed in; more may come later. A run that lasts until
     /// the flow is idle waits for this word, or for the end, of every source.
     fn caught_up(&self);
+    /// The same, but only as long as `still` holds: for a source that hears of what the flow itself
+    /// writes, and may not have heard of the latest.
+    fn caught_up_while(&self, still: Box<dyn Fn() -> bool + Send + Sync>);
     /// Counts a request that was refused.
     fn refused(&self);
     /// Counts an attempt that failed and gives up an input that is no event (its text and place).

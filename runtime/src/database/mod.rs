@@ -16,7 +16,7 @@ pub(crate) use changes::{Change, KEPT_MAX, Look, Place, Reader};
 
 use crate::kind::Build;
 use crate::operator::{Failure, FailureClass};
-use crate::shared::lock;
+use crate::shared::{Writes, lock};
 
 /// The column of versions.
 const VERSION: &str = "weir_version";
@@ -31,6 +31,8 @@ pub(crate) struct Database {
     /// The path as people write it in the flow.
     shown: String,
     open: Mutex<Option<Open>>,
+    /// Of table sinks.
+    pub(crate) writes: Arc<Writes>,
 }
 
 struct Open {
@@ -165,6 +167,7 @@ impl Database {
             path: path.to_path_buf(),
             shown: shown.into(),
             open: Mutex::default(),
+            writes: Arc::default(),
         };
         let opened = Open::new(path).map_err(|error| database.failure(&error))?;
         *lock(&database.open) = Some(opened);
@@ -270,6 +273,7 @@ impl Database {
         }
         drop(insert);
         batch.commit()?;
+        self.writes.add();
         ready.insert(target.insert.clone());
         Ok(outcomes)
     }

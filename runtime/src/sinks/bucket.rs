@@ -20,6 +20,8 @@ use crate::catalog::with_reliability;
 use crate::kind::{Build, Kind, Make};
 use crate::operator::Failure;
 use crate::rim::{Sent, Sink, Work};
+use crate::shared::Writes;
+use crate::sources::changed_ms;
 use crate::world::World;
 
 use super::{Outcomes, blocking, eval_key, lines};
@@ -35,6 +37,9 @@ pub(crate) fn kind() -> Kind {
 const NAME_MAX: usize = 255;
 /// An object is written under such a name first; both ends keep it from those who read the folder.
 const UNFINISHED: (&str, &str) = (".weir-", ".part");
+
+/// After so long nobody is writing an object any more, in milliseconds.
+const ABANDONED_MS: i64 = 3_600_000;
 
 /// Whether a file of this name is an object that is still being written.
 pub(crate) fn is_unfinished(name: &str) -> bool {
@@ -59,6 +64,7 @@ struct Folder {
     path: PathBuf,
     /// The folder as people write it in the flow.
     shown: SmolStr,
+    writes: Arc<Writes>,
 }
 
 fn make(build: &Build) -> Result<Box<dyn Sink>, Problem> {
@@ -71,10 +77,16 @@ fn make(build: &Build) -> Result<Box<dyn Sink>, Problem> {
             )));
         }
     };
+    let path = build.path("folder")?;
+    // Whoever hears of the folder may look at it before the first object comes. What stands in the
+    // way is told by the first write.
+    let _made = std::fs::create_dir_all(&path);
+    tidy(&path, build.world.now_ms());
     Ok(Box::new(Bucket {
         folder: Arc::new(Folder {
-            path: build.path("folder")?,
+            writes: build.shared.folders.get(&path, || Ok(Writes::default()))?,
             shown: build.text("folder")?,
+            path,
         }),
         name: Arc::new(build.expr("name")?),
         content,
@@ -97,6 +109,7 @@ impl Sink for Bucket {
                     Content::Event => lines::write_line(&mut bytes, &event)?,
                 }
                 folder.put(&name, &bytes, world.random())?;
+                folder.writes.add();
                 Ok(Some(Sent::first(event)))
             };
             let outcomes: Outcomes = events.into_iter().map(put).collect();
@@ -155,6 +168,18 @@ impl Folder {
             }
         }
         outcomes
+    }
+}
+
+/// Removes what somebody was interrupted in writing, long ago.
+fn tidy(folder: &Path, now_ms: i64) {
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    for file in files.filter(|file| is_unfinished(&file.file_name().to_string_lossy())) {
+        let changed = file.metadata().map_or(0, |metadata| changed_ms(&metadata));
+        if changed > 0 && now_ms - changed > ABANDONED_MS {
+            // It is in nobody's way.
+            let _left = std::fs::remove_file(file.path());
+        }
     }
 }
 
@@ -272,5 +297,100 @@ mod tests {
         assert_eq!(told(&whole.write(&events[1..2]).await), ["ok"]);
         let object = project.text("objects/2");
         assert!(object.contains(r#""data":{"k":7}"#) && object.contains(r#""id":"2""#));
+    }
+
+    #[test]
+    fn names_stay_in_the_folder_and_apart() {
+        for (name, file) in [
+            (value!("a b.json"), "a b.json"),
+            (value!("größe"), "größe"),
+            (value!(7.5), "7.5"),
+            (value!("../a"), "%2E.%2Fa"),
+            (value!(".."), "%2E%2E"),
+            (value!("."), "%2E"),
+            (value!(".weir-1.part"), "%2Eweir-1.part"),
+            (value!("/etc/passwd"), "%2Fetc%2Fpasswd"),
+            (value!("c:\\a"), "c%3A%5Ca"),
+            (value!("%2F"), "%252F"),
+            (value!("a."), "a%2E"),
+            (value!("a "), "a%20"),
+            (value!("a\u{0}\n\u{85}"), "a%00%0A%C2%85"),
+            (value!("con"), "%63on"),
+            (value!("Com1.json"), "%43om1.json"),
+            (value!("console"), "console"),
+        ] {
+            assert_eq!(file_name(&name).as_deref(), Ok(file), "{name}");
+        }
+        let long = Value::from("ä".repeat(128));
+        for (name, wanted) in [
+            (value!(""), "`name` is empty"),
+            (value!(["a"]), "`name` is array"),
+            (long, "`name` is 256 bytes long"),
+        ] {
+            let failure = file_name(&name).expect_err("is refused").to_string();
+            assert!(failure.starts_with(wanted), "{failure}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_stands_in_the_way_is_left_alone_and_told() {
+        let mut project = Project::new();
+        std::fs::create_dir_all(project.path("objects/1")).expect("a folder");
+        std::fs::write(project.path("file"), "").expect("a file");
+        let mut bucket = project.sink("b", "bucket", &value!({})).expect("builds");
+        let events = [event("1", value!(1)), event("2", value!(2))];
+        let outcomes = told(&bucket.write(&events).await);
+        let said = "Transient: `objects/1` cannot be written (";
+        assert!(outcomes[0].starts_with(said), "{outcomes:?}");
+        assert_eq!(outcomes[1], "ok");
+        assert_eq!(files(&project), ["1", "2"], "nothing unfinished is left");
+
+        let config = value!({"folder": "file/objects"});
+        let mut bucket = project.sink("f", "bucket", &config).expect("builds");
+        let outcomes = told(&bucket.write(&events[..1]).await);
+        let said = "Transient: `file/objects/1` cannot be written (";
+        assert!(outcomes[0].starts_with(said), "{outcomes:?}");
+        for config in [value!({"folder": "../out"}), value!({"folder": "/tmp"})] {
+            let refused = project.sink("b", "bucket", &config).err();
+            let said = refused.expect("is refused").message;
+            assert!(said.contains("leaves the project folder"), "{said}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn links_are_not_written_through() {
+        let mut project = Project::new();
+        let outside = tempfile::tempdir().expect("a folder");
+        let target = outside.path().join("target");
+        std::fs::write(&target, "old").expect("a file");
+        std::fs::create_dir(project.path("objects")).expect("a folder");
+        std::os::unix::fs::symlink(&target, project.path("objects/1")).expect("a link");
+        let mut bucket = project.sink("b", "bucket", &value!({})).expect("builds");
+        assert_eq!(told(&bucket.write(&[event("1", value!(1))]).await), ["ok"]);
+        assert_eq!(std::fs::read_to_string(target).ok().as_deref(), Some("old"));
+        assert_eq!(project.text("objects/1"), "1\n");
+        std::os::unix::fs::symlink(outside.path(), project.path("out")).expect("a link");
+        let refused = project
+            .sink("o", "bucket", &value!({"folder": "out"}))
+            .err();
+        let said = refused.expect("is refused").message;
+        assert!(said.contains("through a link"), "{said}");
+    }
+
+    #[test]
+    fn what_was_abandoned_goes() {
+        let project = Project::new();
+        std::fs::create_dir(project.path("objects")).expect("a folder");
+        for name in [".weir-1.part", ".weir-1", "part"] {
+            std::fs::write(project.path("objects").join(name), "").expect("a file");
+        }
+        let folder = project.path("objects");
+        let changed = std::fs::metadata(folder.join("part")).expect("is there");
+        let now_ms = changed_ms(&changed) + ABANDONED_MS;
+        tidy(&folder, now_ms - 1_000);
+        assert_eq!(files(&project).len(), 3);
+        tidy(&folder, now_ms + 1_000);
+        assert_eq!(files(&project), [".weir-1", "part"]);
     }
 }

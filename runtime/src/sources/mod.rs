@@ -20,6 +20,7 @@ use crate::rim::Feed;
 
 pub(crate) use file_watch::FilesRead;
 pub(crate) use http::Listener;
+pub(crate) use records::changed_ms;
 pub(crate) use table_changes::Turn;
 
 /// Events that a source hands in at once, at most.

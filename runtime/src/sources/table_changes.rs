@@ -19,6 +19,7 @@ use crate::database::{self, Change, Look, Place, Reader};
 use crate::kind::{Build, Kind, Make};
 use crate::operator::{Failure, FailureClass};
 use crate::rim::{Feed, Inbound, Settled, Source, Work};
+use crate::shared::Writes;
 
 pub(crate) fn kind() -> Kind {
     Kind {
@@ -47,17 +48,16 @@ fn make(build: &Build) -> Result<Box<dyn Source>, Problem> {
         }
     };
     let (path, table) = (build.path("database")?, build.text("table")?);
-    let reader = Reader::new(
-        database::open(build, "database")?,
-        &table,
-        build.id.as_str(),
-    )
-    .map_err(|error| build.problem(error))?;
+    let database = database::open(build, "database")?;
+    let writes = Arc::clone(&database.writes);
+    let reader =
+        Reader::new(database, &table, build.id.as_str()).map_err(|error| build.problem(error))?;
     let turn = path.join(table.as_str()).join(build.id.as_str());
     Ok(Box::new(TableChanges {
         reader: Arc::new(reader),
         name: format_smolstr!("{}/{table}", build.text("database")?),
         now,
+        writes,
         poll: build.duration("poll")?.max(Duration::from_millis(1)),
         stamp: Stamp::of(build),
         turn: build.shared.turns.get(&turn, || Ok(Turn::default()))?,
@@ -77,6 +77,8 @@ struct TableChanges {
     poll: Duration,
     stamp: Stamp,
     turn: Arc<Turn>,
+    /// What the flow itself writes to the database.
+    writes: Arc<Writes>,
 }
 
 /// The source is told to stop.
@@ -99,6 +101,7 @@ impl TableChanges {
         let mut passed = 0;
         let mut told = None;
         loop {
+            let written = self.writes.number();
             match self.look(place).await {
                 Ok(Look {
                     place: next,
@@ -125,7 +128,9 @@ impl TableChanges {
                     if more {
                         continue;
                     }
-                    feed.line.caught_up();
+                    let writes = Arc::clone(&self.writes);
+                    let still = move || writes.number() == written;
+                    feed.line.caught_up_while(Box::new(still));
                 }
                 Err(failure) => {
                     if told.as_ref() != Some(&failure.message) {

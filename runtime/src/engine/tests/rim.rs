@@ -149,3 +149,90 @@ fn a_delivery_that_no_transactional_log_can_hold_is_given_up() {
         Some("`behind` is full of events whose deliveries are under way; raise its capacity")
     );
 }
+
+#[test]
+fn a_folder_source_hears_of_the_objects_of_a_bucket() {
+    let bench = Bench::start(
+        r#"in: manual
+           put: bucket {"name": ".name"}
+           hear: file_watch {"folder": "objects", "settle": "5ms"}
+           grow: map {"expr": "{name: .name, n: (.n + 1)}"}
+           again: filter {"when": ".n < 4"}
+           seen: view
+           in.out -> put.in
+           hear.out -> grow.in
+           grow.out -> again.in
+           again.out -> put.in
+           grow.out -> seen.in"#,
+    );
+    bench.inject("in", value!({"name": "a", "n": 0}));
+    bench.idle();
+    let rows = bench.rows("seen", 4);
+    let wanted: Vec<_> = (1..=4)
+        .map(|n| format!(r#"{{"n":{n},"name":"a"}}"#))
+        .collect();
+    assert_eq!(rows, wanted, "the loop goes round until the filter ends it");
+    let object = std::fs::read_to_string(bench.project.path().join("objects/a"));
+    assert_eq!(object.expect("is there"), "{\"n\":3,\"name\":\"a\"}\n");
+}
+
+#[test]
+fn a_flow_hears_of_the_rows_that_it_writes() {
+    let bench = Bench::start(
+        r#"in: manual
+           put: table {"table": "t", "key": ".k"}
+           hear: table_changes {"table": "t", "poll": "5ms"}
+           seen: view
+           in.out -> put.in
+           hear.out -> seen.in"#,
+    );
+    for (k, n) in [("a", 1), ("a", 1), ("a", 2), ("b", 1)] {
+        bench.inject("in", value!({"k": k, "n": n}));
+        bench.idle();
+    }
+    assert_eq!(
+        bench.rows("seen", 3),
+        [
+            r#"{"after":{"data":{"k":"a","n":1},"weir_key":"a"},"before":null,"key":"a","op":"insert"}"#,
+            r#"{"after":{"data":{"k":"a","n":2},"weir_key":"a"},"before":{"data":{"k":"a","n":1},"weir_key":"a"},"key":"a","op":"update"}"#,
+            r#"{"after":{"data":{"k":"b","n":1},"weir_key":"b"},"before":null,"key":"b","op":"insert"}"#,
+        ]
+    );
+}
+
+#[test]
+fn stale_rows_leave_by_a_port_of_their_own() {
+    let bench = Bench::start(
+        r#"in: manual
+           put: table {"table": "t", "mode": "compare_and_set", "key": ".k", "version": ".v"}
+           new: view
+           old: view
+           in.out -> put.in
+           put.out -> new.in
+           put.stale -> old.in"#,
+    );
+    for v in [2, 1, 3] {
+        bench.inject("in", value!({"k": "a", "v": v}));
+        bench.idle();
+    }
+    assert_eq!(
+        bench.rows("new", 2),
+        [r#"{"k":"a","v":2}"#, r#"{"k":"a","v":3}"#]
+    );
+    assert_eq!(bench.rows("old", 1), [r#"{"k":"a","v":1}"#]);
+}
+
+#[test]
+fn metrics_are_read_as_views_are() {
+    let bench = Bench::start(
+        r#"in: manual
+           total: metric {"name": "Total", "value": ".n", "unit": "EUR"}
+           in.out -> total.in"#,
+    );
+    bench.inject("in", value!({"n": 5}));
+    bench.idle();
+    assert_eq!(
+        bench.rows("total", 1),
+        [r#"{"name":"Total","unit":"EUR","value":5}"#]
+    );
+}
