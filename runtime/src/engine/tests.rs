@@ -1,5 +1,7 @@
 //! The engine with real kinds, steered as a client steers it.
 
+mod rim;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,11 +67,19 @@ impl Bench {
 
     fn start(lines: &str) -> Bench {
         let bench = Bench::new();
+        bench.run(lines);
         bench
-            .call(Command::Deploy { flow: flow(lines) })
+    }
+
+    fn run(&self, lines: &str) {
+        self.call(Command::Deploy { flow: flow(lines) })
             .expect("deploys");
-        bench.call(Command::Start).expect("starts");
-        bench
+        self.call(Command::Start).expect("starts");
+    }
+
+    /// A file of the project.
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.project.path().join(name), text).expect("a file");
     }
 
     fn call(&self, command: Command) -> Result<Answer, Problem> {
