@@ -196,7 +196,7 @@ proptest! {
             let mut bench = Bench::new(kind, value!({"key": "1", "version": "."}));
             let mut lines = Vec::new();
             for version in &order {
-                lines.extend(bench.feed(value!((*version))));
+                lines.extend(bench.feed(value!(*version)));
             }
             lines.extend(bench.end());
             let passed = lines.iter().filter_map(|line| line.strip_prefix("out ")?.parse().ok());
@@ -219,7 +219,7 @@ proptest! {
     ) {
         let mut bench = Bench::new("enrich", value!({"key": "1", "row_key": "1", "as_of": true}));
         for time_ms in &rows {
-            bench.feed_input(1, *time_ms, value!((*time_ms)));
+            bench.feed_input(1, *time_ms, value!(*time_ms));
         }
         rows.retain(|time_ms| *time_ms <= at);
         let line = match rows.iter().max() {
