@@ -17,6 +17,7 @@ mod redact_dead_letters;
 mod redact_fields;
 mod rekey;
 mod remove_wire;
+mod undeclare;
 mod use_default;
 
 pub(super) use bring_together::bring_together;
@@ -35,6 +36,7 @@ pub(super) use redact_dead_letters::redact_dead_letters;
 pub(super) use redact_fields::redact_fields;
 pub(super) use rekey::rekey;
 pub(super) use remove_wire::remove_wire;
+pub(super) use undeclare::undeclare;
 pub(super) use use_default::use_default;
 
 use smol_str::SmolStr;

@@ -43,7 +43,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let Some(by) = port.copies.by() else { return };
     let effect = match behaviour {
         Behaviour::Aggregate { .. } if counts_copies(design, node) => "counts it again",
-        Behaviour::Table { mode, key } if overwrites(facts, node, mode, key, port) => {
+        Behaviour::Table { mode, key, .. } if overwrites(facts, node, mode, key, port) => {
             "puts an old row over a newer one"
         }
         _ => return,

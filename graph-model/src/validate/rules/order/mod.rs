@@ -78,7 +78,7 @@ fn needs_order<'d>(
         Behaviour::Aggregate {
             group, aggregates, ..
         } => folds_by(design, node, aggregates, &["first", "last", "list"]).then_some(group)?,
-        Behaviour::Table { mode, key } => {
+        Behaviour::Table { mode, key, .. } => {
             (design.text(node, mode) == Some("upsert")).then_some(key)?
         }
         _ => return None,
