@@ -89,6 +89,8 @@ pub(crate) struct Facts {
     releases: Vec<Release>,
     /// A tag of the node at hand has changed its meaning.
     tags_changed: bool,
+    /// A node of the component at hand says something else of its fields than before.
+    said_anew: bool,
 }
 
 impl Facts {
