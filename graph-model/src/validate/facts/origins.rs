@@ -28,6 +28,15 @@ pub(crate) enum Origin {
     Computed(SmolStr, Vec<OriginId>),
 }
 
+/// Why copies of one fact have different values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Renewal {
+    /// The node makes the value anew each time; nobody in particular when it varies by its nature.
+    By(Option<NodeIx>),
+    /// Code that cannot be looked into may do so.
+    Code(NodeIx),
+}
+
 /// All origins of a design.
 #[derive(Default)]
 pub(crate) struct Origins {
@@ -194,16 +203,24 @@ impl Origins {
 
     /// Whether all copies of one fact have the same value.
     pub(crate) fn stable(&self, origin: OriginId) -> bool {
-        if self.unstable.get(&origin).is_some_and(|by| !by.is_empty()) {
-            return false;
+        self.renewal(origin).is_none()
+    }
+
+    /// Why copies of one fact have different values; nothing when they have the same.
+    pub(crate) fn renewal(&self, origin: OriginId) -> Option<Renewal> {
+        let by = self.unstable.get(&origin).and_then(|by| by.first());
+        if let Some(by) = by {
+            return Some(Renewal::By(*by));
         }
         match self.get(origin) {
-            Origin::Computed(_, parts) => parts.iter().all(|part| self.stable(*part)),
+            Origin::Computed(_, parts) => parts.iter().find_map(|part| self.renewal(*part)),
             Origin::Field(base, _) => {
-                let opaque = self.opaque.get(base).is_some_and(|by| !by.is_empty());
-                !opaque || self.is_identity(*base, origin)
+                let by = self.opaque.get(base).and_then(|by| by.first().copied());
+                by.filter(|_| !self.is_identity(*base, origin))
+                    .flatten()
+                    .map(Renewal::Code)
             }
-            Origin::Context(..) => true,
+            Origin::Context(..) => None,
         }
     }
 

@@ -72,6 +72,11 @@ impl Payload {
         origins.id(Origin::Context(self.context, pointer.clone()))
     }
 
+    /// The origin of the id that events have in their context.
+    pub(crate) fn id(&self, origins: &mut Origins) -> OriginId {
+        self.context(&Pointer::root().child("id"), origins)
+    }
+
     /// A field that holds the origin.
     pub(crate) fn place_of(&self, origin: OriginId, origins: &mut Origins) -> Option<Pointer> {
         if let Some((field, _)) = self.fields.iter().find(|(_, held)| **held == origin) {
@@ -141,12 +146,13 @@ impl Payload {
         payload
     }
 
-    /// What an expression makes of it. `elements` takes the elements of its result, one event each.
+    /// What an expression makes of it. `elements` takes the elements of its result, one event each;
+    /// `again` says that one fact may come here more than once.
     pub(crate) fn through(
         &self,
         node: NodeIx,
         analysis: &Analysis,
-        elements: bool,
+        (elements, again): (bool, bool),
         origins: &mut Origins,
     ) -> Payload {
         let keeps_all = analysis.rest.is_some() && analysis.outputs.is_empty();
@@ -191,7 +197,7 @@ impl Payload {
                 continue;
             }
             let new = origins.id(Origin::Field(Base::Made(node), place.clone()));
-            if row.nondet {
+            if row.nondet && again {
                 origins.mark_unstable(new);
             }
             let single = !row

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use smol_str::SmolStr;
+
 use crate::catalog::{Behaviour, Delivery};
 use crate::expr::{Expr, Op, Operand};
 use crate::label::Atom;
@@ -13,7 +15,9 @@ use crate::validate::facts::delivery::{Copies, Losing, Loss, Mode, Order, Part};
 use crate::validate::facts::labels::{Labels, Tag, TagId};
 use crate::validate::facts::origins::{Base, Origin, OriginId};
 use crate::validate::facts::payload::Payload;
+use crate::validate::facts::redelivery::Redelivery;
 use crate::validate::facts::{Facts, Port, pointers};
+use crate::validate::rules::broken_by_copies;
 use crate::value::Value;
 
 impl Facts {
@@ -59,7 +63,7 @@ impl Facts {
                 }
             }
             Behaviour::Topic => {
-                port.copies = port.copies.or(Copies::Any(node));
+                self.deliver(node, Copies::Any(node), &mut port);
                 port.order = port.order.lost_at(node, Loss::Channel);
                 port.part = Part::Single;
             }
@@ -71,7 +75,7 @@ impl Facts {
             Behaviour::Log {
                 key, partitions, ..
             } => {
-                port.copies = port.copies.or(Copies::Suffix(node));
+                self.deliver(node, Copies::Suffix(node), &mut port);
                 let count = design.value(node, partitions).and_then(Value::as_i64);
                 self.place(node, design.expr(node, key), count.unwrap_or(1), &mut port);
             }
@@ -90,10 +94,8 @@ impl Facts {
                 self.declare(node, design.text(node, target), &mut port);
             }
             Behaviour::Dedupe { key, .. } => {
+                self.drop_copies(node, &[key], &mut port);
                 if let Some(expr) = design.expr(node, key) {
-                    if self.stable(expr, &port) {
-                        port.copies = Copies::No;
-                    }
                     let by = format!("{:?}", self.key(expr, &port));
                     port.definition = Rc::new(port.definition.step("dedupe", &by, expr.code()));
                 }
@@ -131,43 +133,44 @@ impl Facts {
                 key, row_key, into, ..
             } => self.enrich(node, (key, row_key), into, &mut port, second),
             Behaviour::Aggregate {
-                group, aggregates, ..
+                group,
+                aggregates,
+                window,
             } => {
-                let unsafe_copies = crate::validate::rules::counts_copies(&design, node);
+                let broken = broken_by_copies(&design, node, port.copies).is_some();
+                let copied = port.copies != Copies::No;
                 self.aggregate(node, group, aggregates, &mut port);
-                if unsafe_copies {
-                    // The hazard is reported here; what follows from it is no other one.
-                    port.copies = Copies::No;
-                }
+                let windowed = design.text(node, window).is_some_and(|kind| kind != "none");
+                self.answer(node, broken, copied && !windowed, &mut port);
             }
             Behaviour::Fold { group, step, .. } => {
+                let broken = broken_by_copies(&design, node, port.copies).is_some();
+                let copied = port.copies != Copies::No;
                 self.fold(node, group, step, &mut port);
-                port.copies = Copies::No;
+                self.answer(node, broken, copied, &mut port);
             }
             Behaviour::Decide { group, .. } => {
+                let broken = broken_by_copies(&design, node, port.copies).is_some();
                 self.decide(node, group, second, &mut port);
-                port.copies = Copies::No;
+                // It answers once for a group, and with the same id when it answers again.
+                self.answer(node, broken, false, &mut port);
             }
-            Behaviour::Resequence { key, .. } => self.put_in_order(node, key, &mut port),
-            Behaviour::VersionGuard { key, version } => {
+            Behaviour::Resequence { key, version } | Behaviour::VersionGuard { key, version } => {
                 self.put_in_order(node, key, &mut port);
-                let parts = [key, version].map(|field| design.expr(node, field));
-                if parts
-                    .iter()
-                    .all(|expr| expr.is_some_and(|expr| self.stable(expr, &port)))
-                {
-                    port.copies = Copies::No;
-                }
+                self.drop_copies(node, &[key, version], &mut port);
             }
             Behaviour::Opaque { ty } => {
                 let everything = port.labels.all();
                 let taints = port.taint.all();
                 port.labels = Rc::new(Labels::at_root(&everything));
                 port.taint = Rc::new(Labels::at_root(&taints));
-                let base = Base::Made(node);
+                let came_as = Rc::clone(&port.payload);
                 port.payload = Rc::new(Payload::made(node, None));
-                self.origins.borrow_mut().mark_opaque(base);
+                if port.copies != Copies::No {
+                    self.origins.borrow_mut().mark_opaque(Base::Made(node));
+                }
                 self.identify_by_context(node);
+                self.name_after(node, &[&came_as]);
                 let ty = ty.as_ref().and_then(|field| design.text(node, field));
                 self.declare(node, ty, &mut port);
                 if let Order::PerKey(_) = port.order {
@@ -181,7 +184,64 @@ impl Facts {
         if design.declared_flag(node, "may_lose") && port.losing.is_none() {
             port.losing = Some(Losing::Node(node));
         }
+        if let (Some(patience), Some(takes)) =
+            (&mut port.redelivery.patience, design.works_for(node))
+        {
+            patience.0 = patience.0.saturating_sub(takes);
+        }
         Some(port)
+    }
+
+    /// A channel delivers what arrives, and again.
+    fn deliver(&self, node: NodeIx, copies: Copies, port: &mut Port) {
+        let design = &self.design;
+        port.copies = port.copies.or(copies);
+        // Its own copies were not there when somebody else should have dropped them.
+        port.redelivery.let_through = None;
+        let kept = design.declared_ms(node, "retention");
+        let horizon = kept.max(design.redelivers_for(node));
+        port.redelivery.reach(horizon.map(|ms| (ms, node)));
+        port.redelivery.patience = design.waits_for(node).map(|ms| (ms, node));
+    }
+
+    /// Copies end here, if these expressions tell them from other events.
+    fn drop_copies(&self, node: NodeIx, keys: &[&SmolStr], port: &mut Port) {
+        let mut keys = keys.iter().map(|field| self.design.expr(node, field));
+        if keys.all(|key| key.is_some_and(|key| self.stable(key, port))) {
+            once(port);
+        } else if port.copies != Copies::No {
+            port.redelivery.let_through = Some(node);
+        }
+    }
+
+    /// What a node makes of groups is sent once where a hazard of copies is reported for it: what
+    /// follows from that is no other one. `anew` says that a copy makes a result of its own.
+    fn answer(&self, node: NodeIx, broken: bool, anew: bool, port: &mut Port) {
+        if broken {
+            once(port);
+            return;
+        }
+        port.copies = port.copies.in_turn();
+        if anew {
+            let origins = &mut *self.origins.borrow_mut();
+            let id = port.payload.id(origins);
+            debug_assert_eq!(port.payload.context, Base::Made(node));
+            origins.mark_unstable(id);
+        }
+    }
+
+    /// Ids that a node makes of other ids are the same for copies as far as those are.
+    fn name_after(&self, node: NodeIx, before: &[&Payload]) {
+        let origins = &mut *self.origins.borrow_mut();
+        let stable = before.iter().all(|payload| {
+            let id = payload.id(origins);
+            origins.stable(id)
+        });
+        if !stable {
+            let base = Base::Made(node);
+            let own = origins.id(Origin::Context(base, Pointer::root().child("id")));
+            origins.mark_unstable(own);
+        }
     }
 
     /// What a node leaves in the resource that it writes.
@@ -248,6 +308,13 @@ impl Facts {
                 Delivery::CallerRetries => Copies::Any(node),
                 Delivery::Resumable => Copies::Suffix(node),
                 Delivery::Once => Copies::No,
+            },
+            redelivery: Redelivery {
+                horizon: design
+                    .declared_ms(node, "max_delay")
+                    .filter(|_| delivery != Delivery::Once)
+                    .map(|ms| (ms, node)),
+                ..Redelivery::default()
             },
             order: match delivery {
                 Delivery::CallerRetries => Order::Lost(node, Loss::Source),
@@ -413,12 +480,12 @@ impl Facts {
     }
 
     fn map(&mut self, node: NodeIx, expr: Option<&Expr>, elements: bool, port: &mut Port) {
-        let origins = &mut *self.origins.borrow_mut();
         if elements {
-            let base = Base::Made(node);
-            let id = origins.id(Origin::Context(base, Pointer::root().child("id")));
-            origins.identify(base, id);
+            self.identify_by_context(node);
+            self.name_after(node, &[&port.payload]);
         }
+        let again = port.copies != Copies::No;
+        let origins = &mut *self.origins.borrow_mut();
         let Some(expr) = expr else {
             // Nothing is known of what it makes.
             port.labels = Rc::new(Labels::at_root(&port.labels.all()));
@@ -427,7 +494,10 @@ impl Facts {
             return;
         };
         let analysis = expr.analysis();
-        port.payload = Rc::new(port.payload.through(node, analysis, elements, origins));
+        port.payload = Rc::new(
+            port.payload
+                .through(node, analysis, (elements, again), origins),
+        );
         for labels in [&mut port.labels, &mut port.taint] {
             if !labels.0.is_empty() {
                 *labels = Rc::new(labels.through(analysis, elements));
@@ -483,7 +553,7 @@ impl Facts {
 
     fn queue(&mut self, node: NodeIx, key: Option<&Expr>, count: i64, port: &mut Port) {
         let Some(key) = key else {
-            port.copies = port.copies.or(Copies::Any(node));
+            self.deliver(node, Copies::Any(node), port);
             port.order = port.order.lost_at(node, Loss::Channel);
             port.part = if count > 1 {
                 Part::Any { count, by: node }
@@ -493,7 +563,7 @@ impl Facts {
             return;
         };
         // A group waits for its first event, so what comes again comes in order.
-        port.copies = port.copies.or(Copies::Suffix(node));
+        self.deliver(node, Copies::Suffix(node), port);
         self.place(node, Some(key), count, port);
         if port.order == Order::Total {
             let key = self.key(key, port);
@@ -566,6 +636,7 @@ impl Facts {
             (Pointer::root().child("right"), right, keys.1),
         ];
         let id = self.identify_by_context(node);
+        self.name_after(node, &[&left.payload, &right.payload]);
         let mut payload = Payload::made(node, None);
         let (mut labels, mut taint) = (Labels::default(), Labels::default());
         let mut matched = BTreeSet::new();
@@ -602,6 +673,7 @@ impl Facts {
             guards: Rc::new(&*left.guards | &*right.guards),
             present: Rc::new(union(&left.present, &right.present)),
             copies: left.copies.or(right.copies),
+            redelivery: Redelivery::of_all([&left.redelivery, &right.redelivery].into_iter()),
             order: Order::Lost(node, Loss::Meeting),
             part,
             mode: Mode::Append,
@@ -744,4 +816,11 @@ impl Facts {
             port.order = Order::PerKey(key.into());
         }
     }
+}
+
+/// Copies end here.
+fn once(port: &mut Port) {
+    port.copies = Copies::No;
+    port.redelivery.horizon = None;
+    port.redelivery.let_through = None;
 }

@@ -1,9 +1,8 @@
 //! Keeps the events of one key in order, or says that they are.
 
 use super::rekey::same_at;
-use super::{fix, kind_that, rekey};
+use super::{assume, fix, kind_that, rekey};
 use crate::catalog::Behaviour;
-use crate::document::Assumption;
 use crate::validate::Fix;
 use crate::validate::design::NodeIx;
 use crate::validate::facts::Facts;
@@ -25,16 +24,8 @@ pub(in crate::validate) fn keep_order(
         "Assume that {} gets its events in order",
         design.title(node)
     );
-    let caution = "a claim that every run tests";
-    fixes.push(fix(design, title, caution, |build| {
-        build.change_node(&design.nodes[node].id, |node| {
-            let claim = Assumption {
-                reason: "later events do not contradict earlier ones".into(),
-                ..Assumption::default()
-            };
-            node.notes.assumptions.insert("ordered".into(), claim);
-        });
-    }));
+    let reason = "later events do not contradict earlier ones";
+    fixes.push(assume(design, node, title, ("ordered", reason)));
     fixes
 }
 

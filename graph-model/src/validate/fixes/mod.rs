@@ -1,5 +1,6 @@
 //! What ends a hazard, one quick fix a file. Each answers a transaction with an imperative title.
 
+mod assume;
 mod bring_together;
 mod clear_field;
 mod compare_owner;
@@ -13,11 +14,12 @@ mod rekey;
 mod remove_wire;
 mod use_default;
 
+pub(super) use assume::assume;
 pub(super) use bring_together::bring_together;
 pub(super) use clear_field::clear_field;
 pub(super) use compare_owner::compare_owner;
 pub(super) use end_loop::end_loop;
-pub(super) use identify::{dedupe, identify_effect};
+pub(super) use identify::{dedupe, give_identity, identify_effect};
 pub(super) use keep_order::keep_order;
 pub(super) use narrow_audience::narrow_audience;
 pub(super) use promise_field::promise_field;

@@ -2,6 +2,11 @@
 
 pub(in crate::validate) mod duplicate_count;
 mod duplicate_effect;
+pub(in crate::validate) mod lost_identity;
+#[cfg(test)]
+pub(super) mod tests;
+
+use smol_str::SmolStr;
 
 use crate::catalog::{Behaviour, Delivery};
 use crate::validate::Rule;
@@ -12,7 +17,11 @@ use crate::validate::{Step, Subject};
 use crate::value::Value;
 
 /// The rules of the family, by code.
-pub(super) const RULES: &[Rule] = &[duplicate_effect::RULE, duplicate_count::RULE];
+pub(super) const RULES: &[Rule] = &[
+    duplicate_effect::RULE,
+    duplicate_count::RULE,
+    lost_identity::RULE,
+];
 
 /// The field in which a node keeps the key that it places events by.
 pub(in crate::validate) fn key_field<'d>(design: &'d Design, node: NodeIx) -> Option<&'d str> {
@@ -43,6 +52,15 @@ pub(in crate::validate) fn repeats(design: &Design, node: NodeIx) -> &'static st
         }
         _ => "delivers again what was not acknowledged in time",
     }
+}
+
+/// Id of the diagnostic that is the reason why copies come to a node at all, or that it takes them for
+/// news.
+pub(in crate::validate) fn cause_of_copies(facts: &Facts, node: NodeIx) -> Option<SmolStr> {
+    lost_identity::diagnostic_of(facts, node).or_else(|| {
+        let passed = facts.input(node)?.redelivery.let_through?;
+        lost_identity::diagnostic_of(facts, passed)
+    })
 }
 
 /// The way of the copies from the node that makes them.

@@ -51,6 +51,7 @@ pub(super) fn report(
         Loss::Channel => "delivers in any order".to_owned(),
         Loss::Meeting => "lets each stream run at its own pace".to_owned(),
         Loss::Instances => format!("keeps order only {}", placing(design, by)),
+        Loss::Retry => "takes up again what was given up before".to_owned(),
         Loss::Code => "may change what the order was by".to_owned(),
     };
     let key = design.text(node, field).unwrap_or("null");
