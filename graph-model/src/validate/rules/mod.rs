@@ -6,7 +6,7 @@ mod cost;
 pub(super) mod delivery;
 pub(super) mod loops;
 mod observe;
-mod order;
+pub(super) mod order;
 mod partition;
 mod schema;
 mod state;

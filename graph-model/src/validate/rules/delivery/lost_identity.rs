@@ -53,11 +53,11 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     };
     let (title, key, by) = (design.title(node), &lost.key, lost.by);
     let makes = match design.behaviour(by) {
-        Some(Behaviour::Opaque { .. }) => format!("may make another `{key}` of each copy"),
+        Some(Behaviour::Opaque { .. }) => format!("may make another `{key}` for each copy"),
         Some(Behaviour::Aggregate { .. } | Behaviour::Fold { .. }) => {
             "sends a result of its own for each copy".to_owned()
         }
-        _ => format!("makes another `{key}` of each copy"),
+        _ => format!("makes another `{key}` for each copy"),
     };
     let (field, effect) = match behaviour {
         Behaviour::Effect { key } => (Some(key), "does it again"),

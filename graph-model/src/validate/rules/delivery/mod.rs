@@ -4,7 +4,7 @@ pub(in crate::validate) mod duplicate_count;
 mod duplicate_effect;
 pub(in crate::validate) mod lost_identity;
 #[cfg(test)]
-pub(super) mod tests;
+pub(in crate::validate::rules) mod tests;
 
 use smol_str::SmolStr;
 
