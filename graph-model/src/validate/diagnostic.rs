@@ -1,6 +1,7 @@
 //! What the validator says: one diagnostic for one root cause, with its evidence and its fixes.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use smol_str::{SmolStr, format_smolstr};
 
@@ -135,12 +136,20 @@ pub(crate) fn fold(report: &mut Report) {
     report.unchecked.sort();
     report.unchecked.dedup();
     let all = &report.diagnostics;
-    let hides = |cause: &Diagnostic, found: &Diagnostic| {
-        FOLLOWS.contains(&(cause.code, found.code)) && cause.subject == found.subject
-            || found.follows.as_ref() == Some(&cause.id)
+    let mut at_subject: BTreeMap<&Subject, Vec<usize>> = BTreeMap::new();
+    let mut by_id: BTreeMap<&str, usize> = BTreeMap::new();
+    for (at, found) in all.iter().enumerate() {
+        at_subject.entry(&found.subject).or_default().push(at);
+        by_id.insert(&found.id, at);
+    }
+    let cause_of = |(at, found): (usize, &Diagnostic)| {
+        let named = found.follows.as_deref().and_then(|id| by_id.get(id));
+        let mut others = at_subject[&found.subject].iter();
+        let beside =
+            |other: &&usize| **other != at && FOLLOWS.contains(&(all[**other].code, found.code));
+        named.or_else(|| others.find(beside)).copied()
     };
-    let cause = |found: &Diagnostic| all.iter().position(|cause| hides(cause, found));
-    let causes: Vec<Option<usize>> = all.iter().map(cause).collect();
+    let causes: Vec<Option<usize>> = all.iter().enumerate().map(cause_of).collect();
     for at in 0..causes.len() {
         // What hides it may be hidden itself.
         let mut root = at;

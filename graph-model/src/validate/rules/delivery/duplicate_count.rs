@@ -46,7 +46,8 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     };
     let Some(by) = port.copies.by() else { return };
     let effect = match behaviour {
-        Behaviour::Table { key, .. } => row_of_copy(facts, node, key, port),
+        Behaviour::Table { mode, key, .. } => row_of_copy(facts, node, (mode, key), port),
+        Behaviour::Bucket { name } => object_of_copy(facts, node, name, port),
         _ => broken_by_copies(design, node, port.copies),
     };
     let Some(effect) = effect.filter(|_| !facts.assumed(node, "idempotent")) else {
@@ -118,9 +119,15 @@ const COUNT: &str = "count";
 
 /// What a copy does to the rows of a table. Rows that are out of order anyway belong to another
 /// hazard.
-fn row_of_copy(facts: &Facts, node: NodeIx, key: &str, port: &Port) -> Option<&'static str> {
+fn row_of_copy(
+    facts: &Facts,
+    node: NodeIx,
+    (mode, key): (&str, &str),
+    port: &Port,
+) -> Option<&'static str> {
     let design = &*facts.design;
-    if !design.overwrites(node) {
+    let mode = design.text(node, mode);
+    if mode == Some("append") {
         // The same event is taken once, by its source and id.
         return (!facts.named(port)).then_some("adds a row for it again");
     }
@@ -132,8 +139,16 @@ fn row_of_copy(facts: &Facts, node: NodeIx, key: &str, port: &Port) -> Option<&'
         None => {}
     }
     let key = facts.key(key, port);
-    let overtakes = matches!(port.copies, Copies::Any(_))
+    let overtakes = mode == Some("upsert")
+        && matches!(port.copies, Copies::Any(_))
         && !facts.identifies(&key, port)
         && facts.in_order(&port.order, &key);
     overtakes.then_some("puts an old row over a newer one")
+}
+
+/// What a copy does to the objects of a bucket; one with the name of another takes its place.
+fn object_of_copy(facts: &Facts, node: NodeIx, name: &str, port: &Port) -> Option<&'static str> {
+    let name = facts.design.expr(node, name)?;
+    let renewed = matches!(facts.renews(name, port), Some(Renewal::By(_)));
+    renewed.then_some("adds an object for it again")
 }

@@ -146,7 +146,10 @@ fn needs_order<'d>(
         {
             (group, Sort::Each)
         }
-        Behaviour::Table { key, .. } if design.overwrites(node) => (key, Sort::Last),
+        // What compares versions lets no old one win.
+        Behaviour::Table { mode, key, .. } if design.text(node, mode) == Some("upsert") => {
+            (key, Sort::Last)
+        }
         Behaviour::Opaque { .. } => {
             let state = design.declared_text(node, "state")?;
             return ["instance", "keyed"].contains(&state).then_some(Need {
