@@ -51,6 +51,8 @@ pub(crate) struct Port {
     pub present: Rc<BTreeSet<OriginId>>,
     pub copies: Copies,
     pub redelivery: Redelivery,
+    /// Nodes that the copies came through, if those make something anew of each.
+    pub renewers: Rc<BTreeSet<NodeIx>>,
     pub order: Order,
     pub part: Part,
     pub mode: Mode,
@@ -205,8 +207,12 @@ impl Facts {
         let mut present = (*first.present).clone();
         present.retain(|origin| others.iter().all(|side| side.present.contains(origin)));
         let mut presence = Rc::clone(&first.presence);
+        let mut renewers = Rc::clone(&first.renewers);
         let mut definition = Rc::clone(&first.definition);
         for side in others {
+            if !side.renewers.is_subset(&renewers) {
+                Rc::make_mut(&mut renewers).extend(&*side.renewers);
+            }
             if !side.presence.is_subset(&presence) {
                 Rc::make_mut(&mut presence).extend(&*side.presence);
             }
@@ -240,6 +246,7 @@ impl Facts {
             present: Rc::new(present),
             copies,
             redelivery,
+            renewers,
             order: meet_orders(node, &sides),
             part,
             mode,
@@ -328,36 +335,38 @@ impl Facts {
 
     /// Whether all copies of one event have the same key.
     pub(crate) fn stable(&self, key: &Expr, port: &Port) -> bool {
-        let parts = self.key(key, port);
-        let origins = self.origins.borrow();
-        parts.iter().all(|part| origins.stable(*part))
+        self.renews(key, port).is_none()
     }
 
     /// What makes another key for each copy of one event; nothing when all copies have the same.
     pub(crate) fn renews(&self, key: &Expr, port: &Port) -> Option<Renewal> {
         let parts = self.key(key, port);
-        let origins = self.origins.borrow();
-        parts.iter().find_map(|part| origins.renewal(*part))
+        self.renewed(&parts, port)
     }
 
     /// What makes another id for each copy of one event; nothing when all copies have the same.
     pub(crate) fn renews_ids(&self, port: &Port) -> Option<Renewal> {
-        let origins = &mut *self.origins.borrow_mut();
-        let id = port.payload.id(origins);
-        origins.renewal(id)
+        let id = port.payload.id(&mut self.origins.borrow_mut());
+        self.renewed(&[id], port)
     }
 
     /// Whether all copies of an event have the same field.
     pub(crate) fn is_stable(&self, field: &Pointer, port: &Port) -> bool {
         let origin = self.field(field, port);
-        self.origins.borrow().stable(origin)
+        self.renewed(&[origin], port).is_none()
+    }
+
+    fn renewed(&self, parts: &[OriginId], port: &Port) -> Option<Renewal> {
+        let origins = self.origins.borrow();
+        let mut parts = parts.iter();
+        parts.find_map(|part| origins.renewal(*part, &port.renewers))
     }
 
     /// Whether the ids of events tell them apart, and all copies of one have the same.
     pub(crate) fn named(&self, port: &Port) -> bool {
-        let origins = &mut *self.origins.borrow_mut();
-        let id = port.payload.id(origins);
-        origins.is_identity(port.payload.context, id) && origins.stable(id)
+        let id = port.payload.id(&mut self.origins.borrow_mut());
+        let is_identity = |origins: &Origins| origins.is_identity(port.payload.context, id);
+        is_identity(&self.origins.borrow()) && self.renewed(&[id], port).is_none()
     }
 
     /// Whether events with the same key are the same event.

@@ -1,6 +1,8 @@
 //! Where values come from: identities of fields that survive copies and renames, and which of them
 //! decide which others.
 
+use std::collections::BTreeSet;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 use smol_str::SmolStr;
 
@@ -201,24 +203,21 @@ impl Origins {
         }
     }
 
-    /// Whether all copies of one fact have the same value.
-    pub(crate) fn stable(&self, origin: OriginId) -> bool {
-        self.renewal(origin).is_none()
-    }
-
-    /// Why copies of one fact have different values; nothing when they have the same.
-    pub(crate) fn renewal(&self, origin: OriginId) -> Option<Renewal> {
-        let by = self.unstable.get(&origin).and_then(|by| by.first());
-        if let Some(by) = by {
+    /// Why copies of one fact have different values, where these nodes may have seen it more than once;
+    /// nothing when they have the same.
+    pub(crate) fn renewal(&self, origin: OriginId, again: &BTreeSet<NodeIx>) -> Option<Renewal> {
+        let by = self.unstable.get(&origin).into_iter().flatten();
+        let mut matters = by.filter(|by| by.is_none_or(|by| again.contains(&by)));
+        if let Some(by) = matters.next() {
             return Some(Renewal::By(*by));
         }
         match self.get(origin) {
-            Origin::Computed(_, parts) => parts.iter().find_map(|part| self.renewal(*part)),
+            Origin::Computed(_, parts) => parts.iter().find_map(|part| self.renewal(*part, again)),
             Origin::Field(base, _) => {
-                let by = self.opaque.get(base).and_then(|by| by.first().copied());
-                by.filter(|_| !self.is_identity(*base, origin))
-                    .flatten()
-                    .map(Renewal::Code)
+                let by = self.opaque.get(base).into_iter().flatten().flatten();
+                let mut matters = by.filter(|by| again.contains(by));
+                let by = *matters.next()?;
+                (!self.is_identity(*base, origin)).then_some(Renewal::Code(by))
             }
             Origin::Context(..) => None,
         }

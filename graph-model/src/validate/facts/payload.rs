@@ -146,13 +146,12 @@ impl Payload {
         payload
     }
 
-    /// What an expression makes of it. `elements` takes the elements of its result, one event each;
-    /// `again` says that one fact may come here more than once.
+    /// What an expression makes of it. `elements` takes the elements of its result, one event each.
     pub(crate) fn through(
         &self,
         node: NodeIx,
         analysis: &Analysis,
-        (elements, again): (bool, bool),
+        elements: bool,
         origins: &mut Origins,
     ) -> Payload {
         let keeps_all = analysis.rest.is_some() && analysis.outputs.is_empty();
@@ -197,7 +196,7 @@ impl Payload {
                 continue;
             }
             let new = origins.id(Origin::Field(Base::Made(node), place.clone()));
-            if row.nondet && again {
+            if row.nondet {
                 origins.mark_unstable(new);
             }
             let single = !row

@@ -18,6 +18,10 @@ pub(crate) struct Redelivery {
     /// How many milliseconds after the first the last copy may come, and who sends it; nothing when
     /// nobody says.
     pub horizon: Option<(i64, NodeIx)>,
+    /// The source that is called again by who got no answer; its copies are deliveries of their own.
+    pub called_again: Option<NodeIx>,
+    /// The channel behind which everything is claimed to happen once.
+    pub claimed: Option<NodeIx>,
     /// The node that should have dropped the copies and cannot tell them apart.
     pub let_through: Option<NodeIx>,
     /// Milliseconds until the node delivers the event again, less what the work so far takes.
@@ -31,6 +35,8 @@ impl Redelivery {
     pub(crate) fn of_all<'p>(sides: impl Iterator<Item = &'p Redelivery> + Clone) -> Redelivery {
         Redelivery {
             horizon: sides.clone().filter_map(|side| side.horizon).max(),
+            called_again: sides.clone().find_map(|side| side.called_again),
+            claimed: sides.clone().find_map(|side| side.claimed),
             let_through: None,
             patience: sides.clone().filter_map(|side| side.patience).min(),
             given_up: sides.clone().all(|side| side.given_up),

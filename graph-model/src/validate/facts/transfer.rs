@@ -73,8 +73,17 @@ impl Facts {
                 self.queue(node, key, count.unwrap_or(1), &mut port);
             }
             Behaviour::Log {
-                key, partitions, ..
+                key,
+                partitions,
+                transactional,
             } => {
+                if design.value(node, transactional) == Some(&Value::Bool(true)) {
+                    // What a delivery brought comes and goes with it, so none is there twice.
+                    match port.redelivery.called_again {
+                        Some(source) => port.copies = Copies::Any(source),
+                        None => once(&mut port),
+                    }
+                }
                 self.deliver(node, Copies::Suffix(node), &mut port);
                 let count = design.value(node, partitions).and_then(Value::as_i64);
                 self.place(node, design.expr(node, key), count.unwrap_or(1), &mut port);
@@ -164,13 +173,11 @@ impl Facts {
                 let taints = port.taint.all();
                 port.labels = Rc::new(Labels::at_root(&everything));
                 port.taint = Rc::new(Labels::at_root(&taints));
-                let came_as = Rc::clone(&port.payload);
+                let named = self.renews_ids(&port).is_none();
                 port.payload = Rc::new(Payload::made(node, None));
-                if port.copies != Copies::No {
-                    self.origins.borrow_mut().mark_opaque(Base::Made(node));
-                }
+                self.origins.borrow_mut().mark_opaque(Base::Made(node));
                 self.identify_by_context(node);
-                self.name_after(node, &[&came_as]);
+                self.renew(node, named, &mut port);
                 let ty = ty.as_ref().and_then(|field| design.text(node, field));
                 self.declare(node, ty, &mut port);
                 if let Order::PerKey(_) = port.order {
@@ -198,6 +205,9 @@ impl Facts {
         port.copies = port.copies.or(copies);
         // Its own copies were not there when somebody else should have dropped them.
         port.redelivery.let_through = None;
+        if design.declared_flag(node, "exactly_once") {
+            port.redelivery.claimed = Some(node);
+        }
         let kept = design.declared_ms(node, "retention");
         let horizon = kept.max(design.redelivers_for(node));
         port.redelivery.reach(horizon.map(|ms| (ms, node)));
@@ -222,25 +232,20 @@ impl Facts {
             return;
         }
         port.copies = port.copies.in_turn();
-        if anew {
-            let origins = &mut *self.origins.borrow_mut();
-            let id = port.payload.id(origins);
-            debug_assert_eq!(port.payload.context, Base::Made(node));
-            origins.mark_unstable(id);
-        }
+        self.renew(node, !anew, port);
     }
 
-    /// Ids that a node makes of other ids are the same for copies as far as those are.
-    fn name_after(&self, node: NodeIx, before: &[&Payload]) {
-        let origins = &mut *self.origins.borrow_mut();
-        let stable = before.iter().all(|payload| {
-            let id = payload.id(origins);
-            origins.stable(id)
-        });
-        if !stable {
-            let base = Base::Made(node);
-            let own = origins.id(Origin::Context(base, Pointer::root().child("id")));
+    /// A node makes something anew of each copy; its ids as well, unless they are `named` after what
+    /// all copies have in common.
+    fn renew(&self, node: NodeIx, named: bool, port: &mut Port) {
+        if !named {
+            let origins = &mut *self.origins.borrow_mut();
+            let own = Origin::Context(Base::Made(node), Pointer::root().child("id"));
+            let own = origins.id(own);
             origins.mark_unstable(own);
+        }
+        if port.copies != Copies::No {
+            Rc::make_mut(&mut port.renewers).insert(node);
         }
     }
 
@@ -314,8 +319,10 @@ impl Facts {
                     .declared_ms(node, "max_delay")
                     .filter(|_| delivery != Delivery::Once)
                     .map(|ms| (ms, node)),
+                called_again: (delivery == Delivery::CallerRetries).then_some(node),
                 ..Redelivery::default()
             },
+            renewers: Rc::default(),
             order: match delivery {
                 Delivery::CallerRetries => Order::Lost(node, Loss::Source),
                 Delivery::Resumable | Delivery::Once => Order::Total,
@@ -481,10 +488,14 @@ impl Facts {
 
     fn map(&mut self, node: NodeIx, expr: Option<&Expr>, elements: bool, port: &mut Port) {
         if elements {
+            let named = self.renews_ids(port).is_none();
             self.identify_by_context(node);
-            self.name_after(node, &[&port.payload]);
+            self.renew(node, named, port);
         }
-        let again = port.copies != Copies::No;
+        let makes = expr.is_some_and(|expr| expr.analysis().outputs.iter().any(|row| row.nondet));
+        if makes {
+            self.renew(node, true, port);
+        }
         let origins = &mut *self.origins.borrow_mut();
         let Some(expr) = expr else {
             // Nothing is known of what it makes.
@@ -494,10 +505,7 @@ impl Facts {
             return;
         };
         let analysis = expr.analysis();
-        port.payload = Rc::new(
-            port.payload
-                .through(node, analysis, (elements, again), origins),
-        );
+        port.payload = Rc::new(port.payload.through(node, analysis, elements, origins));
         for labels in [&mut port.labels, &mut port.taint] {
             if !labels.0.is_empty() {
                 *labels = Rc::new(labels.through(analysis, elements));
@@ -636,7 +644,9 @@ impl Facts {
             (Pointer::root().child("right"), right, keys.1),
         ];
         let id = self.identify_by_context(node);
-        self.name_after(node, &[&left.payload, &right.payload]);
+        let named = [&left, right]
+            .iter()
+            .all(|side| self.renews_ids(side).is_none());
         let mut payload = Payload::made(node, None);
         let (mut labels, mut taint) = (Labels::default(), Labels::default());
         let mut matched = BTreeSet::new();
@@ -674,6 +684,7 @@ impl Facts {
             present: Rc::new(union(&left.present, &right.present)),
             copies: left.copies.or(right.copies),
             redelivery: Redelivery::of_all([&left.redelivery, &right.redelivery].into_iter()),
+            renewers: Rc::new(&*left.renewers | &*right.renewers),
             order: Order::Lost(node, Loss::Meeting),
             part,
             mode: Mode::Append,
@@ -685,6 +696,7 @@ impl Facts {
         if !matched.is_subset(&port.presence) {
             Rc::make_mut(&mut port.presence).extend(&matched);
         }
+        self.renew(node, named, &mut port);
         Some(port)
     }
 
@@ -822,5 +834,9 @@ impl Facts {
 fn once(port: &mut Port) {
     port.copies = Copies::No;
     port.redelivery.horizon = None;
+    port.redelivery.called_again = None;
     port.redelivery.let_through = None;
+    if !port.renewers.is_empty() {
+        port.renewers = Rc::default();
+    }
 }

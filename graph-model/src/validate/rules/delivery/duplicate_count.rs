@@ -46,8 +46,9 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     };
     let Some(by) = port.copies.by() else { return };
     let effect = match behaviour {
-        Behaviour::Table { mode, key, .. } => row_of_copy(facts, node, (mode, key), port),
-        Behaviour::Bucket { name } => object_of_copy(facts, node, name, port),
+        Behaviour::Table { .. } | Behaviour::Bucket { .. } => {
+            rows_of_copies(facts, node, behaviour, port)
+        }
         _ => broken_by_copies(design, node, port.copies),
     };
     let Some(effect) = effect.filter(|_| !facts.assumed(node, "idempotent")) else {
@@ -116,6 +117,20 @@ pub(in crate::validate) fn broken_by_copies(
 
 /// The field of what decides by a number of events that holds the number.
 const COUNT: &str = "count";
+
+/// What a copy does to what a table or a bucket keeps, where that is something.
+pub(super) fn rows_of_copies(
+    facts: &Facts,
+    node: NodeIx,
+    behaviour: &Behaviour,
+    port: &Port,
+) -> Option<&'static str> {
+    match behaviour {
+        Behaviour::Table { mode, key, .. } => row_of_copy(facts, node, (mode, key), port),
+        Behaviour::Bucket { name } => object_of_copy(facts, node, name, port),
+        _ => None,
+    }
+}
 
 /// What a copy does to the rows of a table. Rows that are out of order anyway belong to another
 /// hazard.

@@ -4,7 +4,7 @@ use super::{cause_of_copies, repeats, way_of_copies};
 use crate::catalog::Behaviour;
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
-use crate::validate::facts::Facts;
+use crate::validate::facts::{Facts, Port};
 use crate::validate::rules::declare_rule;
 use crate::validate::{Subject, fixes};
 
@@ -45,13 +45,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         return;
     };
     let Some(by) = port.copies.by() else { return };
-    let repeatable = design
-        .text(node, METHOD)
-        .is_some_and(|method| REPEATABLE.contains(&method));
-    let keyed = design
-        .expr(node, key)
-        .is_some_and(|key| facts.stable(key, port));
-    if repeatable || keyed || facts.assumed(node, "idempotent") {
+    if !is_repeated(facts, node, key, port) || facts.assumed(node, "idempotent") {
         return;
     }
     let title = design.title(node);
@@ -75,4 +69,13 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         .following(cause_of_copies(facts, node))
         .fixes(fixes::identify_effect(facts, node, key));
     findings.add(found);
+}
+
+/// Whether an effect does again what it is asked for again.
+pub(super) fn is_repeated(facts: &Facts, node: NodeIx, key: &str, port: &Port) -> bool {
+    let design = &*facts.design;
+    let method = design.text(node, METHOD);
+    let repeatable = method.is_some_and(|method| REPEATABLE.contains(&method));
+    let key = design.expr(node, key);
+    !repeatable && !key.is_some_and(|key| facts.stable(key, port))
 }

@@ -1,5 +1,6 @@
 //! Words and evidence for how events arrive. Shared by the rules of partitions, deliveries, order.
 
+mod broken_claim;
 pub(in crate::validate) mod duplicate_count;
 mod duplicate_effect;
 pub(in crate::validate) mod lost_identity;
@@ -21,6 +22,7 @@ pub(super) const RULES: &[Rule] = &[
     duplicate_effect::RULE,
     duplicate_count::RULE,
     lost_identity::RULE,
+    broken_claim::RULE,
 ];
 
 /// The field in which a node keeps the key that it places events by.

@@ -116,6 +116,7 @@ fn keys_come_with_the_event() {
         DELIV-004 | in: http(path=/a) -> top: MAX -> each: split(expr=[.]) -> mail: effect(action=mail, key=$event.id)
         | in: manual -> code: function(component=f.wasm) -> lane: queue -> pay: effect(action=pay, key=.order)
         | in: http(path=/a) -> once: dedupe -> code: function(component=f.wasm) -> lane: queue -> pay: effect(action=pay, key=.order)
+        | in: http(path=/a) -> code: function(component=f.wasm) -> once: dedupe -> lane: queue -> pay: effect(action=pay, key=.order)
         | in: http(path=/a) -> code: function(component=f.wasm) -> pay: effect(action=pay, key=$event.id)
         | type order(id=/order): order string; in: http(path=/a) -> code: function(component=f.wasm, output_type=order) -> pay: effect(action=pay, key=.order)
         | in: replay(file=a.jsonl) -> code: function(component=f.wasm) -> rows: table(table=rows, key=.order)
@@ -138,4 +139,45 @@ fn what_follows_from_a_lost_identity_is_listed_under_it() {
     assert_eq!(listed, ["DELIV-001", "DELIV-002"]);
     let places: Vec<_> = lost.path.iter().map(|step| step.place.text()).collect();
     assert_eq!(places, ["in.out", "code.ok", "once"]);
+}
+
+#[test]
+fn claims_hold_up_to_the_sink() {
+    hold(
+        "DELIV-009 | in: manual -> lane: queue ^exactly_once=true -> same: map(expr=.) -> lines: export(file=a.jsonl)
+        DELIV-009 | in: manual -> all: log -> lines: export(file=a.jsonl) ^exactly_once=true
+        DELIV-001 | in: manual -> all: log(transactional=true) ^exactly_once=true -> pay: effect(action=pay)
+        | in: manual -> lines: export(file=a.jsonl) ^exactly_once=true
+        | in: manual -> all: log -> lines: export(file=a.jsonl)
+        | in: manual -> all: log ^exactly_once=true -> pay: effect(action=pay, key=$event.id)
+        | in: manual -> all: log ^exactly_once=true -> pay: effect(action=pay) ~idempotent
+        | in: manual -> all: log ^exactly_once=true -> seen: view",
+    );
+    let charged = found("in: manual -> all: log ^exactly_once=true -> pay: effect(action=pay)");
+    assert_eq!(charged[0].consequences[0].code, "DELIV-009");
+}
+
+/// What a transaction takes back comes once, but not what is sent twice, nor what is read again.
+#[test]
+fn transactions_drop_what_is_delivered_again() {
+    hold(
+        "| in: manual -> lane: queue -> all: log(transactional=true) -> once: dedupe -> n: COUNT -> out: view
+        DELIV-002 | in: manual -> lane: queue -> all: log(transactional=true) -> n: COUNT -> out: view
+        DELIV-002 | in: http(path=/a) -> all: log(transactional=true) -> n: COUNT -> out: view
+        | in: manual -> work: function(component=f.wasm) -> all: log(transactional=true) -> pay: effect(action=pay, key=.o)
+        | in: replay(file=a.jsonl) -> work: function(component=f.wasm) -> all: log(transactional=true) -> pay: effect(action=pay, key=.o)
+        DELIV-004 | in: http(path=/a) -> work: function(component=f.wasm) -> all: log(transactional=true) -> pay: effect(action=pay, key=.o)",
+    );
+}
+
+#[test]
+fn stores_recognise_what_they_have() {
+    hold(
+        "| in: manual -> lane: queue -> rows: table(table=rows, key=.k, mode=compare_and_set, version=.v)
+        | in: http(path=/a) -> files: bucket
+        | in: http(path=/a) -> files: bucket(name=.k)
+        DELIV-004 | in: replay(file=a.jsonl) -> top: MAX -> files: bucket
+        DELIV-001 | in: manual -> rows: table(table=rows, key=.k); news: table_changes(table=rows) -> mail: effect(action=mail)
+        | in: manual -> rows: table(table=rows, key=.k); news: table_changes(table=rows) -> mail: effect(action=mail, key=$event.id)",
+    );
 }
