@@ -4,6 +4,7 @@ mod broken_claim;
 pub(in crate::validate) mod duplicate_count;
 mod duplicate_effect;
 pub(in crate::validate) mod lost_identity;
+mod silent_loss;
 #[cfg(test)]
 pub(in crate::validate::rules) mod tests;
 
@@ -21,6 +22,7 @@ use crate::value::Value;
 pub(super) const RULES: &[Rule] = &[
     duplicate_effect::RULE,
     duplicate_count::RULE,
+    silent_loss::RULE,
     lost_identity::RULE,
     broken_claim::RULE,
 ];

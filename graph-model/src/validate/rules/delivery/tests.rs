@@ -181,3 +181,32 @@ fn stores_recognise_what_they_have() {
         | in: manual -> rows: table(table=rows, key=.k); news: table_changes(table=rows) -> mail: effect(action=mail, key=$event.id)",
     );
 }
+
+#[test]
+fn nothing_vanishes_on_the_way() {
+    hold(
+        "DELIV-003 | in: manual ->? pay: effect(action=pay)
+        DELIV-003 | in: manual ->? same: map(expr=.) -> rows: table(table=rows)
+        DELIV-003 | in: manual ^may_lose=true -> same: map(expr=.) -> files: bucket
+        DELIV-003 | in: manual -> code: function(component=f.wasm) ^may_lose=true -> rows: table(table=rows)
+        DELIV-003 | in: manual ->? lane: queue ^must_not_lose=true -> seen: view
+        DELIV-003 | in: manual ->? seen: view ^must_not_lose=true
+        DELIV-003 | in: manual ->? rows: table(table=rows); news: table_changes(table=rows) -> pay: effect(action=pay, key=$event.id)
+        DELIV-003 | a: manual ->? both: merge -> rows: table(table=rows); b: manual -> both
+        | in: manual ->? seen: view
+        | in: manual ->? rows: table(table=rows) ~may_lose
+        | in: manual ->? rows: table(table=rows) ^must_not_lose=false
+        | in: manual -> rows: table(table=rows); in ->? n: COUNT -> out: view
+        | in: manual -> code: function(component=f.wasm) -> rows: table(table=rows) ^must_not_lose=true",
+    );
+    let found =
+        found("in: manual ->? same: map(expr=.) -> rows: table(table=rows)\nsame -> files: bucket");
+    let [lost] = &found[..] else {
+        panic!("{found:?}")
+    };
+    let affected: Vec<_> = lost.affected.iter().map(|node| node.as_str()).collect();
+    assert_eq!(
+        (lost.subject.word(), affected),
+        ("edge", vec!["files", "rows"])
+    );
+}
