@@ -9,10 +9,12 @@ pub(crate) mod origins;
 mod outsiders;
 pub(crate) mod owners;
 pub(crate) mod payload;
+pub(crate) mod redelivery;
 pub(crate) mod release;
 mod solve;
 mod transfer;
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -31,8 +33,9 @@ use crate::value::Value;
 use definition::Definition;
 use delivery::{Copies, Losing, Loss, Mode, Order, Part};
 use labels::{Labels, Tag, TagId, TagKey};
-use origins::{Base, Origin, OriginId, Origins};
+use origins::{Base, Origin, OriginId, Origins, Renewal};
 use payload::Payload;
+use redelivery::Redelivery;
 use release::Release;
 
 /// What is known of the events at a port.
@@ -53,6 +56,9 @@ pub(crate) struct Port {
     /// Values that are there in every event and not null.
     pub present: Rc<BTreeSet<OriginId>>,
     pub copies: Copies,
+    pub redelivery: Redelivery,
+    /// Nodes that the copies came through, if those make something anew of each.
+    pub renewers: Rc<BTreeSet<NodeIx>>,
     pub order: Order,
     pub part: Part,
     pub mode: Mode,
@@ -97,6 +103,8 @@ pub(crate) struct Facts {
     releases: Vec<Release>,
     /// A tag of the node at hand has changed its meaning.
     tags_changed: bool,
+    /// A node of the component at hand says something else of its fields than before.
+    said_anew: bool,
 }
 
 impl Facts {
@@ -159,12 +167,12 @@ impl Facts {
 
     fn gather(&self, node: NodeIx, input: usize) -> Option<Port> {
         let edges = self.design.nodes[node].ins.iter();
-        let sides: Vec<(EdgeIx, &Port)> = edges
+        let sides: Vec<(EdgeIx, Cow<'_, Port>)> = edges
             .filter(|edge| self.design.edges[**edge].input == input)
-            .filter_map(|edge| Some((*edge, self.edge(*edge)?)))
+            .filter_map(|edge| Some((*edge, self.arriving(*edge)?)))
             .collect();
         let mut port = self.meet(node, &sides)?;
-        let dropping = |edge: &&(EdgeIx, &Port)| {
+        let dropping = |edge: &&(EdgeIx, Cow<'_, Port>)| {
             self.design.edges[edge.0].edge.when_full == WhenFull::DropOldest
         };
         if port.losing.is_none() {
@@ -176,12 +184,25 @@ impl Facts {
         Some(port)
     }
 
-    fn meet(&self, node: NodeIx, sides: &[(EdgeIx, &Port)]) -> Option<Port> {
-        let ((_, first), others) = sides.split_first()?;
-        if others.is_empty() {
-            return Some((*first).clone());
+    /// What comes by a wire, with what its start says of it.
+    fn arriving(&self, edge: EdgeIx) -> Option<Cow<'_, Port>> {
+        let port = self.edge(edge)?;
+        let view = &self.design.edges[edge];
+        if view.role != PortRole::Failed || port.redelivery.given_up {
+            return Some(Cow::Borrowed(port));
         }
-        let sides: Vec<&Port> = sides.iter().map(|(_, port)| *port).collect();
+        let mut port = port.clone();
+        port.redelivery.given_up = true;
+        Some(Cow::Owned(port))
+    }
+
+    fn meet(&self, node: NodeIx, sides: &[(EdgeIx, Cow<'_, Port>)]) -> Option<Port> {
+        let ((_, first), others) = sides.split_first()?;
+        let first = &**first;
+        if others.is_empty() {
+            return Some(first.clone());
+        }
+        let sides: Vec<&Port> = sides.iter().map(|(_, port)| &**port).collect();
         let others = &sides[1..];
         let origins = &mut *self.origins.borrow_mut();
         let payloads: Vec<&Payload> = sides.iter().map(|side| &*side.payload).collect();
@@ -198,8 +219,12 @@ impl Facts {
         let mut present = (*first.present).clone();
         present.retain(|origin| others.iter().all(|side| side.present.contains(origin)));
         let mut presence = Rc::clone(&first.presence);
+        let mut renewers = Rc::clone(&first.renewers);
         let mut definition = Rc::clone(&first.definition);
         for side in others {
+            if !side.renewers.is_subset(&renewers) {
+                Rc::make_mut(&mut renewers).extend(&*side.renewers);
+            }
             if !side.presence.is_subset(&presence) {
                 Rc::make_mut(&mut presence).extend(&*side.presence);
             }
@@ -210,10 +235,13 @@ impl Facts {
         let copies = others
             .iter()
             .fold(first.copies, |copies, side| copies.or(side.copies));
-        let lost = sides
-            .iter()
-            .find(|side| matches!(side.order, Order::Lost(..)));
-        let order = lost.map_or(Order::Lost(node, Loss::Meeting), |side| side.order.clone());
+        let mut redelivery = Redelivery::of_all(sides.iter().map(|side| &side.redelivery));
+        let mut copied = sides.iter().filter(|side| side.copies != Copies::No);
+        if let Some(by) = copied.next().map(|side| side.redelivery.let_through)
+            && copied.all(|side| side.redelivery.let_through == by)
+        {
+            redelivery.let_through = by;
+        }
         let mode = if others.iter().all(|side| side.mode == first.mode) {
             first.mode.clone()
         } else {
@@ -231,7 +259,9 @@ impl Facts {
             owners,
             present: Rc::new(present),
             copies,
-            order,
+            redelivery,
+            renewers,
+            order: meet_orders(node, &sides),
             part,
             mode,
             losing: sides.iter().find_map(|side| side.losing),
@@ -305,9 +335,38 @@ impl Facts {
 
     /// Whether all copies of one event have the same key.
     pub(crate) fn stable(&self, key: &Expr, port: &Port) -> bool {
+        self.renews(key, port).is_none()
+    }
+
+    /// What makes another key for each copy of one event; nothing when all copies have the same.
+    pub(crate) fn renews(&self, key: &Expr, port: &Port) -> Option<Renewal> {
         let parts = self.key(key, port);
+        self.renewed(&parts, port)
+    }
+
+    /// What makes another id for each copy of one event; nothing when all copies have the same.
+    pub(crate) fn renews_ids(&self, port: &Port) -> Option<Renewal> {
+        let id = port.payload.id(&mut self.origins.borrow_mut());
+        self.renewed(&[id], port)
+    }
+
+    /// Whether all copies of an event have the same field.
+    pub(crate) fn is_stable(&self, field: &Pointer, port: &Port) -> bool {
+        let origin = self.field(field, port);
+        self.renewed(&[origin], port).is_none()
+    }
+
+    fn renewed(&self, parts: &[OriginId], port: &Port) -> Option<Renewal> {
         let origins = self.origins.borrow();
-        parts.iter().all(|part| origins.stable(*part))
+        let mut parts = parts.iter();
+        parts.find_map(|part| origins.renewal(*part, &port.renewers))
+    }
+
+    /// Whether the ids of events tell them apart, and all copies of one have the same.
+    pub(crate) fn named(&self, port: &Port) -> bool {
+        let id = port.payload.id(&mut self.origins.borrow_mut());
+        let is_identity = |origins: &Origins| origins.is_identity(port.payload.context, id);
+        is_identity(&self.origins.borrow()) && self.renewed(&[id], port).is_none()
     }
 
     /// Whether events with the same key are the same event.
@@ -446,6 +505,19 @@ impl Facts {
             .collect();
         titles.join(", ")
     }
+}
+
+fn meet_orders(node: NodeIx, sides: &[&Port]) -> Order {
+    let lost = |side: &&&Port| matches!(side.order, Order::Lost(..));
+    let again = sides.iter().filter(|side| side.redelivery.given_up).count();
+    let mut first_time = sides.iter().filter(|side| !side.redelivery.given_up);
+    if again > 0 && again < sides.len() {
+        // What was given up once has lost its place, whatever it came by.
+        let before = first_time.find(lost);
+        return before.map_or(Order::Lost(node, Loss::Retry), |side| side.order.clone());
+    }
+    let before = sides.iter().find(lost);
+    before.map_or(Order::Lost(node, Loss::Meeting), |side| side.order.clone())
 }
 
 fn meet_parts(node: NodeIx, sides: &[&Port], payload: &Payload, origins: &mut Origins) -> Part {

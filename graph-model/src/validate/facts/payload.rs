@@ -72,6 +72,11 @@ impl Payload {
         origins.id(Origin::Context(self.context, pointer.clone()))
     }
 
+    /// The origin of the id that events have in their context.
+    pub(crate) fn id(&self, origins: &mut Origins) -> OriginId {
+        self.context(&Pointer::root().child("id"), origins)
+    }
+
     /// A field that holds the origin.
     pub(crate) fn place_of(&self, origin: OriginId, origins: &mut Origins) -> Option<Pointer> {
         self.places_of(origin, origins).into_iter().next()

@@ -1,5 +1,6 @@
 //! What ends a hazard, one quick fix a file. Each answers a transaction with an imperative title.
 
+mod assume;
 mod bring_together;
 mod carry_owner;
 mod clear_field;
@@ -9,6 +10,7 @@ mod end_loop;
 mod feed_from_ahead;
 mod hold_back;
 mod identify;
+mod keep_events;
 mod keep_order;
 mod lead_through;
 mod narrow_audience;
@@ -20,6 +22,7 @@ mod remove_wire;
 mod undeclare;
 mod use_default;
 
+pub(super) use assume::assume;
 pub(super) use bring_together::bring_together;
 pub(super) use carry_owner::carry_owner;
 pub(super) use clear_field::clear_field;
@@ -27,7 +30,8 @@ pub(super) use compare_owner::compare_owner;
 pub(super) use end_loop::end_loop;
 pub(super) use feed_from_ahead::feed_from_ahead;
 pub(super) use hold_back::hold_back;
-pub(super) use identify::{dedupe, identify_effect};
+pub(super) use identify::{dedupe, give_identity, identify_effect};
+pub(super) use keep_events::{keep_events, wait_when_full};
 pub(super) use keep_order::keep_order;
 pub(super) use lead_through::{lead_through, remove_instead};
 pub(super) use narrow_audience::narrow_audience;
