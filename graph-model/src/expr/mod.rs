@@ -143,7 +143,7 @@ pub enum EvalError {
 }
 
 impl Expr {
-    /// Reads an expression that may use `$event`.
+    /// Reads an expression that may use `$event` and `$now`.
     ///
     /// ```
     /// # use graph_model::expr::Expr;
@@ -151,7 +151,7 @@ impl Expr {
     /// assert_eq!(error.to_string(), "1:9: the filter `lenght` is not known; did you mean `length`?");
     /// ```
     pub fn compile(code: &str) -> Result<Expr, ExprError> {
-        Expr::compile_with(code, &[Variable::Event])
+        Expr::compile_with(code, &[Variable::Event, Variable::Now])
     }
 
     /// Reads an expression that may use the variables `globals`.

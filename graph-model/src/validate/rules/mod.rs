@@ -6,7 +6,7 @@ mod cost;
 pub(super) mod delivery;
 pub(super) mod loops;
 mod observe;
-mod order;
+pub(super) mod order;
 mod partition;
 mod schema;
 mod state;
@@ -21,7 +21,7 @@ use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::RuleFindings;
 use crate::validate::facts::Facts;
 
-pub(super) use delivery::duplicate_count::counts_copies;
+pub(super) use delivery::duplicate_count::broken_by_copies;
 
 /// A kind of hazard and how it is found.
 #[derive(Clone, Copy)]

@@ -1,7 +1,14 @@
 //! Words and evidence for how events arrive. Shared by the rules of partitions, deliveries, order.
 
+mod broken_claim;
 pub(in crate::validate) mod duplicate_count;
 mod duplicate_effect;
+pub(in crate::validate) mod lost_identity;
+mod silent_loss;
+#[cfg(test)]
+pub(in crate::validate::rules) mod tests;
+
+use smol_str::SmolStr;
 
 use crate::catalog::{Behaviour, Delivery};
 use crate::validate::Rule;
@@ -12,7 +19,13 @@ use crate::validate::{Step, Subject};
 use crate::value::Value;
 
 /// The rules of the family, by code.
-pub(super) const RULES: &[Rule] = &[duplicate_effect::RULE, duplicate_count::RULE];
+pub(super) const RULES: &[Rule] = &[
+    duplicate_effect::RULE,
+    duplicate_count::RULE,
+    silent_loss::RULE,
+    lost_identity::RULE,
+    broken_claim::RULE,
+];
 
 /// The field in which a node keeps the key that it places events by.
 pub(in crate::validate) fn key_field<'d>(design: &'d Design, node: NodeIx) -> Option<&'d str> {
@@ -43,6 +56,15 @@ pub(in crate::validate) fn repeats(design: &Design, node: NodeIx) -> &'static st
         }
         _ => "delivers again what was not acknowledged in time",
     }
+}
+
+/// Id of the diagnostic that is the reason why copies come to a node at all, or that it takes them for
+/// news.
+pub(in crate::validate) fn cause_of_copies(facts: &Facts, node: NodeIx) -> Option<SmolStr> {
+    lost_identity::diagnostic_of(facts, node).or_else(|| {
+        let passed = facts.input(node)?.redelivery.let_through?;
+        lost_identity::diagnostic_of(facts, passed)
+    })
 }
 
 /// The way of the copies from the node that makes them.
