@@ -6,6 +6,7 @@ pub(crate) mod delivery;
 pub(crate) mod labels;
 pub(crate) mod origins;
 pub(crate) mod payload;
+pub(crate) mod placement;
 pub(crate) mod release;
 mod solve;
 mod transfer;
@@ -243,48 +244,6 @@ impl Facts {
         number
     }
 
-    /// Whether events of two streams whose keys are the same are in the same place.
-    pub(crate) fn together(
-        &self,
-        node: NodeIx,
-        keys: (&str, &str),
-        left: &Port,
-        right: &Port,
-    ) -> bool {
-        match (&left.part, &right.part) {
-            (Part::Single, Part::Single) => true,
-            (
-                Part::Hash {
-                    key: by_left,
-                    count,
-                    ..
-                },
-                Part::Hash {
-                    key: by_right,
-                    count: other,
-                    ..
-                },
-            ) => {
-                let key = |field: &str, port: &Port| {
-                    let key = self.design.expr(node, field);
-                    key.map(|key| self.key(key, port))
-                };
-                let (Some(left), Some(right)) = (key(keys.0, left), key(keys.1, right)) else {
-                    return false;
-                };
-                // Placed by all of what is compared, so equal keys mean equal places; part of it
-                // would do too, but then both must be the same part.
-                let whole = |by: &[OriginId], key: &[OriginId]| {
-                    let mut by = by.to_vec();
-                    by.sort_unstable();
-                    by == key
-                };
-                count == other && whole(by_left, &left) && whole(by_right, &right)
-            }
-            _ => false,
-        }
-    }
-
     /// Names and expressions of what an aggregate folds.
     pub(crate) fn folded(&self, node: NodeIx, field: &str) -> Vec<(SmolStr, Option<&Expr>)> {
         let records = self.design.value(node, field).and_then(Value::as_array);
@@ -450,7 +409,7 @@ fn meet_parts(node: NodeIx, sides: &[&Port], payload: &Payload, origins: &mut Or
     let mut keys = Vec::new();
     for side in sides {
         match &side.part {
-            Part::Hash { key, .. } => keys.push((&*side.payload, &**key)),
+            Part::Hash { key, form, .. } => keys.push((&*side.payload, &**key, &**form)),
             Part::Any { .. } => return side.part.clone(),
             Part::Single | Part::Mixed { .. } => return Part::Mixed { at: node },
         }
@@ -461,9 +420,10 @@ fn meet_parts(node: NodeIx, sides: &[&Port], payload: &Payload, origins: &mut Or
     let same_count = sides
         .iter()
         .all(|side| matches!(side.part, Part::Hash { count: other, .. } if other == count));
-    match payload.key_after_meeting(&keys, origins) {
-        Some(key) if same_count => Part::Hash {
+    match placement::after_meeting(payload, &keys, origins) {
+        Some((key, form)) if same_count => Part::Hash {
             key: key.into(),
+            form: Rc::new(form),
             count,
             by,
         },

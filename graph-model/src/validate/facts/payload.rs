@@ -365,33 +365,6 @@ impl Payload {
             }
         }
     }
-
-    /// The same key where the streams have met.
-    pub(crate) fn key_after_meeting(
-        &self,
-        sides: &[(&Payload, &[OriginId])],
-        origins: &mut Origins,
-    ) -> Option<Vec<OriginId>> {
-        let (first, key) = sides[0];
-        let mut after = Vec::new();
-        for origin in key {
-            if sides.iter().all(|(_, key)| key.contains(origin)) {
-                after.push(*origin);
-                continue;
-            }
-            let place = first.place_of(*origin, origins)?;
-            for (side, key) in &sides[1..] {
-                let own = side.field(&place, origins);
-                if !key.contains(&own) {
-                    return None;
-                }
-            }
-            after.push(self.field(&place, origins));
-        }
-        after.sort_unstable();
-        let complete = sides.iter().all(|(_, other)| other.len() == key.len());
-        complete.then_some(after)
-    }
 }
 
 /// Where an output goes in the event: the elements of an array are events of their own.

@@ -13,6 +13,7 @@ use crate::validate::facts::delivery::{Copies, Losing, Loss, Mode, Order, Part};
 use crate::validate::facts::labels::{Labels, Tag, TagId};
 use crate::validate::facts::origins::{Base, Origin, OriginId};
 use crate::validate::facts::payload::Payload;
+use crate::validate::facts::placement::Side;
 use crate::validate::facts::{Facts, Port, pointers};
 use crate::value::Value;
 
@@ -503,11 +504,11 @@ impl Facts {
 
     /// Moves events to the partition of their key.
     fn place(&mut self, node: NodeIx, key: Option<&Expr>, count: i64, port: &mut Port) {
-        let key = key.map(|key| self.key(key, port)).unwrap_or_default();
-        if count <= 1 || key.is_empty() {
+        let placed = key.map(|key| (self.key(key, port), self.keyed(key, port)));
+        let Some((key, form)) = placed.filter(|(key, _)| count > 1 && !key.is_empty()) else {
             port.part = Part::Single;
             return;
-        }
+        };
         port.order = match &port.order {
             Order::Lost(..) => port.order.clone(),
             known if self.in_order(known, &key) => Order::PerKey(key.clone().into()),
@@ -515,6 +516,7 @@ impl Facts {
         };
         port.part = Part::Hash {
             key: key.into(),
+            form: Rc::new(form),
             count,
             by: node,
         };
@@ -588,11 +590,11 @@ impl Facts {
         if of_both.len() == 2 {
             self.origins.borrow_mut().decide(of_both, id);
         }
-        let part = if self.together(node, keys, &left, right) {
-            left.part.clone()
-        } else {
-            Part::Mixed { at: node }
+        let side = |port, key| Side {
+            port,
+            key: design.expr(node, key),
         };
+        let part = self.matched_part(node, side(&left, keys.0), side(right, keys.1));
         let union = |a: &BTreeSet<OriginId>, b: &BTreeSet<OriginId>| a | b;
         let mut port = Port {
             payload: Rc::new(payload),
@@ -724,6 +726,7 @@ impl Facts {
             labels.add(at.clone(), &port.labels.of(&group.analysis().reads));
             taint.add(at, &port.taint.of(&group.analysis().reads));
         }
+        port.part = self.kept_part(node, group, &key, port);
         self.identify_by_context(node);
         let origins = &mut *self.origins.borrow_mut();
         let (payload, whole) = Payload::of_group(node, &key, origins);
@@ -739,8 +742,9 @@ impl Facts {
 
     fn put_in_order(&mut self, node: NodeIx, key: &str, port: &mut Port) {
         let design = Rc::clone(&self.design);
-        if let Some(key) = design.expr(node, key) {
-            let key = self.key(key, port);
+        if let Some(expr) = design.expr(node, key) {
+            let key = self.key(expr, port);
+            port.part = self.kept_part(node, Some(expr), &key, port);
             port.order = Order::PerKey(key.into());
         }
     }

@@ -2,6 +2,7 @@
 
 mod bring_together;
 mod clear_field;
+mod co_partition;
 mod compare_owner;
 mod end_loop;
 mod identify;
@@ -15,6 +16,7 @@ mod use_default;
 
 pub(super) use bring_together::bring_together;
 pub(super) use clear_field::clear_field;
+pub(super) use co_partition::{co_partition, compare_as_text};
 pub(super) use compare_owner::compare_owner;
 pub(super) use end_loop::end_loop;
 pub(super) use identify::{dedupe, identify_effect};
