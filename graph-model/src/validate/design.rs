@@ -149,15 +149,21 @@ impl Design {
             exprs.retain(|_, expr| Rc::strong_count(expr) > 1);
         }
         // The same text means the same everywhere, so each is compiled once.
-        let mut compile = |code: &str| {
-            if !exprs.contains_key(code) {
-                exprs.insert(code.into(), Rc::new(Expr::compile(code)));
+        let mut compile = |code: &str, role: JqRole| {
+            let allowed = role.variables();
+            let within = |expr: &Expr| expr.variables().iter().all(|used| allowed.contains(used));
+            if let Some(Ok(expr)) = exprs.get(code).map(|held| &**held)
+                && within(expr)
+            {
+                return Ok(());
             }
-            exprs[code]
-                .as_ref()
-                .as_ref()
-                .map(|_| ())
-                .map_err(ExprError::clone)
+            let expr = Expr::compile_with(code, allowed);
+            let outcome = expr.as_ref().map(|_| ()).map_err(ExprError::clone);
+            // What can be read in one role stays known when another refuses it.
+            if outcome.is_ok() || !exprs.contains_key(code) {
+                exprs.insert(code.into(), Rc::new(expr));
+            }
+            outcome
         };
         let mut problems = Vec::new();
         for (at, field) in kind.config.iter().enumerate() {
