@@ -48,3 +48,6 @@ fn pairing(behaviour: &Behaviour) -> Option<(&str, &str)> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+pub(in crate::validate::rules) mod tests;

@@ -21,14 +21,14 @@ declare_rule! {
     /// ## Perturbation
     /// Other partitioning: with one partition and with several, what meets differs.
     /// ## Example
-    /// a: manual -> la: log(key=.order, partitions=4) -> both: merge -> sum: aggregate(group=.order, aggregates=[{"name": "top", "function": "max", "of": ".total"}]) -> out: view
-    /// b: manual -> lb: log(key=.order, partitions=8) -> both
+    /// a: manual -> la: log(key=.order, partitions=4) -> both: join(left_key=.order, right_key=.order) -> out: view
+    /// b: manual -> lb: log(key=.order, partitions=8) -> .right both
     /// ## Use instead
-    /// a: manual -> la: log(key=.order, partitions=4) -> both: merge -> sum: aggregate(group=.order, aggregates=[{"name": "top", "function": "max", "of": ".total"}]) -> out: view
-    /// b: manual -> lb: log(key=.order, partitions=4) -> both
+    /// a: manual -> la: log(key=.order, partitions=4) -> both: join(left_key=.order, right_key=.order) -> out: view
+    /// b: manual -> lb: log(key=.order, partitions=4) -> .right both
     /// ## Near miss
-    /// a: manual -> la: log(key=.order, partitions=4) -> both: merge -> again: repartition(key=.order) -> sum: aggregate(group=.order, aggregates=[{"name": "top", "function": "max", "of": ".total"}]) -> out: view
-    /// b: manual -> lb: log(key=.order, partitions=8) -> both
+    /// a: manual -> la: log(key=.tenant, partitions=4) -> both: join(left_key=[.tenant, .order], right_key=[.t, .id]) -> out: view
+    /// b: manual -> lb: log(key=.t, partitions=4) -> m: map(expr={id: .parcel.order, t}) -> .right both
     /// ## Source
     /// Kafka Streams, join co-partitioning requirements
     code = "PART-002", name = "unlike-partitions", severity = Error, since = "0.1.0",

@@ -1,0 +1,306 @@
+//! Flows with the hazards that they have, after folding.
+
+use crate::catalog::Catalog;
+use crate::document::Document;
+use crate::validate::{Diagnostic, Fix, Report, Severity, notation, validate};
+
+/// Checks flows, a case a row, and that their fixes end their hazards.
+pub(in crate::validate::rules) fn check(cases: &[(&str, &[&str])]) {
+    let mut wrong = Vec::new();
+    for (flow, wanted) in cases {
+        let document = notation::read(flow).unwrap_or_else(|error| panic!("{error}\n{flow}"));
+        let report = validate(&document, Catalog::bundled());
+        if codes(&report) != *wanted {
+            let said: Vec<&str> = (report.diagnostics.iter())
+                .map(|found| found.message.as_str())
+                .collect();
+            wrong.push(format!(
+                "wanted {wanted:?}, found {:?}: {said:#?}\n{flow}",
+                codes(&report)
+            ));
+        }
+        for found in &report.diagnostics {
+            for fix in &found.fixes {
+                wrong.extend(
+                    trouble(&document, &report, found, fix)
+                        .map(|trouble| format!("{}: `{}` {trouble}\n{flow}", found.id, fix.title)),
+                );
+            }
+        }
+        wrong.extend(unmended(document).map(|left| format!("first fixes leave {left:?}\n{flow}")));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+fn codes(report: &Report) -> Vec<&'static str> {
+    report.diagnostics.iter().map(|found| found.code).collect()
+}
+
+/// What is wrong with a fix.
+fn trouble(before: &Document, report: &Report, found: &Diagnostic, fix: &Fix) -> Option<String> {
+    let mut document = before.clone();
+    let inverse = fix.transaction.clone().apply(&mut document);
+    let after = validate(&document, Catalog::bundled());
+    if after.diagnostics.iter().any(|left| left.id == found.id) {
+        return Some("does not end it".into());
+    }
+    let known = |code: &str| {
+        let listed = |other: &Diagnostic| {
+            let follows = other.consequences.iter().map(|other| other.code);
+            follows.chain([other.code]).any(|other| other == code)
+        };
+        report.diagnostics.iter().any(listed)
+    };
+    let new = |left: &&Diagnostic| left.severity == Severity::Error && !known(left.code);
+    if let Some(new) = after.diagnostics.iter().find(new) {
+        return Some(format!("brings {}: {}", new.code, new.message));
+    }
+    inverse.apply(&mut document);
+    (document != *before).then(|| "cannot be undone".into())
+}
+
+/// What is left when first fixes were applied, as far as there are any.
+fn unmended(mut document: Document) -> Option<Vec<&'static str>> {
+    for _ in 0..4 {
+        let report = validate(&document, Catalog::bundled());
+        let found = report.diagnostics.first()?;
+        let Some(fix) = found.fixes.first() else {
+            return None;
+        };
+        fix.transaction.clone().apply(&mut document);
+    }
+    let report = validate(&document, Catalog::bundled());
+    (!report.diagnostics.is_empty()).then(|| codes(&report))
+}
+
+const MAX: &str = r#"aggregates=[{"name": "top", "function": "max", "of": ".total"}]"#;
+
+/// Puts the function `max` where a flow says `MAX`.
+fn expand(cases: &[(&str, &'static [&'static str])]) {
+    let cases: Vec<(String, &[&str])> = (cases.iter())
+        .map(|(flow, codes)| (flow.replace("MAX", MAX), *codes))
+        .collect();
+    let cases: Vec<(&str, &[&str])> = (cases.iter())
+        .map(|(flow, codes)| (flow.as_str(), *codes))
+        .collect();
+    check(&cases);
+}
+
+#[test]
+fn groups_stay_in_one_place() {
+    expand(&[
+        // Placed by something that the group does not decide.
+        (
+            "in: manual -> lane: log(key=.order, partitions=2) -> sum: aggregate(group=.customer, MAX) -> out: view",
+            &["PART-001"],
+        ),
+        (
+            "in: manual -> lane: log(key=.order, partitions=2) -> same: map -> f: filter(when=.a) -> sum: aggregate(group=.customer, MAX) -> out: view",
+            &["PART-001"],
+        ),
+        (
+            "in: manual -> lane: log(key=.customer, partitions=2) -> m: map(expr={customer: .order, total}) -> sum: aggregate(group=.customer, MAX) -> out: view",
+            &["PART-001"],
+        ),
+        (
+            "in: manual -> lane: queue(concurrency=3) -> once: dedupe -> sum: aggregate(group=.customer, MAX) -> out: view",
+            &["PART-001"],
+        ),
+        (
+            "in: manual -> lane: log(key=.customer, partitions=2) -> sum: aggregate(MAX) -> out: view",
+            &["PART-001"],
+        ),
+        (
+            "in: manual -> lane: log(key=[.customer, .order], partitions=2) -> sum: aggregate(group=.customer, MAX) -> out: view",
+            &["PART-001"],
+        ),
+        (
+            "in: manual -> lane: log(key=(.email | ascii_downcase), partitions=2) -> sum: aggregate(group=.customer, MAX) -> out: view",
+            &["PART-001"],
+        ),
+        (
+            "in: manual -> lane: log(key=.order, partitions=2) -> g: version_guard(key=.customer, version=.v) -> out: view",
+            &["PART-001"],
+        ),
+        (
+            "in: manual -> lane: log(key=.order, partitions=2) -> d: decide(group=.customer) -> out: view",
+            &["PART-001"],
+        ),
+        // One cause is one finding.
+        (
+            "in: manual -> lane: log(key=.order, partitions=2) -> sum: aggregate(group=.customer, MAX) -> again: aggregate(group=.key, aggregates=[{\"name\": \"n\", \"function\": \"max\", \"of\": \".top\"}]) -> out: view",
+            &["PART-001"],
+        ),
+        // Placed by what the group decides.
+        (
+            "in: manual -> lane: log(key=.customer, partitions=2) -> sum: aggregate(group=.customer, MAX) -> out: view",
+            &[],
+        ),
+        (
+            "in: manual -> lane: log(key=.customer, partitions=2) -> m: map(expr={c: .customer, total}) -> sum: aggregate(group=.c, MAX) -> out: view",
+            &[],
+        ),
+        (
+            "in: manual -> lane: log(key=.customer, partitions=2) -> sum: aggregate(group=[.customer, .day], MAX) -> out: view",
+            &[],
+        ),
+        (
+            "in: manual -> lane: log(key=(.email | ascii_downcase), partitions=2) -> sum: aggregate(group=.email, MAX) -> out: view",
+            &[],
+        ),
+        (
+            "in: manual -> lane: log(key=.order, partitions=1) -> sum: aggregate(group=.customer, MAX) -> out: view",
+            &[],
+        ),
+        (
+            "in: manual -> lane: log(key=.order, partitions=2) -> one: repartition(key=.customer, partitions=3) -> sum: aggregate(group=.customer, MAX) -> out: view",
+            &[],
+        ),
+        (
+            "in: manual -> lane: log(key=.order, partitions=2) -> t: topic -> once: dedupe -> sum: aggregate(group=.customer, MAX) -> out: view",
+            &[],
+        ),
+        (
+            "type order(depends=/customer>/tenant): customer string, tenant string, total number\nin: manual(event_type=order) -> lane: log(key=.tenant, partitions=2) -> sum: aggregate(group=.customer, MAX) -> out: view",
+            &[],
+        ),
+        (
+            "in: manual -> lane: log(key=.order, partitions=2) -> sum: aggregate(group=.customer, MAX) !PART-001 -> out: view",
+            &[],
+        ),
+    ]);
+}
+
+#[test]
+fn streams_that_meet_are_placed_alike() {
+    expand(&[
+        // In front of a group.
+        (
+            "a: manual -> la: log(key=.order, partitions=4) -> both: merge -> sum: aggregate(group=.order, MAX) -> out: view\nb: manual -> lb: log(key=.order, partitions=8) -> both",
+            &["PART-002"],
+        ),
+        (
+            "a: manual -> la: log(key=.order, partitions=4) -> both: merge -> sum: aggregate(group=.order, MAX) -> out: view\nb: manual -> both",
+            &["PART-002"],
+        ),
+        (
+            "a: manual -> la: log(key=.order, partitions=4) -> both: merge -> sum: aggregate(group=.order, MAX) -> out: view\nb: manual -> lb: log(key=.customer, partitions=4) -> both",
+            &["PART-002"],
+        ),
+        (
+            "a: manual -> la: log(key=.order, partitions=4) -> both: merge -> sum: aggregate(group=.order, MAX) -> out: view\nb: manual -> lb: log(key=[.order], partitions=4) -> both",
+            &["PART-002"],
+        ),
+        (
+            "a: manual -> la: log(key=[.order, .customer], partitions=4) -> both: merge -> sum: aggregate(group=[.order, .customer], MAX) -> out: view\nb: manual -> lb: log(key=[.customer, .order], partitions=4) -> both",
+            &["PART-002"],
+        ),
+        (
+            "a: manual -> la: log(key=.order, partitions=4) -> both: merge -> sum: aggregate(group=.order, MAX) -> out: view\nb: manual -> lb: log(key=.order, partitions=4) -> both",
+            &[],
+        ),
+        (
+            "a: manual -> la: log(key=(.order | ascii_upcase), partitions=4) -> both: merge -> sum: aggregate(group=(.order | ascii_upcase), MAX) -> out: view\nb: manual -> lb: log(key=(.order | ascii_upcase), partitions=4) -> both",
+            &[],
+        ),
+        (
+            "a: manual -> la: log(key=.o, partitions=4) -> ma: map(expr={order: .o, total}) -> both: merge -> sum: aggregate(group=.order, MAX) -> out: view\nb: manual -> lb: log(key=.id, partitions=4) -> mb: map(expr={order: .id, total}) -> both",
+            &[],
+        ),
+        (
+            "a: manual -> both: merge -> sum: aggregate(group=.order, MAX) -> out: view\nb: manual -> both",
+            &[],
+        ),
+        // In front of a join.
+        (
+            "a: manual -> la: log(key=.order, partitions=4) -> j: join(left_key=.order, right_key=.order) -> out: view\nb: manual -> lb: log(key=.order, partitions=8) -> .right j",
+            &["PART-002"],
+        ),
+        (
+            "a: manual -> la: log(key=.order, partitions=4) -> j: join(left_key=.order, right_key=.order) -> out: view\nb: manual -> .right j",
+            &["PART-002"],
+        ),
+        (
+            "a: manual -> la: log(key=.order, partitions=4) -> j: join(left_key=.order, right_key=.order) -> out: view\nb: manual -> lb: log(key=.parcel, partitions=4) -> .right j",
+            &["PART-002"],
+        ),
+        (
+            "a: manual -> la: log(key=.order, partitions=4) -> j: join(left_key=.order, right_key=.order) -> out: view\nb: manual -> lb: log(key=(.order | tostring), partitions=4) -> .right j",
+            &["PART-002"],
+        ),
+        (
+            "a: manual -> la: log(key=[.t, .u], partitions=4) -> j: join(left_key=[.t, .u], right_key=[.t, .u]) -> out: view\nb: manual -> lb: log(key=[.u, .t], partitions=4) -> .right j",
+            &["PART-002"],
+        ),
+        (
+            "a: manual -> la: log(key=.t, partitions=4) -> j: join(left_key=[.t, .u], right_key=[.t, .u]) -> out: view\nb: manual -> lb: log(key=.u, partitions=4) -> .right j",
+            &["PART-002"],
+        ),
+        (
+            "a: manual -> qa: queue(concurrency=2) -> j: join(left_key=.order, right_key=.order) -> out: view\nb: manual -> qb: queue(concurrency=2) -> .right j",
+            &["PART-002"],
+        ),
+        (
+            "in: manual -> la: log(key=.customer, partitions=4) -> j: join(left_key=.order, right_key=.order) -> out: view\nla -> .right j",
+            &["PART-002"],
+        ),
+        (
+            "type a: id string\ntype b: id integer\na: manual(event_type=a) -> j: join(left_key=.id, right_key=.id) -> out: view\nb: manual(event_type=b) -> .right j",
+            &["PART-002"],
+        ),
+        (
+            "a: manual -> la: log(key=.order, partitions=4) -> j: join(left_key=.order, right_key=.of) -> out: view\nb: manual -> lb: log(key=.of, partitions=4) -> .right j",
+            &[],
+        ),
+        (
+            "a: manual -> la: log(key=.t, partitions=4) -> j: join(left_key=[.t, .u], right_key=[.tenant, .user]) -> out: view\nb: manual -> lb: log(key=.tenant, partitions=4) -> .right j",
+            &[],
+        ),
+        (
+            "a: manual -> la: log(key=.o, partitions=4) -> ma: map(expr={order: .o}) -> j: join(left_key=.order, right_key=.order) -> out: view\nb: manual -> rb: repartition(key=.order, partitions=4) -> .right j",
+            &[],
+        ),
+        (
+            "a: manual -> j: join(left_key=.order, right_key=.order) -> out: view\nb: manual -> .right j",
+            &[],
+        ),
+        (
+            "type a(depends=/order>/customer): order string, customer string\nin: manual(event_type=a) -> la: log(key=.customer, partitions=4) -> j: join(left_key=.order, right_key=.order) -> out: view\nla -> m: map(expr={order, customer}) -> .right j",
+            &[],
+        ),
+        (
+            "type a: id string\ntype b: id integer\na: manual(event_type=a) -> j: join(left_key=.id, right_key=(.id | tostring)) -> out: view\nb: manual(event_type=b) -> .right j",
+            &[],
+        ),
+        // Behind a join: its pairs are where its key is.
+        (
+            "a: manual -> la: log(key=.o, partitions=4) -> j: join(left_key=.o, right_key=.o) -> sum: aggregate(group=.left.o, aggregates=[{\"name\": \"n\", \"function\": \"max\", \"of\": \".left.n\"}]) -> out: view\nb: manual -> .right j",
+            &["PART-002"],
+        ),
+        (
+            "a: manual -> la: log(key=.o, partitions=4) -> j: join(left_key=.o, right_key=.o) -> sum: aggregate(group=.left.c, aggregates=[{\"name\": \"n\", \"function\": \"max\", \"of\": \".left.n\"}]) -> out: view\nb: manual -> lb: log(key=.o, partitions=4) -> .right j",
+            &["PART-001"],
+        ),
+        // In front of a lookup, and of a seal.
+        (
+            "a: manual -> la: log(key=.c, partitions=4) -> e: enrich(key=.c, row_key=.id) -> out: view\nb: manual -> .rows e",
+            &["PART-002"],
+        ),
+        (
+            "a: manual -> la: log(key=.c, partitions=4) -> e: enrich(key=.c, row_key=.id) -> out: view\nb: manual -> rb: repartition(key=.id, partitions=4) -> .rows e",
+            &[],
+        ),
+        (
+            "a: manual -> e: enrich(key=.c, row_key=.id) -> out: view\nb: manual -> .rows e",
+            &[],
+        ),
+        (
+            "a: manual -> la: log(key=.c, partitions=4) -> d: decide(group=.c, claim=fewer_than, wait=seal) -> out: view\nb: manual -> .seal d",
+            &["PART-002"],
+        ),
+        (
+            "a: manual -> la: log(key=.c, partitions=4) -> d: decide(group=.c, seal_key=.of, claim=fewer_than, wait=seal) -> out: view\nb: manual -> lb: log(key=.of, partitions=4) -> .seal d",
+            &[],
+        ),
+    ]);
+}
