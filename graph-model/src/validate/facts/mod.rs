@@ -4,6 +4,7 @@
 pub(crate) mod definition;
 pub(crate) mod delivery;
 pub(crate) mod labels;
+pub(crate) mod numbers;
 pub(crate) mod origins;
 pub(crate) mod payload;
 pub(crate) mod placement;
@@ -203,11 +204,7 @@ impl Facts {
             .iter()
             .find(|side| matches!(side.order, Order::Lost(..)));
         let order = lost.map_or(Order::Lost(node, Loss::Meeting), |side| side.order.clone());
-        let mode = if others.iter().all(|side| side.mode == first.mode) {
-            first.mode.clone()
-        } else {
-            Mode::Mixed
-        };
+        let mode = meet_modes(&sides, &payload, origins);
         let part = meet_parts(node, &sides, &payload, origins);
         let sizes = sides.iter().map(|side| side.size);
         Some(Port {
@@ -389,6 +386,24 @@ impl Facts {
             })
             .collect();
         titles.join(", ")
+    }
+}
+
+fn meet_modes(sides: &[&Port], payload: &Payload, origins: &mut Origins) -> Mode {
+    let first = &sides[0].mode;
+    if sides.iter().all(|side| side.mode == *first) {
+        return first.clone();
+    }
+    let keys = sides.iter().map(|side| match &side.mode {
+        Mode::Upsert(key) => Some((&*side.payload, &**key)),
+        Mode::Append | Mode::Snapshot | Mode::Mixed => None,
+    });
+    let Some(keys) = keys.collect::<Option<Vec<_>>>() else {
+        return Mode::Mixed;
+    };
+    match placement::key_after_meeting(payload, &keys, origins) {
+        Some(key) => Mode::Upsert(key.into()),
+        None => Mode::Mixed,
     }
 }
 

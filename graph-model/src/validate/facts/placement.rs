@@ -199,36 +199,18 @@ pub(super) fn after_meeting(
     sides: &[(&Payload, &[OriginId], &Keyed)],
     origins: &mut Origins,
 ) -> Option<(Vec<OriginId>, Keyed)> {
-    let (first, key, form) = sides[0];
+    let (_, key, form) = sides[0];
     let alike = sides
         .iter()
         .all(|(_, _, side)| side.shape == form.shape && side.parts.len() == form.parts.len());
     if !alike {
         return None;
     }
-    let mut met = |of_first: OriginId, of: &dyn Fn(usize) -> OriginId, origins: &mut Origins| {
-        let numbers = 0..sides.len();
-        if numbers.clone().all(|side| of(side) == of_first) {
-            return Some(of_first);
-        }
-        if let Origin::Context(_, pointer) = origins.get(of_first) {
-            let pointer = pointer.clone();
-            let own = |side: usize| sides[side].0.context(&pointer, origins) == of(side);
-            return numbers
-                .into_iter()
-                .all(own)
-                .then(|| payload.context(&pointer, origins));
-        }
-        let place = first.place_of(of_first, origins)?;
-        let own = |side: usize| sides[side].0.field(&place, origins) == of(side);
-        numbers
-            .into_iter()
-            .all(own)
-            .then(|| payload.field(&place, origins))
-    };
+    let payloads: Vec<&Payload> = sides.iter().map(|(payload, ..)| *payload).collect();
     let mut parts = Vec::with_capacity(form.parts.len());
     for (at, part) in form.parts.iter().enumerate() {
-        parts.push(met(*part, &|side| sides[side].2.parts[at], origins)?);
+        let own = |side: usize| sides[side].2.parts[at];
+        parts.push(met(payload, &payloads, *part, own, origins)?);
     }
     let mut after = Vec::with_capacity(key.len());
     for part in key {
@@ -267,4 +249,55 @@ pub(super) fn after_meeting(
             parts,
         },
     ))
+}
+
+/// The same key where streams have met at `payload`, whose events had it in the same places.
+pub(super) fn key_after_meeting(
+    payload: &Payload,
+    sides: &[(&Payload, &[OriginId])],
+    origins: &mut Origins,
+) -> Option<Vec<OriginId>> {
+    let payloads: Vec<&Payload> = sides.iter().map(|(payload, _)| *payload).collect();
+    let (first, key) = sides[0];
+    let alike = sides.iter().all(|(_, other)| other.len() == key.len());
+    let mut after = Vec::with_capacity(key.len());
+    for part in key.iter().filter(|_| alike) {
+        let place = first.place_of(*part, origins)?;
+        let own = |side: usize, origins: &mut Origins| {
+            let (payload, key) = sides[side];
+            let own = payload.field(&place, origins);
+            key.contains(&own).then_some(own)
+        };
+        let own: Vec<OriginId> = (0..sides.len())
+            .map(|side| own(side, origins))
+            .collect::<Option<_>>()?;
+        after.push(met(payload, &payloads, *part, |side| own[side], origins)?);
+    }
+    after.sort_unstable();
+    alike.then_some(after)
+}
+
+/// What the streams have in one place, after they have met.
+fn met(
+    payload: &Payload,
+    sides: &[&Payload],
+    of_first: OriginId,
+    of: impl Fn(usize) -> OriginId,
+    origins: &mut Origins,
+) -> Option<OriginId> {
+    if (0..sides.len()).all(|side| of(side) == of_first) {
+        return Some(of_first);
+    }
+    if let Origin::Context(_, pointer) = origins.get(of_first) {
+        let pointer = pointer.clone();
+        let own = |side: usize| sides[side].context(&pointer, origins) == of(side);
+        return (0..sides.len())
+            .all(own)
+            .then(|| payload.context(&pointer, origins));
+    }
+    let place = sides[0].place_of(of_first, origins)?;
+    let own = |side: usize| sides[side].field(&place, origins) == of(side);
+    (0..sides.len())
+        .all(own)
+        .then(|| payload.field(&place, origins))
 }

@@ -14,7 +14,7 @@ use crate::validate::facts::labels::{Labels, Tag, TagId};
 use crate::validate::facts::origins::{Base, Origin, OriginId};
 use crate::validate::facts::payload::Payload;
 use crate::validate::facts::placement::Side;
-use crate::validate::facts::{Facts, Port, pointers};
+use crate::validate::facts::{Facts, Port, numbers, pointers};
 use crate::value::Value;
 
 impl Facts {
@@ -95,7 +95,15 @@ impl Facts {
                     if self.stable(expr, &port) {
                         port.copies = Copies::No;
                     }
-                    let by = format!("{:?}", self.key(expr, &port));
+                    let key = self.key(expr, &port);
+                    if let Mode::Upsert(thing) = &port.mode
+                        && !thing.is_empty()
+                        && self.determines(thing, &key)
+                    {
+                        // Of each thing the first version passes, as if it were made then.
+                        port.mode = Mode::Append;
+                    }
+                    let by = format!("{key:?}");
                     port.definition = Rc::new(port.definition.step("dedupe", &by, expr.code()));
                 }
             }
@@ -348,8 +356,18 @@ impl Facts {
             let origins = &mut *self.origins.borrow_mut();
             let unique = ty.declared.get("unique");
             let unique = pointers(unique);
-            for field in ty.id.iter().chain(&unique) {
-                let identity = payload.field(field, origins);
+            let versions = ty.stands_for() == Some("version");
+            let mut identities: Vec<OriginId> = unique
+                .iter()
+                .chain(ty.id.iter().filter(|_| !versions))
+                .map(|field| payload.field(field, origins))
+                .collect();
+            if let (true, Some(id), Some(version)) = (versions, &ty.id, &ty.version) {
+                // The id is that of the thing, whose versions are events of their own.
+                let parts = [id, version].map(|field| payload.field(field, origins));
+                identities.push(origins.id(Origin::Computed("version".into(), parts.to_vec())));
+            }
+            for identity in identities {
                 origins.identify(payload.context, identity);
                 origins.identify(payload.base, identity);
             }
@@ -369,7 +387,7 @@ impl Facts {
             design.behaviour(node),
             Some(Behaviour::Source { .. } | Behaviour::Changes { .. })
         );
-        match ty.declared.get("stands_for").and_then(Value::as_str) {
+        match ty.stands_for() {
             Some("version") => {
                 let key = ty.id.as_ref().map(|field| {
                     let payload = &port.payload;
@@ -477,6 +495,9 @@ impl Facts {
         for field in &reads.fields {
             // Names do not matter, only what is compared.
             text = text.replace(&field.to_string().replacen('/', ".", 1), "_");
+        }
+        if self.is_creation(predicate, port) {
+            port.mode = Mode::Append;
         }
         let by = format!("{text} {looked:?}");
         port.definition = Rc::new(port.definition.step("filter", &by, predicate.code()));
@@ -606,7 +627,11 @@ impl Facts {
             copies: left.copies.or(right.copies),
             order: Order::Lost(node, Loss::Meeting),
             part,
-            mode: Mode::Append,
+            // Pairs come again with each version of what is on either side.
+            mode: match left.mode {
+                Mode::Append => right.mode.clone(),
+                ref known => known.clone(),
+            },
             losing: left.losing.or(right.losing),
             delay: left.delay.max(right.delay),
             definition: Rc::new(left.definition.with(&right.definition)),
@@ -667,10 +692,16 @@ impl Facts {
                 taint.add(at, &port.taint.of(&of.analysis().reads));
             }
         }
-        let group = design.expr(node, group);
+        let (group, text) = (design.expr(node, group), design.text(node, group));
+        let by = self.folding(node, group, port);
         self.grouped(node, group, port, (labels, taint));
-        let name = design.nodes[node].id.as_str();
-        port.definition = Rc::new(port.definition.step("aggregate", name, name));
+        if numbers::windowed(&design, node) {
+            port.mode = Mode::Append;
+        }
+        let definition = port
+            .definition
+            .step("aggregate", &by, text.unwrap_or("null"));
+        port.definition = Rc::new(definition);
     }
 
     fn fold(&mut self, node: NodeIx, group: &str, step: &str, port: &mut Port) {

@@ -44,6 +44,8 @@ fn identity(facts: &Facts, node: NodeIx) -> String {
     let ty = port.and_then(|port| port.payload.ty.as_ref());
     let declared = ty.and_then(|ty| facts.design.document.types.get(ty));
     declared
+        // The id of versions is that of the thing.
+        .filter(|ty| ty.stands_for() != Some("version"))
         .and_then(|ty| ty.id.as_ref())
         .and_then(path)
         .unwrap_or_else(|| "$event.id".to_owned())
