@@ -2,12 +2,17 @@
 
 mod split_group;
 mod unlike_partitions;
+mod updates_as_facts;
 
 use crate::catalog::Behaviour;
 use crate::validate::Rule;
 
 /// The rules of the family, by code.
-pub(super) const RULES: &[Rule] = &[split_group::RULE, unlike_partitions::RULE];
+pub(super) const RULES: &[Rule] = &[
+    split_group::RULE,
+    unlike_partitions::RULE,
+    updates_as_facts::RULE,
+];
 
 /// What a node keeps for each key.
 struct Keeper<'d> {
