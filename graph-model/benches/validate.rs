@@ -40,7 +40,7 @@ fn lanes(nodes: usize) -> Document {
              f{lane}: filter(when=.amount > {lane}) -> d{lane}: dedupe(key=.id) -> \
              a{lane}: aggregate(group=.owner, aggregates=[{{\"name\": \"sum\", \"function\": \"sum\", \"of\": \".amount\"}}]) -> \
              t{lane}: table(table=sums{lane}, key=.key, columns={{\"owner\": \".key\"}})\n\
-             f{lane}.dropped -> v{lane}: table(table=small{lane}, key=.id) @finance,support\n"
+             f{lane}.dropped -> v{lane}: table(table=small{lane}, key=.id, columns={{\"id\": \".id\"}})\n"
         )
         .expect("a string takes all text");
         if lane % 2 == 1 {
@@ -74,6 +74,8 @@ fn ring(nodes: usize) -> Document {
 fn whole(bencher: Bencher, nodes: usize) {
     let document = lanes(nodes);
     assert_eq!(document.nodes.len(), nodes);
+    let report = validate(&document, Catalog::bundled());
+    assert_eq!(report.diagnostics, [], "the lanes are a good design");
     bencher.bench_local(|| validate(black_box(&document), Catalog::bundled()));
 }
 

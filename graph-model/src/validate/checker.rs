@@ -88,6 +88,10 @@ impl Checker {
         &self.facts
     }
 
+    pub(crate) fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
     /// Asks the rules about these nodes, and about the whole.
     fn look(&mut self, nodes: impl IntoIterator<Item = NodeIx>) {
         let document = &self.facts.design.document;

@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use smol_str::{SmolStr, format_smolstr};
 
 use crate::catalog::{
-    Access, Behaviour, Catalog, FieldProblem, FieldType, JqRole, KindSpec, PortRole,
+    Access, Behaviour, Catalog, FieldProblem, FieldSpec, FieldType, JqRole, KindSpec, PortRole,
     check_field_with,
 };
 use crate::document::{Document, Edge, Node};
@@ -20,6 +20,9 @@ use crate::value::{Object, Value};
 
 /// Number of a node in a design; it keeps it as long as it is there.
 pub(crate) type NodeIx = usize;
+type Problems = Vec<(usize, FieldProblem)>;
+type Misdeclared = Vec<(&'static FieldSpec, FieldProblem)>;
+
 /// Number of a sound wire in a design.
 pub(crate) type EdgeIx = usize;
 
@@ -60,7 +63,9 @@ pub(crate) struct NodeView {
     pub ins: Vec<EdgeIx>,
     pub outs: Vec<EdgeIx>,
     /// Config values that their fields cannot hold, by the number of the field.
-    pub problems: Vec<(usize, FieldProblem)>,
+    pub problems: Problems,
+    /// Declarations that have no meaning as they are written.
+    pub misdeclared: Misdeclared,
     /// It was removed, and its number waits for another node.
     pub gone: bool,
 }
@@ -104,7 +109,7 @@ impl Design {
     /// Puts a node into the place that it had, or into a new one; the wires have to follow.
     pub(crate) fn put_node(&mut self, id: &NodeId, node: &Arc<Node>) -> NodeIx {
         let kind = self.kinds.get(&node.kind).cloned();
-        let problems = kind
+        let (problems, misdeclared) = kind
             .as_ref()
             .map(|kind| self.problems(kind, node))
             .unwrap_or_default();
@@ -115,6 +120,7 @@ impl Design {
             ins: Vec::new(),
             outs: Vec::new(),
             problems,
+            misdeclared,
             gone: false,
         };
         if let Some(&number) = self.index.get(id) {
@@ -138,12 +144,13 @@ impl Design {
         let view = &mut self.nodes[number];
         view.kind = None;
         view.problems.clear();
+        view.misdeclared.clear();
         view.gone = true;
         Some(number)
     }
 
     /// Compiles what a node has, and says what its fields cannot hold.
-    fn problems(&mut self, kind: &KindSpec, node: &Node) -> Vec<(usize, FieldProblem)> {
+    fn problems(&mut self, kind: &KindSpec, node: &Node) -> (Problems, Misdeclared) {
         let exprs = &mut self.exprs;
         if exprs.len() > IDLE_EXPRS_MAX + 8 * self.nodes.capacity() {
             exprs.retain(|_, expr| Rc::strong_count(expr) > 1);
@@ -172,13 +179,16 @@ impl Design {
                 problems.push((at, problem));
             }
         }
-        for field in crate::declare::of_nodes() {
-            if let Some(value) = node.notes.declared.get(&field.name) {
-                // A wrong declaration is found by its own rule; here it is compiled.
-                check_field_with(field, Some(value), &mut compile).ok();
+        let mut misdeclared = Vec::new();
+        if !node.notes.declared.is_empty() {
+            for field in crate::declare::of_nodes() {
+                let value = node.notes.declared.get(&field.name);
+                if let Err(problem) = check_field_with(field, value, &mut compile) {
+                    misdeclared.push((field, problem));
+                }
             }
         }
-        problems
+        (problems, misdeclared)
     }
 
     /// Draws all wires anew.

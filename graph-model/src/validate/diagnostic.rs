@@ -1,5 +1,7 @@
 //! What the validator says: one diagnostic for one root cause, with its evidence and its fixes.
 
+use std::collections::BTreeMap;
+
 use smol_str::{SmolStr, format_smolstr};
 
 use crate::document::{Acceptance, Annotations, Document};
@@ -124,18 +126,22 @@ pub(crate) fn fold(report: &mut Report) {
     report.accepted.sort_by(|(a, _), (b, _)| a.id.cmp(&b.id));
     report.unchecked.sort();
     report.unchecked.dedup();
-    let mut hidden = vec![None; report.diagnostics.len()];
+    let mut at_subject: BTreeMap<&Subject, Vec<usize>> = BTreeMap::new();
     for (at, found) in report.diagnostics.iter().enumerate() {
-        let hides = |(_, other): &(usize, &Diagnostic)| {
-            FOLLOWS.contains(&(other.code, found.code)) && other.subject == found.subject
-        };
-        hidden[at] = report
-            .diagnostics
-            .iter()
-            .enumerate()
-            .find(hides)
-            .map(|(cause, _)| cause);
+        at_subject.entry(&found.subject).or_default().push(at);
     }
+    let cause_of = |(at, found): (usize, &Diagnostic)| {
+        let mut others = at_subject[&found.subject].iter().copied();
+        others.find(|other| {
+            *other != at && FOLLOWS.contains(&(report.diagnostics[*other].code, found.code))
+        })
+    };
+    let hidden: Vec<Option<usize>> = report
+        .diagnostics
+        .iter()
+        .enumerate()
+        .map(cause_of)
+        .collect();
     for (at, cause) in hidden.iter().enumerate() {
         let Some(cause) = cause else { continue };
         let found = &report.diagnostics[at];

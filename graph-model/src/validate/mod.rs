@@ -17,6 +17,7 @@
 mod checker;
 mod design;
 mod diagnostic;
+mod explain;
 mod facts;
 mod fixes;
 pub mod notation;
@@ -27,6 +28,7 @@ use crate::catalog::Catalog;
 use crate::document::Document;
 pub use checker::Checker;
 pub use diagnostic::{Consequence, Diagnostic, Fix, Report, Severity, Step, Subject, Unchecked};
+pub use explain::{Known, Passage};
 pub use rules::{Rule, rules};
 
 /// Checks a document. The same document gives the same report, in the same order.

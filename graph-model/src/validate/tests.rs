@@ -159,6 +159,18 @@ fn acceptance_hides_until_its_day() {
 }
 
 #[test]
+fn declarations_are_checked_too() {
+    let document = read("in: manual ^rate=fast -> lane: queue ^must_not_lose=true -> out: view");
+    let report = check(&document);
+    assert_eq!(codes(&report), ["STRUCT-003"]);
+    let found = &report.diagnostics[0];
+    assert_eq!(found.message, "in: Rate: expected a number, found string");
+    let mut mended = document;
+    found.fixes[0].transaction.clone().apply(&mut mended);
+    assert_eq!(codes(&check(&mended)), [""; 0]);
+}
+
+#[test]
 fn reports_read_well() {
     let document = read("in: manual -> lane: queue(visibility=soon) -> out: viewer");
     let report = check(&document);

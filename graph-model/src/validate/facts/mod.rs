@@ -291,6 +291,21 @@ impl Facts {
         port.payload.field(field, &mut self.origins.borrow_mut())
     }
 
+    /// An origin by where it comes from.
+    pub(crate) fn origin_name(&self, origin: OriginId) -> String {
+        let of = |base: &Base| match base {
+            Base::Made(node) | Base::Met(node) => self.design.title(*node).to_owned(),
+        };
+        match self.origins.borrow().get(origin) {
+            Origin::Field(base, field) => format!("`{field}` of {}", of(base)),
+            Origin::Context(base, field) => {
+                let name = field.to_string();
+                format!("the {} of {}", name.trim_start_matches('/'), of(base))
+            }
+            Origin::Computed(code, _) => format!("`{code}`"),
+        }
+    }
+
     /// A field at a port that holds the origin.
     pub(crate) fn place_of(&self, origin: OriginId, port: &Port) -> Option<Pointer> {
         let origins = &mut *self.origins.borrow_mut();

@@ -13,6 +13,7 @@ mod redact_fields;
 mod rekey;
 mod remove_wire;
 mod take_latest;
+mod undeclare;
 mod use_default;
 
 pub(super) use bring_together::bring_together;
@@ -28,6 +29,7 @@ pub(super) use redact_fields::redact_fields;
 pub(super) use rekey::rekey;
 pub(super) use remove_wire::remove_wire;
 pub(super) use take_latest::take_latest;
+pub(super) use undeclare::undeclare;
 pub(super) use use_default::use_default;
 
 use crate::catalog::{Behaviour, KindSpec, PortRole};

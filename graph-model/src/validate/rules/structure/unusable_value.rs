@@ -8,7 +8,7 @@ use crate::validate::rules::declare_rule;
 use crate::validate::{Step, Subject, fixes};
 
 declare_rule! {
-    /// Finds config values of the wrong type or outside their range.
+    /// Finds config values and declarations of the wrong type or outside their range.
     /// ## Why is this bad
     /// The node cannot read its configuration. The flow does not start until it can. A guess would
     /// hide the mistake.
@@ -44,6 +44,21 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
                 format!("`{}` is set to it", field.name),
             )])
             .fixes(fixes::use_default(design, node, field).into_iter()),
+        );
+    }
+    for (field, problem) in &view.misdeclared {
+        let title = design.title(node);
+        findings.add(
+            Found::at(
+                Subject::Node(view.id.clone()),
+                format!("{title}: {}: {problem}", field.title),
+            )
+            .detail(field.name.clone())
+            .path(vec![Step::node(
+                &view.id,
+                format!("`{}` is declared so", field.name),
+            )])
+            .fixes([fixes::undeclare(design, node, field)]),
         );
     }
 }
