@@ -159,7 +159,7 @@ pub(crate) fn fold(report: &mut Report) {
 }
 
 /// Hazards that only follow from others at the same place: what causes, what follows.
-const FOLLOWS: [(&str, &str); 10] = [
+const FOLLOWS: &[(&str, &str)] = &[
     ("AUTH-006", "AUTH-001"),
     ("AUTH-003", "AUTH-002"),
     ("PART-001", "PART-009"),
@@ -169,6 +169,7 @@ const FOLLOWS: [(&str, &str); 10] = [
     ("DELIV-004", "DELIV-002"),
     ("LOOP-005", "LOOP-001"),
     ("STATE-001", "PART-009"),
+    ("PART-003", "PART-006"),
     ("PART-006", "DELIV-002"),
 ];
 

@@ -204,6 +204,28 @@ impl Facts {
         }
     }
 
+    /// The nodes that make a value in this field, when nothing but meetings lies between.
+    pub(crate) fn makers(&self, origin: OriginId, place: &Pointer) -> Option<BTreeSet<NodeIx>> {
+        let mut makers = BTreeSet::new();
+        let (mut open, mut seen) = (vec![origin], BTreeSet::new());
+        while let Some(origin) = open.pop() {
+            if !seen.insert(origin) {
+                continue;
+            }
+            let origin = self.origins.borrow().get(origin).clone();
+            match origin {
+                Origin::Field(Base::Made(node), at) if at == *place => {
+                    makers.insert(node);
+                }
+                Origin::Field(Base::Met(node), at) => {
+                    open.extend(self.sides(node).map(|port| self.field(&at, port)));
+                }
+                _ => return None,
+            }
+        }
+        Some(makers)
+    }
+
     /// Two results of one aggregate, divided.
     fn ratio(&self, (over, under): &(Form, Form), port: &Port) -> Option<Partial> {
         let result = |form: &Form| match &form.parts[..] {

@@ -1,6 +1,8 @@
 //! What ends a hazard, one quick fix a file. Each answers a transaction with an imperative title.
 
+mod behind;
 mod bring_together;
+mod carry_parts;
 mod clear_field;
 mod co_partition;
 mod compare_owner;
@@ -17,6 +19,7 @@ mod undeclare;
 mod use_default;
 
 pub(super) use bring_together::bring_together;
+pub(super) use carry_parts::carry_parts;
 pub(super) use clear_field::clear_field;
 pub(super) use co_partition::{co_partition, compare_as_text};
 pub(super) use compare_owner::compare_owner;

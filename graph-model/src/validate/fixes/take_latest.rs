@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
+use super::behind::{insert_behind, is_main};
 use super::{Placed, fix, identify, insert_before, kind_that};
 use crate::catalog::{Behaviour, FieldType};
 use crate::document::Node;
 use crate::expr::Operand;
-use crate::id::PortRef;
 use crate::pointer::Pointer;
 use crate::validate::Fix;
 use crate::validate::design::{EdgeIx, NodeIx};
@@ -173,7 +173,7 @@ fn keep_latest(facts: &Facts, node: NodeIx, thing: &str, port: &Port) -> Option<
     let key = grouped
         .map(|group| facts.key(group, port))
         .unwrap_or_default();
-    let main = |edge: &EdgeIx| design.edges[*edge].main;
+    let main = |edge: &EdgeIx| is_main(design, *edge);
     if windowed(design, node)
         || !facts.in_order(&port.order, &key)
         || !view.outs.iter().all(main)
@@ -215,7 +215,6 @@ fn keep_latest(facts: &Facts, node: NodeIx, thing: &str, port: &Port) -> Option<
         "tostring"
     };
     let next = format!("($state // {{}}) + {{({thing} | {as_text}): {{{kept}}}}}");
-    let (input, output) = (map.inputs.first()?, map.outputs.first()?);
     let leaves = fold.outputs.first()?;
     let title = format!(
         "Keep the latest of each `{thing}` at {}",
@@ -234,16 +233,7 @@ fn keep_latest(facts: &Facts, node: NodeIx, thing: &str, port: &Port) -> Option<
         });
         let new = Node::new(map.id.clone()).with(expr, made);
         let wished = format!("{}_of_latest", view.id).into();
-        let map = build.add_node(&wished, new, None);
-        for edge in &view.outs {
-            build.change_edge(&design.edges[*edge].id, |edge| {
-                edge.from = PortRef::new(map.clone(), output.name.clone());
-            });
-        }
-        build.connect(
-            PortRef::new(view.id.clone(), leaves.name.clone()),
-            PortRef::new(map, input.name.clone()),
-        );
+        insert_behind(design, build, (node, &leaves.name), &wished, new);
     }))
 }
 
@@ -319,6 +309,6 @@ pub(super) fn change_columns(
         change(name, &mut record);
         Value::from(record)
     });
-    held.config
-        .insert(aggregates.clone(), records.collect::<Value>());
+    let records: Value = records.collect();
+    held.config.insert(aggregates.clone(), records);
 }

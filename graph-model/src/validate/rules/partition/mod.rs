@@ -1,16 +1,20 @@
 //! PART: is the number still the number.
 
+mod combined_partials;
 mod split_group;
 mod unlike_partitions;
 mod updates_as_facts;
 
 use crate::catalog::Behaviour;
+use crate::expr::Expr;
 use crate::validate::Rule;
+use crate::validate::design::{Design, NodeIx};
 
 /// The rules of the family, by code.
 pub(super) const RULES: &[Rule] = &[
     split_group::RULE,
     unlike_partitions::RULE,
+    combined_partials::RULE,
     updates_as_facts::RULE,
 ];
 
@@ -40,6 +44,12 @@ fn keeper(behaviour: &Behaviour) -> Option<Keeper<'_>> {
         _ => return None,
     };
     Some(Keeper { key, does, torn })
+}
+
+/// The key for which a node keeps something.
+fn keeper_key(design: &Design, node: NodeIx) -> Option<&Expr> {
+    let keeper = keeper(design.behaviour(node)?)?;
+    design.expr(node, keeper.key)
 }
 
 /// The fields with the keys of the two inputs that a node brings together.

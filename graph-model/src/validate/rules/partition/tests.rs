@@ -450,3 +450,182 @@ fn versions_are_no_facts() {
         .collect();
     check(&cases);
 }
+
+#[test]
+fn results_are_combined_by_what_can_combine_them() {
+    let row = |flow: &str| {
+        let mut flow = flow.to_owned();
+        for (short, function) in [
+            ("AVG", "average"),
+            ("SUM", "sum"),
+            ("COUNT", "count"),
+            ("DISTINCT", "count_distinct"),
+            ("MAX", "max"),
+        ] {
+            // `SUM<.total>` makes a column of that name in small letters.
+            while let Some(at) = flow.find(&format!("{short}<")) {
+                let end = at + flow[at..].find('>').expect("it closes");
+                let of = flow[at + short.len() + 1..end].to_owned();
+                let column = format!(
+                    r#"[{{"name": "{}", "function": "{function}", "of": "{of}"}}]"#,
+                    short.to_lowercase()
+                );
+                flow.replace_range(at..=end, &format!("aggregates={column}"));
+            }
+        }
+        flow
+    };
+    let cases: [(String, &'static [&'static str]); 24] = [
+        (
+            row(
+                "in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> b: aggregate(group=.key, AVG<.avg>) -> out: view",
+            ),
+            &["PART-003"],
+        ),
+        (
+            row(
+                "in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> b: aggregate(AVG<.avg>) -> out: view",
+            ),
+            &["PART-003"],
+        ),
+        (
+            row(
+                "in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> b: aggregate(SUM<.avg>) -> out: view",
+            ),
+            &["PART-003"],
+        ),
+        (
+            row(
+                "in: manual -> a: aggregate(group=.shop, window=time, DISTINCT<.customer>) -> b: aggregate(SUM<.distinct>) -> out: view",
+            ),
+            &["PART-003"],
+        ),
+        (
+            row(
+                "in: manual -> a: aggregate(group=[.shop, .day], window=time, AVG<.total>) -> b: aggregate(group=.key[0], AVG<.avg>) -> out: view",
+            ),
+            &["PART-003"],
+        ),
+        (
+            row(
+                "in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> m: map(expr={mean: .avg, shop: .key}) -> f: filter(when=.shop != 1) -> b: aggregate(group=.shop, AVG<.mean>) -> out: view",
+            ),
+            &["PART-003"],
+        ),
+        (
+            row(
+                "in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> m: map(expr=.avg = (.avg * 100 | round)) -> b: aggregate(group=.key, AVG<.avg>) -> out: view",
+            ),
+            &["PART-003"],
+        ),
+        (
+            row(
+                "in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> b: aggregate(group=.key, AVG<.avg // 0>) -> out: view",
+            ),
+            &["PART-003"],
+        ),
+        (
+            row(
+                "in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> lane: log(key=.key, partitions=3) -> once: dedupe -> b: aggregate(group=.key, AVG<.avg>) -> out: view",
+            ),
+            &["PART-003"],
+        ),
+        (
+            row(
+                "in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> both: merge -> b: aggregate(group=.key, AVG<.avg>) -> out: view\nother: manual -> c: aggregate(group=.shop, window=time, AVG<.amount>) -> both",
+            ),
+            &["PART-003"],
+        ),
+        (
+            row(
+                "in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> both: merge -> b: aggregate(AVG<.avg>) -> out: view\nother: manual -> both",
+            ),
+            &["PART-003"],
+        ),
+        // Results that come anew are another hazard of the same node.
+        (
+            row(
+                "in: manual -> a: aggregate(group=.shop, AVG<.total>) -> b: aggregate(AVG<.avg>) -> out: view",
+            ),
+            &["PART-003"],
+        ),
+        (
+            row(
+                "in: manual -> a: aggregate(group=.shop, window=time, aggregates=[{\"name\": \"s\", \"function\": \"sum\", \"of\": \".total\"}, {\"name\": \"n\", \"function\": \"count\"}]) -> m: map(expr={mean: (.s / .n)}) -> b: aggregate(AVG<.mean>) -> out: view",
+            ),
+            &["PART-003"],
+        ),
+        (
+            row(
+                "in: manual -> a: aggregate(group=.shop, window=time, aggregates=[{\"name\": \"s\", \"function\": \"sum\", \"of\": \".total\"}, {\"name\": \"n\", \"function\": \"count\"}]) -> b: aggregate(AVG<.s / .n>) -> out: view",
+            ),
+            &["PART-003"],
+        ),
+        // What can be combined, and what people ask for.
+        (
+            row(
+                "in: manual -> a: aggregate(group=.shop, window=time, SUM<.total>) -> b: aggregate(SUM<.sum>) -> out: view",
+            ),
+            &[],
+        ),
+        (
+            row(
+                "in: manual -> a: aggregate(group=.shop, window=time, COUNT<.total>) -> b: aggregate(SUM<.count>) -> out: view",
+            ),
+            &[],
+        ),
+        (
+            row(
+                "in: manual -> a: aggregate(group=.shop, window=time, MAX<.total>) -> b: aggregate(MAX<.max>) -> out: view",
+            ),
+            &[],
+        ),
+        (
+            row(
+                "in: manual -> a: aggregate(group=.shop, window=time, SUM<.total>) -> b: aggregate(AVG<.sum>) -> out: view",
+            ),
+            &[],
+        ),
+        (
+            row(
+                "in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> b: aggregate(MAX<.avg>) -> out: view",
+            ),
+            &[],
+        ),
+        (
+            row(
+                "in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> b: aggregate(COUNT<.avg>) -> out: view",
+            ),
+            &[],
+        ),
+        (
+            row(
+                "in: manual -> a: aggregate(group=.shop, window=time, DISTINCT<.customer>) -> b: aggregate(AVG<.distinct>) -> out: view",
+            ),
+            &[],
+        ),
+        (
+            row(
+                "type sale(id=/id): id string, shop string\nin: manual(event_type=sale) -> a: aggregate(group=.shop, window=time, DISTINCT<.id>) -> b: aggregate(SUM<.distinct>) -> out: view",
+            ),
+            &[],
+        ),
+        (
+            row(
+                "in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> m: map(expr={avg: .key, n: .avg}) -> b: aggregate(AVG<.avg>) -> out: view",
+            ),
+            &[],
+        ),
+        (
+            row(
+                "in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> m: map(expr={high: (if .avg > 3 then 1 else 0 end)}) -> b: aggregate(AVG<.high>) -> out: view",
+            ),
+            &[],
+        ),
+    ];
+    let cases: Vec<(&str, &[&str])> = cases
+        .iter()
+        .map(|(flow, codes)| (flow.as_str(), *codes))
+        .collect();
+    check(&cases);
+}
