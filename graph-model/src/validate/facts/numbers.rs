@@ -174,7 +174,7 @@ impl Facts {
         if !seen.insert(origin) {
             return;
         }
-        let origin = self.origins.borrow().get(origin).clone();
+        let origin = self.origin(origin);
         match origin {
             Origin::Field(Base::Made(node), place) => {
                 let columns = columns(&self.design, node).into_iter();
@@ -212,7 +212,7 @@ impl Facts {
             if !seen.insert(origin) {
                 continue;
             }
-            let origin = self.origins.borrow().get(origin).clone();
+            let origin = self.origin(origin);
             match origin {
                 Origin::Field(Base::Made(node), at) if at == *place => {
                     makers.insert(node);
@@ -266,7 +266,7 @@ impl Facts {
     }
 
     fn measured_anew(&self, origin: OriginId, known: &mut Known) -> Option<Measure> {
-        let origin = self.origins.borrow().get(origin).clone();
+        let origin = self.origin(origin);
         match origin {
             Origin::Field(Base::Made(node), place) => {
                 if let Some(measure) = self.said_of(self.output(node)?, &place) {
@@ -362,6 +362,10 @@ impl Facts {
         Some(whole)
     }
 
+    pub(crate) fn origin(&self, origin: OriginId) -> Origin {
+        self.origins.borrow().get(origin).clone()
+    }
+
     /// Whether an expression is how much something has changed: a value of a row after the change
     /// less the same value before.
     pub(crate) fn is_change(&self, expr: &Expr, place: &Pointer, port: &Port) -> bool {
@@ -405,7 +409,7 @@ impl Facts {
         }
         // What comes round a loop changes nothing.
         known.insert(origin, true);
-        let held = self.origins.borrow().get(origin).clone();
+        let held = self.origin(origin);
         let changed = match held {
             Origin::Field(Base::Made(node), place) => {
                 let (expr, port) = (self.mapping(node), self.input(node));
@@ -423,7 +427,7 @@ impl Facts {
 
     /// Whether one value is that of a row before it became the other.
     fn is_before(&self, before: OriginId, after: OriginId) -> bool {
-        let origin = self.origins.borrow().get(before).clone();
+        let origin = self.origin(before);
         let Origin::Field(Base::Made(node), place) = origin else {
             return false;
         };
@@ -448,8 +452,7 @@ impl Facts {
                 return false;
             };
             let origin = self.field(field, port);
-            let Origin::Field(Base::Made(node), place) = self.origins.borrow().get(origin).clone()
-            else {
+            let Origin::Field(Base::Made(node), place) = self.origin(origin) else {
                 return false;
             };
             let changes = matches!(self.design.behaviour(node), Some(Behaviour::Changes { .. }));

@@ -96,6 +96,11 @@ impl Payload {
         None
     }
 
+    /// Fields whose origins are known one by one.
+    pub(crate) fn known(&self) -> impl Iterator<Item = (&Pointer, OriginId)> {
+        self.fields.iter().map(|(field, origin)| (field, *origin))
+    }
+
     /// Says what a field holds.
     pub(crate) fn set(&mut self, at: Pointer, origin: OriginId) {
         self.fields.retain(|held, _| !at.covers(held));

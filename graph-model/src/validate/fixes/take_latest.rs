@@ -16,7 +16,7 @@ use crate::validate::facts::{Facts, Port};
 use crate::value::{Object, Value};
 
 /// Takes the difference of a change, the latest version of each thing, or the first one. `cause` is
-/// where the versions begin, `wrong` are the columns that add them up.
+/// where all versions begin, `wrong` are the columns that add them up.
 pub(in crate::validate) fn take_latest(
     facts: &Facts,
     node: NodeIx,

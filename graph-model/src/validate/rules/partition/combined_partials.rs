@@ -66,7 +66,9 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         findings.add(
             Found::at(
                 Subject::Node(design.nodes[node].id.clone()),
-                format!("{title} {does} `{code}`, which is {noun} by {feeder}, so {lost}; {next}"),
+                format!(
+                    "{title} {does} `{code}`, which is {noun} from {feeder}, so {lost}; {next}"
+                ),
             )
             .detail(column.name.clone())
             .path(way_from(facts, partial.aggregate, cause, node, effect))

@@ -1,7 +1,9 @@
 //! PART: is the number still the number.
 
+mod choices;
 mod combined_partials;
 mod split_group;
+pub(in crate::validate) mod two_definitions;
 mod unlike_partitions;
 mod updates_as_facts;
 
@@ -15,6 +17,7 @@ pub(super) const RULES: &[Rule] = &[
     split_group::RULE,
     unlike_partitions::RULE,
     combined_partials::RULE,
+    two_definitions::RULE,
     updates_as_facts::RULE,
 ];
 

@@ -4,35 +4,36 @@ use crate::catalog::Catalog;
 use crate::document::Document;
 use crate::validate::{Diagnostic, Fix, Report, Severity, notation, validate};
 
-/// Checks flows, a case a row, and that their fixes end their hazards.
-pub(in crate::validate::rules) fn check(cases: &[(&str, &[&str])]) {
+/// Checks flows, and that their fixes end their hazards. A line is a case: the codes that are found,
+/// `|`, and a flow whose lines are parted by `;;` and follow those of `head`.
+pub(in crate::validate::rules) fn check(head: &str, cases: &str) {
     let mut wrong = Vec::new();
-    for (flow, wanted) in cases {
-        let document = notation::read(flow).unwrap_or_else(|error| panic!("{error}\n{flow}"));
+    for case in cases.lines().map(str::trim).filter(|case| !case.is_empty()) {
+        let (codes, flow) = case.split_once('|').expect("codes, then a flow");
+        let wanted: Vec<&str> = codes.split_whitespace().collect();
+        let flow = with_columns(&format!("{head}\n{}", flow.replace(";;", "\n")));
+        let document = notation::read(&flow).unwrap_or_else(|error| panic!("{error}\n{flow}"));
         let report = validate(&document, Catalog::bundled());
-        if codes(&report) != *wanted {
-            let said: Vec<&str> = (report.diagnostics.iter())
-                .map(|found| found.message.as_str())
-                .collect();
-            wrong.push(format!(
-                "wanted {wanted:?}, found {:?}: {said:#?}\n{flow}",
-                codes(&report)
-            ));
+        if found(&report) != wanted {
+            let said = report.diagnostics.iter().map(|found| &found.message);
+            let said: Vec<&String> = said.collect();
+            wrong.push(format!("{case}\nhas {:?}: {said:#?}", found(&report)));
         }
-        for found in &report.diagnostics {
-            for fix in &found.fixes {
-                wrong.extend(
-                    trouble(&document, &report, found, fix)
-                        .map(|trouble| format!("{}: `{}` {trouble}\n{flow}", found.id, fix.title)),
-                );
+        for hazard in &report.diagnostics {
+            for fix in &hazard.fixes {
+                if let Some(trouble) = trouble(&document, &report, hazard, fix) {
+                    wrong.push(format!("{case}\n`{}` {trouble}", fix.title));
+                }
             }
         }
-        wrong.extend(unmended(document).map(|left| format!("first fixes leave {left:?}\n{flow}")));
+        if let Some(left) = unmended(document) {
+            wrong.push(format!("{case}\nfirst fixes leave {left:?}"));
+        }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
-fn codes(report: &Report) -> Vec<&'static str> {
+fn found(report: &Report) -> Vec<&'static str> {
     report.diagnostics.iter().map(|found| found.code).collect()
 }
 
@@ -63,569 +64,216 @@ fn trouble(before: &Document, report: &Report, found: &Diagnostic, fix: &Fix) ->
 fn unmended(mut document: Document) -> Option<Vec<&'static str>> {
     for _ in 0..4 {
         let report = validate(&document, Catalog::bundled());
-        let found = report.diagnostics.first()?;
-        let Some(fix) = found.fixes.first() else {
-            return None;
-        };
+        let fix = report.diagnostics.first()?.fixes.first()?;
         fix.transaction.clone().apply(&mut document);
     }
     let report = validate(&document, Catalog::bundled());
-    (!report.diagnostics.is_empty()).then(|| codes(&report))
+    (!report.diagnostics.is_empty()).then(|| found(&report))
 }
 
-const MAX: &str = r#"aggregates=[{"name": "top", "function": "max", "of": ".total"}]"#;
-
-/// Puts the function `max` where a flow says `MAX`.
-fn expand(cases: &[(&str, &'static [&'static str])]) {
-    let cases: Vec<(String, &[&str])> = (cases.iter())
-        .map(|(flow, codes)| (flow.replace("MAX", MAX), *codes))
-        .collect();
-    let cases: Vec<(&str, &[&str])> = (cases.iter())
-        .map(|(flow, codes)| (flow.as_str(), *codes))
-        .collect();
-    check(&cases);
+/// Writes out columns: `SUM<.total>` is one of that name in small letters.
+fn with_columns(flow: &str) -> String {
+    let mut flow = flow.to_owned();
+    let functions = [
+        ("AVG", "average"),
+        ("SUM", "sum"),
+        ("COUNT", "count"),
+        ("DISTINCT", "count_distinct"),
+        ("MAX", "max"),
+        ("LAST", "last"),
+    ];
+    for (short, function) in functions {
+        while let Some(at) = flow.find(&format!("{short}<")) {
+            let end = at + flow[at..].find('>').expect("it closes");
+            let of = flow[at + short.len() + 1..end].to_owned();
+            let name = short.to_lowercase();
+            let column =
+                format!(r#"[{{"name": "{name}", "function": "{function}", "of": "{of}"}}]"#);
+            flow.replace_range(at..=end, &format!("aggregates={column}"));
+        }
+    }
+    flow
 }
 
 #[test]
 fn groups_stay_in_one_place() {
-    expand(&[
-        // Placed by something that the group does not decide.
-        (
-            "in: manual -> lane: log(key=.order, partitions=2) -> sum: aggregate(group=.customer, MAX) -> out: view",
-            &["PART-001"],
-        ),
-        (
-            "in: manual -> lane: log(key=.order, partitions=2) -> same: map -> f: filter(when=.a) -> sum: aggregate(group=.customer, MAX) -> out: view",
-            &["PART-001"],
-        ),
-        (
-            "in: manual -> lane: log(key=.customer, partitions=2) -> m: map(expr={customer: .order, total}) -> sum: aggregate(group=.customer, MAX) -> out: view",
-            &["PART-001"],
-        ),
-        (
-            "in: manual -> lane: queue(concurrency=3) -> once: dedupe -> sum: aggregate(group=.customer, MAX) -> out: view",
-            &["PART-001"],
-        ),
-        (
-            "in: manual -> lane: log(key=.customer, partitions=2) -> sum: aggregate(MAX) -> out: view",
-            &["PART-001"],
-        ),
-        (
-            "in: manual -> lane: log(key=[.customer, .order], partitions=2) -> sum: aggregate(group=.customer, MAX) -> out: view",
-            &["PART-001"],
-        ),
-        (
-            "in: manual -> lane: log(key=(.email | ascii_downcase), partitions=2) -> sum: aggregate(group=.customer, MAX) -> out: view",
-            &["PART-001"],
-        ),
-        (
-            "in: manual -> lane: log(key=.order, partitions=2) -> g: version_guard(key=.customer, version=.v) -> out: view",
-            &["PART-001"],
-        ),
-        (
-            "in: manual -> lane: log(key=.order, partitions=2) -> d: decide(group=.customer) -> out: view",
-            &["PART-001"],
-        ),
-        // One cause is one finding.
-        (
-            "in: manual -> lane: log(key=.order, partitions=2) -> sum: aggregate(group=.customer, MAX) -> again: aggregate(group=.key, aggregates=[{\"name\": \"n\", \"function\": \"max\", \"of\": \".top\"}]) -> out: view",
-            &["PART-001"],
-        ),
-        // Placed by what the group decides.
-        (
-            "in: manual -> lane: log(key=.customer, partitions=2) -> sum: aggregate(group=.customer, MAX) -> out: view",
-            &[],
-        ),
-        (
-            "in: manual -> lane: log(key=.customer, partitions=2) -> m: map(expr={c: .customer, total}) -> sum: aggregate(group=.c, MAX) -> out: view",
-            &[],
-        ),
-        (
-            "in: manual -> lane: log(key=.customer, partitions=2) -> sum: aggregate(group=[.customer, .day], MAX) -> out: view",
-            &[],
-        ),
-        (
-            "in: manual -> lane: log(key=(.email | ascii_downcase), partitions=2) -> sum: aggregate(group=.email, MAX) -> out: view",
-            &[],
-        ),
-        (
-            "in: manual -> lane: log(key=.order, partitions=1) -> sum: aggregate(group=.customer, MAX) -> out: view",
-            &[],
-        ),
-        (
-            "in: manual -> lane: log(key=.order, partitions=2) -> one: repartition(key=.customer, partitions=3) -> sum: aggregate(group=.customer, MAX) -> out: view",
-            &[],
-        ),
-        (
-            "in: manual -> lane: log(key=.order, partitions=2) -> t: topic -> once: dedupe -> sum: aggregate(group=.customer, MAX) -> out: view",
-            &[],
-        ),
-        (
-            "type order(depends=/customer>/tenant): customer string, tenant string, total number\nin: manual(event_type=order) -> lane: log(key=.tenant, partitions=2) -> sum: aggregate(group=.customer, MAX) -> out: view",
-            &[],
-        ),
-        (
-            "in: manual -> lane: log(key=.order, partitions=2) -> sum: aggregate(group=.customer, MAX) !PART-001 -> out: view",
-            &[],
-        ),
-    ]);
+    check(
+        "type order(depends=/customer>/tenant): customer string, tenant string, total number",
+        r#"
+        PART-001 | in: manual -> lane: log(key=.order, partitions=2) -> a: aggregate(group=.customer, MAX<.total>) -> out: view
+        PART-001 | in: manual -> lane: log(key=.order, partitions=2) -> same: map -> f: filter(when=.a) -> a: aggregate(group=.customer, MAX<.total>) -> out: view
+        PART-001 | in: manual -> lane: log(key=.customer, partitions=2) -> m: map(expr={customer: .order, total}) -> a: aggregate(group=.customer, MAX<.total>) -> out: view
+        PART-001 | in: manual -> lane: queue(concurrency=3) -> once: dedupe -> a: aggregate(group=.customer, MAX<.total>) -> out: view
+        PART-001 | in: manual -> lane: log(key=.customer, partitions=2) -> a: aggregate(MAX<.total>) -> out: view
+        PART-001 | in: manual -> lane: log(key=[.customer, .order], partitions=2) -> a: aggregate(group=.customer, MAX<.total>) -> out: view
+        PART-001 | in: manual -> lane: log(key=(.email | ascii_downcase), partitions=2) -> a: aggregate(group=.customer, MAX<.total>) -> out: view
+        PART-001 | in: manual -> lane: log(key=.order, partitions=2) -> g: version_guard(key=.customer, version=.v) -> out: view
+        PART-001 | in: manual -> lane: log(key=.order, partitions=2) -> d: decide(group=.customer) -> out: view
+        PART-001 | in: manual -> lane: log(key=.order, partitions=2) -> a: aggregate(group=.customer, MAX<.total>) -> b: aggregate(group=.key, MAX<.max>) -> out: view
+                 | in: manual -> lane: log(key=.customer, partitions=2) -> a: aggregate(group=.customer, MAX<.total>) -> out: view
+                 | in: manual -> lane: log(key=.customer, partitions=2) -> m: map(expr={c: .customer, total}) -> a: aggregate(group=.c, MAX<.total>) -> out: view
+                 | in: manual -> lane: log(key=.customer, partitions=2) -> a: aggregate(group=[.customer, .day], MAX<.total>) -> out: view
+                 | in: manual -> lane: log(key=(.email | ascii_downcase), partitions=2) -> a: aggregate(group=.email, MAX<.total>) -> out: view
+                 | in: manual -> lane: log(key=.order, partitions=1) -> a: aggregate(group=.customer, MAX<.total>) -> out: view
+                 | in: manual -> lane: log(key=.order, partitions=2) -> one: repartition(key=.customer, partitions=3) -> a: aggregate(group=.customer, MAX<.total>) -> out: view
+                 | in: manual -> lane: log(key=.order, partitions=2) -> t: topic -> once: dedupe -> a: aggregate(group=.customer, MAX<.total>) -> out: view
+                 | in: manual(event_type=order) -> lane: log(key=.tenant, partitions=2) -> a: aggregate(group=.customer, MAX<.total>) -> out: view
+                 | in: manual -> lane: log(key=.order, partitions=2) -> a: aggregate(group=.customer, MAX<.total>) !PART-001 -> out: view
+        "#,
+    );
 }
 
 #[test]
 fn streams_that_meet_are_placed_alike() {
-    expand(&[
-        // In front of a group.
-        (
-            "a: manual -> la: log(key=.order, partitions=4) -> both: merge -> sum: aggregate(group=.order, MAX) -> out: view\nb: manual -> lb: log(key=.order, partitions=8) -> both",
-            &["PART-002"],
-        ),
-        (
-            "a: manual -> la: log(key=.order, partitions=4) -> both: merge -> sum: aggregate(group=.order, MAX) -> out: view\nb: manual -> both",
-            &["PART-002"],
-        ),
-        (
-            "a: manual -> la: log(key=.order, partitions=4) -> both: merge -> sum: aggregate(group=.order, MAX) -> out: view\nb: manual -> lb: log(key=.customer, partitions=4) -> both",
-            &["PART-002"],
-        ),
-        (
-            "a: manual -> la: log(key=.order, partitions=4) -> both: merge -> sum: aggregate(group=.order, MAX) -> out: view\nb: manual -> lb: log(key=[.order], partitions=4) -> both",
-            &["PART-002"],
-        ),
-        (
-            "a: manual -> la: log(key=[.order, .customer], partitions=4) -> both: merge -> sum: aggregate(group=[.order, .customer], MAX) -> out: view\nb: manual -> lb: log(key=[.customer, .order], partitions=4) -> both",
-            &["PART-002"],
-        ),
-        (
-            "a: manual -> la: log(key=.order, partitions=4) -> both: merge -> sum: aggregate(group=.order, MAX) -> out: view\nb: manual -> lb: log(key=.order, partitions=4) -> both",
-            &[],
-        ),
-        (
-            "a: manual -> la: log(key=(.order | ascii_upcase), partitions=4) -> both: merge -> sum: aggregate(group=(.order | ascii_upcase), MAX) -> out: view\nb: manual -> lb: log(key=(.order | ascii_upcase), partitions=4) -> both",
-            &[],
-        ),
-        (
-            "a: manual -> la: log(key=.o, partitions=4) -> ma: map(expr={order: .o, total}) -> both: merge -> sum: aggregate(group=.order, MAX) -> out: view\nb: manual -> lb: log(key=.id, partitions=4) -> mb: map(expr={order: .id, total}) -> both",
-            &[],
-        ),
-        (
-            "a: manual -> both: merge -> sum: aggregate(group=.order, MAX) -> out: view\nb: manual -> both",
-            &[],
-        ),
-        // In front of a join.
-        (
-            "a: manual -> la: log(key=.order, partitions=4) -> j: join(left_key=.order, right_key=.order) -> out: view\nb: manual -> lb: log(key=.order, partitions=8) -> .right j",
-            &["PART-002"],
-        ),
-        (
-            "a: manual -> la: log(key=.order, partitions=4) -> j: join(left_key=.order, right_key=.order) -> out: view\nb: manual -> .right j",
-            &["PART-002"],
-        ),
-        (
-            "a: manual -> la: log(key=.order, partitions=4) -> j: join(left_key=.order, right_key=.order) -> out: view\nb: manual -> lb: log(key=.parcel, partitions=4) -> .right j",
-            &["PART-002"],
-        ),
-        (
-            "a: manual -> la: log(key=.order, partitions=4) -> j: join(left_key=.order, right_key=.order) -> out: view\nb: manual -> lb: log(key=(.order | tostring), partitions=4) -> .right j",
-            &["PART-002"],
-        ),
-        (
-            "a: manual -> la: log(key=[.t, .u], partitions=4) -> j: join(left_key=[.t, .u], right_key=[.t, .u]) -> out: view\nb: manual -> lb: log(key=[.u, .t], partitions=4) -> .right j",
-            &["PART-002"],
-        ),
-        (
-            "a: manual -> la: log(key=.t, partitions=4) -> j: join(left_key=[.t, .u], right_key=[.t, .u]) -> out: view\nb: manual -> lb: log(key=.u, partitions=4) -> .right j",
-            &["PART-002"],
-        ),
-        (
-            "a: manual -> qa: queue(concurrency=2) -> j: join(left_key=.order, right_key=.order) -> out: view\nb: manual -> qb: queue(concurrency=2) -> .right j",
-            &["PART-002"],
-        ),
-        (
-            "in: manual -> la: log(key=.customer, partitions=4) -> j: join(left_key=.order, right_key=.order) -> out: view\nla -> .right j",
-            &["PART-002"],
-        ),
-        (
-            "type a: id string\ntype b: id integer\na: manual(event_type=a) -> j: join(left_key=.id, right_key=.id) -> out: view\nb: manual(event_type=b) -> .right j",
-            &["PART-002"],
-        ),
-        (
-            "a: manual -> la: log(key=.order, partitions=4) -> j: join(left_key=.order, right_key=.of) -> out: view\nb: manual -> lb: log(key=.of, partitions=4) -> .right j",
-            &[],
-        ),
-        (
-            "a: manual -> la: log(key=.t, partitions=4) -> j: join(left_key=[.t, .u], right_key=[.tenant, .user]) -> out: view\nb: manual -> lb: log(key=.tenant, partitions=4) -> .right j",
-            &[],
-        ),
-        (
-            "a: manual -> la: log(key=.o, partitions=4) -> ma: map(expr={order: .o}) -> j: join(left_key=.order, right_key=.order) -> out: view\nb: manual -> rb: repartition(key=.order, partitions=4) -> .right j",
-            &[],
-        ),
-        (
-            "a: manual -> j: join(left_key=.order, right_key=.order) -> out: view\nb: manual -> .right j",
-            &[],
-        ),
-        (
-            "type a(depends=/order>/customer): order string, customer string\nin: manual(event_type=a) -> la: log(key=.customer, partitions=4) -> j: join(left_key=.order, right_key=.order) -> out: view\nla -> m: map(expr={order, customer}) -> .right j",
-            &[],
-        ),
-        (
-            "type a: id string\ntype b: id integer\na: manual(event_type=a) -> j: join(left_key=.id, right_key=(.id | tostring)) -> out: view\nb: manual(event_type=b) -> .right j",
-            &[],
-        ),
-        // Behind a join: its pairs are where its key is.
-        (
-            "a: manual -> la: log(key=.o, partitions=4) -> j: join(left_key=.o, right_key=.o) -> sum: aggregate(group=.left.o, aggregates=[{\"name\": \"n\", \"function\": \"max\", \"of\": \".left.n\"}]) -> out: view\nb: manual -> .right j",
-            &["PART-002"],
-        ),
-        (
-            "a: manual -> la: log(key=.o, partitions=4) -> j: join(left_key=.o, right_key=.o) -> sum: aggregate(group=.left.c, aggregates=[{\"name\": \"n\", \"function\": \"max\", \"of\": \".left.n\"}]) -> out: view\nb: manual -> lb: log(key=.o, partitions=4) -> .right j",
-            &["PART-001"],
-        ),
-        // In front of a lookup, and of a seal.
-        (
-            "a: manual -> la: log(key=.c, partitions=4) -> e: enrich(key=.c, row_key=.id) -> out: view\nb: manual -> .rows e",
-            &["PART-002"],
-        ),
-        (
-            "a: manual -> la: log(key=.c, partitions=4) -> e: enrich(key=.c, row_key=.id) -> out: view\nb: manual -> rb: repartition(key=.id, partitions=4) -> .rows e",
-            &[],
-        ),
-        (
-            "a: manual -> e: enrich(key=.c, row_key=.id) -> out: view\nb: manual -> .rows e",
-            &[],
-        ),
-        (
-            "a: manual -> la: log(key=.c, partitions=4) -> d: decide(group=.c, claim=fewer_than, wait=seal) -> out: view\nb: manual -> .seal d",
-            &["PART-002"],
-        ),
-        (
-            "a: manual -> la: log(key=.c, partitions=4) -> d: decide(group=.c, seal_key=.of, claim=fewer_than, wait=seal) -> out: view\nb: manual -> lb: log(key=.of, partitions=4) -> .seal d",
-            &[],
-        ),
-    ]);
+    check(
+        "",
+        r#"
+        PART-002 | a: manual -> la: log(key=.order, partitions=4) -> both: merge -> sum: aggregate(group=.order, MAX<.total>) -> out: view ;; b: manual -> lb: log(key=.order, partitions=8) -> both
+        PART-002 | a: manual -> la: log(key=.order, partitions=4) -> both: merge -> sum: aggregate(group=.order, MAX<.total>) -> out: view ;; b: manual -> both
+        PART-002 | a: manual -> la: log(key=.order, partitions=4) -> both: merge -> sum: aggregate(group=.order, MAX<.total>) -> out: view ;; b: manual -> lb: log(key=.customer, partitions=4) -> both
+        PART-002 | a: manual -> la: log(key=.order, partitions=4) -> both: merge -> sum: aggregate(group=.order, MAX<.total>) -> out: view ;; b: manual -> lb: log(key=[.order], partitions=4) -> both
+        PART-002 | a: manual -> la: log(key=[.order, .customer], partitions=4) -> both: merge -> sum: aggregate(group=[.order, .customer], MAX<.total>) -> out: view ;; b: manual -> lb: log(key=[.customer, .order], partitions=4) -> both
+                 | a: manual -> la: log(key=.order, partitions=4) -> both: merge -> sum: aggregate(group=.order, MAX<.total>) -> out: view ;; b: manual -> lb: log(key=.order, partitions=4) -> both
+                 | a: manual -> la: log(key=(.order | ascii_upcase), partitions=4) -> both: merge -> sum: aggregate(group=(.order | ascii_upcase), MAX<.total>) -> out: view ;; b: manual -> lb: log(key=(.order | ascii_upcase), partitions=4) -> both
+                 | a: manual -> la: log(key=.o, partitions=4) -> ma: map(expr={order: .o, total}) -> both: merge -> sum: aggregate(group=.order, MAX<.total>) -> out: view ;; b: manual -> lb: log(key=.id, partitions=4) -> mb: map(expr={order: .id, total}) -> both
+                 | a: manual -> both: merge -> sum: aggregate(group=.order, MAX<.total>) -> out: view ;; b: manual -> both
+        "#,
+    );
 }
 
-const ORDER: &str =
-    "type order(id=/id, stands_for=version): id string, shop string, total number, paid boolean\n";
+#[test]
+fn streams_that_are_joined_are_placed_alike() {
+    check(
+        "type texts: id string\ntype numbers: id integer\ntype item(depends=/order>/customer): order string, customer string",
+        r#"
+        PART-002 | a: manual -> la: log(key=.order, partitions=4) -> j: join(left_key=.order, right_key=.order) -> out: view ;; b: manual -> lb: log(key=.order, partitions=8) -> .right j
+        PART-002 | a: manual -> la: log(key=.order, partitions=4) -> j: join(left_key=.order, right_key=.order) -> out: view ;; b: manual -> .right j
+        PART-002 | a: manual -> la: log(key=.order, partitions=4) -> j: join(left_key=.order, right_key=.order) -> out: view ;; b: manual -> lb: log(key=.parcel, partitions=4) -> .right j
+        PART-002 | a: manual -> la: log(key=.order, partitions=4) -> j: join(left_key=.order, right_key=.order) -> out: view ;; b: manual -> lb: log(key=(.order | tostring), partitions=4) -> .right j
+        PART-002 | a: manual -> la: log(key=[.t, .u], partitions=4) -> j: join(left_key=[.t, .u], right_key=[.t, .u]) -> out: view ;; b: manual -> lb: log(key=[.u, .t], partitions=4) -> .right j
+        PART-002 | a: manual -> la: log(key=.t, partitions=4) -> j: join(left_key=[.t, .u], right_key=[.t, .u]) -> out: view ;; b: manual -> lb: log(key=.u, partitions=4) -> .right j
+        PART-002 | a: manual -> qa: queue(concurrency=2) -> j: join(left_key=.order, right_key=.order) -> out: view ;; b: manual -> qb: queue(concurrency=2) -> .right j
+        PART-002 | in: manual -> la: log(key=.customer, partitions=4) -> j: join(left_key=.order, right_key=.order) -> out: view ;; la -> .right j
+        PART-002 | a: manual(event_type=texts) -> j: join(left_key=.id, right_key=.id) -> out: view ;; b: manual(event_type=numbers) -> .right j
+        PART-002 | a: manual(event_type=numbers) -> la: log(key=.id, partitions=3) -> j: join(left_key=.id, right_key=.id) -> out: view ;; b: manual(event_type=texts) -> .right j
+        PART-002 | a: manual -> la: log(key=.o, partitions=4) -> j: join(left_key=.o, right_key=.o) -> sum: aggregate(group=.left.o, MAX<.left.n>) -> out: view ;; b: manual -> .right j
+        PART-001 | a: manual -> la: log(key=.o, partitions=4) -> j: join(left_key=.o, right_key=.o) -> sum: aggregate(group=.left.c, MAX<.left.n>) -> out: view ;; b: manual -> lb: log(key=.o, partitions=4) -> .right j
+                 | a: manual -> la: log(key=.order, partitions=4) -> j: join(left_key=.order, right_key=.of) -> out: view ;; b: manual -> lb: log(key=.of, partitions=4) -> .right j
+                 | a: manual -> la: log(key=.t, partitions=4) -> j: join(left_key=[.t, .u], right_key=[.tenant, .user]) -> out: view ;; b: manual -> lb: log(key=.tenant, partitions=4) -> .right j
+                 | a: manual -> la: log(key=.o, partitions=4) -> ma: map(expr={order: .o}) -> j: join(left_key=.order, right_key=.order) -> out: view ;; b: manual -> rb: repartition(key=.order, partitions=4) -> .right j
+                 | a: manual -> j: join(left_key=.order, right_key=.order) -> out: view ;; b: manual -> .right j
+                 | in: manual(event_type=item) -> la: log(key=.customer, partitions=4) -> j: join(left_key=.order, right_key=.order) -> out: view ;; la -> m: map(expr={order, customer}) -> .right j
+                 | a: manual(event_type=texts) -> j: join(left_key=.id, right_key=(.id | tostring)) -> out: view ;; b: manual(event_type=numbers) -> .right j
+        "#,
+    );
+}
+
+#[test]
+fn rows_and_seals_are_where_events_are() {
+    check(
+        "",
+        r#"
+        PART-002 | a: manual -> la: log(key=.c, partitions=4) -> e: enrich(key=.c, row_key=.id) -> out: view ;; b: manual -> .rows e
+        PART-002 | a: manual -> la: log(key=.c, partitions=4) -> d: decide(group=.c, claim=fewer_than, wait=seal) -> out: view ;; b: manual -> .seal d
+                 | a: manual -> la: log(key=.c, partitions=4) -> e: enrich(key=.c, row_key=.id) -> out: view ;; b: manual -> rb: repartition(key=.id, partitions=4) -> .rows e
+                 | a: manual -> e: enrich(key=.c, row_key=.id) -> out: view ;; b: manual -> .rows e
+                 | a: manual -> la: log(key=.c, partitions=4) -> d: decide(group=.c, seal_key=.of, claim=fewer_than, wait=seal) -> out: view ;; b: manual -> lb: log(key=.of, partitions=4) -> .seal d
+        "#,
+    );
+}
 
 #[test]
 fn versions_are_no_facts() {
-    let sum = r#"aggregates=[{"name": "n", "function": "sum", "of": ".total"}]"#;
-    let count = r#"aggregates=[{"name": "n", "function": "count"}]"#;
-    let average = r#"aggregates=[{"name": "n", "function": "average", "of": ".total"}]"#;
-    let row = |flow: &str| {
-        let flow = flow.replace("SUM", sum).replace("COUNT", count);
-        format!("{ORDER}{}", flow.replace("AVERAGE", average))
-    };
-    let cases: [(String, &'static [&'static str]); 23] = [
-        (
-            row("in: manual(event_type=order) -> a: aggregate(group=.shop, SUM) -> out: view"),
-            &["PART-006"],
-        ),
-        (
-            row("in: manual(event_type=order) -> a: aggregate(group=.shop, COUNT) -> out: view"),
-            &["PART-006"],
-        ),
-        (
-            row("in: manual(event_type=order) -> a: aggregate(group=.shop, AVERAGE) -> out: view"),
-            &["PART-006"],
-        ),
-        (
-            row("in: manual(event_type=order) -> a: aggregate(SUM) -> out: view"),
-            &["PART-006"],
-        ),
-        (
-            row("in: manual(event_type=order) -> a: aggregate(group=.id, SUM) -> out: view"),
-            &["PART-006"],
-        ),
-        (
-            row(
-                "in: manual(event_type=order) -> a: aggregate(group=.shop, window=time, SUM) -> out: view",
-            ),
-            &["PART-006"],
-        ),
-        (
-            row(
-                "in: manual(event_type=order) -> m: map(expr={k: .id, s: .shop, total}) -> f: filter(when=.total > 3) -> a: aggregate(group=.s, SUM) -> out: view",
-            ),
-            &["PART-006"],
-        ),
-        (
-            row(
-                "in: manual(event_type=order) -> lane: log(key=.shop, partitions=3) -> once: dedupe -> a: aggregate(group=.shop, SUM) -> out: view",
-            ),
-            &["PART-006"],
-        ),
-        (
-            row(
-                "in: manual(event_type=order) -> e: enrich(key=.shop, row_key=.id) -> a: aggregate(group=.row.region, SUM) -> out: view\nrows: manual -> .rows e",
-            ),
-            &["PART-006"],
-        ),
-        (
-            row(
-                "a: manual(event_type=order) -> both: merge -> s: aggregate(group=.shop, SUM) -> out: view\nb: manual(event_type=order) -> both",
-            ),
-            &["PART-006"],
-        ),
-        (
-            row(
-                "a: manual(event_type=order) -> both: merge -> s: aggregate(group=.shop, SUM) -> out: view\nb: manual -> both",
-            ),
-            &["PART-006"],
-        ),
-        (
-            row(
-                "a: manual(event_type=order) -> j: join(left_key=.id, right_key=.of, unique=both) -> s: aggregate(group=.left.shop, aggregates=[{\"name\": \"n\", \"function\": \"sum\", \"of\": \".left.total\"}]) -> out: view\nb: manual -> .right j",
-            ),
-            &["PART-006"],
-        ),
-        (
-            row(
-                "in: manual -> a: aggregate(group=[.shop, .day], SUM) -> b: aggregate(group=.key[0], aggregates=[{\"name\": \"all\", \"function\": \"sum\", \"of\": \".n\"}]) -> out: view",
-            ),
-            &["PART-006"],
-        ),
-        (
-            row(
-                "in: manual -> f: fold(group=.id, step=(($state // 0) + .total)) -> b: aggregate(aggregates=[{\"name\": \"all\", \"function\": \"sum\", \"of\": \".state\"}]) -> out: view",
-            ),
-            &["PART-006"],
-        ),
-        (
-            row(
-                "type stock(stands_for=snapshot): shop string, total number\nin: manual(event_type=stock) -> a: aggregate(group=.shop, SUM) -> out: view",
-            ),
-            &["PART-006"],
-        ),
-        // Facts, history of a thing, the first version of each, safe functions, final results.
-        (
-            row("in: manual -> a: aggregate(group=.shop, SUM) -> out: view"),
-            &[],
-        ),
-        (
-            row("in: manual(event_type=order) -> a: aggregate(group=.id, COUNT) -> out: view"),
-            &[],
-        ),
-        (
-            row(
-                "in: manual(event_type=order) -> a: aggregate(group=[.shop, .id], AVERAGE) -> out: view",
-            ),
-            &[],
-        ),
-        (
-            row(
-                "in: manual(event_type=order) -> first: dedupe(key=.id) -> a: aggregate(group=.shop, SUM) -> out: view",
-            ),
-            &[],
-        ),
-        (
-            row(
-                "in: manual(event_type=order) -> a: aggregate(group=.shop, aggregates=[{\"name\": \"n\", \"function\": \"count_distinct\", \"of\": \".id\"}]) -> out: view",
-            ),
-            &[],
-        ),
-        (
-            row(
-                "in: manual(event_type=order) -> a: aggregate(group=.shop, aggregates=[{\"name\": \"n\", \"function\": \"max\", \"of\": \".total\"}]) -> out: view",
-            ),
-            &[],
-        ),
-        (
-            row(
-                "in: manual -> a: aggregate(group=[.shop, .day], window=time, SUM) -> b: aggregate(group=.key[0], aggregates=[{\"name\": \"all\", \"function\": \"sum\", \"of\": \".n\"}]) -> out: view",
-            ),
-            &[],
-        ),
-        (
-            row(
-                "in: manual -> a: aggregate(group=.shop, SUM) -> big: aggregate(aggregates=[{\"name\": \"most\", \"function\": \"max\", \"of\": \".n\"}]) -> out: view",
-            ),
-            &[],
-        ),
-    ];
-    let cases: Vec<(&str, &[&str])> = cases
-        .iter()
-        .map(|(flow, codes)| (flow.as_str(), *codes))
-        .collect();
-    check(&cases);
+    check(
+        "type order(id=/id, stands_for=version): id string, shop string, total number\n\
+         type stock(stands_for=snapshot): shop string, total number",
+        r#"
+        PART-006 | in: manual(event_type=order) -> a: aggregate(group=.shop, SUM<.total>) -> out: view
+        PART-006 | in: manual(event_type=order) -> a: aggregate(group=.shop, aggregates=[{"name": "n"}]) -> out: view
+        PART-006 | in: manual(event_type=order) -> a: aggregate(group=.shop, AVG<.total>) -> out: view
+        PART-006 | in: manual(event_type=order) -> a: aggregate(SUM<.total>) -> out: view
+        PART-006 | in: manual(event_type=order) -> a: aggregate(group=.id, SUM<.total>) -> out: view
+        PART-006 | in: manual(event_type=order) -> a: aggregate(group=.shop, window=time, SUM<.total>) -> out: view
+        PART-006 | in: manual(event_type=order) -> m: map(expr={k: .id, s: .shop, total}) -> f: filter(when=.total > 3) -> a: aggregate(group=.s, SUM<.total>) -> out: view
+        PART-006 | in: manual(event_type=order) -> lane: log(key=.shop, partitions=3) -> once: dedupe -> a: aggregate(group=.shop, SUM<.total>) -> out: view
+        PART-006 | in: manual(event_type=order) -> e: enrich(key=.shop, row_key=.id) -> a: aggregate(group=.row.region, SUM<.total>) -> out: view ;; rows: manual -> .rows e
+        PART-006 | a: manual(event_type=order) -> both: merge -> s: aggregate(group=.shop, SUM<.total>) -> out: view ;; b: manual(event_type=order) -> both
+        PART-006 | a: manual(event_type=order) -> both: merge -> s: aggregate(group=.shop, SUM<.total>) -> out: view ;; b: manual -> both
+        PART-006 | a: manual(event_type=order) -> j: join(left_key=.id, right_key=.of, unique=both) -> s: aggregate(group=.left.shop, SUM<.left.total>) -> out: view ;; b: manual -> .right j
+        PART-006 | in: manual -> a: aggregate(group=[.shop, .day], SUM<.total>) -> b: aggregate(group=.key[0], SUM<.sum>) -> out: view
+        PART-006 | in: manual -> f: fold(group=.id, step=(($state // 0) + .total)) -> b: aggregate(SUM<.state>) -> out: view
+        PART-006 | in: manual(event_type=stock) -> a: aggregate(group=.shop, SUM<.total>) -> out: view
+                 | in: manual -> a: aggregate(group=.shop, SUM<.total>) -> out: view
+                 | in: manual(event_type=order) -> a: aggregate(group=.id, COUNT<.total>) -> out: view
+                 | in: manual(event_type=order) -> a: aggregate(group=[.shop, .id], AVG<.total>) -> out: view
+                 | in: manual(event_type=order) -> first: dedupe(key=.id) -> a: aggregate(group=.shop, SUM<.total>) -> out: view
+                 | in: manual(event_type=order) -> a: aggregate(group=.shop, DISTINCT<.id>) -> out: view
+                 | in: manual(event_type=order) -> a: aggregate(group=.shop, MAX<.total>) -> out: view
+                 | in: manual -> a: aggregate(group=[.shop, .day], window=time, SUM<.total>) -> b: aggregate(group=.key[0], SUM<.sum>) -> out: view
+                 | in: manual -> a: aggregate(group=.shop, SUM<.total>) -> big: aggregate(MAX<.sum>) -> out: view
+        "#,
+    );
 }
 
 #[test]
 fn results_are_combined_by_what_can_combine_them() {
-    let row = |flow: &str| {
-        let mut flow = flow.to_owned();
-        for (short, function) in [
-            ("AVG", "average"),
-            ("SUM", "sum"),
-            ("COUNT", "count"),
-            ("DISTINCT", "count_distinct"),
-            ("MAX", "max"),
-        ] {
-            // `SUM<.total>` makes a column of that name in small letters.
-            while let Some(at) = flow.find(&format!("{short}<")) {
-                let end = at + flow[at..].find('>').expect("it closes");
-                let of = flow[at + short.len() + 1..end].to_owned();
-                let column = format!(
-                    r#"[{{"name": "{}", "function": "{function}", "of": "{of}"}}]"#,
-                    short.to_lowercase()
-                );
-                flow.replace_range(at..=end, &format!("aggregates={column}"));
-            }
-        }
-        flow
-    };
-    let cases: [(String, &'static [&'static str]); 24] = [
-        (
-            row(
-                "in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> b: aggregate(group=.key, AVG<.avg>) -> out: view",
-            ),
-            &["PART-003"],
-        ),
-        (
-            row(
-                "in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> b: aggregate(AVG<.avg>) -> out: view",
-            ),
-            &["PART-003"],
-        ),
-        (
-            row(
-                "in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> b: aggregate(SUM<.avg>) -> out: view",
-            ),
-            &["PART-003"],
-        ),
-        (
-            row(
-                "in: manual -> a: aggregate(group=.shop, window=time, DISTINCT<.customer>) -> b: aggregate(SUM<.distinct>) -> out: view",
-            ),
-            &["PART-003"],
-        ),
-        (
-            row(
-                "in: manual -> a: aggregate(group=[.shop, .day], window=time, AVG<.total>) -> b: aggregate(group=.key[0], AVG<.avg>) -> out: view",
-            ),
-            &["PART-003"],
-        ),
-        (
-            row(
-                "in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> m: map(expr={mean: .avg, shop: .key}) -> f: filter(when=.shop != 1) -> b: aggregate(group=.shop, AVG<.mean>) -> out: view",
-            ),
-            &["PART-003"],
-        ),
-        (
-            row(
-                "in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> m: map(expr=.avg = (.avg * 100 | round)) -> b: aggregate(group=.key, AVG<.avg>) -> out: view",
-            ),
-            &["PART-003"],
-        ),
-        (
-            row(
-                "in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> b: aggregate(group=.key, AVG<.avg // 0>) -> out: view",
-            ),
-            &["PART-003"],
-        ),
-        (
-            row(
-                "in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> lane: log(key=.key, partitions=3) -> once: dedupe -> b: aggregate(group=.key, AVG<.avg>) -> out: view",
-            ),
-            &["PART-003"],
-        ),
-        (
-            row(
-                "in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> both: merge -> b: aggregate(group=.key, AVG<.avg>) -> out: view\nother: manual -> c: aggregate(group=.shop, window=time, AVG<.amount>) -> both",
-            ),
-            &["PART-003"],
-        ),
-        (
-            row(
-                "in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> both: merge -> b: aggregate(AVG<.avg>) -> out: view\nother: manual -> both",
-            ),
-            &["PART-003"],
-        ),
-        // Results that come anew are another hazard of the same node.
-        (
-            row(
-                "in: manual -> a: aggregate(group=.shop, AVG<.total>) -> b: aggregate(AVG<.avg>) -> out: view",
-            ),
-            &["PART-003"],
-        ),
-        (
-            row(
-                "in: manual -> a: aggregate(group=.shop, window=time, aggregates=[{\"name\": \"s\", \"function\": \"sum\", \"of\": \".total\"}, {\"name\": \"n\", \"function\": \"count\"}]) -> m: map(expr={mean: (.s / .n)}) -> b: aggregate(AVG<.mean>) -> out: view",
-            ),
-            &["PART-003"],
-        ),
-        (
-            row(
-                "in: manual -> a: aggregate(group=.shop, window=time, aggregates=[{\"name\": \"s\", \"function\": \"sum\", \"of\": \".total\"}, {\"name\": \"n\", \"function\": \"count\"}]) -> b: aggregate(AVG<.s / .n>) -> out: view",
-            ),
-            &["PART-003"],
-        ),
-        // What can be combined, and what people ask for.
-        (
-            row(
-                "in: manual -> a: aggregate(group=.shop, window=time, SUM<.total>) -> b: aggregate(SUM<.sum>) -> out: view",
-            ),
-            &[],
-        ),
-        (
-            row(
-                "in: manual -> a: aggregate(group=.shop, window=time, COUNT<.total>) -> b: aggregate(SUM<.count>) -> out: view",
-            ),
-            &[],
-        ),
-        (
-            row(
-                "in: manual -> a: aggregate(group=.shop, window=time, MAX<.total>) -> b: aggregate(MAX<.max>) -> out: view",
-            ),
-            &[],
-        ),
-        (
-            row(
-                "in: manual -> a: aggregate(group=.shop, window=time, SUM<.total>) -> b: aggregate(AVG<.sum>) -> out: view",
-            ),
-            &[],
-        ),
-        (
-            row(
-                "in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> b: aggregate(MAX<.avg>) -> out: view",
-            ),
-            &[],
-        ),
-        (
-            row(
-                "in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> b: aggregate(COUNT<.avg>) -> out: view",
-            ),
-            &[],
-        ),
-        (
-            row(
-                "in: manual -> a: aggregate(group=.shop, window=time, DISTINCT<.customer>) -> b: aggregate(AVG<.distinct>) -> out: view",
-            ),
-            &[],
-        ),
-        (
-            row(
-                "type sale(id=/id): id string, shop string\nin: manual(event_type=sale) -> a: aggregate(group=.shop, window=time, DISTINCT<.id>) -> b: aggregate(SUM<.distinct>) -> out: view",
-            ),
-            &[],
-        ),
-        (
-            row(
-                "in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> m: map(expr={avg: .key, n: .avg}) -> b: aggregate(AVG<.avg>) -> out: view",
-            ),
-            &[],
-        ),
-        (
-            row(
-                "in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> m: map(expr={high: (if .avg > 3 then 1 else 0 end)}) -> b: aggregate(AVG<.high>) -> out: view",
-            ),
-            &[],
-        ),
-    ];
-    let cases: Vec<(&str, &[&str])> = cases
-        .iter()
-        .map(|(flow, codes)| (flow.as_str(), *codes))
-        .collect();
-    check(&cases);
+    check(
+        "type sale(id=/id): id string, shop string",
+        r#"
+        PART-003 | in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> b: aggregate(group=.key, AVG<.avg>) -> out: view
+        PART-003 | in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> b: aggregate(AVG<.avg>) -> out: view
+        PART-003 | in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> b: aggregate(SUM<.avg>) -> out: view
+        PART-003 | in: manual -> a: aggregate(group=.shop, window=time, DISTINCT<.customer>) -> b: aggregate(SUM<.distinct>) -> out: view
+        PART-003 | in: manual -> a: aggregate(group=[.shop, .day], window=time, AVG<.total>) -> b: aggregate(group=.key[0], AVG<.avg>) -> out: view
+        PART-003 | in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> m: map(expr={mean: .avg, shop: .key}) -> f: filter(when=.shop != 1) -> b: aggregate(group=.shop, AVG<.mean>) -> out: view
+        PART-003 | in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> m: map(expr=.avg = (.avg * 100 | round)) -> b: aggregate(group=.key, AVG<.avg>) -> out: view
+        PART-003 | in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> b: aggregate(group=.key, AVG<.avg // 0>) -> out: view
+        PART-003 | in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> lane: log(key=.key, partitions=3) -> once: dedupe -> b: aggregate(group=.key, AVG<.avg>) -> out: view
+        PART-003 | in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> both: merge -> b: aggregate(group=.key, AVG<.avg>) -> out: view ;; other: manual -> c: aggregate(group=.shop, window=time, AVG<.amount>) -> both
+        PART-003 | in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> both: merge -> b: aggregate(AVG<.avg>) -> out: view ;; other: manual -> both
+        PART-003 | in: manual -> a: aggregate(group=.shop, AVG<.total>) -> b: aggregate(AVG<.avg>) -> out: view
+        PART-003 | in: manual -> a: aggregate(group=.shop, window=time, aggregates=[{"name": "s", "function": "sum", "of": ".total"}, {"name": "n", "function": "count"}]) -> m: map(expr={mean: (.s / .n)}) -> b: aggregate(AVG<.mean>) -> out: view
+        PART-003 | in: manual -> a: aggregate(group=.shop, window=time, aggregates=[{"name": "s", "function": "sum", "of": ".total"}, {"name": "n", "function": "count"}]) -> b: aggregate(AVG<.s / .n>) -> out: view
+                 | in: manual -> a: aggregate(group=.shop, window=time, SUM<.total>) -> b: aggregate(SUM<.sum>) -> out: view
+                 | in: manual -> a: aggregate(group=.shop, window=time, COUNT<.total>) -> b: aggregate(SUM<.count>) -> out: view
+                 | in: manual -> a: aggregate(group=.shop, window=time, MAX<.total>) -> b: aggregate(MAX<.max>) -> out: view
+                 | in: manual -> a: aggregate(group=.shop, window=time, SUM<.total>) -> b: aggregate(AVG<.sum>) -> out: view
+                 | in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> b: aggregate(MAX<.avg>) -> out: view
+                 | in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> b: aggregate(COUNT<.avg>) -> out: view
+                 | in: manual -> a: aggregate(group=.shop, window=time, DISTINCT<.customer>) -> b: aggregate(AVG<.distinct>) -> out: view
+                 | in: manual(event_type=sale) -> a: aggregate(group=.shop, window=time, DISTINCT<.id>) -> b: aggregate(SUM<.distinct>) -> out: view
+                 | in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> m: map(expr={avg: .key, n: .avg}) -> b: aggregate(AVG<.avg>) -> out: view
+                 | in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> m: map(expr={high: (if .avg > 3 then 1 else 0 end)}) -> b: aggregate(AVG<.high>) -> out: view
+        "#,
+    );
+}
+
+#[test]
+fn a_number_has_one_definition() {
+    check(
+        "role sales\nrole finance",
+        r#"
+        PART-005 | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: view ^metric=best ;; in -> paid: filter(when=.paid) -> b: aggregate(group=.shop, MAX<.total>) -> y: view ^metric=best
+        PART-005 | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: view ^metric=best ;; in -> b: aggregate(group=.shop, MAX<.net>) -> y: view ^metric=Best
+        PART-005 | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: view ^metric=best ;; in -> b: aggregate(group=.shop, DISTINCT<.total>) -> y: view ^metric=best
+        PART-005 | in: manual -> a: aggregate(group=.shop, window=time, size=1h, MAX<.total>) -> x: view ^metric=best ;; in -> b: aggregate(group=.shop, window=time, size=1d, MAX<.total>) -> y: view ^metric=best
+        PART-005 | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: view ^metric=best ;; other: manual -> b: aggregate(group=.shop, MAX<.total>) -> y: view ^metric=best
+        PART-005 | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: view ^metric=best ;; in -> once: dedupe(key=.id) -> b: aggregate(group=.shop, MAX<.total>) -> y: view ^metric=best
+        PART-005 | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: view ^metric=best ;; a -> big: filter(when=.max > 3) -> y: view ^metric=best
+        PART-005 | in: manual -> r: route(routes={"eu": ".eu"}) ;; in -> a: aggregate(group=.shop, MAX<.total>) -> x: view ^metric=best ;; r.eu -> b: aggregate(group=.shop, MAX<.total>) -> y: view ^metric=best
+        PART-005 | in: manual -> f: filter(when=.paid) -> a: aggregate(group=.shop, MAX<.total>) -> x: view ^metric=best @sales ;; f.dropped -> b: aggregate(group=.shop, MAX<.total>) -> y: view ^metric=best @finance
+        PART-005 | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: view @sales ;; in -> paid: filter(when=.paid) -> b: aggregate(group=.shop, MAX<.total>) -> y: view @sales,finance
+        PART-005 | in: manual -> a: aggregate(group=.shop, window=time, MAX<.total>) -> x: view @sales ;; in -> b: aggregate(group=.shop, MAX<.total>) -> m: map(expr={shop: .key, max}) -> y: view @sales
+                 | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: view ^metric=best ;; a -> y: view ^metric=best
+                 | in: manual -> p: filter(when=.paid) -> a: aggregate(group=.shop, MAX<.total>) -> x: view ^metric=best ;; in -> m: map(expr={shop, total, ok: .paid}) -> q: filter(when=.ok) -> b: aggregate(group=.shop, MAX<.total>) -> y: view ^metric=best
+                 | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: view ^metric=best ;; in -> b: aggregate(group=.region, MAX<.total>) -> y: view ^metric=best
+                 | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: view ^metric=best ;; in -> b: aggregate(group=.shop, aggregates=[{"name": "top", "function": "max", "of": ".total"}]) -> y: view ^metric=best
+                 | in: manual -> r: route(routes={"eu": ".eu"}) ;; r.eu -> a: aggregate(group=.shop, MAX<.total>) -> x: view ^metric=best ;; r.eu -> m: map -> b: aggregate(group=.shop, MAX<.total>) -> y: view ^metric=best
+                 | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: view ^metric=best ;; in -> paid: filter(when=.paid) -> b: aggregate(group=.shop, MAX<.total>) -> y: view ^metric=best_paid
+                 | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: view @sales ;; in -> paid: filter(when=.paid) -> b: aggregate(group=.shop, MAX<.total>) -> y: view @finance
+                 | in: manual -> r: route(routes={"eu": ".eu", "us": ".us"}) ;; r.eu -> a: aggregate(group=.shop, MAX<.total>) -> x: view @sales ;; r.us -> b: aggregate(group=.shop, MAX<.total>) -> y: view @sales
+                 | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: view @sales ;; in -> b: aggregate(group=.shop, MAX<.net>) -> y: view @sales
+                 | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: view ;; in -> paid: filter(when=.paid) -> b: aggregate(group=.shop, MAX<.total>) -> y: view
+        "#,
+    );
 }

@@ -82,10 +82,24 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         return;
     }
     let notes = [placed(design, port), placed(design, second)];
+    let [a, b] = [0, 1].map(|side| feeders(design, node, side));
     findings.add(Found::at(subject(), format!(
-            "{title} brings together what has the same key, but one side {} and the other {}, so what belongs together seldom meets; place both by the key, in as many partitions",
+            "{title} brings {a} and {b} together by key, but {a} {} and {b} {}, so what belongs together seldom meets; place both by the key, in as many partitions",
             notes[0], notes[1]
         )).path(side_by_side(facts, node, texts, notes)).fixes(fixes::co_partition(facts, node, fields)));
+}
+
+/// What leads to an input of a node.
+fn feeders(design: &Design, node: NodeIx, input: usize) -> String {
+    let ins = design.nodes[node]
+        .ins
+        .iter()
+        .map(|edge| &design.edges[*edge]);
+    let titles: Vec<&str> = ins
+        .filter(|edge| edge.input == input)
+        .map(|edge| design.title(edge.from))
+        .collect();
+    titles.join(" and ")
 }
 
 /// The keys of both sides as they are written.

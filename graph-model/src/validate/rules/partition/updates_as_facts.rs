@@ -1,5 +1,7 @@
 //! PART-006: new versions of a thing are added up as if each were a thing of its own.
 
+use std::collections::BTreeSet;
+
 use crate::catalog::Behaviour;
 use crate::pointer::Pointer;
 use crate::validate::design::{EdgeIx, NodeIx};
@@ -48,6 +50,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let Some(first) = wrong.first() else { return };
     let way = way(facts, node);
     let cause = way.first().map(|edge| design.edges[*edge].from);
+    let alone = cause.filter(|_| causes(facts, node).len() == 1);
     let says = match cause.and_then(|cause| design.behaviour(cause)) {
         Some(Behaviour::Changes { .. }) => "sends every change of a row".to_owned(),
         Some(Behaviour::Aggregate { .. }) => "sends its result anew after every event".to_owned(),
@@ -75,7 +78,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     };
     findings.add(Found::at(Subject::Node(view.id.clone()), format!(
             "{title} {does} {what}, but {feeder} {says}, so one thing counts as often as it changes; take the difference, or only the latest of each"
-        )).path(path).fixes(fixes::take_latest(facts, node, cause, &wrong)));
+        )).path(path).fixes(fixes::take_latest(facts, node, alone, &wrong)));
 }
 
 /// The columns in which an older version stays beside the newer one.
@@ -112,22 +115,48 @@ fn wrong<'f>(facts: &'f Facts, node: NodeIx, group: &str, port: &Port) -> Vec<Co
 
 /// The wires from where versions begin.
 fn way(facts: &Facts, node: NodeIx) -> Vec<EdgeIx> {
+    let carries = |edge: EdgeIx| carries(facts, edge);
+    let begins = |at: NodeIx| at != node && begins(facts, at);
+    facts.design.trace(node, carries, begins)
+}
+
+/// All nodes where versions begin that reach a node.
+fn causes(facts: &Facts, node: NodeIx) -> BTreeSet<NodeIx> {
     let design = &*facts.design;
-    let carries = |edge: EdgeIx| {
-        facts
-            .edge(edge)
-            .is_some_and(|port| port.mode != Mode::Append)
-    };
-    design.trace(node, carries, |at| {
-        at != node
-            && match design.behaviour(at) {
-                Some(
-                    Behaviour::Source { .. }
-                    | Behaviour::Changes { .. }
-                    | Behaviour::Aggregate { .. }
-                    | Behaviour::Fold { .. },
-                ) => true,
-                _ => !design.nodes[at].ins.iter().any(|edge| carries(*edge)),
+    let mut causes = BTreeSet::new();
+    let (mut open, mut seen) = (vec![node], BTreeSet::new());
+    while let Some(at) = open.pop() {
+        let ins = design.nodes[at].ins.iter().copied();
+        for edge in ins.filter(|edge| carries(facts, *edge)) {
+            let from = design.edges[edge].from;
+            if begins(facts, from) {
+                causes.insert(from);
+            } else if seen.insert(from) {
+                open.push(from);
             }
-    })
+        }
+    }
+    causes
+}
+
+fn carries(facts: &Facts, edge: EdgeIx) -> bool {
+    let port = facts.edge(edge);
+    port.is_some_and(|port| port.mode != Mode::Append)
+}
+
+/// Whether events of a node stand for versions, whatever it gets.
+fn begins(facts: &Facts, node: NodeIx) -> bool {
+    let design = &*facts.design;
+    match design.behaviour(node) {
+        Some(
+            Behaviour::Source { .. }
+            | Behaviour::Changes { .. }
+            | Behaviour::Aggregate { .. }
+            | Behaviour::Fold { .. },
+        ) => true,
+        _ => {
+            let ins = &design.nodes[node].ins;
+            !ins.iter().any(|edge| carries(facts, *edge))
+        }
+    }
 }
