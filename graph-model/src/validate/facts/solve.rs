@@ -212,7 +212,7 @@ impl Facts {
         } else {
             None
         };
-        let branches = self.branches(node, input.as_ref());
+        let branches = self.branches(node, input.as_ref(), output.as_ref());
         let mut changed = self.origins.borrow_mut().end(&before) || self.tags_changed;
         changed |= self.inputs[node] != input || self.outputs[node] != output;
         changed |= self.seconds.get(&node) != second.as_ref();
