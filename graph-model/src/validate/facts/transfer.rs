@@ -239,11 +239,18 @@ impl Facts {
         &self,
         node: NodeIx,
         input: Option<&Port>,
+        output: Option<&Port>,
     ) -> Option<Vec<(SmolStr, Port)>> {
         let (port, (view, behaviour)) = (input?, self.design.acting(node)?);
-        if port.labels.0.is_empty() && port.taint.0.is_empty() {
-            return None;
-        }
+        let outputs = view.kind.iter().flat_map(|kind| &kind.outputs).skip(1);
+        let aside = |port: Port| {
+            let ports = outputs.filter(|output| output.role == PortRole::Data);
+            Some(
+                ports
+                    .map(|output| (output.name.clone(), port.clone()))
+                    .collect(),
+            )
+        };
         match behaviour {
             Behaviour::Filter { predicate } => {
                 let mut rest = port.clone();
@@ -251,14 +258,15 @@ impl Facts {
                 if rest.presence == port.presence {
                     return None;
                 }
-                let outputs = view.kind.iter().flat_map(|kind| &kind.outputs).skip(1);
-                let aside = outputs.filter(|output| output.role == PortRole::Data);
-                Some(
-                    aside
-                        .map(|output| (output.name.clone(), rest.clone()))
-                        .collect(),
-                )
+                aside(rest)
             }
+            // What finds no partner leaves in the shape of a pair, with nothing on one side.
+            Behaviour::Join { .. } => aside(Port {
+                owners: Rc::clone(&port.owners),
+                present: Rc::default(),
+                ..output?.clone()
+            }),
+            Behaviour::Route { .. } if port.labels.0.is_empty() => None,
             Behaviour::Route { routes, otherwise } => {
                 let table = self.design.value(node, routes)?.as_object()?;
                 let mut asked = port.clone();
