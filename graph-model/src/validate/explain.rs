@@ -267,7 +267,7 @@ fn copies(facts: &Facts, port: &Port) -> String {
 fn place(facts: &Facts, port: &Port) -> String {
     match &port.part {
         Part::Single => "all in one place".into(),
-        Part::Hash { key, count, by } => format!(
+        Part::Hash { key, count, by, .. } => format!(
             "in {count} partitions by {}, since {}",
             names(facts, port, key),
             facts.design.title(*by)

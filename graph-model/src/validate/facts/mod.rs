@@ -6,10 +6,12 @@ pub(crate) mod delivery;
 pub(crate) mod gain;
 pub(crate) mod groups;
 pub(crate) mod labels;
+pub(crate) mod numbers;
 pub(crate) mod origins;
 mod outsiders;
 pub(crate) mod owners;
 pub(crate) mod payload;
+pub(crate) mod placement;
 pub(crate) mod rates;
 pub(crate) mod redelivery;
 pub(crate) mod release;
@@ -249,11 +251,7 @@ impl Facts {
         {
             redelivery.let_through = by;
         }
-        let mode = if others.iter().all(|side| side.mode == first.mode) {
-            first.mode.clone()
-        } else {
-            Mode::Mixed
-        };
+        let mode = meet_modes(&sides, &payload, origins);
         let part = meet_parts(node, &sides, &payload, origins);
         let (owners, guards) = owners::meet(&self.tags, &sides, &payload, origins);
         let sizes = sides.iter().map(|side| side.size);
@@ -291,48 +289,6 @@ impl Facts {
             self.tags_changed = true;
         }
         number
-    }
-
-    /// Whether events of two streams whose keys are the same are in the same place.
-    pub(crate) fn together(
-        &self,
-        node: NodeIx,
-        keys: (&str, &str),
-        left: &Port,
-        right: &Port,
-    ) -> bool {
-        match (&left.part, &right.part) {
-            (Part::Single, Part::Single) => true,
-            (
-                Part::Hash {
-                    key: by_left,
-                    count,
-                    ..
-                },
-                Part::Hash {
-                    key: by_right,
-                    count: other,
-                    ..
-                },
-            ) => {
-                let key = |field: &str, port: &Port| {
-                    let key = self.design.expr(node, field);
-                    key.map(|key| self.key(key, port))
-                };
-                let (Some(left), Some(right)) = (key(keys.0, left), key(keys.1, right)) else {
-                    return false;
-                };
-                // Placed by all of what is compared, so equal keys mean equal places; part of it
-                // would do too, but then both must be the same part.
-                let whole = |by: &[OriginId], key: &[OriginId]| {
-                    let mut by = by.to_vec();
-                    by.sort_unstable();
-                    by == key
-                };
-                count == other && whole(by_left, &left) && whole(by_right, &right)
-            }
-            _ => false,
-        }
     }
 
     /// What a key is made of at a port.
@@ -527,6 +483,24 @@ fn meet_orders(node: NodeIx, sides: &[&Port]) -> Order {
     before.map_or(Order::Lost(node, Loss::Meeting), |side| side.order.clone())
 }
 
+fn meet_modes(sides: &[&Port], payload: &Payload, origins: &mut Origins) -> Mode {
+    let first = &sides[0].mode;
+    if sides.iter().all(|side| side.mode == *first) {
+        return first.clone();
+    }
+    let keys = sides.iter().map(|side| match &side.mode {
+        Mode::Upsert(key) => Some((&*side.payload, &**key)),
+        Mode::Append | Mode::Snapshot | Mode::Mixed => None,
+    });
+    let Some(keys) = keys.collect::<Option<Vec<_>>>() else {
+        return Mode::Mixed;
+    };
+    match placement::key_after_meeting(payload, &keys, origins) {
+        Some(key) => Mode::Upsert(key.into()),
+        None => Mode::Mixed,
+    }
+}
+
 fn meet_parts(node: NodeIx, sides: &[&Port], payload: &Payload, origins: &mut Origins) -> Part {
     let first = &sides[0].part;
     if let Some(mixed) = sides
@@ -544,7 +518,7 @@ fn meet_parts(node: NodeIx, sides: &[&Port], payload: &Payload, origins: &mut Or
     let mut keys = Vec::new();
     for side in sides {
         match &side.part {
-            Part::Hash { key, .. } => keys.push((&*side.payload, &**key)),
+            Part::Hash { key, form, .. } => keys.push((&*side.payload, &**key, &**form)),
             Part::Any { .. } => return side.part.clone(),
             Part::Single | Part::Mixed { .. } => return Part::Mixed { at: node },
         }
@@ -555,9 +529,10 @@ fn meet_parts(node: NodeIx, sides: &[&Port], payload: &Payload, origins: &mut Or
     let same_count = sides
         .iter()
         .all(|side| matches!(side.part, Part::Hash { count: other, .. } if other == count));
-    match payload.key_after_meeting(&keys, origins) {
-        Some(key) if same_count => Part::Hash {
+    match placement::after_meeting(payload, &keys, origins) {
+        Some((key, form)) if same_count => Part::Hash {
             key: key.into(),
+            form: Rc::new(form),
             count,
             by,
         },

@@ -113,6 +113,11 @@ impl Payload {
         places
     }
 
+    /// Fields whose origins are known one by one.
+    pub(crate) fn known(&self) -> impl Iterator<Item = (&Pointer, OriginId)> {
+        self.fields.iter().map(|(field, origin)| (field, *origin))
+    }
+
     /// Says what a field holds.
     pub(crate) fn set(&mut self, at: Pointer, origin: OriginId) {
         self.fields.retain(|held, _| !at.covers(held));
@@ -381,33 +386,6 @@ impl Payload {
                 origins.identify(self.base, own);
             }
         }
-    }
-
-    /// The same key where the streams have met.
-    pub(crate) fn key_after_meeting(
-        &self,
-        sides: &[(&Payload, &[OriginId])],
-        origins: &mut Origins,
-    ) -> Option<Vec<OriginId>> {
-        let (first, key) = sides[0];
-        let mut after = Vec::new();
-        for origin in key {
-            if sides.iter().all(|(_, key)| key.contains(origin)) {
-                after.push(*origin);
-                continue;
-            }
-            let place = first.place_of(*origin, origins)?;
-            for (side, key) in &sides[1..] {
-                let own = side.field(&place, origins);
-                if !key.contains(&own) {
-                    return None;
-                }
-            }
-            after.push(self.field(&place, origins));
-        }
-        after.sort_unstable();
-        let complete = sides.iter().all(|(_, other)| other.len() == key.len());
-        complete.then_some(after)
     }
 }
 

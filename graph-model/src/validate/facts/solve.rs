@@ -220,7 +220,7 @@ impl Facts {
         } else {
             None
         };
-        let branches = self.branches(node, input.as_ref());
+        let branches = self.branches(node, input.as_ref(), output.as_ref());
         let mut changed = self.origins.borrow_mut().end(&before) || self.tags_changed;
         self.said_anew |= changed;
         changed |= self.inputs[node] != input || self.outputs[node] != output;

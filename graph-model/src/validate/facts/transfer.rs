@@ -16,8 +16,9 @@ use crate::validate::facts::groups::parts_of;
 use crate::validate::facts::labels::{Labels, Sort, Tag, TagId, TagKey};
 use crate::validate::facts::origins::{Base, Origin, OriginId};
 use crate::validate::facts::payload::Payload;
+use crate::validate::facts::placement::Side;
 use crate::validate::facts::redelivery::Redelivery;
-use crate::validate::facts::{Facts, Port, owners, pointers};
+use crate::validate::facts::{Facts, Port, numbers, owners, pointers};
 use crate::validate::rules::broken_by_copies;
 use crate::value::Value;
 
@@ -112,7 +113,15 @@ impl Facts {
             Behaviour::Dedupe { key, .. } => {
                 self.drop_copies(node, &[key], &mut port);
                 if let Some(expr) = design.expr(node, key) {
-                    let by = format!("{:?}", self.key(expr, &port));
+                    let key = self.key(expr, &port);
+                    if let Mode::Upsert(thing) = &port.mode
+                        && !thing.is_empty()
+                        && self.determines(thing, &key)
+                    {
+                        // Of each thing the first version passes, as if it were made then.
+                        port.mode = Mode::Append;
+                    }
+                    let by = format!("{key:?}");
                     port.definition = Rc::new(port.definition.step("dedupe", &by, expr.code()));
                 }
             }
@@ -230,11 +239,18 @@ impl Facts {
         &self,
         node: NodeIx,
         input: Option<&Port>,
+        output: Option<&Port>,
     ) -> Option<Vec<(SmolStr, Port)>> {
         let (port, (view, behaviour)) = (input?, self.design.acting(node)?);
-        if port.labels.0.is_empty() && port.taint.0.is_empty() {
-            return None;
-        }
+        let outputs = view.kind.iter().flat_map(|kind| &kind.outputs).skip(1);
+        let aside = |port: Port| {
+            let ports = outputs.filter(|output| output.role == PortRole::Data);
+            Some(
+                ports
+                    .map(|output| (output.name.clone(), port.clone()))
+                    .collect(),
+            )
+        };
         match behaviour {
             Behaviour::Filter { predicate } => {
                 let mut rest = port.clone();
@@ -242,14 +258,15 @@ impl Facts {
                 if rest.presence == port.presence {
                     return None;
                 }
-                let outputs = view.kind.iter().flat_map(|kind| &kind.outputs).skip(1);
-                let aside = outputs.filter(|output| output.role == PortRole::Data);
-                Some(
-                    aside
-                        .map(|output| (output.name.clone(), rest.clone()))
-                        .collect(),
-                )
+                aside(rest)
             }
+            // What finds no partner leaves in the shape of a pair, with nothing on one side.
+            Behaviour::Join { .. } => aside(Port {
+                owners: Rc::clone(&port.owners),
+                present: Rc::default(),
+                ..output?.clone()
+            }),
+            Behaviour::Route { .. } if port.labels.0.is_empty() => None,
             Behaviour::Route { routes, otherwise } => {
                 let table = self.design.value(node, routes)?.as_object()?;
                 let mut asked = port.clone();
@@ -496,8 +513,18 @@ impl Facts {
             let origins = &mut *self.origins.borrow_mut();
             let unique = ty.declared.get("unique");
             let unique = pointers(unique);
-            for field in ty.id.iter().chain(&unique) {
-                let identity = payload.field(field, origins);
+            let versions = ty.stands_for() == Some("version");
+            let mut identities: Vec<OriginId> = unique
+                .iter()
+                .chain(ty.id.iter().filter(|_| !versions))
+                .map(|field| payload.field(field, origins))
+                .collect();
+            if let (true, Some(id), Some(version)) = (versions, &ty.id, &ty.version) {
+                // The id is that of the thing, whose versions are events of their own.
+                let parts = [id, version].map(|field| payload.field(field, origins));
+                identities.push(origins.id(Origin::Computed("version".into(), parts.to_vec())));
+            }
+            for identity in identities {
                 origins.identify(payload.context, identity);
                 origins.identify(payload.base, identity);
             }
@@ -517,7 +544,7 @@ impl Facts {
             design.behaviour(node),
             Some(Behaviour::Source { .. } | Behaviour::Changes { .. })
         );
-        match ty.declared.get("stands_for").and_then(Value::as_str) {
+        match ty.stands_for() {
             Some("version") => {
                 let key = ty.id.as_ref().map(|field| {
                     let payload = &port.payload;
@@ -652,6 +679,9 @@ impl Facts {
             // Names do not matter, only what is compared.
             text = text.replace(&field.to_string().replacen('/', ".", 1), "_");
         }
+        if self.is_creation(predicate, port) {
+            port.mode = Mode::Append;
+        }
         let by = format!("{text} {looked:?}");
         port.definition = Rc::new(port.definition.step("filter", &by, predicate.code()));
     }
@@ -686,11 +716,11 @@ impl Facts {
 
     /// Moves events to the partition of their key.
     fn place(&mut self, node: NodeIx, key: Option<&Expr>, count: i64, port: &mut Port) {
-        let key = key.map(|key| self.key(key, port)).unwrap_or_default();
-        if count <= 1 || key.is_empty() {
+        let placed = key.map(|key| (self.key(key, port), self.keyed(key, port)));
+        let Some((key, form)) = placed.filter(|(key, _)| count > 1 && !key.is_empty()) else {
             port.part = Part::Single;
             return;
-        }
+        };
         port.order = match &port.order {
             Order::Lost(..) => port.order.clone(),
             known if self.in_order(known, &key) => Order::PerKey(key.clone().into()),
@@ -698,6 +728,7 @@ impl Facts {
         };
         port.part = Part::Hash {
             key: key.into(),
+            form: Rc::new(form),
             count,
             by: node,
         };
@@ -774,11 +805,11 @@ impl Facts {
         if of_both.len() == 2 {
             self.origins.borrow_mut().decide(of_both, id);
         }
-        let part = if self.together(node, keys, &left, right) {
-            left.part.clone()
-        } else {
-            Part::Mixed { at: node }
+        let side = |port, key| Side {
+            port,
+            key: design.expr(node, key),
         };
+        let part = self.matched_part(node, side(&left, keys.0), side(right, keys.1));
         let union = |a: &BTreeSet<OriginId>, b: &BTreeSet<OriginId>| a | b;
         let mut port = Port {
             payload: Rc::new(payload),
@@ -793,7 +824,11 @@ impl Facts {
             renewers: Rc::new(&*left.renewers | &*right.renewers),
             order: Order::Lost(node, Loss::Meeting),
             part,
-            mode: Mode::Append,
+            // Pairs come again with each version of what is on either side.
+            mode: match left.mode {
+                Mode::Append => right.mode.clone(),
+                ref known => known.clone(),
+            },
             losing: left.losing.or(right.losing),
             delay: left.delay.max(right.delay),
             definition: Rc::new(left.definition.with(&right.definition)),
@@ -864,9 +899,16 @@ impl Facts {
             }
         });
         let results = results.collect();
-        self.grouped(node, design.expr(node, group), port, results);
-        let name = design.nodes[node].id.as_str();
-        port.definition = Rc::new(port.definition.step("aggregate", name, name));
+        let (group, text) = (design.expr(node, group), design.text(node, group));
+        let by = self.folding(node, group, port);
+        self.grouped(node, group, port, results);
+        if numbers::windowed(&design, node) {
+            port.mode = Mode::Append;
+        }
+        let definition = port
+            .definition
+            .step("aggregate", &by, text.unwrap_or("null"));
+        port.definition = Rc::new(definition);
     }
 
     fn fold(&mut self, node: NodeIx, group: &str, step: &str, port: &mut Port) {
@@ -931,6 +973,7 @@ impl Facts {
             taint.add(result.at, &result.taint);
         }
         port.presence = Rc::new(self.folded_tags(node, &key, &port.presence, blurs));
+        port.part = self.kept_part(node, group, &key, port);
         self.identify_by_context(node);
         let origins = &mut *self.origins.borrow_mut();
         let (mut payload, whole) = Payload::of_group(node, &key, origins);
@@ -952,8 +995,9 @@ impl Facts {
 
     fn put_in_order(&mut self, node: NodeIx, key: &str, port: &mut Port) {
         let design = Rc::clone(&self.design);
-        if let Some(key) = design.expr(node, key) {
-            let key = self.key(key, port);
+        if let Some(expr) = design.expr(node, key) {
+            let key = self.key(expr, port);
+            port.part = self.kept_part(node, Some(expr), &key, port);
             port.order = Order::PerKey(key.into());
         }
     }

@@ -1,9 +1,12 @@
 //! What ends a hazard, one quick fix a file. Each answers a transaction with an imperative title.
 
 mod assume;
+mod behind;
 mod bring_together;
 mod carry_owner;
+mod carry_parts;
 mod clear_field;
+mod co_partition;
 mod compare_owner;
 mod cut;
 mod end_loop;
@@ -20,13 +23,17 @@ mod redact_fields;
 mod rekey;
 mod remove_wire;
 mod retry_less;
+mod share_definition;
+mod take_latest;
 mod undeclare;
 mod use_default;
 
 pub(super) use assume::assume;
 pub(super) use bring_together::bring_together;
 pub(super) use carry_owner::carry_owner;
+pub(super) use carry_parts::carry_parts;
 pub(super) use clear_field::clear_field;
+pub(super) use co_partition::{co_partition, compare_as_text};
 pub(super) use compare_owner::compare_owner;
 pub(super) use end_loop::end_loop;
 pub(super) use feed_from_ahead::feed_from_ahead;
@@ -42,6 +49,8 @@ pub(super) use redact_fields::redact_fields;
 pub(super) use rekey::rekey;
 pub(super) use remove_wire::remove_wire;
 pub(super) use retry_less::retry_less;
+pub(super) use share_definition::share_definition;
+pub(super) use take_latest::take_latest;
 pub(super) use undeclare::undeclare;
 pub(super) use use_default::use_default;
 

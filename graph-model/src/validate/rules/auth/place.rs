@@ -138,6 +138,7 @@ fn shown(facts: &Facts, node: NodeIx, port: &Port) -> Labels {
     };
     let mut read = Sources::default();
     let mut taken = BTreeSet::<TagId>::new();
+    let observed = matches!(kind.behaviour, Behaviour::Observe { .. });
     let mut chooses = false;
     for field in &kind.config {
         match field.ty {
@@ -161,9 +162,13 @@ fn shown(facts: &Facts, node: NodeIx, port: &Port) -> Labels {
                     taken.extend(port.labels.through(expr.analysis(), false).all());
                 }
             }
-            FieldType::Jq { role: JqRole::Key } => {
-                if let Some(key) = design.expr(node, &field.name) {
-                    read.extend(&key.analysis().reads);
+            FieldType::Jq {
+                role: role @ (JqRole::Key | JqRole::Value),
+            } => {
+                if let Some(expr) = design.expr(node, &field.name) {
+                    // A number that is watched is all that is seen of the event.
+                    chooses |= role == JqRole::Value && observed;
+                    read.extend(&expr.analysis().reads);
                 }
             }
             _ => {}

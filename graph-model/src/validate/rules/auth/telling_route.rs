@@ -1,6 +1,7 @@
 //! AUTH-005: that an event comes tells what decided about it.
 
 use super::{self as auth, Leak, Seen};
+use crate::catalog::Behaviour;
 use crate::pointer::Pointer;
 use crate::validate::design::{EdgeIx, NodeIx};
 use crate::validate::diagnostic::{Found, RuleFindings};
@@ -51,8 +52,11 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         return;
     };
     let place = auth::main_place(facts, node, port);
-    let Some(mut place) = place.filter(|place| matches!(place.seen, Seen::Shown | Seen::Stored))
-    else {
+    let Some(mut place) = place.filter(|place| {
+        let observed = matches!(design.behaviour(node), Some(Behaviour::Observe { .. }));
+        // Nobody watches a store for what comes, unless somebody is let in.
+        (observed || place.audience.is_some()) && place.seen != Seen::GivenUp
+    }) else {
         return;
     };
     // Where the payload itself leaks, that is to be mended first.

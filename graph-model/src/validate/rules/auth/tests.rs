@@ -105,12 +105,17 @@ fn fields_are_shown_to_those_who_may_read_them() {
         AUTH-001: in -> a: map(expr={n: 1, d: .diagnosis}) -> b: merge -> out: view @finance ;; in -> c: map(expr={n: 1}) -> b
         AUTH-001: in -> a: aggregate(group=.id, aggregates=[{"name": "d", "function": "last", "of": ".diagnosis"}]) -> out: view @finance
         AUTH-001: paid -> out: view
+        AUTH-001: in -> out: metric(name=m, value=.diagnosis) @finance
+        AUTH-001: free: manual -> j: join(left_key=.id, right_key=.id) ;; in -> .right j ;; j.unmatched -> out: view @finance
+        AUTH-001: in -> t: table(table=t) @adjusters ;; c: table_changes(table=t) -> out: view @finance
+        AUTH-001: in -> e: enrich(key=.id, row_key=.id) ;; in -> .rows e -> a: map(expr={d: .row.diagnosis}) -> out: view @finance
         # Gone, never there, or shown to others.
         silent: in -> a: map(expr=del(.diagnosis)) -> out: view @finance
         silent: in -> a: map(expr=.diagnosis = null) -> out: view @finance
         silent: in -> a: redact(fields=["/diagnosis"], how=mask) -> out: view @finance
         silent: in -> out: table(table=t, columns={"a": ".amount"}) @finance
         silent: in -> out: view @adjusters
+        silent: in -> out: metric(name=m, value=.amount) @finance
         silent: in -> out: http_out(url="https://example.org", body={amount}, key=.id) @finance
         silent: in -> a: function(component=f.wasm) ^reads=["/amount"] -> out: view @finance
         silent: in -> a: map(expr={x: .id}) -> b: queue -> c: map(expr={y: .x}) -> out: view
@@ -149,11 +154,17 @@ fn owners_are_compared_with_viewers() {
         AUTH-002: in -> a: guard(field=/patient_id, claim=patient_id) -> b: merge -> out: view @patients ;; in -> b
         AUTH-002: in -> a: aggregate(group=.patient_id, aggregates=[{"name": "sum", "function": "sum", "of": ".amount"}]) -> out: view @patients
         AUTH-002: in -> out: export(file=o.jsonl) @patients
+        AUTH-002: in -> j: join(left_key=.id, right_key=.id) ;; in2: manual(event_type=claim) -> .right j -> out: view @patients[patient_id = /left/patient_id]
+        AUTH-002: in -> t: table(table=t, columns={"who": ".patient_id", "sum": ".amount"}) @finance ;; c: table_changes(table=t) -> out: view @patients
         # Compared in front, behind a rename, or on the rows; of several streams; in parts of a key.
         silent: in -> a: guard(field=/patient_id, claim=patient_id) -> out: view @patients
         silent: in -> a: guard(field=/patient_id, claim=patient_id) -> b: map(expr={amount}) -> out: view @patients
         silent: in -> a: map(expr={who: .patient_id, amount}) -> b: guard(field=/who, claim=patient_id) -> out: view @patients
         silent: in -> out: view @patients[patient_id = /patient_id]
+        silent: in -> j: join(left_key=.patient_id, right_key=.patient_id) ;; in2: manual(event_type=claim) -> .right j -> out: view @patients[patient_id = /left/patient_id]
+        silent: in -> g: guard(field=/patient_id, claim=patient_id) -> e: enrich(key=.patient_id, row_key=.patient_id) ;; in2: manual(event_type=claim) -> .rows e -> out: view @patients
+        silent: in -> a: map(expr=.other = .patient_id) -> f: filter(when=.other == .patient_id) -> out: view @patients[patient_id = /other]
+        silent: in -> t: table(table=t, columns={"who": ".patient_id", "sum": ".amount"}) @finance ;; c: table_changes(table=t) -> out: view @patients[patient_id = /after/who]
         silent: in -> b: merge -> out: view @patients[patient_id = /patient_id] ;; in2: manual(event_type=claim) -> b
         silent: in -> b: merge -> g: guard(field=/patient_id, claim=patient_id) -> out: view @patients ;; in2: manual(event_type=claim) -> b
         silent: in -> g: guard(field=/patient_id, claim=patient_id) -> b: merge -> out: view @patients ;; in2: manual(event_type=claim) -> h: guard(field=/patient_id, claim=patient_id) -> b
@@ -252,6 +263,7 @@ fn ways_do_not_tell_secrets() {
         AUTH-005: paid -> a: filter(when=.salary > 100) -> b: map(expr={team}) -> lane: topic @support -> out: view @finance
         # The payload tells it too; the choice is by what may be known, or is made later.
         AUTH-001: paid -> a: filter(when=.salary > 100) -> out: view @support
+        silent: paid -> a: filter(when=.salary > 100) -> b: map(expr={team}) -> out: table(table=t)
         silent: paid -> a: filter(when=.team == 1) -> b: map(expr={team}) -> out: view @support
         silent: paid -> a: filter(when=.salary > 100) -> b: map(expr={team}) -> out: view @finance
         silent: paid -> a: map(expr={team}) -> out: view @support ;; paid -> b: filter(when=.salary > 100) -> top: view @finance
