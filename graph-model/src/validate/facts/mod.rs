@@ -3,6 +3,7 @@
 
 pub(crate) mod definition;
 pub(crate) mod delivery;
+mod doubt;
 pub(crate) mod gain;
 pub(crate) mod groups;
 pub(crate) mod labels;
@@ -18,6 +19,7 @@ pub(crate) mod release;
 pub(crate) mod rounds;
 mod solve;
 mod transfer;
+mod workers;
 
 use std::borrow::Cow;
 use std::cell::RefCell;
