@@ -2,6 +2,7 @@
 
 mod blocked_line;
 mod broken_claim;
+mod dual_write;
 pub(in crate::validate) mod duplicate_count;
 mod duplicate_effect;
 pub(in crate::validate) mod lost_identity;
@@ -31,6 +32,7 @@ pub(super) const RULES: &[Rule] = &[
     silent_loss::RULE,
     lost_identity::RULE,
     short_memory::RULE,
+    dual_write::RULE,
     blocked_line::RULE,
     still_at_work::RULE,
     broken_claim::RULE,
