@@ -3,6 +3,7 @@
 
 pub(crate) mod definition;
 pub(crate) mod delivery;
+pub(crate) mod gain;
 pub(crate) mod groups;
 pub(crate) mod labels;
 pub(crate) mod numbers;
@@ -11,8 +12,10 @@ mod outsiders;
 pub(crate) mod owners;
 pub(crate) mod payload;
 pub(crate) mod placement;
+pub(crate) mod rates;
 pub(crate) mod redelivery;
 pub(crate) mod release;
+pub(crate) mod rounds;
 mod solve;
 mod transfer;
 
@@ -103,6 +106,10 @@ pub(crate) struct Facts {
     schemas: RefCell<FxHashMap<SmolStr, Option<Rc<Schema>>>>,
     tag_index: FxHashMap<TagKey, TagId>,
     releases: Vec<Release>,
+    /// Loops that nothing ends, once somebody has asked for them.
+    rounds: RefCell<Option<Rc<[rounds::Round]>>>,
+    /// What arrives where, once somebody has asked for it.
+    rates: RefCell<Option<Option<Rc<rates::Rates>>>>,
     /// A tag of the node at hand has changed its meaning.
     tags_changed: bool,
     /// A node of the component at hand says something else of its fields than before.
