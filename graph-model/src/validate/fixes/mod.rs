@@ -9,14 +9,17 @@ mod clear_field;
 mod co_partition;
 mod compare_owner;
 mod cut;
+mod declare;
 mod end_loop;
 mod feed_from_ahead;
 mod follow_one_write;
 mod hold_back;
 mod identify;
+mod keep_by_key;
 mod keep_copies_together;
 mod keep_events;
 mod keep_order;
+mod key_cache_by;
 mod lead_through;
 mod narrow_audience;
 mod promise_field;
@@ -43,9 +46,11 @@ pub(super) use feed_from_ahead::feed_from_ahead;
 pub(super) use follow_one_write::follow_one_write;
 pub(super) use hold_back::hold_back;
 pub(super) use identify::{dedupe, give_identity, identify_effect};
+pub(super) use keep_by_key::keep_by_key;
 pub(super) use keep_copies_together::keep_copies_together;
 pub(super) use keep_events::{keep_events, wait_when_full};
 pub(super) use keep_order::keep_order;
+pub(super) use key_cache_by::key_cache_by;
 pub(super) use lead_through::{lead_through, remove_instead};
 pub(super) use narrow_audience::narrow_audience;
 pub(super) use promise_field::promise_field;
@@ -59,6 +64,8 @@ pub(super) use share_definition::share_definition;
 pub(super) use take_latest::take_latest;
 pub(super) use undeclare::undeclare;
 pub(super) use use_default::use_default;
+
+use declare::declare;
 
 use smol_str::SmolStr;
 
