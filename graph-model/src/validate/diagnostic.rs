@@ -159,7 +159,8 @@ pub(crate) fn fold(report: &mut Report) {
 }
 
 /// Hazards that only follow from others at the same place: what causes, what follows.
-const FOLLOWS: [(&str, &str); 10] = [
+const FOLLOWS: [(&str, &str); 11] = [
+    ("AUTH-001", "AUTH-010"),
     ("AUTH-006", "AUTH-001"),
     ("AUTH-003", "AUTH-002"),
     ("PART-001", "PART-009"),
@@ -284,6 +285,12 @@ impl Found {
     /// What is not known for sure.
     pub(crate) fn assuming(mut self, what: impl Into<String>) -> Found {
         self.assumed = Some(what.into());
+        self
+    }
+
+    /// What may not be known for sure.
+    pub(crate) fn assuming_any(mut self, what: Option<String>) -> Found {
+        self.assumed = what;
         self
     }
 

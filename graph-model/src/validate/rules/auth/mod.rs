@@ -12,9 +12,11 @@ mod somebody_elses_row;
 mod telling_route;
 mod unreadable_shown;
 
-pub(in crate::validate) use leak::{Leak, Why, evidence, leaks, list, refusal, root_of, way};
+pub(in crate::validate) use leak::{
+    Leak, Why, assumed, evidence, leaks, list, refusal, root_of, way, words,
+};
 pub(in crate::validate) use lowered::{Lowered, behind, lowered};
-pub(in crate::validate) use place::{Place, Seen, main_place, places};
+pub(in crate::validate) use place::{OPERATORS, Place, Seen, is_channel, main_place, places};
 
 use crate::validate::Rule;
 

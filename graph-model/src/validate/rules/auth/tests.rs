@@ -117,7 +117,6 @@ fn fields_are_shown_to_those_who_may_read_them() {
         silent: in -> out: view @adjusters
         silent: in -> out: metric(name=m, value=.amount) @finance
         silent: in -> out: http_out(url="https://example.org", body={amount}, key=.id) @finance
-        silent: in -> a: function(component=f.wasm) ^reads=["/amount"] -> out: view @finance
         silent: in -> a: map(expr={x: .id}) -> b: queue -> c: map(expr={y: .x}) -> out: view
     "#);
 }
@@ -306,6 +305,7 @@ fn redactions_are_not_passed_by() {
         AUTH-013: in -> lane: queue -> a: redact(fields=["/diagnosis"]) -> out: view @finance ;; lane -> b: map(expr={why: .diagnosis}) -> other: view @finance
         AUTH-013: in -> a: redact(fields=["/diagnosis"], how=hash, secret=KEY) -> out: view @finance
         AUTH-013: in -> a: redact(fields=["/diagnosis"], how=hash, secret=KEY) -> b: map(expr={d: .diagnosis}) -> out: view @finance
+        AUTH-013: in -> lane: queue -> pad: map(expr=.) -> a: redact(fields=["/diagnosis"]) -> out: view @finance ;; lane -> other: view @finance
         # Nobody hid it from these people.
         AUTH-001: in -> lane: queue -> a: redact(fields=["/diagnosis", "/amount"]) -> out: view @support ;; lane -> other: view @finance
         silent: in -> a: redact(fields=["/diagnosis"], how=hash, secret=KEY) -> out: view @adjusters
