@@ -3,6 +3,7 @@
 mod bring_together;
 mod carry_owner;
 mod clear_field;
+mod compare_caller;
 mod compare_owner;
 mod cut;
 mod end_loop;
@@ -19,10 +20,12 @@ mod rekey;
 mod remove_wire;
 mod undeclare;
 mod use_default;
+mod validate_input;
 
 pub(super) use bring_together::bring_together;
 pub(super) use carry_owner::carry_owner;
 pub(super) use clear_field::clear_field;
+pub(super) use compare_caller::compare_caller;
 pub(super) use compare_owner::compare_owner;
 pub(super) use end_loop::end_loop;
 pub(super) use feed_from_ahead::feed_from_ahead;
@@ -38,6 +41,7 @@ pub(super) use rekey::rekey;
 pub(super) use remove_wire::remove_wire;
 pub(super) use undeclare::undeclare;
 pub(super) use use_default::use_default;
+pub(super) use validate_input::validate_input;
 
 use smol_str::SmolStr;
 

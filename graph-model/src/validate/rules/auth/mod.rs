@@ -1,5 +1,6 @@
 //! Who sees what at a place, and what of it they may not see. Shared by the rules of access.
 
+mod actor_from_payload;
 mod bypassed_redaction;
 mod leak;
 mod lowered;
@@ -9,7 +10,9 @@ mod place;
 mod side_copy_leaks;
 mod small_group;
 mod somebody_elses_row;
+mod taint;
 mod telling_route;
+mod unchecked_input;
 mod unreadable_shown;
 
 pub(in crate::validate) use leak::{
@@ -28,6 +31,8 @@ pub(super) const RULES: &[Rule] = &[
     open_store::RULE,
     telling_route::RULE,
     small_group::RULE,
+    actor_from_payload::RULE,
+    unchecked_input::RULE,
     side_copy_leaks::RULE,
     bypassed_redaction::RULE,
 ];

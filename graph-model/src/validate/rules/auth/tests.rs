@@ -312,3 +312,35 @@ fn redactions_are_not_passed_by() {
         silent: in -> lane: queue -> a: redact(fields=["/diagnosis"]) -> out: view @finance ;; lane -> b: redact(fields=["/diagnosis"]) -> other: view @finance
     "#);
 }
+
+#[test]
+fn nobody_acts_for_whomever_an_event_names() {
+    all(r#"
+        AUTH-007: web: http(path=/a, event_type=claim) ^principal=/patient_id -> out: effect(action=pay, key=.id) @adjusters ^acts_on=/id
+        AUTH-007: web: http(path=/a, event_type=claim) ^principal=/patient_id -> q: queue -> a: map(expr={id, who: .patient_id}) -> out: effect(action=pay, key=.id) @adjusters ^acts_on=/id
+        AUTH-007: web: http(path=/a, event_type=claim) ^principal=/patient_id -> v: validate(event_type=claim) -> out: effect(action=pay, key=.id) @adjusters ^acts_on=/id
+        AUTH-007: web: http(path=/a, event_type=claim) ^principal=/patient_id -> f: filter(when=.id != .patient_id) -> out: effect(action=pay, key=.id) @adjusters ^acts_on=/id
+        AUTH-007: web: http(path=/a, event_type=claim) ^principal=/patient_id -> m: merge -> out: effect(action=pay, key=.id) @adjusters ^acts_on=/id ;; in -> m
+        silent: web: http(path=/a, event_type=claim) ^principal=/patient_id -> out: effect(action=pay, key=.id) @adjusters ^acts_on=/patient_id
+        silent: web: http(path=/a, event_type=claim) ^principal=/patient_id -> m: merge -> out: effect(action=pay, key=.id) @adjusters ^acts_on=/patient_id ;; web2: http(path=/b, event_type=claim) ^principal=/patient_id -> m
+        silent: web: http(path=/a, event_type=claim) ^principal=/patient_id -> f: filter(when=.id == .patient_id) -> q: queue -> out: effect(action=pay, key=.id) @adjusters ^acts_on=/id
+        silent: in -> out: effect(action=pay, key=.id) @adjusters ^acts_on=/id
+        silent: principal svc(adjusters) ;; web: http(path=/a, event_type=claim) ^publishers=["adjusters"] -> out: effect(action=pay, key=.id) @adjusters ^acts_on=/id &svc
+    "#);
+}
+
+#[test]
+fn what_strangers_send_is_checked_before_it_is_used() {
+    all(r#"
+        AUTH-008: web: http(path=/a, event_type=claim) -> out: effect(action=pay, key=.id) @adjusters ^sensitive=["/amount"]
+        AUTH-008: web: http(path=/a, event_type=claim) -> a: map(expr={id, cents: (.amount * 100)}) -> out: effect(action=pay, key=.id) @adjusters ^sensitive=["/cents"]
+        AUTH-008: web: http(path=/a, event_type=claim) -> f: function(component=f.wasm, output_type=claim) -> out: effect(action=pay, key=.id) @adjusters ^sensitive=["/amount"]
+        AUTH-008: in -> q: queue ^publishers=[] -> out: effect(action=pay, key=.id) @adjusters ^sensitive=["/amount"]
+        AUTH-008: in -> q: queue ^publishers=["partners"] -> out: effect(action=pay, key=.id) @adjusters ^sensitive=["/amount"]
+        silent: web: http(path=/a, event_type=claim) -> v: validate(event_type=claim) -> out: effect(action=pay, key=.id) @adjusters ^sensitive=["/amount"]
+        silent: web: http(path=/a, event_type=claim) -> a: map(expr={id, amount: 3}) -> out: effect(action=pay, key=.id) @adjusters ^sensitive=["/amount"]
+        silent: web: http(path=/a, event_type=claim) ^publishers=["adjusters"] -> out: effect(action=pay, key=.id) @adjusters ^sensitive=["/amount"]
+        silent: web: http(path=/a, event_type=claim) -> out: effect(action=pay, key=.id) @adjusters
+        silent: in -> q: queue ^publishers=["adjusters"] -> out: effect(action=pay, key=.id) @adjusters ^sensitive=["/amount"]
+    "#);
+}
