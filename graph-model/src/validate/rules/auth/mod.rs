@@ -7,6 +7,7 @@ mod lowered;
 mod open_store;
 mod owner_lost;
 mod place;
+mod restricted_key;
 mod side_copy_leaks;
 mod small_group;
 mod somebody_elses_row;
@@ -34,6 +35,7 @@ pub(super) const RULES: &[Rule] = &[
     actor_from_payload::RULE,
     unchecked_input::RULE,
     side_copy_leaks::RULE,
+    restricted_key::RULE,
     bypassed_redaction::RULE,
 ];
 

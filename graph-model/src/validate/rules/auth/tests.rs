@@ -344,3 +344,21 @@ fn what_strangers_send_is_checked_before_it_is_used() {
         silent: in -> q: queue ^publishers=["adjusters"] -> out: effect(action=pay, key=.id) @adjusters ^sensitive=["/amount"]
     "#);
 }
+
+#[test]
+fn keys_and_names_say_nothing_restricted() {
+    all(r#"
+        AUTH-010: in -> q: queue(group=.diagnosis) -> out: view @adjusters
+        AUTH-010: in -> l: log(key=[.patient_id, .diagnosis]) -> out: view @adjusters
+        AUTH-010: in -> a: map(expr={k: .diagnosis, id}) -> l: log(key=.k, partitions=2) -> out: view @adjusters
+        AUTH-010: in -> out: bucket(folder=o, name=.diagnosis) @adjusters
+        AUTH-010: in -> out: effect(action=mail, key=.diagnosis) @adjusters
+        AUTH-010: in -> q: queue(group=.amount) %operators=support -> out: view @adjusters
+        silent: in -> q: queue(group=.patient_id) -> out: view @adjusters
+        silent: in -> q: queue(group=.diagnosis) %operators=adjusters -> out: view @adjusters
+        silent: in -> l: log(key=$event.id) -> out: view(key=.diagnosis) @adjusters
+        silent: in -> r: repartition(key=.diagnosis) -> out: table(table=t, key=.diagnosis) @adjusters
+        AUTH-010: release tokens: claim/diagnosis tokenise ;; in -> q: queue(group=.diagnosis) -> out: view @adjusters
+        silent: release tokens: claim/diagnosis tokenise ;; in -> t: tokenise(fields=["/diagnosis"], secret=KEY) -> q: queue(group=.diagnosis) -> out: view @adjusters
+    "#);
+}
