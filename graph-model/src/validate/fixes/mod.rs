@@ -37,6 +37,8 @@ pub(super) use take_latest::take_latest;
 pub(super) use undeclare::undeclare;
 pub(super) use use_default::use_default;
 
+use std::collections::BTreeSet;
+
 use crate::catalog::{Behaviour, KindSpec, PortRole};
 use crate::document::Node;
 use crate::edit::TransactionBuilder;
@@ -63,6 +65,23 @@ fn fix(
 /// The kind of the catalog that behaves so; the first by id, when there are several.
 fn kind_that<'d>(design: &'d Design, does: impl Fn(&Behaviour) -> bool) -> Option<&'d KindSpec> {
     design.kinds().find(|kind| does(&kind.behaviour))
+}
+
+/// Whether what a node sends comes back to it.
+fn comes_back(design: &Design, node: NodeIx) -> bool {
+    let (mut open, mut seen) = (vec![node], BTreeSet::new());
+    while let Some(at) = open.pop() {
+        for edge in &design.nodes[at].outs {
+            let to = design.edges[*edge].to;
+            if to == node {
+                return true;
+            }
+            if seen.insert(to) {
+                open.push(to);
+            }
+        }
+    }
+    false
 }
 
 /// In front of a node, on some of the wires that lead to it.
