@@ -509,7 +509,7 @@ fn observed_rows(ui: &mut Ui, model: &Model<'_>, id: &NodeId, node: &Node, out: 
         return;
     }
     let rows = match node.kind.as_str() {
-        "view" => {
+        "view" | "metric" => {
             section(ui, "Rows");
             if ui.button("Read rows").clicked() {
                 out.push(Request::ReadView(id.clone()));

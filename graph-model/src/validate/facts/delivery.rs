@@ -37,6 +37,8 @@ pub(crate) enum Loss {
     Meeting,
     /// Several instances work side by side.
     Instances,
+    /// What was given up comes again behind what came after it.
+    Retry,
     /// Code may have changed what the order was by.
     Code,
 }
@@ -105,6 +107,14 @@ impl Copies {
             Copies::No => 0,
             Copies::Suffix(_) => 1,
             Copies::Any(_) => 2,
+        }
+    }
+
+    /// At the worst as after a restart: nothing old comes behind something newer.
+    pub(crate) fn in_turn(self) -> Copies {
+        match self {
+            Copies::Any(by) => Copies::Suffix(by),
+            other => other,
         }
     }
 

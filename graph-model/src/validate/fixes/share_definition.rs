@@ -6,7 +6,7 @@ use crate::catalog::Behaviour;
 use crate::validate::Fix;
 use crate::validate::design::{EdgeIx, NodeIx};
 use crate::validate::facts::Facts;
-use crate::validate::rules::auth;
+use crate::validate::rules::auth::{self, Place, Seen};
 use crate::validate::rules::partition::two_definitions::Shown;
 
 /// Shows at the second place what is shown at the first, or names the second by what it differs in.
@@ -33,7 +33,13 @@ fn repoint(facts: &Facts, first: &Shown<'_>, second: &Shown<'_>) -> Option<Fix> 
     let (feeders, fed) = (drawn(first.node), drawn(second.node));
     let port = facts.input(first.node)?;
     let readers = to.node.notes.audience.as_ref();
-    let shows_more = !auth::leaks(facts, port, &port.labels, readers).is_empty();
+    let place = Place {
+        seen: Seen::Shown,
+        side: None,
+        audience: readers,
+        shown: (*port.labels).clone(),
+    };
+    let shows_more = !auth::leaks(facts, port, &place).is_empty();
     let main = feeders.iter().all(|edge| is_main(design, *edge));
     if from.node.kind != to.node.kind || first.group != second.group || shows_more || !main {
         return None;
