@@ -75,6 +75,8 @@ pub(super) use validate_input::validate_input;
 
 use declare::declare;
 
+use std::collections::BTreeSet;
+
 use smol_str::SmolStr;
 
 use crate::catalog::{Behaviour, KindSpec, PortRole};
@@ -103,6 +105,23 @@ fn fix(
 /// The kind of the catalog that behaves so; the first by id, when there are several.
 fn kind_that<'d>(design: &'d Design, does: impl Fn(&Behaviour) -> bool) -> Option<&'d KindSpec> {
     design.kinds().find(|kind| does(&kind.behaviour))
+}
+
+/// Whether what a node sends comes back to it.
+fn comes_back(design: &Design, node: NodeIx) -> bool {
+    let (mut open, mut seen) = (vec![node], BTreeSet::new());
+    while let Some(at) = open.pop() {
+        for edge in &design.nodes[at].outs {
+            let to = design.edges[*edge].to;
+            if to == node {
+                return true;
+            }
+            if seen.insert(to) {
+                open.push(to);
+            }
+        }
+    }
+    false
 }
 
 /// Changes the audience of a node, or of its side copy.
