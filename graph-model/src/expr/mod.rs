@@ -24,6 +24,7 @@ mod bounds;
 mod builtins;
 mod fast;
 mod flow;
+mod form;
 mod jaq;
 mod ops;
 mod predicate;
@@ -40,6 +41,7 @@ pub use analysis::{
 pub(crate) use analysis::{covers, related, tail};
 pub use bounds::{CODE_MAX, Limit, NESTING_MAX, OPERATORS_MAX, STEPS_MAX, TERMS_MAX, WEIGHT_MAX};
 use fast::Fast;
+pub use form::{Form, Term};
 use ops::{Outcome, Stop};
 use smol_str::SmolStr;
 use tree::Node;

@@ -197,7 +197,7 @@ fn by_evidence(found: &Diagnostic) -> (SmolStr, Reverse<Severity>, usize, Vec<No
 const CHAIN_MAX: usize = 4;
 
 /// Hazards that only follow from others at the same place: what causes, what follows.
-const FOLLOWS: [(&str, &str); 12] = [
+const FOLLOWS: &[(&str, &str)] = &[
     ("AUTH-006", "AUTH-001"),
     ("AUTH-003", "AUTH-002"),
     ("PART-001", "PART-009"),
@@ -209,6 +209,7 @@ const FOLLOWS: [(&str, &str); 12] = [
     ("DELIV-002", "DELIV-009"),
     ("LOOP-005", "LOOP-001"),
     ("STATE-001", "PART-009"),
+    ("PART-003", "PART-006"),
     ("PART-006", "DELIV-002"),
 ];
 

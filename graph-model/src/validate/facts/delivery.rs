@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use crate::validate::design::NodeIx;
 use crate::validate::facts::origins::OriginId;
+use crate::validate::facts::placement::Keyed;
 
 /// Whether copies of one fact may arrive, and which node makes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,6 +51,8 @@ pub(crate) enum Part {
     /// Those that agree in all of these. `by` placed them.
     Hash {
         key: Rc<[OriginId]>,
+        /// The key in its order.
+        form: Rc<Keyed>,
         count: i64,
         by: NodeIx,
     },

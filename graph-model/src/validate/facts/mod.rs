@@ -3,9 +3,14 @@
 
 pub(crate) mod definition;
 pub(crate) mod delivery;
+pub(crate) mod groups;
 pub(crate) mod labels;
+pub(crate) mod numbers;
 pub(crate) mod origins;
+mod outsiders;
+pub(crate) mod owners;
 pub(crate) mod payload;
+pub(crate) mod placement;
 pub(crate) mod redelivery;
 pub(crate) mod release;
 mod solve;
@@ -13,7 +18,7 @@ mod transfer;
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
@@ -29,7 +34,7 @@ use crate::validate::design::{Design, EdgeIx, NodeIx};
 use crate::value::Value;
 use definition::Definition;
 use delivery::{Copies, Losing, Loss, Mode, Order, Part};
-use labels::{Labels, Tag, TagId};
+use labels::{Labels, Tag, TagId, TagKey};
 use origins::{Base, Origin, OriginId, Origins, Renewal};
 use payload::Payload;
 use redelivery::Redelivery;
@@ -41,12 +46,15 @@ pub(crate) struct Port {
     pub payload: Rc<Payload>,
     /// Who may read which field.
     pub labels: Rc<Labels>,
-    /// What strangers wrote and nothing has checked.
+    /// What outsiders wrote: what nothing has checked yet, and what they chose.
     pub taint: Rc<Labels>,
     /// Labels of what decided that an event comes at all.
     pub presence: Rc<BTreeSet<TagId>>,
-    /// Viewers see an event only when this claim of theirs equals this value.
-    pub guards: Rc<BTreeSet<(OriginId, SmolStr)>>,
+    /// Viewers see an event only when this claim of theirs equals this value. With the store from
+    /// which the events are read again since the comparison was put, when there is one.
+    pub guards: Rc<BTreeMap<(OriginId, SmolStr), Option<NodeIx>>>,
+    /// Other values that equal an owner of whom labels speak.
+    pub owners: Rc<BTreeSet<(OriginId, OriginId)>>,
     /// Values that are there in every event and not null.
     pub present: Rc<BTreeSet<OriginId>>,
     pub copies: Copies,
@@ -89,9 +97,11 @@ pub(crate) struct Facts {
     outputs: Vec<Option<Port>>,
     /// What nodes leave in the resources that they write.
     stored: FxHashMap<NodeIx, Port>,
+    /// What leaves by single outputs, where that differs from the others.
+    branches: FxHashMap<NodeIx, Vec<(SmolStr, Port)>>,
     origins: RefCell<Origins>,
     schemas: RefCell<FxHashMap<SmolStr, Option<Rc<Schema>>>>,
-    tag_index: FxHashMap<(NodeIx, Id, Pointer, usize), TagId>,
+    tag_index: FxHashMap<TagKey, TagId>,
     releases: Vec<Release>,
     /// A tag of the node at hand has changed its meaning.
     tags_changed: bool,
@@ -127,6 +137,12 @@ impl Facts {
         let view = &self.design.edges[edge];
         if view.resource {
             return self.stored.get(&view.from);
+        }
+        if let Some(branches) = self.branches.get(&view.from) {
+            let leaving = &view.edge.from.port;
+            if let Some((_, port)) = branches.iter().find(|(name, _)| name == leaving) {
+                return Some(port);
+            }
         }
         let behaviour = self.design.behaviour(view.from)?;
         let by_code = matches!(behaviour, Behaviour::Opaque { .. });
@@ -202,8 +218,6 @@ impl Facts {
             }
             labels
         };
-        let mut guards = (*first.guards).clone();
-        guards.retain(|guard| others.iter().all(|side| side.guards.contains(guard)));
         let mut present = (*first.present).clone();
         present.retain(|origin| others.iter().all(|side| side.present.contains(origin)));
         let mut presence = Rc::clone(&first.presence);
@@ -230,19 +244,17 @@ impl Facts {
         {
             redelivery.let_through = by;
         }
-        let mode = if others.iter().all(|side| side.mode == first.mode) {
-            first.mode.clone()
-        } else {
-            Mode::Mixed
-        };
+        let mode = meet_modes(&sides, &payload, origins);
         let part = meet_parts(node, &sides, &payload, origins);
+        let (owners, guards) = owners::meet(&self.tags, &sides, &payload, origins);
         let sizes = sides.iter().map(|side| side.size);
         Some(Port {
             payload: Rc::new(payload),
             labels: joined(|port| &port.labels),
             taint: joined(|port| &port.taint),
             presence,
-            guards: Rc::new(guards),
+            guards,
+            owners,
             present: Rc::new(present),
             copies,
             redelivery,
@@ -259,9 +271,8 @@ impl Facts {
         })
     }
 
-    /// Number of a tag; the same for the same clause of the same field of a node's events.
-    fn tag(&mut self, node: NodeIx, tag: Tag) -> TagId {
-        let key = (node, tag.ty.clone(), tag.field.clone(), tag.number);
+    /// Number of a tag.
+    fn tag(&mut self, key: TagKey, tag: Tag) -> TagId {
         let next = self.tags.len() as TagId;
         let number = *self.tag_index.entry(key).or_insert(next);
         if number == next {
@@ -271,61 +282,6 @@ impl Facts {
             self.tags_changed = true;
         }
         number
-    }
-
-    /// Whether events of two streams whose keys are the same are in the same place.
-    pub(crate) fn together(
-        &self,
-        node: NodeIx,
-        keys: (&str, &str),
-        left: &Port,
-        right: &Port,
-    ) -> bool {
-        match (&left.part, &right.part) {
-            (Part::Single, Part::Single) => true,
-            (
-                Part::Hash {
-                    key: by_left,
-                    count,
-                    ..
-                },
-                Part::Hash {
-                    key: by_right,
-                    count: other,
-                    ..
-                },
-            ) => {
-                let key = |field: &str, port: &Port| {
-                    let key = self.design.expr(node, field);
-                    key.map(|key| self.key(key, port))
-                };
-                let (Some(left), Some(right)) = (key(keys.0, left), key(keys.1, right)) else {
-                    return false;
-                };
-                // Placed by all of what is compared, so equal keys mean equal places; part of it
-                // would do too, but then both must be the same part.
-                let whole = |by: &[OriginId], key: &[OriginId]| {
-                    let mut by = by.to_vec();
-                    by.sort_unstable();
-                    by == key
-                };
-                count == other && whole(by_left, &left) && whole(by_right, &right)
-            }
-            _ => false,
-        }
-    }
-
-    /// Names and expressions of what an aggregate folds.
-    pub(crate) fn folded(&self, node: NodeIx, field: &str) -> Vec<(SmolStr, Option<&Expr>)> {
-        let records = self.design.value(node, field).and_then(Value::as_array);
-        let records = records.unwrap_or_default().iter();
-        records
-            .filter_map(|record| {
-                let name = record.get("name").and_then(Value::as_str)?;
-                let of = record.get("of").and_then(Value::as_str);
-                Some((name.into(), of.and_then(|code| self.design.compiled(code))))
-            })
-            .collect()
     }
 
     /// What a key is made of at a port.
@@ -521,6 +477,24 @@ fn meet_orders(node: NodeIx, sides: &[&Port]) -> Order {
     before.map_or(Order::Lost(node, Loss::Meeting), |side| side.order.clone())
 }
 
+fn meet_modes(sides: &[&Port], payload: &Payload, origins: &mut Origins) -> Mode {
+    let first = &sides[0].mode;
+    if sides.iter().all(|side| side.mode == *first) {
+        return first.clone();
+    }
+    let keys = sides.iter().map(|side| match &side.mode {
+        Mode::Upsert(key) => Some((&*side.payload, &**key)),
+        Mode::Append | Mode::Snapshot | Mode::Mixed => None,
+    });
+    let Some(keys) = keys.collect::<Option<Vec<_>>>() else {
+        return Mode::Mixed;
+    };
+    match placement::key_after_meeting(payload, &keys, origins) {
+        Some(key) => Mode::Upsert(key.into()),
+        None => Mode::Mixed,
+    }
+}
+
 fn meet_parts(node: NodeIx, sides: &[&Port], payload: &Payload, origins: &mut Origins) -> Part {
     let first = &sides[0].part;
     if let Some(mixed) = sides
@@ -538,7 +512,7 @@ fn meet_parts(node: NodeIx, sides: &[&Port], payload: &Payload, origins: &mut Or
     let mut keys = Vec::new();
     for side in sides {
         match &side.part {
-            Part::Hash { key, .. } => keys.push((&*side.payload, &**key)),
+            Part::Hash { key, form, .. } => keys.push((&*side.payload, &**key, &**form)),
             Part::Any { .. } => return side.part.clone(),
             Part::Single | Part::Mixed { .. } => return Part::Mixed { at: node },
         }
@@ -549,9 +523,10 @@ fn meet_parts(node: NodeIx, sides: &[&Port], payload: &Payload, origins: &mut Or
     let same_count = sides
         .iter()
         .all(|side| matches!(side.part, Part::Hash { count: other, .. } if other == count));
-    match payload.key_after_meeting(&keys, origins) {
-        Some(key) if same_count => Part::Hash {
+    match placement::after_meeting(payload, &keys, origins) {
+        Some((key, form)) if same_count => Part::Hash {
             key: key.into(),
+            form: Rc::new(form),
             count,
             by,
         },
@@ -559,7 +534,8 @@ fn meet_parts(node: NodeIx, sides: &[&Port], payload: &Payload, origins: &mut Or
     }
 }
 
-fn pointers(value: Option<&Value>) -> Vec<Pointer> {
+/// A list of pointers as a config field or a declaration holds it.
+pub(crate) fn pointers(value: Option<&Value>) -> Vec<Pointer> {
     let items = value.and_then(Value::as_array).unwrap_or_default();
     items
         .iter()

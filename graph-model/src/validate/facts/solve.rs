@@ -27,6 +27,7 @@ impl Facts {
             seconds: FxHashMap::default(),
             outputs: vec![None; count],
             stored: FxHashMap::default(),
+            branches: FxHashMap::default(),
             origins: RefCell::default(),
             schemas: RefCell::default(),
             tag_index: FxHashMap::default(),
@@ -104,6 +105,7 @@ impl Facts {
                     self.outputs[number] = None;
                     self.seconds.remove(&number);
                     self.stored.remove(&number);
+                    self.branches.remove(&number);
                     dirty.remove(&number);
                     look.insert(number);
                 }
@@ -164,6 +166,7 @@ impl Facts {
             for node in &nodes {
                 self.seconds.remove(node);
                 self.stored.remove(node);
+                self.branches.remove(node);
             }
             for _ in 0..ROUNDS_MAX {
                 let mut more = false;
@@ -213,15 +216,18 @@ impl Facts {
         } else {
             None
         };
+        let branches = self.branches(node, input.as_ref(), output.as_ref());
         let mut changed = self.origins.borrow_mut().end(&before) || self.tags_changed;
         self.said_anew |= changed;
         changed |= self.inputs[node] != input || self.outputs[node] != output;
         changed |= self.seconds.get(&node) != second.as_ref();
         changed |= self.stored.get(&node) != stored.as_ref();
+        changed |= self.branches.get(&node) != branches.as_ref();
         self.inputs[node] = input;
         self.outputs[node] = output;
         put(&mut self.seconds, node, second);
         put(&mut self.stored, node, stored);
+        put(&mut self.branches, node, branches);
         changed
     }
 

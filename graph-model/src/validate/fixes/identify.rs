@@ -55,7 +55,10 @@ pub(in crate::validate) fn give_identity(facts: &Facts, node: NodeIx, key: &str)
 fn identity(facts: &Facts, node: NodeIx) -> Option<String> {
     let port = facts.input(node)?;
     let declared = port.payload.ty.as_ref();
-    let declared = declared.and_then(|ty| facts.design.document.types.get(ty)?.id.as_ref());
+    let declared = declared.and_then(|ty| facts.design.document.types.get(ty));
+    // The id of versions is that of the thing.
+    let declared = declared.filter(|ty| ty.stands_for() != Some("version"));
+    let declared = declared.and_then(|ty| ty.id.as_ref());
     let stable = declared.filter(|id| facts.is_stable(id, port));
     stable
         .and_then(path)

@@ -7,7 +7,7 @@ pub(super) mod delivery;
 pub(super) mod loops;
 mod observe;
 pub(super) mod order;
-mod partition;
+pub(super) mod partition;
 mod schema;
 mod state;
 mod structure;

@@ -49,7 +49,18 @@ pub(in crate::validate) fn key_field<'d>(design: &'d Design, node: NodeIx) -> Op
 
 /// `` by `.customer` `` or ` as they come`, for a node that places events.
 pub(in crate::validate) fn placing(design: &Design, node: NodeIx) -> String {
-    match key_field(design, node).and_then(|field| design.text(node, field)) {
+    let kept = match design.behaviour(node) {
+        Some(
+            Behaviour::Aggregate { group, .. }
+            | Behaviour::Fold { group, .. }
+            | Behaviour::Decide { group, .. }
+            | Behaviour::Resequence { key: group, .. }
+            | Behaviour::VersionGuard { key: group, .. }
+            | Behaviour::Join { left: group, .. },
+        ) => Some(group.as_str()),
+        _ => key_field(design, node),
+    };
+    match kept.and_then(|field| design.text(node, field)) {
         Some(key) => format!("by `{key}`"),
         None => "as they come".to_owned(),
     }

@@ -91,7 +91,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
 fn scattered(facts: &Facts, port: &Port) -> Option<(NodeIx, Option<NodeIx>)> {
     match &port.part {
         Part::Any { count, by } if *count > 1 => Some((*by, None)),
-        Part::Hash { key, count, by } if *count > 1 => match facts.renewed(key, port)? {
+        Part::Hash { key, count, by, .. } if *count > 1 => match facts.renewed(key, port)? {
             Renewal::Code(code) => Some((*by, Some(code))),
             Renewal::By(_) => Some((*by, None)),
         },

@@ -21,7 +21,7 @@ declare_rule! {
     /// ## Use instead
     /// in: manual -> lane: queue(group=.sensor) -> once: dedupe -> latest: table(table=latest, key=.sensor)
     /// ## Near miss
-    /// in: manual -> lane: queue(concurrency=4) -> news: version_guard(key=.sensor, version=.reading) -> latest: table(table=latest, key=.sensor)
+    /// in: manual -> lane: queue(concurrency=4) -> apart: repartition(key=.sensor, partitions=4) -> news: version_guard(key=.sensor, version=.reading) -> latest: table(table=latest, key=.sensor)
     /// ## Source
     /// Amazon SQS, Standard queues: best-effort ordering
     code = "ORDER-001", name = "unordered-channel", severity = Error, since = "0.1.0",
