@@ -334,7 +334,12 @@ impl Found {
     /// It ends with the diagnostic that has this id.
     pub(crate) fn following(mut self, cause: Option<SmolStr>) -> Found {
         self.follows = cause;
-    ("AUTH-001", "AUTH-010"),
+        self
+    }
+
+    /// What may not be known for sure.
+    pub(crate) fn assuming_any(mut self, what: Option<String>) -> Found {
+        self.assumed = what;
         self
     }
 
