@@ -246,7 +246,7 @@ impl Facts {
         let copies = others
             .iter()
             .fold(first.copies, |copies, side| copies.or(side.copies));
-        let mut redelivery = Redelivery::of_all(sides.iter().map(|side| &side.redelivery));
+        let mut redelivery = Redelivery::of_all(&sides.iter().map(|side| &side.redelivery));
         let mut copied = sides.iter().filter(|side| side.copies != Copies::No);
         if let Some(by) = copied.next().map(|side| side.redelivery.let_through)
             && copied.all(|side| side.redelivery.let_through == by)
@@ -321,7 +321,8 @@ impl Facts {
         self.renewed(&[origin], port).is_none()
     }
 
-    fn renewed(&self, parts: &[OriginId], port: &Port) -> Option<Renewal> {
+    /// What makes one of these anew for each copy of an event.
+    pub(crate) fn renewed(&self, parts: &[OriginId], port: &Port) -> Option<Renewal> {
         let origins = self.origins.borrow();
         let mut parts = parts.iter();
         parts.find_map(|part| origins.renewal(*part, &port.renewers))

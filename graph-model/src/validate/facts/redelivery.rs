@@ -1,6 +1,5 @@
 //! When deliveries are repeated: how late, until when they have time, and what failed to stop them.
 
-use crate::catalog::Behaviour;
 use crate::validate::design::{Design, NodeIx};
 use crate::value::Value;
 
@@ -24,21 +23,24 @@ pub(crate) struct Redelivery {
     pub claimed: Option<NodeIx>,
     /// The node that should have dropped the copies and cannot tell them apart.
     pub let_through: Option<NodeIx>,
-    /// Milliseconds until the node delivers the event again, less what the work so far takes.
-    pub patience: Option<(i64, NodeIx)>,
+    /// The channel that delivers the events.
+    pub delivered_by: Option<NodeIx>,
+    /// Milliseconds until that one delivers an event again, less what the work so far takes.
+    pub patience: Option<i64>,
     /// The events were given up once, and come on another way.
     pub given_up: bool,
 }
 
 impl Redelivery {
     /// What holds where several streams meet.
-    pub(crate) fn of_all<'p>(sides: impl Iterator<Item = &'p Redelivery> + Clone) -> Redelivery {
+    pub(crate) fn of_all<'p>(sides: &(impl Iterator<Item = &'p Redelivery> + Clone)) -> Redelivery {
         Redelivery {
             horizon: sides.clone().filter_map(|side| side.horizon).max(),
             called_again: sides.clone().find_map(|side| side.called_again),
             claimed: sides.clone().find_map(|side| side.claimed),
             let_through: None,
             patience: sides.clone().filter_map(|side| side.patience).min(),
+            delivered_by: sides.clone().find_map(|side| side.delivered_by),
             given_up: sides.clone().all(|side| side.given_up),
         }
     }
@@ -85,13 +87,6 @@ impl Design {
         let duration = self.declared_ms(node, "duration")?;
         let batch = self.declared(node, "batch").and_then(Value::as_i64);
         Some(duration.saturating_mul(batch.unwrap_or(1).max(1)))
-    }
-
-    pub(crate) fn is_channel(&self, node: NodeIx) -> bool {
-        matches!(
-            self.behaviour(node),
-            Some(Behaviour::Queue { .. } | Behaviour::Topic | Behaviour::Log { .. })
-        )
     }
 }
 

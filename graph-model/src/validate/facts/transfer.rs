@@ -229,7 +229,7 @@ impl Facts {
         if let (Some(patience), Some(takes)) =
             (&mut port.redelivery.patience, design.works_for(node))
         {
-            patience.0 = patience.0.saturating_sub(takes);
+            *patience = patience.saturating_sub(takes);
         }
         Some(port)
     }
@@ -300,7 +300,8 @@ impl Facts {
         let kept = design.declared_ms(node, "retention");
         let horizon = kept.max(design.redelivers_for(node));
         port.redelivery.reach(horizon.map(|ms| (ms, node)));
-        port.redelivery.patience = design.waits_for(node).map(|ms| (ms, node));
+        port.redelivery.delivered_by = Some(node);
+        port.redelivery.patience = design.waits_for(node);
     }
 
     /// Copies end here, if these expressions tell them from other events.
@@ -820,7 +821,7 @@ impl Facts {
             owners: Rc::new(&*left.owners | &*right.owners),
             present: Rc::new(union(&left.present, &right.present)),
             copies: left.copies.or(right.copies),
-            redelivery: Redelivery::of_all([&left.redelivery, &right.redelivery].into_iter()),
+            redelivery: Redelivery::of_all(&[&left.redelivery, &right.redelivery].into_iter()),
             renewers: Rc::new(&*left.renewers | &*right.renewers),
             order: Order::Lost(node, Loss::Meeting),
             part,

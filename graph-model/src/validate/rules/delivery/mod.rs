@@ -1,16 +1,23 @@
 //! Words and evidence for how events arrive. Shared by the rules of partitions, deliveries, order.
 
+mod blocked_line;
 mod broken_claim;
+mod dual_write;
 pub(in crate::validate) mod duplicate_count;
 mod duplicate_effect;
 pub(in crate::validate) mod lost_identity;
+mod short_memory;
 mod silent_loss;
+mod still_at_work;
 #[cfg(test)]
 pub(in crate::validate::rules) mod tests;
+
+use std::time::Duration;
 
 use smol_str::SmolStr;
 
 use crate::catalog::{Behaviour, Delivery};
+use crate::units;
 use crate::validate::Rule;
 use crate::validate::design::{Design, NodeIx};
 use crate::validate::facts::Facts;
@@ -24,6 +31,10 @@ pub(super) const RULES: &[Rule] = &[
     duplicate_count::RULE,
     silent_loss::RULE,
     lost_identity::RULE,
+    short_memory::RULE,
+    dual_write::RULE,
+    blocked_line::RULE,
+    still_at_work::RULE,
     broken_claim::RULE,
 ];
 
@@ -132,6 +143,23 @@ pub(in crate::validate) fn meeting(
     let mut steps: Vec<Step> = sides.collect();
     steps.push(Step::node(&design.nodes[to].id, effect));
     steps
+}
+
+/// A length of time for people: exact where that is short.
+pub(in crate::validate) fn in_words(ms: i64) -> String {
+    const UNITS: [(f64, &str); 4] = [(86_400e3, "d"), (3_600e3, "h"), (60e3, "m"), (1e3, "s")];
+    let ms = ms.max(0);
+    let exact = units::format_duration(Duration::from_millis(ms.unsigned_abs()));
+    if exact.len() <= 4 {
+        return exact;
+    }
+    let count = ms as f64;
+    let (size, unit) = UNITS
+        .into_iter()
+        .find(|(size, _)| count >= *size)
+        .unwrap_or((1.0, "ms"));
+    let number = format!("{:.1}", count / size);
+    format!("{}{unit}", number.trim_end_matches(".0"))
 }
 
 /// How many partitions are meant where none is given.

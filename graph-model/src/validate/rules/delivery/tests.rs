@@ -1,6 +1,7 @@
 //! What is a hazard of delivery and what only looks like one, a line for each case.
 
 use crate::catalog::Catalog;
+use crate::validate::rules::partition::tests::check;
 use crate::validate::{Diagnostic, notation, validate};
 
 /// What is found in a flow, without what only follows from it.
@@ -22,26 +23,19 @@ const FUNCTIONS: [&str; 9] = [
     "last",
 ];
 
-/// Lines of `CODE CODE | flow`, where `; ` ends the lines of a flow: nothing else is found in it. A word
-/// such as `SUM` is an aggregate of `.v` by `.k`.
+/// Lines of `CODE CODE | flow`, where `; ` ends the lines of a flow: nothing else is found in it, and
+/// the fixes mend it. A word such as `SUM` is an aggregate of `.v` by `.k`.
 pub(in crate::validate::rules) fn hold(cases: &str) {
-    for case in cases.lines().map(str::trim) {
-        let Some((codes, flow)) = case.split_once('|') else {
-            assert!(case.is_empty(), "no case: {case}");
-            continue;
-        };
-        let mut flow = flow.trim().replace("; ", "\n");
-        for function in FUNCTIONS {
-            let folding = format!(
-                r#"aggregate(group=.k, aggregates=[{{"name": "n", "function": "{function}", "of": ".v"}}]"#
-            );
-            let word = function.to_uppercase();
-            flow = flow.replace(&format!(" {word}("), &format!(" {folding}, "));
-            flow = flow.replace(&format!(" {word}"), &format!(" {folding})"));
-        }
-        let said: Vec<_> = found(&flow).iter().map(|found| found.code).collect();
-        assert_eq!(said.join(" "), codes.trim(), "{case}\n{flow}");
+    let mut cases = cases.replace("; ", " ;; ");
+    for function in FUNCTIONS {
+        let folding = format!(
+            r#"aggregate(group=.k, aggregates=[{{"name": "n", "function": "{function}", "of": ".v"}}]"#
+        );
+        let word = function.to_uppercase();
+        cases = cases.replace(&format!(" {word}("), &format!(" {folding}, "));
+        cases = cases.replace(&format!(" {word}"), &format!(" {folding})"));
     }
+    check("", &cases);
 }
 
 #[test]
@@ -199,8 +193,9 @@ fn nothing_vanishes_on_the_way() {
         | in: manual -> rows: table(table=rows); in ->? n: COUNT -> out: view
         | in: manual -> code: function(component=f.wasm) -> rows: table(table=rows) ^must_not_lose=true",
     );
-    let found =
-        found("in: manual ->? same: map(expr=.) -> rows: table(table=rows)\nsame -> files: bucket");
+    let found = found(
+        "in: replay(file=a.jsonl) ->? same: map(expr=.) -> rows: table(table=rows)\nsame -> files: bucket",
+    );
     let [lost] = &found[..] else {
         panic!("{found:?}")
     };
@@ -209,4 +204,120 @@ fn nothing_vanishes_on_the_way() {
         (lost.subject.word(), affected),
         ("edge", vec!["files", "rows"])
     );
+}
+
+#[test]
+fn a_dedupe_remembers_as_long_and_as_widely_as_copies_come() {
+    hold(
+        "DELIV-005 | in: manual -> lane: queue(visibility=1h) -> once: dedupe(ttl=1h) -> pay: effect(action=pay)
+        DELIV-005 | in: http(path=/a) ^max_delay=2d -> once: dedupe -> pay: effect(action=pay)
+        DELIV-005 | in: manual -> all: log ^retention=30d -> same: map(expr=.) -> once: dedupe(ttl=7d) -> n: COUNT -> out: view
+        DELIV-005 | in: manual -> lane: queue(concurrency=3) -> once: dedupe -> pay: effect(action=pay)
+        DELIV-005 | in: http(path=/a) -> code: function(component=f.wasm) -> all: log(key=.k, partitions=3) -> once: dedupe(key=$event.id) -> pay: effect(action=pay)
+        DELIV-005 DELIV-005 | in: manual -> lane: queue(concurrency=3) -> once: dedupe(ttl=1s) -> pay: effect(action=pay)
+        | in: manual -> lane: queue(visibility=1h) -> once: dedupe -> pay: effect(action=pay)
+        | in: manual ^max_delay=2d -> once: dedupe -> pay: effect(action=pay)
+        | in: manual -> all: log(key=.k, partitions=3) -> once: dedupe(key=.o) -> pay: effect(action=pay)
+        | in: manual -> code: function(component=f.wasm) -> all: log(key=.k, partitions=3) -> once: dedupe(key=$event.id) -> pay: effect(action=pay)
+        | in: manual -> lane: queue(concurrency=3) -> there: repartition(key=$event.id) -> once: dedupe -> pay: effect(action=pay)
+        | in: manual -> all: log ^retention=30d -> once: dedupe(ttl=31d) -> next: queue -> twice: dedupe(ttl=1h) -> pay: effect(action=pay)",
+    );
+}
+
+#[test]
+fn no_event_stops_the_others_for_long() {
+    hold(
+        "DELIV-007 | in: manual -> lane: queue(group=.k, max_attempts=200) -> rows: table(table=rows)
+        DELIV-007 | in: manual -> all: log(max_attempts=1000) -> rows: table(table=rows)
+        DELIV-007 | in: manual -> all: log(max_attempts=70, backoff=1m) -> rows: table(table=rows); all.failed -> bad: dead_letter
+        | in: manual -> all: log(max_attempts=20) -> rows: table(table=rows)
+        | in: manual -> all: log(max_attempts=1000, backoff=0s) -> rows: table(table=rows)
+        | in: manual -> lane: queue(max_attempts=1000) -> rows: table(table=rows)
+        | in: manual -> news: topic(max_attempts=1000) -> rows: table(table=rows)",
+    );
+}
+
+#[test]
+fn workers_have_the_time_that_they_need() {
+    hold(
+        "DELIV-008 | in: manual -> lane: queue -> rows: table(table=rows) ^duration=40s
+        DELIV-008 | in: manual -> news: topic(visibility=10s) -> a: map(expr=.) ^duration=6s -> b: map(expr=.) ^duration=6s -> rows: table(table=rows)
+        DELIV-008 | in: manual -> lane: queue -> rows: table(table=rows) ^duration=4s ^batch=10 ^partial_ack=true
+        DELIV-008 | in: manual -> lane: queue ^partial_ack=false -> rows: table(table=rows) ^duration=1s ^batch=10
+        DELIV-008 | in: manual -> lane: queue -> work: function(component=f.wasm) ^duration=40s -> rows: table(table=rows) ^duration=1s
+        | in: manual -> lane: queue -> rows: table(table=rows) ^duration=30s
+        | in: manual -> lane: queue -> rows: table(table=rows) ^duration=1s ^batch=10
+        | in: manual -> all: log -> rows: table(table=rows) ^duration=2h
+        | in: manual -> rows: table(table=rows) ^duration=40s
+        | in: manual -> lane: queue(visibility=1m) -> a: map(expr=.) ^duration=25s -> b: map(expr=.) ^duration=25s -> rows: table(table=rows)",
+    );
+}
+
+#[test]
+fn lengths_of_time_are_short_to_read() {
+    let said = [0, 250, 30_000, 127_500, 604_800_000, 59_583_500, 90_061_000].map(super::in_words);
+    assert_eq!(said, ["0s", "250ms", "30s", "2.1m", "7d", "16.6h", "1d"]);
+}
+
+#[test]
+fn one_event_changes_one_thing() {
+    hold(
+        "DELIV-006 | in: manual -> rows: table(table=rows); in -> pay: effect(action=pay)
+        DELIV-006 | in: manual -> rows: table(table=rows) -> pay: effect(action=pay)
+        DELIV-006 | in: manual -> same: map(expr=.) -> rows: table(table=rows); same -> some: filter(when=.v > 1) -> lane: queue -> out: view
+        DELIV-006 | in: generator -> a: filter(when=.v > 1) -> rows: table(table=rows); in -> b: filter(when=.v < 9) -> files: bucket
+        DELIV-006 | in: manual -> rows: table(table=rows) ^atomic=x; in -> more: table(table=more) ^atomic=x; in -> files: bucket
+        DELIV-006 | a: manual -> both: merge -> rows: table(table=rows, key=$event.id); b: manual -> both; both -> files: bucket
+        | in: manual -> rows: table(table=rows); in -> seen: view
+        | in: manual -> rows: table(table=rows) ^atomic=x; in -> more: table(table=more) ^atomic=x
+        | in: manual -> a: filter(when=.v > 1) -> rows: table(table=rows); in -> b: filter(when=.v <= 1) -> files: bucket
+        | in: manual -> a: filter(when=.v > 1) -> rows: table(table=rows); a.dropped -> files: bucket
+        | in: manual -> rows: table(table=rows); rows.failed -> files: bucket
+        | in: manual -> lane: queue -> rows: table(table=rows); lane -> files: bucket
+        | in: replay(file=a.jsonl) -> rows: table(table=rows); in -> pay: effect(action=pay, key=$event.id)
+        | in: manual -> rows: table(table=rows); in -> n: COUNT -> sums: table(table=sums, key=.key)
+        | in: manual -> rows: table(table=rows); news: table_changes(table=rows) -> pay: effect(action=pay, key=$event.id)",
+    );
+}
+
+/// Each offer ends in a flow without errors.
+#[test]
+fn the_rest_follows_from_one_write() {
+    for (flow, offers) in [
+        (
+            "in: manual -> rows: table(table=rows)\nin -> pay: effect(action=pay)",
+            2,
+        ),
+        (
+            "in: manual -> rows: table(table=rows, key=.k) -> pay: effect(action=pay)",
+            2,
+        ),
+        (
+            "in: manual -> some: filter(when=.v) -> rows: table(table=rows)\nsome -> code: function(component=f.wasm) -> pay: effect(action=pay)",
+            1,
+        ),
+        (
+            "in: manual -> rows: table(table=rows, columns={\"a\": \".a\"})\nin -> more: table(table=more)",
+            3,
+        ),
+        (
+            "a: manual -> both: merge -> rows: table(table=rows)\nb: manual -> both -> files: bucket",
+            2,
+        ),
+        (
+            "in: manual -> rows: table(table=rows)\nin -> files: bucket\nin -> n: decide(count=2) -> mail: effect(action=mail)",
+            1,
+        ),
+    ] {
+        let document = notation::read(flow).expect("it reads");
+        let found = found(flow);
+        assert_eq!(found.len(), 1, "{flow}");
+        assert_eq!(found[0].fixes.len(), offers, "{flow}: {:?}", found[0].fixes);
+        for fix in &found[0].fixes {
+            let mut fixed = document.clone();
+            fix.transaction.clone().apply(&mut fixed);
+            let left = validate(&fixed, Catalog::bundled()).diagnostics;
+            assert!(left.is_empty(), "{flow}\n{}: {left:?}", fix.title);
+        }
+    }
 }

@@ -103,7 +103,7 @@ fn groups_stay_in_one_place() {
         PART-001 | in: manual -> lane: log(key=.order, partitions=2) -> a: aggregate(group=.customer, MAX<.total>) -> out: view
         PART-001 | in: manual -> lane: log(key=.order, partitions=2) -> same: map -> f: filter(when=.a) -> a: aggregate(group=.customer, MAX<.total>) -> out: view
         PART-001 | in: manual -> lane: log(key=.customer, partitions=2) -> m: map(expr={customer: .order, total}) -> a: aggregate(group=.customer, MAX<.total>) -> out: view
-        PART-001 | in: manual -> lane: queue(concurrency=3) -> once: dedupe -> a: aggregate(group=.customer, MAX<.total>) -> out: view
+        PART-001 | in: manual -> lane: queue(concurrency=3) -> a: aggregate(group=.customer, MAX<.total>) -> out: view
         PART-001 | in: manual -> lane: log(key=.customer, partitions=2) -> a: aggregate(MAX<.total>) -> out: view
         PART-001 | in: manual -> lane: log(key=[.customer, .order], partitions=2) -> a: aggregate(group=.customer, MAX<.total>) -> out: view
         PART-001 | in: manual -> lane: log(key=(.email | ascii_downcase), partitions=2) -> a: aggregate(group=.customer, MAX<.total>) -> out: view

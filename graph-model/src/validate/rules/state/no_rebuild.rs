@@ -20,9 +20,9 @@ declare_rule! {
     /// ## Perturbation
     /// The state is deleted and rebuilt after the retention: it differs from the one before.
     /// ## Example
-    /// in: manual -> kept: log(key=.account) ^retention=7d -> once: dedupe(key=$event.id) -> sum: fold(group=.account, initial={}, step={total: (($state.total // 0) + .amount)}) ^replayed=true -> out: view
+    /// in: manual -> kept: log(key=.account) ^retention=7d -> once: dedupe(key=$event.id, ttl=30d) -> sum: fold(group=.account, initial={}, step={total: (($state.total // 0) + .amount)}) ^replayed=true -> out: view
     /// ## Use instead
-    /// in: manual -> kept: log(key=.account) ^retention=7d -> once: dedupe(key=$event.id) -> sum: fold(group=.account, initial={}, step={total: (($state.total // 0) + .amount)}) ^replayed=true ^snapshots=true -> out: view
+    /// in: manual -> kept: log(key=.account) ^retention=7d -> once: dedupe(key=$event.id, ttl=30d) -> sum: fold(group=.account, initial={}, step={total: (($state.total // 0) + .amount)}) ^replayed=true ^snapshots=true -> out: view
     /// ## Near miss
     /// in: manual -> kept: log(key=.account) ^compacted=true -> once: dedupe(key=$event.id) -> newest: aggregate(group=.account, aggregates=[{"name": "total", "function": "last", "of": ".total"}]) ^replayed=true -> out: view
     /// ## Source

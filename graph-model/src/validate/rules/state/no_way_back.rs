@@ -22,12 +22,12 @@ declare_rule! {
     /// ## Perturbation
     /// The later step fails for good: the earlier one is still there when all is quiet.
     /// ## Example
-    /// in: manual -> flight: effect(action=book flight, key=$event.id) -> hotel: effect(action=book hotel, key=$event.id) ^can_refuse=true
+    /// in: manual -> lane: queue -> flight: effect(action=book flight, key=$event.id) -> hotel: effect(action=book hotel, key=$event.id) ^can_refuse=true
     /// ## Use instead
-    /// in: manual -> flight: effect(action=book flight, key=$event.id) -> hotel: effect(action=book hotel, key=$event.id) ^can_refuse=true
+    /// in: manual -> lane: queue -> flight: effect(action=book flight, key=$event.id) -> hotel: effect(action=book hotel, key=$event.id) ^can_refuse=true
     /// hotel.failed -> cancel: effect(action=cancel flight, key=$event.id) ^compensates=flight
     /// ## Near miss
-    /// in: manual -> flight: effect(action=book flight, key=$event.id) ^can_refuse=true -> hotel: effect(action=book hotel, key=$event.id)
+    /// in: manual -> lane: queue -> flight: effect(action=book flight, key=$event.id) ^can_refuse=true -> hotel: effect(action=book hotel, key=$event.id)
     /// ## Source
     /// H. Garcia-Molina, K. Salem: Sagas, 1987 (each step but the last has a step that takes it back)
     code = "STATE-009", name = "no-way-back", severity = Warning, since = "0.2.0",

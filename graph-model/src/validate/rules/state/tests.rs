@@ -361,27 +361,27 @@ fn steps_have_a_way_back() {
     check(&[
         // Something lies between the steps.
         (
-            "in: manual -> a: effect(action=a, key=$event.id) -> m: map -> q: queue -> b: effect(action=b, key=$event.id) ^can_refuse=true",
+            "in: manual -> lane: queue -> a: effect(action=a, key=$event.id) -> m: map -> q: queue -> b: effect(action=b, key=$event.id) ^can_refuse=true",
             "STATE-009",
         ),
         // Two earlier steps, none of them taken back.
         (
-            "in: manual -> a: effect(action=a, key=$event.id) -> b: effect(action=b, key=$event.id) -> c: effect(action=c, key=$event.id) ^can_refuse=true",
+            "in: manual -> lane: queue -> a: effect(action=a, key=$event.id) -> b: effect(action=b, key=$event.id) -> c: effect(action=c, key=$event.id) ^can_refuse=true",
             "STATE-009 STATE-009",
         ),
         // The compensation is there, but nothing leads to it.
         (
-            "in: manual -> a: effect(action=a, key=$event.id) -> b: effect(action=b, key=$event.id) ^can_refuse=true
+            "in: manual -> lane: queue -> a: effect(action=a, key=$event.id) -> b: effect(action=b, key=$event.id) ^can_refuse=true
              other: manual -> undo: effect(action=undo, key=$event.id) ^compensates=a",
             "STATE-009",
         ),
         // Side by side there is no earlier one.
-        ("in: manual -> a: effect(action=a, key=$event.id)\nin -> b: effect(action=b, key=$event.id) ^can_refuse=true", ""),
+        ("in: manual -> lane: queue -> a: effect(action=a, key=$event.id)\nlane -> b: effect(action=b, key=$event.id) ^can_refuse=true", ""),
         // Nobody says that it may refuse.
-        ("in: manual -> a: effect(action=a, key=$event.id) -> b: effect(action=b, key=$event.id)", ""),
+        ("in: manual -> lane: queue -> a: effect(action=a, key=$event.id) -> b: effect(action=b, key=$event.id)", ""),
         // Only when the first one failed comes the second.
-        ("in: manual -> a: effect(action=a, key=$event.id)\na.failed -> b: effect(action=b, key=$event.id) ^can_refuse=true", ""),
+        ("in: manual -> lane: queue -> a: effect(action=a, key=$event.id)\na.failed -> b: effect(action=b, key=$event.id) ^can_refuse=true", ""),
         // A table is no effect.
-        ("in: manual -> a: table(table=a, mode=append) -> b: effect(action=b, key=$event.id) ^can_refuse=true", ""),
+        ("in: manual -> lane: queue -> a: table(table=a, mode=append) -> b: effect(action=b, key=$event.id) ^can_refuse=true", ""),
     ]);
 }
