@@ -185,6 +185,58 @@ fn reports_read_well() {
 }
 
 #[test]
+fn hops_are_sentences() {
+    let mut document = read("in: manual -> pay: map(expr=.) -> out: view");
+    let edge = document.edges.keys().next().expect("a wire").clone();
+    let pay = document.nodes.get_mut("pay").expect("a node");
+    std::sync::Arc::make_mut(pay).title = "Pay out".into();
+    let port = |node: &str, port: &str| Subject::Port(crate::id::PortRef::new(node, port));
+    for (place, note, wanted) in [
+        (
+            Subject::Node("pay".into()),
+            "counts it again",
+            "Pay out counts it again",
+        ),
+        (
+            port("pay", "out"),
+            "delivers in any order",
+            "Pay out delivers in any order",
+        ),
+        (
+            port("pay", "failed"),
+            "`/a` is secret",
+            "Pay out (failed): `/a` is secret",
+        ),
+        (
+            port("pay", "out"),
+            "passes through Pay out",
+            "the event passes through Pay out",
+        ),
+        (
+            Subject::Node("out".into()),
+            "an older event may win",
+            "out: an older event may win",
+        ),
+        (
+            Subject::Edge(edge),
+            "carries each event",
+            "the wire from in to Pay out carries each event",
+        ),
+        (
+            Subject::Type("order".into()),
+            "has no `/id`",
+            "the type `order` has no `/id`",
+        ),
+    ] {
+        let step = Step {
+            place,
+            note: note.to_owned(),
+        };
+        assert_eq!(step.sentence(&document), wanted);
+    }
+}
+
+#[test]
 fn the_published_schema_describes_reports() {
     let document = read(
         "in: manual -> lane: queue(visibility=soon) -> out: viewer\nx: view(keep=0) !STRUCT-003",
