@@ -14,6 +14,7 @@
 //! facts at every port are computed to a fixpoint; each rule compares facts with what its nodes
 //! need. A rule says only what it cannot exclude, and shows how it would come about.
 
+mod baseline;
 mod design;
 mod diagnostic;
 mod facts;
@@ -28,6 +29,7 @@ use design::Design;
 use diagnostic::Findings;
 use facts::Facts;
 
+pub use baseline::{Baseline, Known, NoBaseline};
 pub use diagnostic::{Consequence, Diagnostic, Fix, Report, Severity, Step, Subject, Unchecked};
 use rules::Check;
 pub use rules::{Rule, rules};

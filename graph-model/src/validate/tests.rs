@@ -166,22 +166,158 @@ fn reports_read_well() {
         error[STRUCT-001]: the kind `viewer` of out is not known; replace the node
           --> node out
            |
-         1 | out  is of kind `viewer`
+         1 | out is of kind `viewer`
            |
            = why: A kind says what a node does with an event. Without it nothing can run here, and
-                 nothing can be said about what lies behind. The rest of the flow is still checked.
+                  nothing can be said about what lies behind. The rest of the flow is still checked.
 
         error[STRUCT-003]: lane: Visibility timeout: `soon` is no duration; write `250ms`, `30s`, `5m`
           --> node lane
            |
-         1 | lane  `visibility` is set to it
+         1 | lane: `visibility` is set to it
            |
            = why: The node cannot read its configuration. The flow does not start until it can. A guess
-                 would hide the mistake.
+                  would hide the mistake.
            = fix: Use `30s` for Visibility timeout of lane
 
         2 errors
+        weir explain CODE says more on STRUCT-001, STRUCT-003
     "]].assert_eq(&render::text(&report, &document));
+}
+
+/// A report in which there is something of everything that a report can hold.
+fn full_report(document: &Document) -> Report {
+    let mut report = check(document);
+    let found = &mut report.diagnostics[0];
+    found.assumed = Some("the code of out may do anything".into());
+    found.affected = vec!["lane".into(), "out".into()];
+    found.consequences = vec![Consequence {
+        code: "STRUCT-003",
+        subject: Subject::Node("x".into()),
+        message: "x does not start".into(),
+    }];
+    report.unchecked = (1..=10)
+        .map(|number| Unchecked {
+            code: "SCHEMA-001",
+            subject: Subject::Node(format!("n{number}").into()),
+            reason: "`orders` declares no schema; add one".into(),
+        })
+        .collect();
+    report
+}
+
+const FULL: &str =
+    "in: manual -> lane: queue(visibility=soon) -> out: viewer\nx: view(keep=0) !STRUCT-003";
+
+#[test]
+fn text_tells_everything_that_a_report_holds() {
+    let document = read(FULL);
+    let report = full_report(&document);
+    expect![[r"
+        error[STRUCT-001]: the kind `viewer` of out is not known; replace the node
+          --> node out
+           |
+         1 | out is of kind `viewer`
+           |
+           = seen at: lane, out
+           = assumed: the code of out may do anything
+           = also: STRUCT-003 x does not start
+           = why: A kind says what a node does with an event. Without it nothing can run here, and
+                  nothing can be said about what lies behind. The rest of the flow is still checked.
+
+        error[STRUCT-003]: lane: Visibility timeout: `soon` is no duration; write `250ms`, `30s`, `5m`
+          --> node lane
+           |
+         1 | lane: `visibility` is set to it
+           |
+           = why: The node cannot read its configuration. The flow does not start until it can. A guess
+                  would hide the mistake.
+           = fix: Use `30s` for Visibility timeout of lane
+
+        not checked: SCHEMA-001 at node n1: `orders` declares no schema; add one
+        not checked: SCHEMA-001 at node n2: `orders` declares no schema; add one
+        not checked: SCHEMA-001 at node n3: `orders` declares no schema; add one
+        not checked: SCHEMA-001 at node n4: `orders` declares no schema; add one
+        not checked: SCHEMA-001 at node n5: `orders` declares no schema; add one
+        not checked: SCHEMA-001 at node n6: `orders` declares no schema; add one
+        not checked: SCHEMA-001 at node n7: `orders` declares no schema; add one
+        not checked: SCHEMA-001 at node n8: `orders` declares no schema; add one
+        not checked: 2 more, which `--format json` lists
+
+        2 errors, 1 accepted, 10 not checked
+        weir explain CODE says more on STRUCT-001, STRUCT-003
+    "]].assert_eq(&render::text(&report, &document));
+    let silent = Report::default();
+    assert_eq!(render::text(&silent, &document), "no hazards found\n");
+}
+
+#[test]
+fn lines_keep_their_width_and_code_stays_whole() {
+    let document = read(FULL);
+    let mut report = full_report(&document);
+    let code = "`.a  | select(.b == 1 and .c == 2)`";
+    let long = format!(
+        "is {} {code} {}",
+        "wide ".repeat(15),
+        "and so on ".repeat(12)
+    );
+    report.diagnostics[0].path[0].note.clone_from(&long);
+    report.diagnostics[0].assumed = Some(long);
+    let text = render::text(&report, &document);
+    assert_eq!(text.matches(code).count(), 2, "{text}");
+    let evidence = text.lines().filter(|line| !line.starts_with("error["));
+    for line in evidence {
+        assert!(line.chars().count() <= 96, "{line}");
+    }
+}
+
+#[test]
+fn flows_in_files_are_told_with_their_lines() {
+    let document = read("in: manual -> out: viewer");
+    let text = crate::format::write(&document);
+    let report = check(&document);
+    let other = Report::default();
+    let flow = render::Checked {
+        file: "flows/shop.flow.json",
+        path: "shop.flow.json",
+        text: &text,
+        document: &document,
+        report: &report,
+        known: None,
+    };
+    let clean = render::Checked {
+        report: &other,
+        ..flow
+    };
+    let told = render::text_all(&[flow, clean]);
+    let line = text
+        .lines()
+        .position(|line| line.contains("\"out\": {"))
+        .expect("it")
+        + 1;
+    assert!(
+        told.contains(&format!("\n  --> shop.flow.json:{line}:5 node out\n")),
+        "{told}"
+    );
+    let end = "\n1 error in 2 flows\nweir explain STRUCT-001 says more\n";
+    assert!(told.ends_with(end), "{told}");
+    let json = render::json_all(&[flow, clean]);
+    let json = Value::parse(json.as_bytes(), 1 << 20).expect("JSON");
+    Schema::new(&render::json_schema())
+        .check(&json)
+        .expect("the published shape");
+    let one = &json
+        .get("diagnostics")
+        .and_then(Value::as_array)
+        .expect("a list")[0];
+    assert_eq!(
+        one.get("file").and_then(Value::as_str),
+        Some("flows/shop.flow.json")
+    );
+    assert_eq!(
+        one.get("line").and_then(Value::as_i64),
+        i64::try_from(line).ok()
+    );
 }
 
 #[test]
@@ -238,16 +374,15 @@ fn hops_are_sentences() {
 
 #[test]
 fn the_published_schema_describes_reports() {
-    let document = read(
-        "in: manual -> lane: queue(visibility=soon) -> out: viewer\nx: view(keep=0) !STRUCT-003",
-    );
-    let report = check(&document);
+    let report = full_report(&read(FULL));
     let text = render::json(&report);
     let value = Value::parse(text.as_bytes(), 1 << 20).expect("JSON");
     let schema = render::json_schema();
     Schema::new(&schema)
         .check(&value)
         .expect("the report has the published shape");
+    let unchecked = value.get("unchecked").and_then(Value::as_array);
+    assert_eq!(unchecked.map(<[Value]>::len), Some(10));
     let mut published = schema.to_json_pretty();
     published.push('\n');
     let path = concat!(
