@@ -19,6 +19,7 @@ mod design;
 mod diagnostic;
 mod facts;
 mod fixes;
+pub mod lookup;
 pub mod notation;
 pub mod render;
 mod rules;

@@ -373,6 +373,58 @@ fn hops_are_sentences() {
 }
 
 #[test]
+fn pages_of_rules_say_the_same_everywhere() {
+    for rule in rules() {
+        let page = render::Page::of(rule);
+        let (text, markdown) = (page.text(), page.markdown());
+        let json = Value::parse(page.json().as_bytes(), 1 << 20).expect("JSON");
+        let sections = json
+            .get("sections")
+            .and_then(Value::as_array)
+            .expect("a list");
+        for section in sections {
+            let part = |key: &str| section.get(key).and_then(Value::as_str).expect("a text");
+            let title = part("title");
+            assert!(
+                text.contains(&format!("\n{title}\n\n")),
+                "{}: {title}",
+                rule.code
+            );
+            assert!(markdown.contains(&format!("\n## {title}\n\n{}\n", part("markdown"))));
+        }
+        for wanted in [
+            "Why is this bad",
+            "When is this fine",
+            "Example",
+            "Use instead",
+            "Near miss",
+        ] {
+            assert!(text.contains(wanted), "{}: {wanted}", rule.code);
+        }
+        assert!(
+            text.contains("Weir says: "),
+            "{} shows what is found",
+            rule.code
+        );
+        assert!(
+            render::Family::of(rule.code).is_some(),
+            "{} has a family",
+            rule.code
+        );
+    }
+    let list = render::list(rules(), None);
+    for rule in rules() {
+        assert_eq!(list.matches(rule.code).count(), 1, "{}", rule.code);
+    }
+    let order = render::Family::of("ORDER-001");
+    let some = render::list(rules(), order);
+    assert!(
+        some.contains("ORDER-001") && !some.contains("AUTH"),
+        "{some}"
+    );
+}
+
+#[test]
 fn the_published_schema_describes_reports() {
     let report = full_report(&read(FULL));
     let text = render::json(&report);

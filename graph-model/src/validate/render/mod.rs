@@ -1,6 +1,7 @@
-//! Reports for people (text) and for programs (JSON).
+//! Reports and the pages of rules, for people (text) and for programs (JSON).
 
 mod json;
+mod page;
 mod place;
 mod text;
 mod uri;
@@ -10,6 +11,7 @@ use crate::validate::baseline::Known;
 use crate::validate::{Diagnostic, Report};
 
 pub use json::{json, json_all, json_schema};
+pub use page::{Family, Page, list, list_json};
 pub use place::{Places, Region};
 pub use text::{summary, text, text_all};
 pub(in crate::validate) use uri::file_of_uri;
