@@ -1,8 +1,11 @@
-//! Reports and the pages of rules, for people (text) and for programs (JSON).
+//! Reports and the pages of rules, for people (text), for programs (JSON), and for code scanning (SARIF).
 
+mod github;
 mod json;
 mod page;
 mod place;
+mod replace;
+mod sarif;
 mod text;
 mod uri;
 
@@ -10,9 +13,11 @@ use crate::document::Document;
 use crate::validate::baseline::Known;
 use crate::validate::{Diagnostic, Report};
 
+pub use github::github;
 pub use json::{json, json_all, json_schema};
 pub use page::{Family, Page, list, list_json};
 pub use place::{Places, Region};
+pub use sarif::sarif;
 pub use text::{summary, text, text_all};
 pub(in crate::validate) use uri::file_of_uri;
 
