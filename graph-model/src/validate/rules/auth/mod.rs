@@ -15,6 +15,7 @@ mod taint;
 mod telling_route;
 mod unchecked_input;
 mod unreadable_shown;
+mod unused_right;
 
 pub(in crate::validate) use leak::{
     Leak, Why, assumed, evidence, leaks, list, refusal, root_of, way, words,
@@ -36,6 +37,7 @@ pub(super) const RULES: &[Rule] = &[
     unchecked_input::RULE,
     side_copy_leaks::RULE,
     restricted_key::RULE,
+    unused_right::RULE,
     bypassed_redaction::RULE,
 ];
 

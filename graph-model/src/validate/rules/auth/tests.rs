@@ -362,3 +362,16 @@ fn keys_and_names_say_nothing_restricted() {
         silent: release tokens: claim/diagnosis tokenise ;; in -> t: tokenise(fields=["/diagnosis"], secret=KEY) -> q: queue(group=.diagnosis) -> out: view @adjusters
     "#);
 }
+
+#[test]
+fn rights_are_used() {
+    all(r#"
+        AUTH-011: principal svc(support) ;; grant svc: send q, write t ;; in -> a: function(component=f.wasm) &svc -> q: queue -> out: view @adjusters
+        AUTH-011: principal svc(support) ;; grant svc: call *, send q ;; in -> a: function(component=f.wasm) &svc -> q: queue -> out: effect(action=mail, key=$event.id) @adjusters
+        AUTH-011: principal svc(support) ;; grant svc: read t, write t ;; in -> t: table(table=t) @adjusters &svc
+        silent: principal svc(support) ;; grant svc: send q, write t ;; in -> a: function(component=f.wasm) &svc -> q: queue -> out: view @adjusters ;; a -> b: map(expr={x: 1}) -> t: table(table=t) @adjusters
+        silent: principal svc(support) ;; grant svc: read t ;; in -> t: table(table=t) @adjusters ;; c: table_changes(table=t) &svc -> out: view @adjusters
+        silent: principal svc(support) ;; grant svc: write t ;; in -> t: table(table=t) @adjusters
+        silent: principal svc(support) ;; in -> a: function(component=f.wasm) &svc -> out: view @adjusters
+    "#);
+}
