@@ -14,6 +14,7 @@ mod somebody_elses_row;
 mod taint;
 mod telling_route;
 mod unchecked_input;
+mod unread_field;
 mod unreadable_shown;
 mod unused_right;
 
@@ -38,6 +39,7 @@ pub(super) const RULES: &[Rule] = &[
     side_copy_leaks::RULE,
     restricted_key::RULE,
     unused_right::RULE,
+    unread_field::RULE,
     bypassed_redaction::RULE,
 ];
 

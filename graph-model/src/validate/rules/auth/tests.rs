@@ -375,3 +375,15 @@ fn rights_are_used() {
         silent: principal svc(support) ;; in -> a: function(component=f.wasm) &svc -> out: view @adjusters
     "#);
 }
+
+#[test]
+fn code_gets_what_it_reads() {
+    all(r#"
+        AUTH-012: in -> a: function(component=f.wasm) ^reads=["/amount"] -> out: view @finance
+        AUTH-012: in -> a: map(expr={id, why: .diagnosis}) -> out: effect(action=mail, key=.id) @adjusters ^reads=["/id"]
+        silent: in -> a: function(component=f.wasm) ^reads=["/amount", "/diagnosis"] -> out: view @adjusters
+        silent: in -> a: map(expr={id}) -> out: effect(action=mail, key=.id) @adjusters ^reads=["/id"]
+        silent: in -> out: effect(action=mail, key=.id) @adjusters
+        silent: in -> a: function(component=f.wasm) ^reads=[""] -> out: view @adjusters
+    "#);
+}
