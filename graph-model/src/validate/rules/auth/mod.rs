@@ -11,6 +11,7 @@ mod restricted_key;
 mod side_copy_leaks;
 mod small_group;
 mod somebody_elses_row;
+mod stale_guard;
 mod taint;
 mod telling_route;
 mod unchecked_input;
@@ -41,6 +42,7 @@ pub(super) const RULES: &[Rule] = &[
     unused_right::RULE,
     unread_field::RULE,
     bypassed_redaction::RULE,
+    stale_guard::RULE,
 ];
 
 #[cfg(test)]

@@ -387,3 +387,16 @@ fn code_gets_what_it_reads() {
         silent: in -> a: function(component=f.wasm) ^reads=[""] -> out: view @adjusters
     "#);
 }
+
+#[test]
+fn owners_are_compared_behind_what_is_kept() {
+    all(r#"
+        AUTH-014: in -> g: guard(field=/patient_id, claim=patient_id) -> l: log -> out: view @patients
+        AUTH-014: in -> g: guard(field=/patient_id, claim=patient_id) -> q: queue ^retention=3d -> a: map(expr={who: .patient_id, amount}) -> out: view @patients
+        AUTH-014: in -> g: guard(field=/patient_id, claim=patient_id) -> l: log -> m: merge -> out: view @patients ;; g -> m
+        silent: in -> g: guard(field=/patient_id, claim=patient_id) -> q: queue -> out: view @patients
+        silent: in -> g: guard(field=/patient_id, claim=patient_id) -> l: log ^retention=0s -> out: view @patients
+        silent: in -> g: guard(field=/patient_id, claim=patient_id) -> l: log -> out: view @adjusters
+        silent: in -> g: guard(field=/patient_id, claim=patient_id) -> l: log -> h: guard(field=/patient_id, claim=patient_id) -> out: view @patients
+    "#);
+}
