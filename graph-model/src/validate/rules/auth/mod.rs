@@ -2,6 +2,7 @@
 
 mod actor_from_payload;
 mod bypassed_redaction;
+mod erasure_gap;
 mod leak;
 mod lowered;
 mod open_store;
@@ -43,6 +44,7 @@ pub(super) const RULES: &[Rule] = &[
     unread_field::RULE,
     bypassed_redaction::RULE,
     stale_guard::RULE,
+    erasure_gap::RULE,
 ];
 
 #[cfg(test)]

@@ -400,3 +400,37 @@ fn owners_are_compared_behind_what_is_kept() {
         silent: in -> g: guard(field=/patient_id, claim=patient_id) -> l: log -> h: guard(field=/patient_id, claim=patient_id) -> out: view @patients
     "#);
 }
+
+#[test]
+fn people_are_forgotten_everywhere() {
+    const TYPE: &str = "type visit(id=/id, subject=/who, erase_within=30d): id string {org}, who string {org}, cause string {org} ;; v: manual(event_type=visit)";
+    let cases = r#"
+        AUTH-015: VISITS -> l: log -> out: view
+        AUTH-015: VISITS -> l: log ^retention=60d -> out: view
+        AUTH-015: VISITS -> l: log ^retention=60d ^forgets=nothing -> out: view
+        AUTH-015: VISITS -> out: export(file=o.jsonl)
+        AUTH-015: VISITS -> a: map(expr={x: .cause}) -> out: bucket(folder=o)
+        AUTH-015: VISITS -> q: queue -> out: view ;; q.failed -> dead: dead_letter
+        AUTH-015: VISITS -> t: table(table=t, key=.id) ^forgets=nothing
+        AUTH-015: VISITS -> t: table(table=t, key=.id, mode=append) ^retention=31d
+        silent: VISITS -> l: log ^retention=30d -> out: view
+        silent: VISITS -> l: log ^retention=60d ^forgets=deletion -> out: view
+        silent: VISITS -> q: queue -> out: view
+        silent: VISITS -> t: table(table=t, key=.id)
+        silent: VISITS -> a: aggregate(group=.cause, aggregates=[{"name": "n", "function": "count_distinct", "of": ".who"}]) -> r: map(expr={n}) -> out: export(file=o.jsonl)
+        silent: VISITS -> a: redact(fields=["/id", "/who", "/cause"]) -> out: export(file=o.jsonl)
+        silent: in -> out: export(file=o.jsonl) @adjusters
+    "#;
+    all(&cases.replace("VISITS", &format!("{TYPE} ;; v")));
+    let document = read(
+        &"VISITS -> t: table(table=t, key=.id)"
+            .replace("VISITS", &format!("{TYPE}\nv"))
+            .replace(";;", "\n"),
+    );
+    let unchecked = check(&document).unchecked;
+    assert_eq!(unchecked.len(), 1);
+    assert_eq!(
+        unchecked[0].reason,
+        "t keeps data of visit, which has to be erased within 30d; say how it forgets"
+    );
+}
