@@ -22,8 +22,10 @@
 mod analysis;
 mod bounds;
 mod builtins;
+mod count;
 mod fast;
 mod flow;
+mod form;
 mod jaq;
 mod ops;
 mod predicate;
@@ -39,7 +41,9 @@ pub use analysis::{
 };
 pub(crate) use analysis::{covers, related, tail};
 pub use bounds::{CODE_MAX, Limit, NESTING_MAX, OPERATORS_MAX, STEPS_MAX, TERMS_MAX, WEIGHT_MAX};
+pub use count::Elements;
 use fast::Fast;
+pub use form::{Form, Term};
 use ops::{Outcome, Stop};
 use smol_str::SmolStr;
 use tree::Node;

@@ -246,6 +246,7 @@ fn order(facts: &Facts, port: &Port) -> String {
                 Loss::Channel => format!("any, since {node} delivers in any order"),
                 Loss::Meeting => format!("any, since streams meet at {node}"),
                 Loss::Instances => format!("any, since several work side by side behind {node}"),
+                Loss::Retry => format!("any, since {node} takes up again what was given up"),
                 Loss::Code => format!("unknown, since {node} may change what the order was by"),
             }
         }
@@ -266,7 +267,7 @@ fn copies(facts: &Facts, port: &Port) -> String {
 fn place(facts: &Facts, port: &Port) -> String {
     match &port.part {
         Part::Single => "all in one place".into(),
-        Part::Hash { key, count, by } => format!(
+        Part::Hash { key, count, by, .. } => format!(
             "in {count} partitions by {}, since {}",
             names(facts, port, key),
             facts.design.title(*by)

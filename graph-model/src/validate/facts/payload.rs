@@ -72,6 +72,11 @@ impl Payload {
         origins.id(Origin::Context(self.context, pointer.clone()))
     }
 
+    /// The origin of the id that events have in their context.
+    pub(crate) fn id(&self, origins: &mut Origins) -> OriginId {
+        self.context(&Pointer::root().child("id"), origins)
+    }
+
     /// A field that holds the origin.
     pub(crate) fn place_of(&self, origin: OriginId, origins: &mut Origins) -> Option<Pointer> {
         self.places_of(origin, origins).into_iter().next()
@@ -106,6 +111,11 @@ impl Payload {
             places.extend(around.find(|place| self.field(place, origins) == origin));
         }
         places
+    }
+
+    /// Fields whose origins are known one by one.
+    pub(crate) fn known(&self) -> impl Iterator<Item = (&Pointer, OriginId)> {
+        self.fields.iter().map(|(field, origin)| (field, *origin))
     }
 
     /// Says what a field holds.
@@ -376,33 +386,6 @@ impl Payload {
                 origins.identify(self.base, own);
             }
         }
-    }
-
-    /// The same key where the streams have met.
-    pub(crate) fn key_after_meeting(
-        &self,
-        sides: &[(&Payload, &[OriginId])],
-        origins: &mut Origins,
-    ) -> Option<Vec<OriginId>> {
-        let (first, key) = sides[0];
-        let mut after = Vec::new();
-        for origin in key {
-            if sides.iter().all(|(_, key)| key.contains(origin)) {
-                after.push(*origin);
-                continue;
-            }
-            let place = first.place_of(*origin, origins)?;
-            for (side, key) in &sides[1..] {
-                let own = side.field(&place, origins);
-                if !key.contains(&own) {
-                    return None;
-                }
-            }
-            after.push(self.field(&place, origins));
-        }
-        after.sort_unstable();
-        let complete = sides.iter().all(|(_, other)| other.len() == key.len());
-        complete.then_some(after)
     }
 }
 

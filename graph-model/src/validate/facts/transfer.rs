@@ -16,7 +16,10 @@ use crate::validate::facts::groups::parts_of;
 use crate::validate::facts::labels::{Labels, Sort, Tag, TagId, TagKey};
 use crate::validate::facts::origins::{Base, Origin, OriginId};
 use crate::validate::facts::payload::Payload;
-use crate::validate::facts::{Facts, Port, owners, pointers};
+use crate::validate::facts::placement::Side;
+use crate::validate::facts::redelivery::Redelivery;
+use crate::validate::facts::{Facts, Port, numbers, owners, pointers};
+use crate::validate::rules::broken_by_copies;
 use crate::value::Value;
 
 impl Facts {
@@ -62,7 +65,7 @@ impl Facts {
                 }
             }
             Behaviour::Topic => {
-                port.copies = port.copies.or(Copies::Any(node));
+                self.deliver(node, Copies::Any(node), &mut port);
                 port.order = port.order.lost_at(node, Loss::Channel);
                 port.part = Part::Single;
             }
@@ -72,9 +75,18 @@ impl Facts {
                 self.queue(node, key, count.unwrap_or(1), &mut port);
             }
             Behaviour::Log {
-                key, partitions, ..
+                key,
+                partitions,
+                transactional,
             } => {
-                port.copies = port.copies.or(Copies::Suffix(node));
+                if design.value(node, transactional) == Some(&Value::Bool(true)) {
+                    // What a delivery brought comes and goes with it, so none is there twice.
+                    match port.redelivery.called_again {
+                        Some(source) => port.copies = Copies::Any(source),
+                        None => once(&mut port),
+                    }
+                }
+                self.deliver(node, Copies::Suffix(node), &mut port);
                 let count = design.value(node, partitions).and_then(Value::as_i64);
                 self.place(node, design.expr(node, key), count.unwrap_or(1), &mut port);
             }
@@ -99,11 +111,17 @@ impl Facts {
                 self.declare(node, design.text(node, target), &mut port);
             }
             Behaviour::Dedupe { key, .. } => {
+                self.drop_copies(node, &[key], &mut port);
                 if let Some(expr) = design.expr(node, key) {
-                    if self.stable(expr, &port) {
-                        port.copies = Copies::No;
+                    let key = self.key(expr, &port);
+                    if let Mode::Upsert(thing) = &port.mode
+                        && !thing.is_empty()
+                        && self.determines(thing, &key)
+                    {
+                        // Of each thing the first version passes, as if it were made then.
+                        port.mode = Mode::Append;
                     }
-                    let by = format!("{:?}", self.key(expr, &port));
+                    let by = format!("{key:?}");
                     port.definition = Rc::new(port.definition.step("dedupe", &by, expr.code()));
                 }
             }
@@ -142,33 +160,31 @@ impl Facts {
                 key, row_key, into, ..
             } => self.enrich(node, (key, row_key), into, &mut port, second),
             Behaviour::Aggregate {
-                group, aggregates, ..
+                group,
+                aggregates,
+                window,
             } => {
-                let unsafe_copies = crate::validate::rules::counts_copies(&design, node);
+                let broken = broken_by_copies(&design, node, port.copies).is_some();
+                let copied = port.copies != Copies::No;
                 self.aggregate(node, group, aggregates, &mut port);
-                if unsafe_copies {
-                    // The hazard is reported here; what follows from it is no other one.
-                    port.copies = Copies::No;
-                }
+                let windowed = design.text(node, window).is_some_and(|kind| kind != "none");
+                self.answer(node, broken, copied && !windowed, &mut port);
             }
             Behaviour::Fold { group, step, .. } => {
+                let broken = broken_by_copies(&design, node, port.copies).is_some();
+                let copied = port.copies != Copies::No;
                 self.fold(node, group, step, &mut port);
-                port.copies = Copies::No;
+                self.answer(node, broken, copied, &mut port);
             }
             Behaviour::Decide { group, .. } => {
+                let broken = broken_by_copies(&design, node, port.copies).is_some();
                 self.decide(node, group, second, &mut port);
-                port.copies = Copies::No;
+                // It answers once for a group, and with the same id when it answers again.
+                self.answer(node, broken, false, &mut port);
             }
-            Behaviour::Resequence { key, .. } => self.put_in_order(node, key, &mut port),
-            Behaviour::VersionGuard { key, version } => {
+            Behaviour::Resequence { key, version } | Behaviour::VersionGuard { key, version } => {
                 self.put_in_order(node, key, &mut port);
-                let parts = [key, version].map(|field| design.expr(node, field));
-                if parts
-                    .iter()
-                    .all(|expr| expr.is_some_and(|expr| self.stable(expr, &port)))
-                {
-                    port.copies = Copies::No;
-                }
+                self.drop_copies(node, &[key, version], &mut port);
             }
             Behaviour::Opaque { ty } => {
                 let reads = pointers(design.declared(node, "reads"));
@@ -182,10 +198,11 @@ impl Facts {
                 let everything = &everything - &released;
                 port.labels = Rc::new(Labels::at_root(&everything));
                 port.taint = Rc::new(Labels::at_root(&taints));
-                let base = Base::Made(node);
+                let named = self.renews_ids(&port).is_none();
                 port.payload = Rc::new(Payload::made(node, None));
-                self.origins.borrow_mut().mark_opaque(base);
+                self.origins.borrow_mut().mark_opaque(Base::Made(node));
                 self.identify_by_context(node);
+                self.renew(node, named, &mut port);
                 let ty = ty.as_ref().and_then(|field| design.text(node, field));
                 self.declare(node, ty, &mut port);
                 if let Order::PerKey(_) = port.order {
@@ -208,6 +225,11 @@ impl Facts {
             let since = |since: &Option<NodeIx>| since.or(Some(node));
             let guards = guards.map(|(guard, held)| (guard.clone(), since(held)));
             port.guards = Rc::new(guards.collect());
+        }
+        if let (Some(patience), Some(takes)) =
+            (&mut port.redelivery.patience, design.works_for(node))
+        {
+            *patience = patience.saturating_sub(takes);
         }
         Some(port)
     }
@@ -263,6 +285,57 @@ impl Facts {
                 Some(branches)
             }
             _ => None,
+        }
+    }
+
+    /// A channel delivers what arrives, and again.
+    fn deliver(&self, node: NodeIx, copies: Copies, port: &mut Port) {
+        let design = &self.design;
+        port.copies = port.copies.or(copies);
+        // Its own copies were not there when somebody else should have dropped them.
+        port.redelivery.let_through = None;
+        if design.declared_flag(node, "exactly_once") {
+            port.redelivery.claimed = Some(node);
+        }
+        let kept = design.declared_ms(node, "retention");
+        let horizon = kept.max(design.redelivers_for(node));
+        port.redelivery.reach(horizon.map(|ms| (ms, node)));
+        port.redelivery.delivered_by = Some(node);
+        port.redelivery.patience = design.waits_for(node);
+    }
+
+    /// Copies end here, if these expressions tell them from other events.
+    fn drop_copies(&self, node: NodeIx, keys: &[&SmolStr], port: &mut Port) {
+        let mut keys = keys.iter().map(|field| self.design.expr(node, field));
+        if keys.all(|key| key.is_some_and(|key| self.stable(key, port))) {
+            once(port);
+        } else if port.copies != Copies::No {
+            port.redelivery.let_through = Some(node);
+        }
+    }
+
+    /// What a node makes of groups is sent once where a hazard of copies is reported for it: what
+    /// follows from that is no other one. `anew` says that a copy makes a result of its own.
+    fn answer(&self, node: NodeIx, broken: bool, anew: bool, port: &mut Port) {
+        if broken {
+            once(port);
+            return;
+        }
+        port.copies = port.copies.in_turn();
+        self.renew(node, !anew, port);
+    }
+
+    /// A node makes something anew of each copy; its ids as well, unless they are `named` after what
+    /// all copies have in common.
+    fn renew(&self, node: NodeIx, named: bool, port: &mut Port) {
+        if !named {
+            let origins = &mut *self.origins.borrow_mut();
+            let own = Origin::Context(Base::Made(node), Pointer::root().child("id"));
+            let own = origins.id(own);
+            origins.mark_unstable(own);
+        }
+        if port.copies != Copies::No {
+            Rc::make_mut(&mut port.renewers).insert(node);
         }
     }
 
@@ -332,6 +405,15 @@ impl Facts {
                 Delivery::Resumable => Copies::Suffix(node),
                 Delivery::Once => Copies::No,
             },
+            redelivery: Redelivery {
+                horizon: design
+                    .declared_ms(node, "max_delay")
+                    .filter(|_| delivery != Delivery::Once)
+                    .map(|ms| (ms, node)),
+                called_again: (delivery == Delivery::CallerRetries).then_some(node),
+                ..Redelivery::default()
+            },
+            renewers: Rc::default(),
             order: match delivery {
                 Delivery::CallerRetries => Order::Lost(node, Loss::Source),
                 Delivery::Resumable | Delivery::Once => Order::Total,
@@ -432,8 +514,18 @@ impl Facts {
             let origins = &mut *self.origins.borrow_mut();
             let unique = ty.declared.get("unique");
             let unique = pointers(unique);
-            for field in ty.id.iter().chain(&unique) {
-                let identity = payload.field(field, origins);
+            let versions = ty.stands_for() == Some("version");
+            let mut identities: Vec<OriginId> = unique
+                .iter()
+                .chain(ty.id.iter().filter(|_| !versions))
+                .map(|field| payload.field(field, origins))
+                .collect();
+            if let (true, Some(id), Some(version)) = (versions, &ty.id, &ty.version) {
+                // The id is that of the thing, whose versions are events of their own.
+                let parts = [id, version].map(|field| payload.field(field, origins));
+                identities.push(origins.id(Origin::Computed("version".into(), parts.to_vec())));
+            }
+            for identity in identities {
                 origins.identify(payload.context, identity);
                 origins.identify(payload.base, identity);
             }
@@ -453,7 +545,7 @@ impl Facts {
             design.behaviour(node),
             Some(Behaviour::Source { .. } | Behaviour::Changes { .. })
         );
-        match ty.declared.get("stands_for").and_then(Value::as_str) {
+        match ty.stands_for() {
             Some("version") => {
                 let key = ty.id.as_ref().map(|field| {
                     let payload = &port.payload;
@@ -512,12 +604,16 @@ impl Facts {
     }
 
     fn map(&mut self, node: NodeIx, expr: Option<&Expr>, elements: bool, port: &mut Port) {
-        let origins = &mut *self.origins.borrow_mut();
         if elements {
-            let base = Base::Made(node);
-            let id = origins.id(Origin::Context(base, Pointer::root().child("id")));
-            origins.identify(base, id);
+            let named = self.renews_ids(port).is_none();
+            self.identify_by_context(node);
+            self.renew(node, named, port);
         }
+        let makes = expr.is_some_and(|expr| expr.analysis().outputs.iter().any(|row| row.nondet));
+        if makes {
+            self.renew(node, true, port);
+        }
+        let origins = &mut *self.origins.borrow_mut();
         let Some(expr) = expr else {
             // Nothing is known of what it makes.
             port.labels = Rc::new(Labels::at_root(&port.labels.all()));
@@ -584,6 +680,9 @@ impl Facts {
             // Names do not matter, only what is compared.
             text = text.replace(&field.to_string().replacen('/', ".", 1), "_");
         }
+        if self.is_creation(predicate, port) {
+            port.mode = Mode::Append;
+        }
         let by = format!("{text} {looked:?}");
         port.definition = Rc::new(port.definition.step("filter", &by, predicate.code()));
     }
@@ -598,7 +697,7 @@ impl Facts {
 
     fn queue(&mut self, node: NodeIx, key: Option<&Expr>, count: i64, port: &mut Port) {
         let Some(key) = key else {
-            port.copies = port.copies.or(Copies::Any(node));
+            self.deliver(node, Copies::Any(node), port);
             port.order = port.order.lost_at(node, Loss::Channel);
             port.part = if count > 1 {
                 Part::Any { count, by: node }
@@ -608,7 +707,7 @@ impl Facts {
             return;
         };
         // A group waits for its first event, so what comes again comes in order.
-        port.copies = port.copies.or(Copies::Suffix(node));
+        self.deliver(node, Copies::Suffix(node), port);
         self.place(node, Some(key), count, port);
         if port.order == Order::Total {
             let key = self.key(key, port);
@@ -618,11 +717,11 @@ impl Facts {
 
     /// Moves events to the partition of their key.
     fn place(&mut self, node: NodeIx, key: Option<&Expr>, count: i64, port: &mut Port) {
-        let key = key.map(|key| self.key(key, port)).unwrap_or_default();
-        if count <= 1 || key.is_empty() {
+        let placed = key.map(|key| (self.key(key, port), self.keyed(key, port)));
+        let Some((key, form)) = placed.filter(|(key, _)| count > 1 && !key.is_empty()) else {
             port.part = Part::Single;
             return;
-        }
+        };
         port.order = match &port.order {
             Order::Lost(..) => port.order.clone(),
             known if self.in_order(known, &key) => Order::PerKey(key.clone().into()),
@@ -630,6 +729,7 @@ impl Facts {
         };
         port.part = Part::Hash {
             key: key.into(),
+            form: Rc::new(form),
             count,
             by: node,
         };
@@ -681,6 +781,9 @@ impl Facts {
             (Pointer::root().child("right"), right, keys.1),
         ];
         let id = self.identify_by_context(node);
+        let named = [&left, right]
+            .iter()
+            .all(|side| self.renews_ids(side).is_none());
         let mut payload = Payload::made(node, None);
         let (mut labels, mut taint) = (Labels::default(), Labels::default());
         let mut matched = BTreeSet::new();
@@ -703,11 +806,11 @@ impl Facts {
         if of_both.len() == 2 {
             self.origins.borrow_mut().decide(of_both, id);
         }
-        let part = if self.together(node, keys, &left, right) {
-            left.part.clone()
-        } else {
-            Part::Mixed { at: node }
+        let side = |port, key| Side {
+            port,
+            key: design.expr(node, key),
         };
+        let part = self.matched_part(node, side(&left, keys.0), side(right, keys.1));
         let union = |a: &BTreeSet<OriginId>, b: &BTreeSet<OriginId>| a | b;
         let mut port = Port {
             payload: Rc::new(payload),
@@ -718,9 +821,15 @@ impl Facts {
             owners: Rc::new(&*left.owners | &*right.owners),
             present: Rc::new(union(&left.present, &right.present)),
             copies: left.copies.or(right.copies),
+            redelivery: Redelivery::of_all(&[&left.redelivery, &right.redelivery].into_iter()),
+            renewers: Rc::new(&*left.renewers | &*right.renewers),
             order: Order::Lost(node, Loss::Meeting),
             part,
-            mode: Mode::Append,
+            // Pairs come again with each version of what is on either side.
+            mode: match left.mode {
+                Mode::Append => right.mode.clone(),
+                ref known => known.clone(),
+            },
             losing: left.losing.or(right.losing),
             delay: left.delay.max(right.delay),
             definition: Rc::new(left.definition.with(&right.definition)),
@@ -730,6 +839,7 @@ impl Facts {
             Rc::make_mut(&mut port.presence).extend(&matched);
         }
         self.equate_keys(node, keys, (&left, right), &mut port);
+        self.renew(node, named, &mut port);
         Some(port)
     }
 
@@ -790,9 +900,16 @@ impl Facts {
             }
         });
         let results = results.collect();
-        self.grouped(node, design.expr(node, group), port, results);
-        let name = design.nodes[node].id.as_str();
-        port.definition = Rc::new(port.definition.step("aggregate", name, name));
+        let (group, text) = (design.expr(node, group), design.text(node, group));
+        let by = self.folding(node, group, port);
+        self.grouped(node, group, port, results);
+        if numbers::windowed(&design, node) {
+            port.mode = Mode::Append;
+        }
+        let definition = port
+            .definition
+            .step("aggregate", &by, text.unwrap_or("null"));
+        port.definition = Rc::new(definition);
     }
 
     fn fold(&mut self, node: NodeIx, group: &str, step: &str, port: &mut Port) {
@@ -857,6 +974,7 @@ impl Facts {
             taint.add(result.at, &result.taint);
         }
         port.presence = Rc::new(self.folded_tags(node, &key, &port.presence, blurs));
+        port.part = self.kept_part(node, group, &key, port);
         self.identify_by_context(node);
         let origins = &mut *self.origins.borrow_mut();
         let (mut payload, whole) = Payload::of_group(node, &key, origins);
@@ -878,8 +996,9 @@ impl Facts {
 
     fn put_in_order(&mut self, node: NodeIx, key: &str, port: &mut Port) {
         let design = Rc::clone(&self.design);
-        if let Some(key) = design.expr(node, key) {
-            let key = self.key(key, port);
+        if let Some(expr) = design.expr(node, key) {
+            let key = self.key(expr, port);
+            port.part = self.kept_part(node, Some(expr), &key, port);
             port.order = Order::PerKey(key.into());
         }
     }
@@ -892,4 +1011,15 @@ struct GroupResult {
     taint: BTreeSet<TagId>,
     /// No single value can be read from it.
     blurs: bool,
+}
+
+/// Copies end here.
+fn once(port: &mut Port) {
+    port.copies = Copies::No;
+    port.redelivery.horizon = None;
+    port.redelivery.called_again = None;
+    port.redelivery.let_through = None;
+    if !port.renewers.is_empty() {
+        port.renewers = Rc::default();
+    }
 }

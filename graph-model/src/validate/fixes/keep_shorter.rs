@@ -1,6 +1,6 @@
 //! Says that a store keeps events no longer than they may be kept.
 
-use super::fix;
+use super::declare;
 use crate::validate::Fix;
 use crate::validate::design::NodeIx;
 use crate::validate::facts::Facts;
@@ -9,9 +9,6 @@ pub(in crate::validate) fn keep_shorter(facts: &Facts, node: NodeIx, within: &st
     let design = &*facts.design;
     let title = format!("Keep events of {} for {within}", design.title(node));
     let caution = "set it where they are kept too; older ones cannot be read again";
-    Some(fix(design, title, caution, |build| {
-        build.change_node(&design.nodes[node].id, |node| {
-            node.notes.declared.insert("retention", within);
-        });
-    }))
+    let retention = [("retention", Some(within.into()))];
+    Some(declare(design, node, title, caution, &retention))
 }

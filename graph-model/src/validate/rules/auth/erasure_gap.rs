@@ -38,7 +38,7 @@ declare_rule! {
     /// role doctors
     /// type visit(id=/id, subject=/patient, erase_within=30d): id string {org}, patient string {org}, diagnosis string {role:doctors}
     /// in: manual(event_type=visit) -> history: log(key=.patient) ^retention=7d -> desk: view @doctors
-    /// history -> once: dedupe(key=.id) -> count: aggregate(aggregates=[{"name": "visits", "function": "count"}]) -> file: export(file=counts.jsonl)
+    /// history -> once: dedupe(key=.id, ttl=7d) -> count: aggregate(aggregates=[{"name": "visits", "function": "count"}]) -> file: export(file=counts.jsonl)
     /// ## Source
     /// Regulation (EU) 2016/679, article 17: right to erasure
     code = "AUTH-015", name = "erasure-gap", severity = Warning, since = "0.1.0",

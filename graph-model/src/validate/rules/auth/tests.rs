@@ -369,7 +369,7 @@ fn rights_are_used() {
         AUTH-011: principal svc(support) ;; grant svc: send q, write t ;; in -> a: function(component=f.wasm) &svc -> q: queue -> out: view @adjusters
         AUTH-011: principal svc(support) ;; grant svc: call *, send q ;; in -> a: function(component=f.wasm) &svc -> q: queue -> out: effect(action=mail, key=$event.id) @adjusters
         AUTH-011: principal svc(support) ;; grant svc: read t, write t ;; in -> t: table(table=t) @adjusters &svc
-        silent: principal svc(support) ;; grant svc: send q, write t ;; in -> a: function(component=f.wasm) &svc -> q: queue -> out: view @adjusters ;; a -> b: map(expr={x: 1}) -> t: table(table=t) @adjusters
+        silent: principal svc(support) ;; grant svc: send q, write t ;; in -> a: function(component=f.wasm) &svc -> q: queue -> b: function(component=g.wasm) &svc -> c: map(expr={x: .x}) -> t: table(table=t) @adjusters
         silent: principal svc(support) ;; grant svc: read t ;; in -> t: table(table=t) @adjusters ;; c: table_changes(table=t) &svc -> out: view @adjusters
         silent: principal svc(support) ;; grant svc: write t ;; in -> t: table(table=t) @adjusters
         silent: principal svc(support) ;; in -> a: function(component=f.wasm) &svc -> out: view @adjusters

@@ -28,22 +28,20 @@ declare_rule! {
     /// type order(id=/id): id string
     /// principal svc(services)
     /// grant svc: send lane, write ledger
-    /// in: manual(event_type=order) -> rate: function(component=f.wasm, output_type=order) &svc -> lane: queue -> out: view
-    /// in -> ledger: table(table=ledger, key=.id)
+    /// in: manual(event_type=order) -> rate: function(component=f.wasm, output_type=order) &svc -> lane: queue -> ledger: table(table=ledger, key=.id)
     /// ## Use instead
     /// role services
     /// type order(id=/id): id string
     /// principal svc(services)
     /// grant svc: send lane
-    /// in: manual(event_type=order) -> rate: function(component=f.wasm, output_type=order) &svc -> lane: queue -> out: view
-    /// in -> ledger: table(table=ledger, key=.id)
+    /// in: manual(event_type=order) -> rate: function(component=f.wasm, output_type=order) &svc -> lane: queue -> ledger: table(table=ledger, key=.id)
     /// ## Near miss
     /// role services
     /// type order(id=/id): id string
     /// principal svc(services)
     /// grant svc: send lane, write *
-    /// in: manual(event_type=order) -> rate: function(component=f.wasm, output_type=order) &svc -> short: map(expr={id}) -> ledger: table(table=ledger, key=.id)
-    /// rate -> lane: queue -> out: view
+    /// in: manual(event_type=order) -> rate: function(component=f.wasm, output_type=order) &svc -> lane: queue
+    /// lane -> keep: function(component=g.wasm, output_type=order) &svc -> short: map(expr={id}) -> ledger: table(table=ledger, key=.id)
     /// ## Source
     /// J. Saltzer and M. Schroeder, The protection of information in computer systems, 1975
     code = "AUTH-011", name = "unused-right", severity = Info, since = "0.1.0",
