@@ -216,6 +216,32 @@ fn versions_are_no_facts() {
 }
 
 #[test]
+fn changes_of_rows_add_up_as_differences() {
+    check(
+        "in: manual -> rows: table(table=t, key=.id, columns={\"shop\": \".shop\", \"total\": \".total\", \"tax\": \".tax\"})\n\
+         ch: table_changes(table=t) -> once: dedupe",
+        r#"
+        PART-006 | once -> a: aggregate(group=.after.shop, SUM<.after.total>) -> out: view
+        PART-006 | once -> a: aggregate(group=.after.shop, SUM<.after.total + .after.tax>) -> out: view
+        PART-006 | once -> a: aggregate(group=.after.shop, aggregates=[{"name": "n"}]) -> out: view
+        PART-006 | once -> m: map(expr={id: .key, shop: .after.shop, total: .after.total}) -> f: filter(when=.total > 3) -> a: aggregate(group=.shop, SUM<.total>) -> out: view
+        PART-006 | once -> f: filter(when=.op != "delete") -> a: aggregate(group=.after.shop, SUM<.after.total>) -> out: view
+        PART-006 | once -> a: aggregate(group=.after.shop, SUM<.after.total - .before.tax>) -> out: view
+        PART-006 | once -> m: map(expr={s: .after.shop, d: ((.after.total // 0) - (.before.tax // 0))}) -> a: aggregate(group=.s, SUM<.d>) -> out: view
+                 | once -> a: aggregate(group=.after.shop, SUM<(.after.total // 0) - (.before.total // 0)>) -> out: view
+                 | once -> m: map(expr={s: .after.shop, d: (.after.total - (.before.total // 0))}) -> a: aggregate(group=.s, SUM<.d>) -> out: view
+                 | once -> m: map(expr={s: .after.shop, new: .after.total, old: .before.total}) -> a: aggregate(group=.s, SUM<.new - .old>) -> out: view
+                 | once -> m: map(expr=.d = (if .before == null then .after.total elif .after == null then -.before.total else .after.total - .before.total end)) -> a: aggregate(group=.after.shop, SUM<.d>) -> out: view
+                 | once -> a: aggregate(group=.after.shop, SUM<(.after.total * 2) - (.before.total * 2)>) -> out: view
+                 | once -> a: aggregate(group=.after.shop, SUM<.after.total + .after.tax - .before.tax - .before.total>) -> out: view
+                 | once -> f: filter(when=.op == "insert") -> a: aggregate(group=.after.shop, SUM<.after.total>) -> out: view
+                 | once -> f: filter(when=(.before == null and .after.total > 3)) -> a: aggregate(group=.after.shop, SUM<.after.total>) -> out: view
+                 | once -> a: aggregate(group=.key, aggregates=[{"name": "n"}]) -> out: view
+        "#,
+    );
+}
+
+#[test]
 fn results_are_combined_by_what_can_combine_them() {
     check(
         "type sale(id=/id): id string, shop string",
@@ -264,7 +290,12 @@ fn a_number_has_one_definition() {
         PART-005 | in: manual -> f: filter(when=.paid) -> a: aggregate(group=.shop, MAX<.total>) -> x: view ^metric=best @sales ;; f.dropped -> b: aggregate(group=.shop, MAX<.total>) -> y: view ^metric=best @finance
         PART-005 | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: view @sales ;; in -> paid: filter(when=.paid) -> b: aggregate(group=.shop, MAX<.total>) -> y: view @sales,finance
         PART-005 | in: manual -> a: aggregate(group=.shop, window=time, MAX<.total>) -> x: view @sales ;; in -> b: aggregate(group=.shop, MAX<.total>) -> m: map(expr={shop: .key, max}) -> y: view @sales
+        PART-005 | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: metric(name=best, value=.max, key=.key) ;; in -> paid: filter(when=.paid) -> b: aggregate(group=.shop, MAX<.total>) -> y: metric(name=best, value=.max, key=.key)
+        PART-005 | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: metric(name=best, value=.max, key=.key) ;; a -> y: metric(name=best, value=(.max * 1.22), key=.key)
+        PART-005 | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: metric(name=best, value=.max, key=.key) ;; in -> paid: filter(when=.paid) -> b: aggregate(group=.shop, MAX<.total>) -> m: map(expr={shop: .key, top: .max}) -> y: view ^metric=best
                  | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: view ^metric=best ;; a -> y: view ^metric=best
+                 | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: metric(name=best, value=.max, key=.key) ;; in -> b: aggregate(group=.shop, aggregates=[{"name": "top", "function": "max", "of": ".total"}]) -> m: map(expr={shop: .key, most: .top}) -> y: metric(name=best, value=.most, key=.shop)
+                 | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: metric(name=best, value=.max, key=.key) ;; a -> y: metric(name=best_gross, value=(.max * 1.22), key=.key)
                  | in: manual -> p: filter(when=.paid) -> a: aggregate(group=.shop, MAX<.total>) -> x: view ^metric=best ;; in -> m: map(expr={shop, total, ok: .paid}) -> q: filter(when=.ok) -> b: aggregate(group=.shop, MAX<.total>) -> y: view ^metric=best
                  | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: view ^metric=best ;; in -> b: aggregate(group=.region, MAX<.total>) -> y: view ^metric=best
                  | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: view ^metric=best ;; in -> b: aggregate(group=.shop, aggregates=[{"name": "top", "function": "max", "of": ".total"}]) -> y: view ^metric=best
