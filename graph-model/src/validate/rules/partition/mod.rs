@@ -4,6 +4,7 @@ mod choices;
 mod combined_partials;
 mod split_group;
 pub(in crate::validate) mod two_definitions;
+mod two_writers;
 mod unlike_partitions;
 mod updates_as_facts;
 
@@ -19,6 +20,7 @@ pub(super) const RULES: &[Rule] = &[
     combined_partials::RULE,
     two_definitions::RULE,
     updates_as_facts::RULE,
+    two_writers::RULE,
 ];
 
 /// What a node keeps for each key.

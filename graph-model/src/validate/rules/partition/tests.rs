@@ -308,3 +308,35 @@ fn a_number_has_one_definition() {
         "#,
     );
 }
+
+#[test]
+fn a_row_has_one_owner() {
+    check(
+        "type order(id=/id, version=/v): id string, v integer, status string",
+        r#"
+        PART-009 | a: manual -> x: table(table=t, key=.id) ;; b: manual -> y: table(table=t, key=.id)
+        PART-009 | a: manual -> x: table(table=t, key=.id, columns={"s": ".s", "n": ".n"}) ;; b: manual -> y: table(table=t, key=.of, columns={"s": ".s", "m": ".m"})
+        PART-009 | a: replay(file=a.jsonl) -> x: table(table=t, key=.id, columns={"s": ".s"}) ;; a -> m: map(expr={id, s: .t}) -> y: table(table=t, key=.id, columns={"s": ".s"})
+        PART-009 | a: replay(file=a.jsonl) -> x: table(table=t, key=.id) ;; a -> y: table(database=./data.sqlite, table=t, key=.id)
+        PART-009 | a: replay(file=a.jsonl) -> x: table(table=t) ;; a -> y: table(table=t)
+        PART-009 | a: manual(event_type=order) -> x: table(table=t, key=.id, mode=compare_and_set, version=.v) ;; b: manual(event_type=order) -> y: table(table=t, key=.id)
+        PART-009 | a: manual(event_type=order) -> x: table(table=t, key=.id) ;; b: manual(event_type=order) -> y: table(table=t, key=.id)
+        PART-009 | a: manual -> f: filter(when=.k == 1) -> x: table(table=t, key=.id) ;; b: manual -> g: filter(when=.n == 2) -> y: table(table=t, key=.id)
+        PART-009 PART-009 | a: manual -> x: table(table=t, key=.id) ;; b: manual -> y: table(table=t, key=.id) ;; c: manual -> z: table(table=t, key=.id)
+        ORDER-001 PART-009 | in: manual -> q: queue(concurrency=3) -> f: function(component=f.wasm) ^reads_from=stock -> y: table(table=stock, key=.id)
+        PART-009 | in: manual -> f: function(component=f.wasm) ^reads_from=y ^instances=3 -> m: map -> y: table(table=stock, key=.id)
+                 | a: manual -> x: table(table=t, key=.id, columns={"s": ".s"}) ;; b: manual -> y: table(table=t, key=.id, columns={"n": ".n"})
+                 | a: manual -> x: table(table=t, key=.id) ;; b: manual -> y: table(table=u, key=.id)
+                 | a: manual -> x: table(table=t, key=.id) ;; b: manual -> y: table(database=other.sqlite, table=t, key=.id)
+                 | a: manual -> x: table(table=t, key=.id, mode=append) ;; b: manual -> y: table(table=t, key=.id, mode=append)
+                 | a: manual -> x: table(table=t) ;; b: manual -> y: table(table=t)
+                 | a: manual -> x: table(table=t, key=.id, mode=compare_and_set, version=.v) ;; b: manual -> y: table(table=t, key=.id, mode=compare_and_set, version=.v)
+                 | a: manual -> x: table(table=t, key="a-\(.id)") ;; b: manual -> y: table(table=t, key="b-\(.id)")
+                 | a: manual -> x: table(table=t, key=["eu", .id]) ;; b: manual -> y: table(table=t, key=["us", .id])
+                 | a: manual -> r: route(routes={"eu": ".eu"}) ;; r.eu -> x: table(table=t, key=.id) ;; r.otherwise -> y: table(table=t, key=.id)
+                 | a: manual -> f: filter(when=.n < 5) -> x: table(table=t, key=.id) ;; b: manual -> g: filter(when=.n >= 5) -> y: table(table=t, key=.id)
+        ORDER-002 | a: manual -> x: table(table=t, key=.id) ;; b: manual -> x
+                 | in: manual -> f: function(component=f.wasm) ^reads_from=stock -> y: table(table=stock, key=.id)
+        "#,
+    );
+}
