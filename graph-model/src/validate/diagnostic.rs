@@ -198,6 +198,7 @@ const CHAIN_MAX: usize = 4;
 
 /// Hazards that only follow from others at the same place: what causes, what follows.
 const FOLLOWS: &[(&str, &str)] = &[
+    ("AUTH-001", "AUTH-010"),
     ("AUTH-006", "AUTH-001"),
     ("AUTH-003", "AUTH-002"),
     ("PART-001", "PART-009"),
@@ -333,6 +334,12 @@ impl Found {
     /// It ends with the diagnostic that has this id.
     pub(crate) fn following(mut self, cause: Option<SmolStr>) -> Found {
         self.follows = cause;
+        self
+    }
+
+    /// What may not be known for sure.
+    pub(crate) fn assuming_any(mut self, what: Option<String>) -> Found {
+        self.assumed = what;
         self
     }
 

@@ -1,6 +1,7 @@
 //! What is a hazard of delivery and what only looks like one, a line for each case.
 
 use crate::catalog::Catalog;
+use crate::validate::rules::partition::tests::check;
 use crate::validate::{Diagnostic, notation, validate};
 
 /// What is found in a flow, without what only follows from it.
@@ -22,26 +23,19 @@ const FUNCTIONS: [&str; 9] = [
     "last",
 ];
 
-/// Lines of `CODE CODE | flow`, where `; ` ends the lines of a flow: nothing else is found in it. A word
-/// such as `SUM` is an aggregate of `.v` by `.k`.
+/// Lines of `CODE CODE | flow`, where `; ` ends the lines of a flow: nothing else is found in it, and
+/// the fixes mend it. A word such as `SUM` is an aggregate of `.v` by `.k`.
 pub(in crate::validate::rules) fn hold(cases: &str) {
-    for case in cases.lines().map(str::trim) {
-        let Some((codes, flow)) = case.split_once('|') else {
-            assert!(case.is_empty(), "no case: {case}");
-            continue;
-        };
-        let mut flow = flow.trim().replace("; ", "\n");
-        for function in FUNCTIONS {
-            let folding = format!(
-                r#"aggregate(group=.k, aggregates=[{{"name": "n", "function": "{function}", "of": ".v"}}]"#
-            );
-            let word = function.to_uppercase();
-            flow = flow.replace(&format!(" {word}("), &format!(" {folding}, "));
-            flow = flow.replace(&format!(" {word}"), &format!(" {folding})"));
-        }
-        let said: Vec<_> = found(&flow).iter().map(|found| found.code).collect();
-        assert_eq!(said.join(" "), codes.trim(), "{case}\n{flow}");
+    let mut cases = cases.replace("; ", " ;; ");
+    for function in FUNCTIONS {
+        let folding = format!(
+            r#"aggregate(group=.k, aggregates=[{{"name": "n", "function": "{function}", "of": ".v"}}]"#
+        );
+        let word = function.to_uppercase();
+        cases = cases.replace(&format!(" {word}("), &format!(" {folding}, "));
+        cases = cases.replace(&format!(" {word}"), &format!(" {folding})"));
     }
+    check("", &cases);
 }
 
 #[test]

@@ -39,7 +39,10 @@ declare_rule! {
 }
 
 /// Tries of one call that are taken for too many where no budget says it.
-const TRIES_MAX: f64 = 50.0;
+const TRIES_MAX: f64 = 100.0;
+
+/// Tries of one node that only bridge a blip, and are no layer of retries.
+const TRIES_FEW: i64 = 3;
 
 /// Nodes that are looked at to find the channels before one.
 const SEARCH_MAX: usize = 256;
@@ -70,9 +73,12 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         .filter_map(|channel| Some((channel, tries(design, channel)?.1)))
         .max_by_key(|(_, tries)| *tries);
     let Some((by, outer)) = most else { return };
-    let limit = design.budget_number("retry_factor").unwrap_or(TRIES_MAX);
+    let budget = design.budget_number("retry_factor");
+    let limit = budget.unwrap_or(TRIES_MAX);
     let all = own.saturating_mul(outer);
-    if all as f64 <= limit || own == 1 {
+    // A channel that tries too often by itself is another hazard.
+    let few = own == 1 || budget.is_none() && own <= TRIES_FEW;
+    if all as f64 <= limit || few || outer as f64 > limit {
         return;
     }
     let (title, channel) = (design.title(node), design.title(by));

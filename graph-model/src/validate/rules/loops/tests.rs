@@ -217,7 +217,7 @@ fn retries_multiply_only_where_one_encloses_the_other() {
             "LOOP-004",
         ),
         (
-            "in: manual -> lane: topic(max_attempts=100) -> f: function(component=f.wasm) -> out: view",
+            "in: manual -> lane: topic(max_attempts=100) -> f: function(component=f.wasm, attempts=5) -> out: view",
             "LOOP-004",
         ),
         // Another channel takes the event over.
