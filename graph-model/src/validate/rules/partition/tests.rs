@@ -340,3 +340,65 @@ fn a_row_has_one_owner() {
         "#,
     );
 }
+
+#[test]
+fn keys_stay_where_their_state_is() {
+    check(
+        "",
+        r#"
+        PART-004 | in: manual -> lane: log(key=.c, partitions=4) ^partitions_max=8 -> a: aggregate(group=.c, MAX<.total>) -> out: view
+        PART-004 | in: manual -> lane: log(key=.c) ^partitions_max=8 -> m: map -> once: dedupe -> out: view
+        PART-004 | a: manual -> lane: log(key=.c, partitions=4) ^partitions_max=8 -> j: join(left_key=.c, right_key=.c) -> out: view ;; b: manual -> lb: log(key=.c, partitions=4) -> .right j
+        PART-004 | in: manual -> lane: log(key=.c, partitions=4) ^partitions_max=8 -> t: table(table=t, key=.c)
+        PART-004 | in: manual -> lane: log(key=.c, partitions=4) ^partitions_max=8 -> f: function(component=f.wasm) ^state=keyed -> out: view
+                 | in: manual -> lane: log(key=.c, partitions=8) ^partitions_max=8 -> a: aggregate(group=.c, MAX<.total>) -> out: view
+                 | in: manual -> lane: log(key=.c, partitions=4) -> a: aggregate(group=.c, MAX<.total>) -> out: view
+                 | in: manual -> lane: log(key=.c, partitions=4) ^partitions_max=8 -> m: map -> out: view
+                 | in: manual -> lane: log(key=.c, partitions=4) ^partitions_max=8 -> r: repartition(key=.c, partitions=4) -> a: aggregate(group=.c, MAX<.total>) -> out: view
+                 | in: manual -> lane: log(key=.c, partitions=4) ^partitions_max=8 -> t: table(table=t)
+        "#,
+    );
+}
+
+#[test]
+fn levels_are_not_added_up() {
+    check(
+        "type report(time=/at): shop string, at string, stock number <not_over_time pieces>, price number <never EUR>, sold number <always EUR>",
+        r#"
+        PART-008 | in: manual(event_type=report) -> a: aggregate(group=.shop, SUM<.stock>) -> out: view
+        PART-008 | in: manual(event_type=report) -> a: aggregate(group=.at, SUM<.price>) -> out: view
+        PART-008 | in: manual(event_type=report) -> m: map(expr={s: .shop, n: .stock}) -> a: aggregate(group=.s, SUM<.n>) -> out: view
+        PART-008 | in: manual(event_type=report) -> a: aggregate(group=.shop, window=time, SUM<.stock>) -> out: view
+        PART-008 | in: manual(event_type=report) -> a: aggregate(group=.shop, SUM<.stock // 0>) -> out: view
+        PART-008 | in: manual(event_type=report) -> both: merge -> a: aggregate(group=.shop, SUM<.stock>) -> out: view ;; b: manual(event_type=report) -> both
+        PART-008 | in: manual(event_type=report) -> a: aggregate(group=.shop, window=time, size=1d, LAST<.stock>) -> b: aggregate(SUM<.last>) -> out: view
+                 | in: manual(event_type=report) -> a: aggregate(group=.at, SUM<.stock>) -> out: view
+                 | in: manual(event_type=report) -> a: aggregate(group=[.shop, .at], SUM<.stock>) -> out: view
+                 | in: manual(event_type=report) -> m: map(expr={day: .at[0:10], stock}) -> a: aggregate(group=.day, SUM<.stock>) -> out: view
+                 | in: manual(event_type=report) -> a: aggregate(group=$event.time, SUM<.stock>) -> out: view
+                 | in: manual(event_type=report) -> a: aggregate(group=.shop, SUM<.sold>) -> out: view
+                 | in: manual(event_type=report) -> a: aggregate(group=.shop, AVG<.price>) -> out: view
+                 | in: manual(event_type=report) -> a: aggregate(group=.shop, MAX<.stock>) -> out: view
+                 | in: manual(event_type=report) -> m: map(expr={shop, worth: (.stock * .price)}) -> a: aggregate(group=.shop, SUM<.worth>) -> out: view
+                 | in: manual(event_type=report) -> a: aggregate(group=.shop, window=time, size=1d, LAST<.stock>) -> b: aggregate(window=time, size=1d, SUM<.last>) -> out: view
+                 | in: manual(event_type=report) -> a: aggregate(group=.shop, window=time, size=1d, LAST<.stock>) -> b: aggregate(group=.from, SUM<.last>) -> out: view
+        "#,
+    );
+}
+
+#[test]
+fn keys_are_many_and_none_is_hot() {
+    check(
+        "",
+        r#"
+        PART-010 | in: manual ^rate=2000 -> lane: log(key=.shop, partitions=8) ^hot_key=0.7 ^partition_rate=1000 -> out: view
+        PART-010 | in: manual ^rate=100 ^peak=2000 -> m: map -> lane: log(key=.shop, partitions=8) ^hot_key=0.7 ^partition_rate=1000 -> out: view
+        PART-010 | a: manual ^rate=800 -> both: merge -> lane: log(key=.shop, partitions=8) ^hot_key=0.7 ^partition_rate=1000 -> out: view ;; b: manual ^rate=800 -> both
+        PART-010 | in: manual -> lane: log(key=.shop, partitions=8) ^keys=3 -> out: view
+                 | in: manual ^rate=2000 -> lane: log(key=.shop, partitions=8) ^hot_key=0.3 ^partition_rate=1000 -> out: view
+                 | in: manual -> lane: log(key=.shop, partitions=8) ^hot_key=0.7 ^partition_rate=1000 -> out: view
+                 | in: manual ^rate=2000 -> lane: log(key=.shop, partitions=8) ^hot_key=0.7 -> out: view
+                 | in: manual -> lane: log(key=.shop, partitions=8) ^keys=8 -> out: view
+        "#,
+    );
+}
