@@ -3,6 +3,7 @@
 mod added_levels;
 mod choices;
 mod combined_partials;
+mod fan_trap;
 mod hot_key;
 mod split_group;
 mod stranded_state;
@@ -24,6 +25,7 @@ pub(super) const RULES: &[Rule] = &[
     stranded_state::RULE,
     two_definitions::RULE,
     updates_as_facts::RULE,
+    fan_trap::RULE,
     added_levels::RULE,
     two_writers::RULE,
     hot_key::RULE,

@@ -402,3 +402,28 @@ fn keys_are_many_and_none_is_hot() {
         "#,
     );
 }
+
+#[test]
+fn joins_do_not_multiply_what_is_added_up() {
+    check(
+        "type order(id=/id): id string, shop string, total number\ntype parcel(id=/nr): nr string, order string, grams number\n\
+         orders: manual(event_type=order)\nparcels: manual(event_type=parcel)",
+        r#"
+        PART-007 | orders -> j: join(left_key=.id, right_key=.order) -> a: aggregate(group=.left.shop, SUM<.left.total>) -> out: view ;; parcels -> .right j
+        PART-007 | orders -> j: join(left_key=.id, right_key=.order) -> a: aggregate(group=.right.carrier, SUM<.left.total>) -> out: view ;; parcels -> .right j
+        PART-007 | orders -> j: join(left_key=.id, right_key=.order, unique=left) -> m: map(expr={shop: .left.shop, net: (.left.total * 0.8)}) -> f: filter(when=.net > 3) -> a: aggregate(group=.shop, SUM<.net>) -> out: view ;; parcels -> .right j
+        PART-007 | parcels -> j: join(left_key=.order, right_key=.id) -> a: aggregate(group=.right.shop, SUM<.right.total>) -> out: view ;; orders -> .right j
+        PART-007 | orders -> j: join(left_key=.shop, right_key=.shop, unique=right) -> a: aggregate(SUM<.right.rent>) -> out: view ;; shops: manual -> .right j
+        PART-007 | orders -> j: join(left_key=.id, right_key=.order) -> k: join(left_key=.left.shop, right_key=.shop, unique=right) -> a: aggregate(SUM<.left.left.total>) -> out: view ;; parcels -> .right j ;; shops: manual -> .right k
+        PART-007 | orders -> j: join(left_key=.id, right_key=.order) -> once: dedupe(key=.right.nr) -> a: aggregate(group=.left.shop, SUM<.left.total>) -> out: view ;; parcels -> .right j
+                 | orders -> j: join(left_key=.id, right_key=.order) -> a: aggregate(group=.left.shop, SUM<.right.grams>) -> out: view ;; parcels -> .right j
+                 | orders -> j: join(left_key=.id, right_key=.order, unique=right) -> a: aggregate(group=.left.shop, SUM<.left.total>) -> out: view ;; parcels -> .right j
+                 | orders -> j: join(left_key=.id, right_key=.nr) -> a: aggregate(group=.left.shop, SUM<.left.total>) -> out: view ;; parcels -> .right j
+                 | orders -> j: join(left_key=.id, right_key=.order) -> once: dedupe(key=.left.id) -> a: aggregate(group=.left.shop, SUM<.left.total>) -> out: view ;; parcels -> .right j
+                 | orders -> j: join(left_key=.id, right_key=.order) -> a: aggregate(group=.left.shop, MAX<.left.total>) -> out: view ;; parcels -> .right j
+                 | orders -> j: join(left_key=.id, right_key=.order) -> a: aggregate(group=.left.shop, SUM<.left.total * .right.grams>) -> out: view ;; parcels -> .right j
+                 | orders -> j: join(left_key=.id, right_key=.order) -> g: aggregate(group=.left.id, window=time, MAX<.left.total>) -> a: aggregate(SUM<.max>) -> out: view ;; parcels -> .right j
+                 | orders -> e: enrich(key=.shop, row_key=.shop) -> a: aggregate(group=.row.region, SUM<.total>) -> out: view ;; shops: manual -> .rows e
+        "#,
+    );
+}
