@@ -211,6 +211,8 @@ const FOLLOWS: &[(&str, &str)] = &[
     ("LOOP-005", "LOOP-001"),
     ("STATE-001", "PART-009"),
     ("PART-003", "PART-006"),
+    ("PART-003", "PART-008"),
+    ("PART-006", "PART-008"),
     ("PART-006", "DELIV-002"),
 ];
 

@@ -10,6 +10,7 @@ pub(crate) mod numbers;
 pub(crate) mod origins;
 mod outsiders;
 pub(crate) mod owners;
+pub(crate) mod pairs;
 pub(crate) mod payload;
 pub(crate) mod placement;
 pub(crate) mod rates;
@@ -67,6 +68,8 @@ pub(crate) struct Port {
     pub order: Order,
     pub part: Part,
     pub mode: Mode,
+    /// Joins on the way, each with the input whose events may be here several times.
+    pub multiplied: Rc<BTreeSet<pairs::Multiplied>>,
     /// Where events may have vanished.
     pub losing: Option<Losing>,
     /// How many milliseconds after its time an event may come at most, and from where; nothing when
@@ -230,7 +233,11 @@ impl Facts {
         let mut presence = Rc::clone(&first.presence);
         let mut renewers = Rc::clone(&first.renewers);
         let mut definition = Rc::clone(&first.definition);
+        let mut multiplied = Rc::clone(&first.multiplied);
         for side in others {
+            if !side.multiplied.is_subset(&multiplied) {
+                Rc::make_mut(&mut multiplied).extend(&*side.multiplied);
+            }
             if !side.renewers.is_subset(&renewers) {
                 Rc::make_mut(&mut renewers).extend(&*side.renewers);
             }
@@ -269,6 +276,7 @@ impl Facts {
             order: meet_orders(node, &sides),
             part,
             mode,
+            multiplied,
             losing: sides.iter().find_map(|side| side.losing),
             delay: sides.iter().filter_map(|side| side.delay).max(),
             definition,
