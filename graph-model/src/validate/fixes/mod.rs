@@ -14,6 +14,7 @@ mod feed_from_ahead;
 mod follow_one_write;
 mod hold_back;
 mod identify;
+mod in_time;
 mod keep_copies_together;
 mod keep_events;
 mod keep_order;
@@ -42,6 +43,9 @@ pub(super) use feed_from_ahead::feed_from_ahead;
 pub(super) use follow_one_write::follow_one_write;
 pub(super) use hold_back::hold_back;
 pub(super) use identify::{dedupe, give_identity, identify_effect};
+pub(super) use in_time::{
+    keep_late, take_row_of_then, use_event_time, wait_for_late, wait_for_window,
+};
 pub(super) use keep_copies_together::keep_copies_together;
 pub(super) use keep_events::{keep_events, wait_when_full};
 pub(super) use keep_order::keep_order;
