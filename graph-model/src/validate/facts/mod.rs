@@ -4,6 +4,7 @@
 pub(crate) mod definition;
 pub(crate) mod delivery;
 pub(crate) mod gain;
+pub(crate) mod doubts;
 pub(crate) mod groups;
 pub(crate) mod labels;
 pub(crate) mod numbers;
@@ -38,6 +39,7 @@ use crate::validate::design::{Design, EdgeIx, NodeIx};
 use crate::value::Value;
 use definition::Definition;
 use delivery::{Copies, Losing, Loss, Mode, Order, Part};
+use doubts::Doubts;
 use labels::{Labels, Tag, TagId, TagKey};
 use origins::{Base, Origin, OriginId, Origins, Renewal};
 use payload::Payload;
@@ -65,6 +67,7 @@ pub(crate) struct Port {
     pub redelivery: Redelivery,
     /// Nodes that the copies came through, if those make something anew of each.
     pub renewers: Rc<BTreeSet<NodeIx>>,
+    pub doubts: Doubts,
     pub order: Order,
     pub part: Part,
     pub mode: Mode,
@@ -200,11 +203,17 @@ impl Facts {
     fn arriving(&self, edge: EdgeIx) -> Option<Cow<'_, Port>> {
         let port = self.edge(edge)?;
         let view = &self.design.edges[edge];
-        if view.role != PortRole::Failed || port.redelivery.given_up {
+        let given_up = view.role == PortRole::Failed && !port.redelivery.given_up;
+        let running = port.doubts.running.is_some() && port.doubts.hasty.is_none();
+        let hasty = running && self.is_hasty(edge);
+        if !given_up && !hasty {
             return Some(Cow::Borrowed(port));
         }
         let mut port = port.clone();
-        port.redelivery.given_up = true;
+        port.redelivery.given_up |= given_up;
+        if hasty {
+            port.doubts.hasty = Some(view.from);
+        }
         Some(Cow::Owned(port))
     }
 
@@ -273,6 +282,9 @@ impl Facts {
             copies,
             redelivery,
             renewers,
+            doubts: others
+                .iter()
+                .fold(first.doubts, |doubts, side| doubts.or(side.doubts)),
             order: meet_orders(node, &sides),
             part,
             mode,
