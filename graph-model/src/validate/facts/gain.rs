@@ -258,6 +258,14 @@ impl Design {
         matches!(self.behaviour(node), Some(Behaviour::Queue { .. }))
     }
 
+    /// Whether a node holds events until their consumers have finished with them.
+    pub(crate) fn is_channel(&self, node: NodeIx) -> bool {
+        matches!(
+            self.behaviour(node),
+            Some(Behaviour::Queue { .. } | Behaviour::Topic | Behaviour::Log { .. })
+        )
+    }
+
     /// Whether a wire carries what a node gave up.
     pub(crate) fn is_failure(&self, edge: EdgeIx) -> bool {
         self.edges[edge].role == PortRole::Failed

@@ -3,6 +3,7 @@
 
 pub(crate) mod definition;
 pub(crate) mod delivery;
+mod doubt;
 pub(crate) mod gain;
 pub(crate) mod doubts;
 pub(crate) mod groups;
@@ -20,6 +21,7 @@ pub(crate) mod release;
 pub(crate) mod rounds;
 mod solve;
 mod transfer;
+mod workers;
 
 use std::borrow::Cow;
 use std::cell::RefCell;

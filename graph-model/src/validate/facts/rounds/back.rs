@@ -7,6 +7,9 @@ use crate::validate::design::{Design, EdgeIx, NodeIx};
 use crate::validate::facts::payload::placed;
 use crate::value::{Object, Value};
 
+/// The column in which a table that keeps one row for each key has that key.
+pub(super) const KEY_COLUMN: &str = "weir_key";
+
 /// What a field was in the event that came in.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Was {
@@ -153,6 +156,10 @@ pub(super) fn before(design: &Design, edge: EdgeIx, place: &Pointer) -> Vec<Orig
         }
         Behaviour::Changes { .. } => {
             let row = Pointer::root().child("after").strip_from(place);
+            let row = row.or_else(|| {
+                let below = Pointer::root().child("key").strip_from(place)?;
+                Some(Pointer::root().child(KEY_COLUMN).join(&below))
+            });
             vec![row.map_or(Was::Lost, Was::Same).into()]
         }
         _ => vec![Was::Lost.into()],
@@ -190,14 +197,18 @@ fn is_aside(design: &Design, edge: EdgeIx) -> bool {
 
 /// A column of a row that was written: what its expression makes of the event.
 fn stored(design: &Design, node: NodeIx, behaviour: &Behaviour, place: &Pointer) -> Origin {
-    if !matches!(behaviour, Behaviour::Table { .. }) {
+    let Behaviour::Table { key, .. } = behaviour else {
         return Was::Lost.into();
-    }
+    };
     let columns = design.columns(node);
     let Some((name, below)) = place.tokens().split_first() else {
         return Was::Lost.into();
     };
     let below: Pointer = below.iter().cloned().collect();
+    if name == KEY_COLUMN {
+        let key = design.expr(node, key).filter(|_| design.overwrites(node));
+        return only(through(key, false, &below));
+    }
     if columns.is_empty() {
         let was = if name == "data" {
             Was::Same(below)
@@ -209,8 +220,12 @@ fn stored(design: &Design, node: NodeIx, behaviour: &Behaviour, place: &Pointer)
     let expr = columns
         .into_iter()
         .find_map(|(column, expr)| expr.filter(|_| column == name));
-    let mut all = through(expr, false, &below);
-    match (all.pop(), all.is_empty()) {
+    only(through(expr, false, &below))
+}
+
+/// The one answer that there is.
+fn only(mut answers: Vec<Origin>) -> Origin {
+    match (answers.pop(), answers.is_empty()) {
         (Some(one), true) => one,
         _ => Was::Lost.into(),
     }

@@ -63,7 +63,17 @@ impl<'d> Ring<'d> {
         }
     }
 
-    fn ins_of(&self, node: NodeIx) -> Rc<Vec<EdgeIx>> {
+    /// Whether there is one way round only.
+    pub(super) fn is_simple(&self) -> bool {
+        self.ins.values().all(|ins| ins.len() == 1)
+    }
+
+    pub(super) fn take_step(&mut self) -> Option<()> {
+        self.steps = self.steps.checked_sub(1)?;
+        Some(())
+    }
+
+    pub(super) fn ins_of(&self, node: NodeIx) -> Rc<Vec<EdgeIx>> {
         self.ins.get(&node).cloned().unwrap_or_default()
     }
 
@@ -107,11 +117,22 @@ impl<'d> Ring<'d> {
             }),
             Some(Behaviour::Dedupe { key, .. }) => view.main && self.key_comes_back(edge, key),
             // Each group is told once.
-            Some(Behaviour::Decide { group, .. }) => view.main && self.key_comes_back(edge, group),
+            Some(Behaviour::Decide { group, wait, .. }) => {
+                let window = design.text(node, wait) == Some("window");
+                let all = design.text(node, group).is_none();
+                view.main && (window || all || self.key_comes_back(edge, group))
+            }
             // Only what is newer passes.
             Some(Behaviour::VersionGuard { key, version }) => {
                 view.main && self.key_comes_back(edge, key) && self.key_comes_back(edge, version)
             }
+            // A row is written only when its version is greater than the one that is there.
+            Some(Behaviour::Table { mode, key, version })
+                if design.text(node, mode) == Some("compare_and_set") =>
+            {
+                view.main && self.key_comes_back(edge, key) && self.key_comes_back(edge, version)
+            }
+            Some(Behaviour::Table { .. }) => view.resource && self.settles(edge),
             Some(_) => false,
         }
     }

@@ -3,6 +3,7 @@
 mod back;
 mod ends;
 mod growth;
+mod settle;
 mod strands;
 
 use std::collections::VecDeque;

@@ -3,6 +3,7 @@
 mod damped_loop;
 mod event_storm;
 mod fan_out;
+mod hidden_loop;
 pub(in crate::validate) mod retries;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ pub(super) const RULES: &[Rule] = &[
     damped_loop::RULE,
     fan_out::RULE,
     retries::RULE,
+    hidden_loop::RULE,
 ];
 
 /// Terms of a series that are shown.

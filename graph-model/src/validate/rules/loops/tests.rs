@@ -229,3 +229,80 @@ fn retries_multiply_only_where_one_encloses_the_other() {
         ("in: manual -> mail: effect(action=mail, attempts=100)", ""),
     ]);
 }
+
+#[test]
+fn loops_through_stores_are_found() {
+    check(&[
+        // Through a folder.
+        (
+            "in: file_watch(folder=pictures) -> small: function(component=f.wasm) -> out: bucket(folder=pictures)",
+            "LOOP-005",
+        ),
+        ("in: file_watch(folder=pictures) -> small: function(component=f.wasm) -> out: bucket(folder=thumbs)", ""),
+        // Two tables, one after the other.
+        (
+            "a: table_changes(table=a) -> m: map(expr={id: .key, n: .after.n}) -> b: table(table=b, key=.id)
+             c: table_changes(table=b) -> d: map(expr={id: .key, n: .after.n}) -> e: table(table=a, key=.id)",
+            "LOOP-005",
+        ),
+        ("a: table_changes(table=a) -> b: table(table=b, key=.key)\nc: table_changes(table=b) -> e: view", ""),
+        // Its own writes are left out by a column.
+        (
+            "a: table_changes(table=a) -> others: filter(when=.after.by != \"m\") -> m: map(expr={id: .key, n: (.after.n + 1)}) -> b: table(table=a, key=.id, columns={\"id\": \".id\", \"n\": \".n\", \"by\": \"\\\"m\\\"\"})",
+            "",
+        ),
+        // The column is another one: what it holds is left to others.
+        (
+            "a: table_changes(table=a) -> others: filter(when=.after.made_by != \"m\") -> m: map(expr={id: .key, n: (.after.n + 1)}) -> b: table(table=a, key=.id, columns={\"id\": \".id\", \"n\": \".n\", \"by\": \"\\\"m\\\"\"})",
+            "LOOP-002",
+        ),
+        // A counter in the row.
+        (
+            "a: table_changes(table=a) -> again: filter(when=.after.n < 5) -> m: map(expr={id: .key, n: (.after.n + 1)}) -> b: table(table=a, key=.id, columns={\"id\": \".id\", \"n\": \".n\"})",
+            "",
+        ),
+        // Whole payloads are kept.
+        (
+            "a: table_changes(table=a) -> again: filter(when=.after.data.n < 5) -> m: map(expr={id: .key, n: (.after.data.n + 1)}) -> b: table(table=a, key=.id)",
+            "",
+        ),
+        // Only the data ends it.
+        (
+            "a: table_changes(table=a) -> open: filter(when=.after.open) -> m: map(expr={id: .key, n: (.after.n + 1), open: .after.next}) -> b: table(table=a, key=.id, columns={\"id\": \".id\", \"n\": \".n\", \"open\": \".open\"})",
+            "LOOP-002",
+        ),
+        // A loop that the wires show is the plainer one.
+        (
+            "in: manual -> t: topic -> m: map(expr={id: .id}) -> t\nm -> once: dedupe(key=$event.id) -> b: table(table=a, mode=append)\na: table_changes(table=a) -> t",
+            "LOOP-001",
+        ),
+        // What is written is the same after two rounds, and then it is no change.
+        (
+            "a: table_changes(table=a) -> m: map(expr={id: .key, total: (.after.x + .after.y), x: .after.x, y: .after.y}) -> b: table(table=a, key=.id, columns={\"id\": \".id\", \"x\": \".x\", \"y\": \".y\", \"total\": \".total\"})",
+            "",
+        ),
+        // Two columns swap for ever.
+        (
+            "a: table_changes(table=a) -> m: map(expr={id: .key, x: .after.y, y: .after.x}) -> b: table(table=a, key=.id, columns={\"id\": \".id\", \"x\": \".x\", \"y\": \".y\"})",
+            "LOOP-005",
+        ),
+        // The time is another one each time; a new row is a change.
+        (
+            "a: table_changes(table=a) -> m: map(expr={id: .key, at: $now}) -> b: table(table=a, key=.id, columns={\"id\": \".id\", \"at\": \".at\"})",
+            "LOOP-005",
+        ),
+        (
+            "a: table_changes(table=a) -> m: map(expr={id: .key}) -> b: table(table=a, mode=append, columns={\"id\": \".id\"})",
+            "LOOP-005",
+        ),
+        // An old version is not written.
+        (
+            "a: table_changes(table=a) -> m: map(expr={id: .key, v: .after.v, n: (.after.n + 1)}) -> b: table(table=a, mode=compare_and_set, key=.id, version=.v, columns={\"id\": \".id\", \"v\": \".v\", \"n\": \".n\"})",
+            "",
+        ),
+        (
+            "a: table_changes(table=a) -> m: map(expr={id: .key, v: (.after.v + 1), n: .after.n}) -> b: table(table=a, mode=compare_and_set, key=.id, version=.v, columns={\"id\": \".id\", \"v\": \".v\", \"n\": \".n\"})",
+            "LOOP-005",
+        ),
+    ]);
+}

@@ -1,7 +1,14 @@
 //! STATE: what is remembered, where, and whose it is.
 
 mod cached_for_others;
+mod forked_master;
+mod growing_state;
 mod instance_memory;
+mod many_connections;
+mod no_rebuild;
+mod no_way_back;
+mod replay_differs;
+mod stale_projection;
 #[cfg(test)]
 mod tests;
 
@@ -10,13 +17,25 @@ use std::collections::VecDeque;
 use rustc_hash::FxHashMap;
 
 use crate::catalog::Behaviour;
+use crate::id::Id;
 use crate::pointer::Pointer;
 use crate::validate::Rule;
 use crate::validate::design::{Design, EdgeIx, NodeIx};
+use crate::validate::facts::Facts;
 use crate::value::Value;
 
 /// The rules of the family, by code.
-pub(super) const RULES: &[Rule] = &[instance_memory::RULE, cached_for_others::RULE];
+pub(super) const RULES: &[Rule] = &[
+    instance_memory::RULE,
+    cached_for_others::RULE,
+    many_connections::RULE,
+    growing_state::RULE,
+    stale_projection::RULE,
+    replay_differs::RULE,
+    forked_master::RULE,
+    no_rebuild::RULE,
+    no_way_back::RULE,
+];
 
 /// Fields that code was declared to look at; none when it may be all of them.
 fn read_by(design: &Design, node: NodeIx) -> Vec<Pointer> {
@@ -27,16 +46,28 @@ fn read_by(design: &Design, node: NodeIx) -> Vec<Pointer> {
         .collect()
 }
 
+/// The node that a declaration names by its id or title.
+fn named<'d>(design: &'d Design, name: &str) -> Option<NodeIx> {
+    let by_id = design.find(&Id::from(name));
+    by_id.or_else(|| {
+        let mut nodes = 0..design.nodes.len();
+        nodes.find(|node| !design.nodes[*node].gone && design.title(*node) == name)
+    })
+}
+
+/// The table or view that a node was declared to decide on.
+fn looks_into(design: &Design, node: NodeIx) -> Option<NodeIx> {
+    named(design, design.declared_text(node, "reads_from")?)
+}
+
 /// Nodes that are looked at to find who notices something.
 const SEARCH_MAX: usize = 4096;
 
 /// The nearest place behind a node where somebody or something notices what it sends, with the wires
-/// that lead there; what it gave up does not count.
+/// that lead there.
 fn noticed_by(design: &Design, node: NodeIx) -> Option<(NodeIx, Vec<EdgeIx>)> {
-    let mut came: FxHashMap<NodeIx, EdgeIx> = FxHashMap::default();
-    let mut open = VecDeque::from([node]);
-    while let Some(at) = open.pop_front() {
-        let notices = matches!(
+    nearest(design, node, |at| {
+        matches!(
             design.behaviour(at),
             Some(
                 Behaviour::Effect { .. }
@@ -44,8 +75,34 @@ fn noticed_by(design: &Design, node: NodeIx) -> Option<(NodeIx, Vec<EdgeIx>)> {
                     | Behaviour::Observe { .. }
                     | Behaviour::Bucket { .. }
             )
-        );
-        if notices && at != node {
+        )
+    })
+}
+
+/// The nearest effect behind a node that nothing keeps from happening twice.
+fn noticed_effect(facts: &Facts, node: NodeIx) -> Option<(NodeIx, Vec<EdgeIx>)> {
+    let design = &*facts.design;
+    nearest(design, node, |at| match design.behaviour(at) {
+        Some(Behaviour::Effect { key }) => {
+            let key = design.expr(at, key).zip(facts.input(at));
+            let keyed = key.is_some_and(|(key, port)| facts.stable(key, port));
+            !keyed && !design.assumed(at, "idempotent")
+        }
+        _ => false,
+    })
+}
+
+/// The nearest node behind one that is `wanted`, with the wires that lead there; what was given up
+/// does not count.
+fn nearest(
+    design: &Design,
+    node: NodeIx,
+    wanted: impl Fn(NodeIx) -> bool,
+) -> Option<(NodeIx, Vec<EdgeIx>)> {
+    let mut came: FxHashMap<NodeIx, EdgeIx> = FxHashMap::default();
+    let mut open = VecDeque::from([node]);
+    while let Some(at) = open.pop_front() {
+        if at != node && wanted(at) {
             let mut way = Vec::new();
             let mut back = at;
             while back != node {
