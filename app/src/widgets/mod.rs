@@ -1,5 +1,6 @@
 //! Small widgets of our own.
 
+pub(crate) mod choose;
 pub(crate) mod tree;
 
 use egui::{Id, Response, RichText, Ui};
