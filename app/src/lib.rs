@@ -29,6 +29,8 @@ mod widgets;
 #[cfg(test)]
 mod canvas_tests;
 #[cfg(test)]
+mod pictures;
+#[cfg(test)]
 mod playback_tests;
 #[cfg(test)]
 mod tests;

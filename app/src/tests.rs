@@ -116,7 +116,7 @@ impl Host for FakeHost {
 
 /// An engine by script: it runs whatever it is given, and shows one event on every wire.
 #[derive(Default)]
-struct FakeEngine {
+pub(crate) struct FakeEngine {
     notices: Vec<Notice>,
     flow: Document,
 }
