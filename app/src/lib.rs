@@ -3,6 +3,7 @@
 mod actions;
 pub mod canvas;
 mod canvas_pane;
+mod day;
 mod designer;
 mod dialogs;
 mod files;
@@ -28,6 +29,8 @@ mod widgets;
 
 #[cfg(test)]
 mod canvas_tests;
+#[cfg(test)]
+mod declare_tests;
 #[cfg(test)]
 mod pictures;
 #[cfg(test)]

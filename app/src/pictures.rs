@@ -1,6 +1,6 @@
 //! Pictures of the designer without a display, drawn by a small rasteriser, for people to look at.
 //!
-//! They go to the folder `panels` of `WEIR_PICTURES`; without it the scenes are played and none is drawn.
+//! They go to the folder `panels` of `WEIR_PICTURES`; without it the scenes are played, but not drawn.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,42 +11,99 @@ use egui::{
     Color32, ColorImage, Key, Modifiers, Pos2, Rect, TextureId, TexturesDelta, ThemePreference,
     Vec2, pos2, vec2,
 };
+use egui_kittest::kittest::Queryable;
 use egui_kittest::{Harness, TestRenderer};
 use graph_model::catalog::Catalog;
 
 use crate::designer::Designer;
 use crate::host::Location;
-use crate::tests::{FakeEngine, FakeHost, press, settle};
+use crate::tests::{FakeEngine, FakeHost, click, press, settle, type_text};
 
 /// What is photographed: its name, and how the designer gets there from the open sample.
-const SCENES: &[(&str, fn(&mut Harness<'_, Designer>))] = &[("hazard", |harness| {
-    press(harness, Modifiers::NONE, Key::F4);
-})];
+const SCENES: &[(&str, Scene)] = &[
+    ("hazard", |harness| press(harness, Modifiers::NONE, Key::F4)),
+    ("known", |harness| {
+        select(harness, "claims_in");
+        harness
+            .get_by_label_contains("What you know")
+            .click_accesskit();
+        settle(harness);
+        for (list, words) in [
+            ("Declare", "rate"),
+            ("Declare", "silent"),
+            ("Declare", "principal"),
+            ("Assume", "idempotent"),
+        ] {
+            click(harness, &format!("{list}…"));
+            type_text(harness, words);
+            press(harness, Modifiers::NONE, Key::Enter);
+        }
+        scroll(harness, 400.0);
+    }),
+    ("declare list", |harness| {
+        select(harness, "claims");
+        harness
+            .get_by_label_contains("What you know")
+            .click_accesskit();
+        settle(harness);
+        scroll(harness, 900.0);
+        click(harness, "Declare…");
+    }),
+    ("audience", |harness| {
+        select(harness, "claims");
+        scroll(harness, 600.0);
+    }),
+];
+
+type Scene = fn(&mut Harness<'_, Designer>);
+
+fn select(harness: &mut Harness<'_, Designer>, node: &str) {
+    harness.state_mut().state.select_nodes([node.into()]);
+    settle(harness);
+}
+
+/// Turns the wheel over the panel on the right.
+fn scroll(harness: &mut Harness<'_, Designer>, by: f32) {
+    let window = harness.ctx.content_rect();
+    let at = pos2(window.max.x - 100.0, window.center().y - 80.0);
+    harness.event(egui::Event::PointerMoved(at));
+    harness.event(egui::Event::MouseWheel {
+        unit: egui::MouseWheelUnit::Point,
+        delta: vec2(0.0, -by),
+        phase: egui::TouchPhase::Move,
+        source: egui::MouseWheelSource::Unknown,
+        modifiers: Modifiers::NONE,
+    });
+    harness.run_steps(12);
+}
 
 #[test]
-fn every_scene_draws_in_both_themes_and_in_little_room() {
+fn every_scene_draws_in_little_room_and_wherever_it_is_photographed() {
     let folder = folder();
-    for (theme, word) in [
-        (ThemePreference::Dark, "dark"),
-        (ThemePreference::Light, "light"),
-    ] {
-        for (size, room) in [
-            (vec2(1280.0, 800.0), "wide"),
-            (vec2(900.0, 600.0), "narrow"),
-        ] {
-            for (scene, play) in SCENES {
-                let (mut harness, camera) = start(size);
-                let ctx = harness.ctx.clone();
-                harness.state_mut().set_theme(&ctx, theme);
-                settle(&mut harness);
-                play(&mut harness);
-                settle(&mut harness);
-                harness.check_accessibility();
-                if let Some(folder) = &folder {
-                    let picture = camera.picture(&harness);
-                    let path = folder.join(format!("{scene}-{word}-{room}.png"));
-                    std::fs::write(path, picture.png()).expect("written");
-                }
+    let (wide, narrow) = (vec2(1280.0, 800.0), vec2(900.0, 600.0));
+    let looks = [
+        (ThemePreference::Light, narrow, "light-narrow"),
+        (ThemePreference::Light, wide, "light-wide"),
+        (ThemePreference::Dark, narrow, "dark-narrow"),
+        (ThemePreference::Dark, wide, "dark-wide"),
+    ];
+    let wanted = if folder.is_some() {
+        &looks[..]
+    } else {
+        &looks[..1]
+    };
+    for (theme, size, look) in wanted {
+        for (scene, play) in SCENES {
+            let (mut harness, camera) = start(*size);
+            let ctx = harness.ctx.clone();
+            harness.state_mut().set_theme(&ctx, *theme);
+            settle(&mut harness);
+            play(&mut harness);
+            settle(&mut harness);
+            harness.check_accessibility();
+            if let Some(folder) = &folder {
+                let path = folder.join(format!("{scene}-{look}.png"));
+                std::fs::write(path, camera.picture(&harness).png()).expect("written");
             }
         }
     }

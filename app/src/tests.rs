@@ -218,6 +218,22 @@ pub(crate) fn wires(harness: &Harness<'_, Designer>) -> Vec<String> {
         .collect()
 }
 
+/// A designer that shows this flow.
+pub(crate) fn showing(flow: &str) -> Harness<'static, Designer> {
+    let host = FakeHost::default();
+    host.put("/shown.flow.json", flow);
+    let mut harness = start(&host);
+    harness.state_mut().open(Location::new("/shown.flow.json"));
+    settle(&mut harness);
+    harness
+}
+
+/// Clicks what is called so, wherever it is.
+pub(crate) fn click(harness: &mut Harness<'_, Designer>, label: &str) {
+    harness.get_by_label(label).click_accesskit();
+    settle(harness);
+}
+
 fn run_and_undo(harness: &mut Harness<'_, Designer>, empty: &str) {
     press(harness, Modifiers::COMMAND, Key::Enter);
     assert_eq!(harness.state().session.state(), RunState::Running);

@@ -1,6 +1,10 @@
 //! Panels around the canvas. Each is given a model to look at and answers with requests.
 
+mod annotations;
+mod audience;
+mod declared;
 mod events;
+mod fields;
 pub(crate) mod form;
 mod hazards;
 mod log;

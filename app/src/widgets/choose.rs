@@ -111,10 +111,15 @@ fn choice_row(ui: &mut Ui, choice: &Choice, current: bool) -> egui::Response {
     } else {
         &choice.keys
     };
-    let quiet: String = if quiet.chars().count() > 60 {
-        quiet.chars().take(58).chain(['…']).collect()
-    } else {
+    // The title is what is chosen by: what stands beside it takes the room that is left.
+    let room = (ui.available_width() / 6.2) as usize;
+    let room = room.saturating_sub(choice.title.chars().count() + 6);
+    let quiet: String = if quiet.chars().count() <= room {
         quiet.clone()
+    } else if room < 12 {
+        String::new()
+    } else {
+        quiet.chars().take(room - 1).chain(['…']).collect()
     };
     let title: String = choice.title.clone();
     let response = ui
