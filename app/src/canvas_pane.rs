@@ -233,8 +233,8 @@ impl Designer {
 
     /// Marks of the findings on nodes and edges, made anew when the findings are.
     fn mark_hazards(&mut self) {
-        let checked = self.state.checked();
-        if self.canvas.marks.0 == checked && !self.canvas.marks.1.is_empty() {
+        let checks = self.state.checks();
+        if self.canvas.marks.0 == checks {
             return;
         }
         let mut marks: BTreeMap<Item, HazardMark> = BTreeMap::new();
@@ -255,7 +255,7 @@ impl Designer {
             mark.text
                 .push_str(&format!("{} {}", finding.code, finding.message));
         }
-        self.canvas.marks = (checked, marks);
+        self.canvas.marks = (checks, marks);
     }
 
     /// The document as the previewed change would make it.

@@ -33,6 +33,8 @@ use crate::view::{Overlay, Region, Settings, SideTab, View};
 
 /// Seconds for which the status bar shows what was done last.
 const SAYING_SECONDS: f64 = 6.0;
+/// Seconds after which the host is asked again which day it is.
+const DAY_ASKED_SECONDS: f64 = 1.0;
 
 /// The designer. A host makes one and draws it every frame.
 pub struct Designer {
@@ -53,6 +55,8 @@ pub struct Designer {
     pub(crate) panels: Panels,
     /// Time of this frame in seconds.
     pub(crate) now: f64,
+    /// When the host was asked last which day it is.
+    day_asked: Option<f64>,
     said: Option<(String, f64)>,
     /// Nodes and edges that stand out on the canvas.
     pub(crate) highlight: BTreeSet<Item>,
@@ -99,6 +103,7 @@ impl Designer {
             palette: Palette::default(),
             panels: Panels::default(),
             now: 0.0,
+            day_asked: None,
             said: None,
             highlight: BTreeSet::new(),
             hazard_at: None,
@@ -131,6 +136,7 @@ impl Designer {
         }
         self.follow_line();
         self.follow_others();
+        self.follow_calendar();
         self.recall_if_ready(&ctx);
         self.hear_host(&ctx);
         self.read_keys(&ctx);
@@ -163,6 +169,17 @@ impl Designer {
         self.files.recall(recent.collect());
         ctx.set_theme(self.view.theme);
         self.offer_recovery();
+    }
+
+    /// Notices, now and then, that another day has come.
+    fn follow_calendar(&mut self) {
+        if self
+            .day_asked
+            .is_none_or(|at| self.now - at >= DAY_ASKED_SECONDS)
+        {
+            self.day_asked = Some(self.now);
+            self.state.set_today(self.host.today());
+        }
     }
 
     /// Tells once that the line to the engine has ended.
@@ -646,6 +663,10 @@ impl Designer {
             }
             Request::Select(items) => self.state.select(items),
             Request::Reveal(item) => self.reveal(item),
+            Request::ShowType(id) => {
+                self.view.show_side(SideTab::Types);
+                self.panels.types.choose(id);
+            }
             Request::Highlight(items) => self.highlight = items,
             Request::Add { kind, at, from } => self.add_node(&kind, at, &from),
             Request::Preview(preview) => {

@@ -32,6 +32,8 @@ mod canvas_tests;
 #[cfg(test)]
 mod declare_tests;
 #[cfg(test)]
+mod hazard_tests;
+#[cfg(test)]
 mod pictures;
 #[cfg(test)]
 mod playback_tests;

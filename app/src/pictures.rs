@@ -22,6 +22,17 @@ use crate::tests::{FakeEngine, FakeHost, click, press, settle, type_text};
 /// What is photographed: its name, and how the designer gets there from the open sample.
 const SCENES: &[(&str, Scene)] = &[
     ("hazard", |harness| press(harness, Modifiers::NONE, Key::F4)),
+    ("accepted", |harness| {
+        press(harness, Modifiers::NONE, Key::F4);
+        harness.get_by_label("Reason for accepting").focus();
+        type_text(harness, "finance signs a paper");
+        press(harness, Modifiers::NONE, Key::Enter);
+        harness
+            .get_by_label_contains("Accepted · 1")
+            .click_accesskit();
+        settle(harness);
+        press(harness, Modifiers::NONE, Key::F4);
+    }),
     ("known", |harness| {
         select(harness, "claims_in");
         harness

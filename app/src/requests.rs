@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use graph_model::edit::Transaction;
-use graph_model::id::NodeId;
+use graph_model::id::{Id, NodeId};
 use graph_model::value::Value;
 use runtime_protocol::Target;
 use smol_str::SmolStr;
@@ -24,6 +24,8 @@ pub(crate) enum Request {
     Select(BTreeSet<Item>),
     /// Select it and bring it into view.
     Reveal(Item),
+    /// Show an event type in its panel.
+    ShowType(Id),
     /// Make a path stand out on the canvas.
     Highlight(BTreeSet<Item>),
     /// Add a node of this kind, joined with what is given.

@@ -11,7 +11,7 @@ use graph_model::edit::{History, Transaction, TransactionBuilder};
 use graph_model::id::{Id, NodeId};
 
 use crate::canvas::intent::Item;
-use crate::findings::{self, Finding};
+use crate::findings::{self, Finding, Findings};
 
 /// Checking that takes longer than this waits until the document rests, in seconds.
 const CHECK_BUDGET: f64 = 0.005;
@@ -25,8 +25,12 @@ pub(crate) struct State {
     catalog: &'static Catalog,
     /// Counts up with every change of the document.
     revision: u64,
-    findings: Vec<Finding>,
+    findings: Findings,
+    /// The day that the findings are of.
+    today: String,
+    /// The revision that the findings are of.
     checked: u64,
+    checks: u64,
     check_seconds: f64,
     changed_at: f64,
     selection: BTreeSet<Item>,
@@ -52,8 +56,10 @@ impl State {
             history: History::saved(),
             catalog,
             revision: 0,
-            findings: Vec::new(),
+            findings: Findings::default(),
+            today: String::new(),
             checked: 0,
+            checks: 0,
             check_seconds: 0.0,
             changed_at: 0.0,
             selection: BTreeSet::new(),
@@ -83,12 +89,30 @@ impl State {
 
     /// What was found in the document, as of its last check.
     pub(crate) fn findings(&self) -> &[Finding] {
+        &self.findings.open
+    }
+
+    /// Everything that the last check said.
+    pub(crate) fn report(&self) -> &Findings {
         &self.findings
     }
 
-    /// The revision that the findings are of.
-    pub(crate) fn checked(&self) -> u64 {
-        self.checked
+    /// The day that it is, such as `2027-01-31`.
+    pub(crate) fn today(&self) -> &str {
+        &self.today
+    }
+
+    /// Another day has come: what was accepted until then is found again.
+    pub(crate) fn set_today(&mut self, today: String) {
+        if self.today != today {
+            self.today = today;
+            self.check();
+        }
+    }
+
+    /// Another number whenever there are other findings.
+    pub(crate) fn checks(&self) -> u64 {
+        self.checks
     }
 
     /// Whether the findings are those of the document as it is.
@@ -269,8 +293,16 @@ impl State {
 
     /// Checks now.
     pub(crate) fn check(&mut self) {
-        self.findings = findings::check(&self.document, self.catalog);
+        self.findings = findings::check(&self.document, self.catalog, &self.today);
         self.checked = self.revision;
+        self.checks += 1;
+    }
+
+    /// Says what the validator would have said.
+    #[cfg(test)]
+    pub(crate) fn tell(&mut self, findings: Findings) {
+        self.findings = findings;
+        self.checks += 1;
     }
 
     fn changed(&mut self, now: f64) {

@@ -15,6 +15,7 @@ use runtime_protocol::{
 };
 
 use crate::actions;
+use crate::day;
 use crate::designer::Designer;
 use crate::host::{Ask, Contents, Host, Location, Sample, Stamp, Told};
 use crate::view::{BottomTab, Overlay, SideTab};
@@ -27,6 +28,8 @@ struct Machine {
     told: Vec<Told>,
     title: String,
     closed: bool,
+    /// Since the last day of January.
+    days: u32,
 }
 
 #[derive(Clone, Default)]
@@ -35,6 +38,11 @@ pub(crate) struct FakeHost(Arc<Mutex<Machine>>);
 impl FakeHost {
     fn machine(&self) -> std::sync::MutexGuard<'_, Machine> {
         self.0.lock().expect("no test panics while it holds this")
+    }
+
+    /// So many days go by.
+    pub(crate) fn days_pass(&self, days: u32) {
+        self.machine().days += days;
     }
 
     /// Puts a file there.
@@ -111,6 +119,11 @@ impl Host for FakeHost {
 
     fn clock(&self) -> f64 {
         0.0
+    }
+
+    fn today(&self) -> String {
+        let days = self.machine().days;
+        day::after("2027-01-31", days).expect("a day")
     }
 }
 

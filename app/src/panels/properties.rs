@@ -3,7 +3,7 @@
 use egui::{Id, RichText, Ui};
 use graph_model::catalog::{KindSpec, PortRole};
 use graph_model::declare::Place;
-use graph_model::document::{Acceptance, Node, WhenFull};
+use graph_model::document::{Node, WhenFull};
 use graph_model::edit::{Edit, Transaction};
 use graph_model::id::{EdgeId, Id as DocId, NodeId, PortRef};
 use std::collections::BTreeSet;
@@ -606,28 +606,4 @@ fn note(ui: &mut Ui, model: &Model<'_>, id: &DocId, focus: bool, out: &mut Reque
     if ui.button("Delete note").clicked() {
         out.push(Request::Do("edit.delete"));
     }
-}
-
-/// The change that accepts a hazard at a place, with its reason.
-pub(crate) fn accept(
-    model: &Model<'_>,
-    item: &Item,
-    code: &str,
-    reason: &str,
-) -> Option<Transaction> {
-    let acceptance = Acceptance {
-        reason: reason.into(),
-        until: None,
-    };
-    let mut build = model.state.build(format!("Accept {code}"));
-    match item {
-        Item::Node(id) => build.change_node(id, |node| {
-            node.notes.accepted.insert(code.into(), acceptance);
-        }),
-        Item::Edge(id) => build.change_edge(id, |edge| {
-            edge.notes.accepted.insert(code.into(), acceptance);
-        }),
-        _ => return None,
-    };
-    Some(build.finish())
 }

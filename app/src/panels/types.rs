@@ -24,6 +24,11 @@ pub(crate) struct Types {
 }
 
 impl Types {
+    /// Shows the details of a type.
+    pub(crate) fn choose(&mut self, id: DocId) {
+        self.chosen = Some(id);
+    }
+
     pub(crate) fn show(&mut self, ui: &mut Ui, model: &Model<'_>, out: &mut Requests) {
         let types = &model.state.document().types;
         if types.is_empty() {

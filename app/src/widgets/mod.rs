@@ -88,6 +88,12 @@ pub(crate) fn hint(ui: &mut Ui, text: &str) {
     ui.label(RichText::new(text).small().weak());
 }
 
+/// A line of the second rank that leads somewhere.
+pub(crate) fn quiet_link(ui: &mut Ui, text: &str) -> Response {
+    let color = theme::current(ui.ctx()).muted;
+    ui.link(RichText::new(text).small().color(color))
+}
+
 /// A line that says what is wrong.
 pub(crate) fn error(ui: &mut Ui, text: &str) {
     let color = theme::current(ui.ctx()).error;
