@@ -3,7 +3,7 @@
 use egui::{Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
-use graph_model::document::{Annotations, Audience, RowFilter};
+use graph_model::document::{Adds, Annotations, Audience, EventType, RowFilter};
 use graph_model::pointer::Pointer;
 use graph_model::value::Value;
 
@@ -144,5 +144,129 @@ fn an_accepted_hazard_is_seen_and_shown_again() {
     assert_eq!(until(&harness), Some(Some("2027-02-28".into())));
     click(&mut harness, "Show AUTH-002 again");
     assert_eq!(until(&harness), None);
+    undo_all(&mut harness, &before);
+}
+
+const ORDERS: &str = r#"{"version": 1, "nodes": {},
+    "roles": {"finance": {"title": "Finance"}},
+    "types": {"order": {"schema": {"type": "object", "required": ["id"], "properties": {
+        "id": {"type": "string"}, "customer_id": {"type": "string"}, "email": {"type": "string"},
+        "total_cents": {"type": "integer"}, "city": {"type": "string"}, "country": {"type": "string"}
+    }}}}}"#;
+
+fn with_type() -> Harness<'static, Designer> {
+    let mut harness = showing(ORDERS);
+    harness.get_by_label("Event types").click();
+    settle(&mut harness);
+    click(&mut harness, "order");
+    harness
+}
+
+fn order(harness: &Harness<'_, Designer>) -> EventType {
+    EventType::clone(&harness.state().state.document().types["order"])
+}
+
+fn field(text: &str) -> Pointer {
+    Pointer::parse(text).expect("a pointer")
+}
+
+#[test]
+fn a_click_on_a_field_says_what_it_is() {
+    let mut harness = with_type();
+    let before = bytes(&harness);
+    harness.get_by_label("looks like contact data: who may read it?");
+    for (name, words) in [
+        ("/customer_id", "it is the subject suggested"),
+        ("/id", "it is the id"),
+        ("/email", "subject:/customer_id"),
+        ("/email", "also role:finance"),
+        ("/email", "only if org as well"),
+        ("/total_cents", "adds up suggested"),
+        ("/total_cents", "measured in cent"),
+        ("/city", "role:finance | subject:/customer_id"),
+    ] {
+        take(&mut harness, &format!("Say of {name}"), words);
+    }
+    let ty = order(&harness);
+    assert_eq!(ty.subject, Some(field("/customer_id")));
+    assert_eq!(ty.id, Some(field("/id")));
+    let label = |name: &str| -> Vec<String> {
+        let clauses = ty.labels[&field(name)].0.iter();
+        clauses.map(ToString::to_string).collect()
+    };
+    assert_eq!(
+        label("/email"),
+        ["org", "role:finance | subject:/customer_id"]
+    );
+    assert_eq!(label("/city"), ["role:finance | subject:/customer_id"]);
+    let measure = &ty.measures[&field("/total_cents")];
+    assert_eq!(
+        (measure.adds, measure.unit.as_str()),
+        (Adds::Always, "cent")
+    );
+    assert!(
+        harness
+            .query_by_label_contains("looks like contact")
+            .is_none()
+    );
+    for said in [
+        "Take back org of /email",
+        "Take back role:finance | subject:/customer_id of /email",
+        "Take back adds up of /total_cents",
+        "Take back in cent of /total_cents",
+        "Take back subject of /customer_id",
+    ] {
+        click(&mut harness, said);
+    }
+    let ty = order(&harness);
+    assert_eq!(
+        (ty.labels.len(), ty.measures.len(), ty.subject),
+        (1, 0, None)
+    );
+    undo_all(&mut harness, &before);
+}
+
+#[test]
+fn nothing_is_said_by_itself() {
+    let harness = with_type();
+    let ty = order(&harness);
+    assert!(ty.labels.is_empty() && ty.measures.is_empty() && ty.subject.is_none());
+    assert!(!harness.state().state.dirty());
+}
+
+#[test]
+fn a_field_without_a_schema_is_named_and_said_of() {
+    let mut harness = with_type();
+    harness.get_by_label("Another field").focus();
+    settle(&mut harness);
+    type_text(&mut harness, "/notes/inner");
+    press(&mut harness, Modifiers::NONE, Key::Enter);
+    // Its list is open.
+    type_text(&mut harness, "only org");
+    press(&mut harness, Modifiers::NONE, Key::Enter);
+    assert!(order(&harness).labels.contains_key(&field("/notes/inner")));
+}
+
+#[test]
+fn dependencies_and_declarations_of_a_type_are_chosen() {
+    let mut harness = with_type();
+    let before = bytes(&harness);
+    click(&mut harness, "What decides what");
+    take(&mut harness, "Add a deciding field", "city");
+    take(&mut harness, "Add a decided field", "country");
+    click(&mut harness, "Add dependency");
+    click(&mut harness, "What you know");
+    take(&mut harness, "Declare", "stands for: version");
+    take(&mut harness, "Declare", "master");
+    let ty = order(&harness);
+    let way = &ty.depends[0];
+    assert_eq!(
+        (&way.from[..], &way.to[..]),
+        (&[field("/city")][..], &[field("/country")][..])
+    );
+    assert_eq!(ty.declared.get("stands_for"), Some(&Value::str("version")));
+    assert_eq!(ty.declared.get("master"), Some(&Value::Bool(true)));
+    click(&mut harness, "Forget that /city decides /country");
+    assert!(order(&harness).depends.is_empty());
     undo_all(&mut harness, &before);
 }

@@ -116,5 +116,5 @@ fn what_a_hazard_rests_on_and_what_is_not_known_is_told() {
     settle(&mut harness);
     harness.get_by_label("for AUTH-001, SCHEMA-001");
     click(&mut harness, "`claim` declares no sizes; add them");
-    harness.get_by_label("Type title");
+    harness.get_by_label("Delete type");
 }

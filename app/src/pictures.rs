@@ -18,6 +18,7 @@ use graph_model::catalog::Catalog;
 use crate::designer::Designer;
 use crate::host::Location;
 use crate::tests::{FakeEngine, FakeHost, click, press, settle, type_text};
+use crate::view::SideTab;
 
 /// What is photographed: its name, and how the designer gets there from the open sample.
 const SCENES: &[(&str, Scene)] = &[
@@ -63,6 +64,30 @@ const SCENES: &[(&str, Scene)] = &[
     ("audience", |harness| {
         select(harness, "claims");
         scroll(harness, 600.0);
+    }),
+    ("type", |harness| {
+        harness.state_mut().view.show_side(SideTab::Types);
+        settle(harness);
+        click(harness, "claim");
+        for (field, words) in [
+            ("/amount_cents", "adds up suggested"),
+            ("/amount_cents", "measured in cent"),
+            ("/claim_id", "it is the version"),
+        ] {
+            click(harness, &format!("Say of {field}…"));
+            type_text(harness, words);
+            press(harness, Modifiers::NONE, Key::Enter);
+        }
+    }),
+    ("field list", |harness| {
+        harness.state_mut().view.show_side(SideTab::Types);
+        settle(harness);
+        click(harness, "claim");
+        click(
+            harness,
+            "Take back role:adjusters | subject:/patient_id of /diagnosis",
+        );
+        click(harness, "Say of /diagnosis…");
     }),
 ];
 

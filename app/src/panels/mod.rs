@@ -13,6 +13,7 @@ pub(crate) mod playback_bar;
 mod properties;
 pub(crate) mod run_bar;
 pub(crate) mod status;
+mod type_fields;
 mod types;
 
 use egui::Ui;

@@ -50,10 +50,12 @@ pub(crate) fn picker<T>(
     };
     let mut offers = offers(pick.text.trim());
     let text = pick.text.trim().to_lowercase();
-    offers.retain(|offer| {
-        let hay = format!("{} {}", offer.title, offer.beside).to_lowercase();
+    let has = |hay: &str| {
+        let hay = hay.to_lowercase();
         text.split_whitespace().all(|word| hay.contains(word))
-    });
+    };
+    offers.retain(|offer| has(&format!("{} {}", offer.title, offer.beside)));
+    offers.sort_by_key(|offer| !has(&offer.title));
     let choices: Vec<Choice> = offers
         .iter()
         .map(|offer| Choice {
