@@ -1,23 +1,36 @@
-//! How long the validator takes on generated flows of 1,000 and 10,000 nodes.
+//! How long the validator takes on generated flows: a fresh look, an edit, a giant loop.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use divan::{Bencher, black_box};
 use graph_model::catalog::Catalog;
 use graph_model::document::Document;
-use graph_model::validate::{notation, validate};
+use graph_model::validate::{Checker, notation, validate};
+use graph_model::value::Value;
 
 fn main() {
     divan::main();
 }
 
-/// Lanes of ten nodes each, with labels, keys and a loop; every second lane meets its neighbour.
-fn generated(nodes: usize) -> Document {
+/// Event type with 24 fields, each with a label.
+fn head() -> String {
     let mut text = String::from(
         "role finance\nrole support\nrole patients external\n\
          type claim(id=/id): id string {org | subject:/owner}, owner string {org | subject:/owner}, \
-         amount number {role:finance | subject:/owner}, note string {role:support}, turns integer?\n",
+         amount number {role:finance | subject:/owner}, note string {role:support}, turns integer? {org}",
     );
+    for field in 5..24 {
+        let role = ["finance", "support"][field % 2];
+        write!(text, ", f{field} string {{role:{role} | org}}").expect("a string takes all text");
+    }
+    text.push('\n');
+    text
+}
+
+/// Lanes of ten nodes each; every second lane meets its neighbour.
+fn lanes(nodes: usize) -> Document {
+    let mut text = head();
     for lane in 0..nodes / 10 {
         write!(
             text,
@@ -26,8 +39,8 @@ fn generated(nodes: usize) -> Document {
              m{lane}: map(expr=.amount = .amount * {lane}) -> q{lane}: queue(group=.owner) -> \
              f{lane}: filter(when=.amount > {lane}) -> d{lane}: dedupe(key=.id) -> \
              a{lane}: aggregate(group=.owner, aggregates=[{{\"name\": \"sum\", \"function\": \"sum\", \"of\": \".amount\"}}]) -> \
-             t{lane}: table(table=sums, key=.key, columns={{\"owner\": \".key\"}})\n\
-             f{lane}.dropped -> v{lane}: view @finance\n"
+             t{lane}: table(table=sums{lane}, key=.key, columns={{\"owner\": \".key\"}})\n\
+             f{lane}.dropped -> v{lane}: table(table=small{lane}, key=.id, columns={{\"id\": \".id\"}})\n"
         )
         .expect("a string takes all text");
         if lane % 2 == 1 {
@@ -37,9 +50,72 @@ fn generated(nodes: usize) -> Document {
     notation::read(&text).expect("the generated flow reads")
 }
 
+/// One loop through most nodes, with shortcuts.
+fn ring(nodes: usize) -> Document {
+    let mut text = head();
+    text.push_str("in: replay(file=in.jsonl, event_type=claim) -> n0: queue\n");
+    for node in 1..nodes - 1 {
+        let kind = match node % 4 {
+            0 => "queue(group=.owner)".to_owned(),
+            1 => format!("map(expr=.amount = .amount + {node})"),
+            2 => "filter(when=.turns < 5)".to_owned(),
+            _ => "log(key=.owner, partitions=4)".to_owned(),
+        };
+        writeln!(text, "n{} -> n{node}: {kind}", node - 1).expect("a string takes all text");
+        if node % 8 == 0 {
+            writeln!(text, "n{node} -> n{}", node - 6).expect("a string takes all text");
+        }
+    }
+    writeln!(text, "n{} -> n0", nodes - 2).expect("a string takes all text");
+    notation::read(&text).expect("the generated flow reads")
+}
+
 #[divan::bench(args = [1_000, 10_000])]
 fn whole(bencher: Bencher, nodes: usize) {
-    let document = generated(nodes);
+    let document = lanes(nodes);
     assert_eq!(document.nodes.len(), nodes);
-    bencher.bench(|| validate(black_box(&document), Catalog::bundled()));
+    let report = validate(&document, Catalog::bundled());
+    assert_eq!(report.diagnostics, [], "the lanes are a good design");
+    bencher.bench_local(|| validate(black_box(&document), Catalog::bundled()));
+}
+
+#[divan::bench(args = [10_000])]
+fn one_giant_loop(bencher: Bencher, nodes: usize) {
+    let document = ring(nodes);
+    bencher.bench_local(|| validate(black_box(&document), Catalog::bundled()));
+}
+
+/// The same edit at a node that has most of its lane behind it, done and undone.
+#[divan::bench(args = ["config", "title", "wire"])]
+fn one_edit(bencher: Bencher, what: &str) {
+    let document = lanes(10_000);
+    let mut edited = document.clone();
+    match what {
+        "wire" => {
+            let first = edited
+                .edges
+                .keys()
+                .next()
+                .cloned()
+                .expect("there are wires");
+            edited.edges.remove(&first);
+        }
+        _ => {
+            let node = edited.nodes.get_mut("m500").expect("a node");
+            let node = Arc::make_mut(node);
+            if what == "title" {
+                node.title = "Another title".into();
+            } else {
+                node.config
+                    .insert("expr", Value::from(".amount = .amount + 1"));
+            }
+        }
+    }
+    let mut checker = Checker::new(&document, Catalog::bundled());
+    let mut turn = false;
+    bencher.bench_local(|| {
+        turn = !turn;
+        checker.update(if turn { &edited } else { &document });
+        black_box(checker.report())
+    });
 }

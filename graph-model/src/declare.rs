@@ -46,6 +46,12 @@ pub fn fields(fits: impl Fn(Place) -> bool) -> Vec<FieldSpec> {
     fitting.map(|row| row.field.clone()).collect()
 }
 
+/// Everything that can be declared of nodes.
+pub(crate) fn of_nodes() -> &'static [FieldSpec] {
+    static FIELDS: LazyLock<Vec<FieldSpec>> = LazyLock::new(|| fields(Place::is_node));
+    &FIELDS
+}
+
 const SOURCE: Place = Place::Node(Family::Source);
 const CHANNEL: Place = Place::Node(Family::Channel);
 const OPERATOR: Place = Place::Node(Family::Operator);
@@ -278,6 +284,13 @@ fn promises() -> Vec<Declaration> {
             FieldType::Bool,
             &[CHANNEL],
             "Whether only the last event of each key is kept",
+        ),
+        row(
+            "may_lose",
+            "May lose events",
+            FieldType::Bool,
+            &[SOURCE, CHANNEL, FUNCTION],
+            "Whether events can vanish here without a trace, as when it answers before they are safe",
         ),
         row(
             "exactly_once",

@@ -3,7 +3,9 @@
 
 use graph_model::catalog::{Catalog, PortRole};
 use graph_model::document::Document;
-use graph_model::validate::{Diagnostic, notation, validate};
+use graph_model::edit::TransactionBuilder;
+use graph_model::id::PortRef;
+use graph_model::validate::{Checker, Diagnostic, notation, validate};
 use proptest::prelude::*;
 
 /// Fixes after which a flow of a few nodes has to have no hazard with a fix.
@@ -83,6 +85,61 @@ fn check(document: &Document) -> Vec<Diagnostic> {
     validate(document, Catalog::bundled()).diagnostics
 }
 
+/// Changes one thing of a flow: a configuration, a node, a wire, or what a fix changes.
+fn edit(document: &mut Document, what: u8, at: usize, other: usize) {
+    let ids: Vec<_> = document.nodes.keys().cloned().collect();
+    if ids.is_empty() {
+        return;
+    }
+    let (id, to) = (&ids[at % ids.len()], &ids[other % ids.len()]);
+    let mut build = TransactionBuilder::new(document, "Edit");
+    match what {
+        0 => {
+            build.change_node(id, |node| node.title = format!("title {other}").into());
+        }
+        1 => {
+            build.change_node(id, |node| node.disabled = !node.disabled);
+        }
+        2 => {
+            let node = notation::read(&format!("x: {}", KINDS[(at * 9 + other) % KINDS.len()]));
+            let node = node.expect("a node").nodes["x"].clone();
+            let kind = node.kind.clone();
+            build.change_node(id, |held| {
+                if held.kind == kind {
+                    held.config = node.config.clone();
+                } else {
+                    *held = (*node).clone();
+                }
+            });
+        }
+        3 => {
+            build.remove_nodes(&[id.clone()].into());
+        }
+        4 => {
+            let kind = |id| Catalog::bundled().get(&document.nodes[id].kind);
+            let from =
+                kind(id).and_then(|kind| kind.outputs_of(&document.nodes[id]).first().cloned());
+            let into =
+                kind(to).and_then(|kind| kind.inputs_of(&document.nodes[to]).first().cloned());
+            if let (Some(from), Some(into)) = (from, into) {
+                build.connect(
+                    PortRef::new(id.clone(), from.name),
+                    PortRef::new(to.clone(), into.name),
+                );
+            }
+        }
+        _ => {
+            let found = check(document);
+            let fix = found.iter().find_map(|found| found.fixes.first());
+            if let Some(fix) = fix {
+                fix.transaction.clone().apply(document);
+            }
+            return;
+        }
+    }
+    build.finish().apply(document);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -95,6 +152,22 @@ proptest! {
         ids.sort();
         ids.dedup();
         prop_assert_eq!(ids.len(), found.len());
+    }
+
+    #[test]
+    fn following_edits_finds_what_a_fresh_look_finds(
+        flow in flows(),
+        edits in prop::collection::vec((0..6_u8, 0..9_usize, 0..9_usize), 1..12),
+    ) {
+        let mut document = read(&flow);
+        let mut checker = Checker::new(&document, Catalog::bundled());
+        for (what, at, other) in edits {
+            edit(&mut document, what, at, other);
+            checker.update(&document);
+            let fresh = validate(&document, Catalog::bundled());
+            let followed = checker.report();
+            prop_assert_eq!(&followed, &fresh, "after {} at {} and {}", what, at, other);
+        }
     }
 
     #[test]

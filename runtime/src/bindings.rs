@@ -37,6 +37,30 @@ impl Bindings for EventBindings<'_> {
     }
 }
 
+/// Gives expressions `$state`, beside what an event gives.
+#[derive(Clone, Copy)]
+pub struct StateBindings<'e> {
+    pub event: EventBindings<'e>,
+    /// What is remembered of the key of the event.
+    pub state: &'e Value,
+}
+
+impl Bindings for StateBindings<'_> {
+    fn whole(&self, variable: Variable) -> Option<Value> {
+        match variable {
+            Variable::State => Some(self.state.clone()),
+            other => self.event.whole(other),
+        }
+    }
+
+    fn field(&self, variable: Variable, name: &str) -> Option<Value> {
+        match variable {
+            Variable::State => self.state.get(name).cloned(),
+            other => self.event.field(other, name),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;

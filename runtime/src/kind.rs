@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use graph_model::catalog::KindSpec;
+use graph_model::catalog::{FieldType, JqRole, KindSpec};
 use graph_model::document::{Document, Node};
 use graph_model::expr::Expr;
 use graph_model::id::NodeId;
 use graph_model::pointer::Pointer;
+use graph_model::schema::Schema;
 use graph_model::units;
 use graph_model::value::Value;
 use runtime_protocol::Problem;
@@ -110,6 +111,20 @@ impl Build<'_> {
         })
     }
 
+    /// A duration in milliseconds.
+    pub fn millis(&self, field: &str) -> Result<i64, Problem> {
+        let millis = self.duration(field)?.as_millis();
+        Ok(i64::try_from(millis).unwrap_or(i64::MAX))
+    }
+
+    /// A duration in milliseconds that is not none.
+    pub fn span(&self, field: &str) -> Result<i64, Problem> {
+        match self.millis(field)? {
+            0 => Err(self.problem(format!("`{field}` must be at least 1ms"))),
+            millis => Ok(millis),
+        }
+    }
+
     pub fn bytes(&self, field: &str) -> Result<u64, Problem> {
         let text = self.text(field)?;
         units::parse_bytes(&text).ok_or_else(|| {
@@ -135,7 +150,12 @@ impl Build<'_> {
     }
 
     pub fn compile(&self, field: &str, code: &str) -> Result<Expr, Problem> {
-        Expr::compile(code).map_err(|error| self.problem(format!("`{field}`: {error}")))
+        let variables = match self.spec.field(field).map(|field| &field.ty) {
+            Some(FieldType::Jq { role } | FieldType::JqTable { role }) => role.variables(),
+            _ => JqRole::Value.variables(),
+        };
+        Expr::compile_with(code, variables)
+            .map_err(|error| self.problem(format!("`{field}`: {error}")))
     }
 
     /// Names and texts of a table field, in the order of the names.
@@ -164,6 +184,19 @@ impl Build<'_> {
         std::env::var(&*name).map(Some).map_err(|_| {
             self.problem(format!("`{field}`: the environment variable `{name}` is not set; set it before you start Weir"))
         })
+    }
+
+    /// The event type that the field names, with its shape; nothing when it is empty.
+    pub fn event_type(&self, field: &str) -> Result<Option<(SmolStr, Schema)>, Problem> {
+        let Some(id) = self.optional_text(field) else {
+            return Ok(None);
+        };
+        let declared = self.document.types.get(id.as_str()).ok_or_else(|| {
+            self.problem(format!(
+                "`{field}`: the event type `{id}` is not declared; declare it"
+            ))
+        })?;
+        Ok(Some((id, Schema::new(&declared.schema))))
     }
 
     /// A path of the flow, inside the project whatever links lie on the way.

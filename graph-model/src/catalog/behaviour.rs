@@ -47,8 +47,9 @@ pub enum Behaviour {
         aggregates: SmolStr,
         window: SmolStr,
     },
-    /// Removes or masks fields (a list of pointers).
-    Redact { fields: SmolStr },
+    /// Removes or replaces fields (a list of pointers). `how` is `remove`, `mask` or `hash`; a hash can
+    /// be guessed, so it keeps the label.
+    Redact { fields: SmolStr, how: SmolStr },
     /// Lets an event pass only when the viewer's claim equals a field of it.
     Guard { field: SmolStr, claim: SmolStr },
     /// Adapts one event type to another by a mapping. `target` names the event type that comes out.

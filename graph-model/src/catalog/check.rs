@@ -1,6 +1,6 @@
 //! Whether a config value is one that its field can hold.
 
-use crate::catalog::{FieldSpec, FieldType};
+use crate::catalog::{FieldSpec, FieldType, JqRole};
 use crate::expr::{Expr, ExprError};
 use crate::pointer::Pointer;
 use crate::units;
@@ -30,14 +30,16 @@ impl std::fmt::Display for FieldProblem {
 
 /// Checks the value that a field has, by itself or by its default.
 pub fn check_field(field: &FieldSpec, value: Option<&Value>) -> Result<(), FieldProblem> {
-    check_field_with(field, value, &mut |code| Expr::compile(code).map(|_| ()))
+    check_field_with(field, value, &mut |code, role| {
+        Expr::compile_with(code, role.variables()).map(|_| ())
+    })
 }
 
 /// Like [`check_field`], with expressions compiled by `compile`, which may know them already.
 pub fn check_field_with(
     field: &FieldSpec,
     value: Option<&Value>,
-    compile: &mut dyn FnMut(&str) -> Result<(), ExprError>,
+    compile: &mut dyn FnMut(&str, JqRole) -> Result<(), ExprError>,
 ) -> Result<(), FieldProblem> {
     let Some(value) = value.filter(|value| !matches!(value, Value::Null)) else {
         return if field.required {
@@ -101,21 +103,21 @@ pub fn check_field_with(
             )),
             None => wrong("a size such as `64 KiB`"),
         },
-        FieldType::Jq { .. } => match value.as_str() {
-            Some(code) => compile(code).map_err(|error| FieldProblem::Expression {
+        FieldType::Jq { role } => match value.as_str() {
+            Some(code) => compile(code, *role).map_err(|error| FieldProblem::Expression {
                 place: String::new(),
                 error,
             }),
             None => wrong("an expression"),
         },
-        FieldType::JqTable { .. } => match value.as_object() {
+        FieldType::JqTable { role } => match value.as_object() {
             Some(table) => {
                 for (name, code) in table.iter() {
                     let Some(code) = code.as_str() else {
                         let found = code.type_name();
                         return invalid(format!("{name}: expected an expression, found {found}"));
                     };
-                    compile(code).map_err(|error| FieldProblem::Expression {
+                    compile(code, *role).map_err(|error| FieldProblem::Expression {
                         place: name.to_string(),
                         error,
                     })?;
@@ -165,7 +167,7 @@ pub fn check_field_with(
 fn check_records(
     fields: &[FieldSpec],
     records: &[Value],
-    compile: &mut dyn FnMut(&str) -> Result<(), ExprError>,
+    compile: &mut dyn FnMut(&str, JqRole) -> Result<(), ExprError>,
 ) -> Result<(), FieldProblem> {
     let empty = Object::new();
     for (index, record) in records.iter().enumerate() {
@@ -185,7 +187,6 @@ fn check_records(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::JqRole;
     use crate::value;
 
     #[test]
@@ -195,7 +196,8 @@ mod tests {
         let records = FieldType::Records {
             fields: vec![field(jq()).required()],
         };
-        let table: [(FieldSpec, Value, &str); 7] = [
+        let step = FieldType::Jq { role: JqRole::Step };
+        let table: [(FieldSpec, Value, &str); 8] = [
             (
                 field(FieldType::Text).required(),
                 Value::Null,
@@ -212,6 +214,7 @@ mod tests {
                 "`soon` is no duration; write `250ms`, `30s`, `5m`",
             ),
             (field(jq()), ".a |".into(), "1:5: "),
+            (field(jq()), "$state + 1".into(), "1:1: "),
             (
                 field(records),
                 value!([{"x": ".a"}, {}]),
@@ -236,5 +239,9 @@ mod tests {
             assert!(said.starts_with(expected), "{said}");
         }
         assert_eq!(check_field(&field(jq()), Some(&"".into())), Ok(()));
+        assert_eq!(
+            check_field(&field(step), Some(&"$state + 1".into())),
+            Ok(())
+        );
     }
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
 use crate::document::Node;
+use crate::expr::Variable;
 use crate::value::Value;
 
 pub use behaviour::{Behaviour, Delivery, Observation};
@@ -218,6 +219,8 @@ pub enum JqRole {
     Key,
     /// A number or text to compute with.
     Value,
+    /// What a stateful node remembers next; sees as `$state` what it remembers so far.
+    Step,
 }
 
 /// A port as a concrete node has it.
@@ -398,6 +401,16 @@ impl FieldSpec {
     pub fn default_to(mut self, value: impl Into<Value>) -> FieldSpec {
         self.default = value.into();
         self
+    }
+}
+
+impl JqRole {
+    /// The variables that an expression in this role may use.
+    pub fn variables(self) -> &'static [Variable] {
+        match self {
+            JqRole::Step => &[Variable::Event, Variable::State],
+            _ => &[Variable::Event],
+        }
     }
 }
 

@@ -1,165 +1,364 @@
 //! A document resolved against the catalog: nodes by number, sound wires, compiled expressions.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use smol_str::SmolStr;
+use smol_str::{SmolStr, format_smolstr};
 
-use crate::catalog::{Behaviour, Catalog, FieldProblem, KindSpec, PortRole, check_field_with};
+use crate::catalog::{
+    Access, Behaviour, Catalog, FieldProblem, FieldSpec, FieldType, JqRole, KindSpec, PortRole,
+    check_field_with,
+};
 use crate::document::{Document, Edge, Node};
 use crate::expr::{Expr, ExprError};
-use crate::id::{EdgeId, NodeId};
+use crate::id::{EdgeId, NodeId, PortRef};
+use crate::units;
 use crate::validate::{Step, Subject};
-use crate::value::Value;
+use crate::value::{Object, Value};
 
-/// Number of a node in a design.
+/// Number of a node in a design; it keeps it as long as it is there.
 pub(crate) type NodeIx = usize;
+type Problems = Vec<(usize, FieldProblem)>;
+type Misdeclared = Vec<(&'static FieldSpec, FieldProblem)>;
+
 /// Number of a sound wire in a design.
 pub(crate) type EdgeIx = usize;
 
 /// Wires that are looked at for one path at most; a longer one shows its ends only.
 const PATH_SEARCH_MAX: usize = 4096;
 
-pub(crate) struct Design<'d> {
-    pub document: &'d Document,
-    pub catalog: &'d Catalog,
-    /// In the order of their ids.
-    pub nodes: Vec<NodeView<'d>>,
-    /// Wires that carry events: both ends are there and enabled, and the wire is no reply.
-    pub edges: Vec<EdgeView<'d>>,
-    index: FxHashMap<&'d str, NodeIx>,
-    exprs: FxHashMap<SmolStr, Result<Expr, ExprError>>,
-    /// Config values that their fields cannot hold.
-    pub problems: Vec<(NodeIx, usize, FieldProblem)>,
+/// Pairs of writer and hearer of one resource that are looked at; more are a mistake of a program.
+const PAIRS_MAX: usize = 100_000;
+
+/// Expressions that are kept after the nodes that had them are gone; then all are compiled anew.
+const IDLE_EXPRS_MAX: usize = 10_000;
+
+pub(crate) struct Design {
+    pub document: Document,
+    kinds: BTreeMap<SmolStr, Arc<KindSpec>>,
+    pub nodes: Vec<NodeView>,
+    /// Wires that carry events: both ends are there and enabled, and the wire is no reply. Those of
+    /// resources come too.
+    pub edges: Vec<EdgeView>,
+    index: FxHashMap<NodeId, NodeIx>,
+    exprs: FxHashMap<SmolStr, Rc<Result<Expr, ExprError>>>,
+    /// Who writes and who hears of each resource.
+    resources: BTreeMap<SmolStr, Sharers>,
 }
 
-pub(crate) struct NodeView<'d> {
-    pub id: &'d NodeId,
-    pub node: &'d Node,
-    /// `None` when the catalog does not know it.
-    pub kind: Option<&'d KindSpec>,
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sharers {
+    pub writers: Vec<NodeIx>,
+    pub hearers: Vec<NodeIx>,
+}
+
+pub(crate) struct NodeView {
+    pub id: NodeId,
+    pub node: Arc<Node>,
+    /// `None` when the catalog does not know it, or when it is gone.
+    pub kind: Option<Arc<KindSpec>>,
+    /// In the order of the wires' ids, those of resources last.
     pub ins: Vec<EdgeIx>,
     pub outs: Vec<EdgeIx>,
+    /// Config values that their fields cannot hold, by the number of the field.
+    pub problems: Problems,
+    /// Declarations that have no meaning as they are written.
+    pub misdeclared: Misdeclared,
+    /// It was removed, and its number waits for another node.
+    pub gone: bool,
 }
 
-pub(crate) struct EdgeView<'d> {
-    pub id: &'d EdgeId,
-    pub edge: &'d Edge,
+pub(crate) struct EdgeView {
+    pub id: EdgeId,
+    pub edge: Arc<Edge>,
     pub from: NodeIx,
     pub to: NodeIx,
     /// What comes out of the port that it starts at.
     pub role: PortRole,
     /// It starts at the first of the node's ports, where its ordinary events leave.
     pub main: bool,
+    /// Number of the input that it ends at.
+    pub input: usize,
+    /// It is no wire of the document: what the one end writes, the other hears of.
+    pub resource: bool,
 }
 
-impl<'d> Design<'d> {
-    pub(crate) fn new(document: &'d Document, catalog: &'d Catalog) -> Design<'d> {
-        let nodes: Vec<NodeView<'d>> = document
-            .nodes
-            .iter()
-            .map(|(id, node)| NodeView {
-                id,
-                node,
-                kind: catalog.get(&node.kind),
-                ins: Vec::new(),
-                outs: Vec::new(),
-            })
-            .collect();
-        let index = nodes
-            .iter()
-            .enumerate()
-            .map(|(number, node)| (node.id.as_str(), number))
-            .collect();
+impl Design {
+    pub(crate) fn new(document: &Document, catalog: &Catalog) -> Design {
         let mut design = Design {
-            document,
-            catalog,
-            nodes,
+            document: document.clone(),
+            kinds: catalog
+                .iter()
+                .map(|kind| (kind.id.clone(), Arc::new(kind.clone())))
+                .collect(),
+            nodes: Vec::with_capacity(document.nodes.len()),
             edges: Vec::with_capacity(document.edges.len()),
-            index,
+            index: FxHashMap::default(),
             exprs: FxHashMap::default(),
-            problems: Vec::new(),
+            resources: BTreeMap::new(),
         };
+        for (id, node) in &document.nodes {
+            design.put_node(id, node);
+        }
         design.wire();
-        design.read_config();
         design
     }
 
-    fn wire(&mut self) {
-        for (id, edge) in &self.document.edges {
-            let (Some(from), Some(to)) = (self.find(&edge.from.node), self.find(&edge.to.node))
-            else {
-                continue;
-            };
-            let (source, target) = (&self.nodes[from], &self.nodes[to]);
-            let (Some(source_kind), Some(target_kind)) = (source.kind, target.kind) else {
-                continue;
-            };
-            let role = source_kind.output_role(source.node, &edge.from.port);
-            let into = target_kind.input_role(target.node, &edge.to.port);
-            let (Some(role), Some(into)) = (role, into) else {
-                continue;
-            };
-            if into == PortRole::Reply || source.node.disabled || target.node.disabled {
-                continue;
-            }
-            let main = source_kind.outputs.first().is_some_and(|port| {
-                port.role == PortRole::Data && (port.each.is_some() || port.name == edge.from.port)
-            });
-            let number = self.edges.len();
-            self.edges.push(EdgeView {
-                id,
-                edge,
-                from,
-                to,
-                role,
-                main,
-            });
-            self.nodes[from].outs.push(number);
-            self.nodes[to].ins.push(number);
+    /// Puts a node into the place that it had, or into a new one; the wires have to follow.
+    pub(crate) fn put_node(&mut self, id: &NodeId, node: &Arc<Node>) -> NodeIx {
+        let kind = self.kinds.get(&node.kind).cloned();
+        let (problems, misdeclared) = kind
+            .as_ref()
+            .map(|kind| self.problems(kind, node))
+            .unwrap_or_default();
+        let view = NodeView {
+            id: id.clone(),
+            node: Arc::clone(node),
+            kind,
+            ins: Vec::new(),
+            outs: Vec::new(),
+            problems,
+            misdeclared,
+            gone: false,
+        };
+        if let Some(&number) = self.index.get(id) {
+            let held = &mut self.nodes[number];
+            let (ins, outs) = (
+                std::mem::take(&mut held.ins),
+                std::mem::take(&mut held.outs),
+            );
+            *held = NodeView { ins, outs, ..view };
+            return number;
         }
+        let number = self.nodes.len();
+        self.index.insert(id.clone(), number);
+        self.nodes.push(view);
+        number
     }
 
-    fn read_config(&mut self) {
+    /// Takes a node out; the wires have to follow.
+    pub(crate) fn remove_node(&mut self, id: &NodeId) -> Option<NodeIx> {
+        let number = self.index.remove(id)?;
+        let view = &mut self.nodes[number];
+        view.kind = None;
+        view.problems.clear();
+        view.misdeclared.clear();
+        view.gone = true;
+        Some(number)
+    }
+
+    /// Compiles what a node has, and says what its fields cannot hold.
+    fn problems(&mut self, kind: &KindSpec, node: &Node) -> (Problems, Misdeclared) {
         let exprs = &mut self.exprs;
+        if exprs.len() > IDLE_EXPRS_MAX + 8 * self.nodes.capacity() {
+            exprs.retain(|_, expr| Rc::strong_count(expr) > 1);
+        }
         // The same text means the same everywhere, so each is compiled once.
-        let mut compile = |code: &str| {
-            if !exprs.contains_key(code) {
-                exprs.insert(code.into(), Expr::compile(code));
+        let mut compile = |code: &str, role: JqRole| {
+            let allowed = role.variables();
+            let within = |expr: &Expr| expr.variables().iter().all(|used| allowed.contains(used));
+            if let Some(Ok(expr)) = exprs.get(code).map(|held| &**held)
+                && within(expr)
+            {
+                return Ok(());
             }
-            exprs[code].as_ref().map(|_| ()).map_err(ExprError::clone)
+            let expr = Expr::compile_with(code, allowed);
+            let outcome = expr.as_ref().map(|_| ()).map_err(ExprError::clone);
+            // What can be read in one role stays known when another refuses it.
+            if outcome.is_ok() || !exprs.contains_key(code) {
+                exprs.insert(code.into(), Rc::new(expr));
+            }
+            outcome
         };
-        for (number, view) in self.nodes.iter().enumerate() {
-            let Some(kind) = view.kind else { continue };
-            for (at, field) in kind.config.iter().enumerate() {
-                let value = kind.config(view.node, &field.name);
+        let mut problems = Vec::new();
+        for (at, field) in kind.config.iter().enumerate() {
+            let value = kind.config(node, &field.name);
+            if let Err(problem) = check_field_with(field, value, &mut compile) {
+                problems.push((at, problem));
+            }
+        }
+        let mut misdeclared = Vec::new();
+        if !node.notes.declared.is_empty() {
+            for field in crate::declare::of_nodes() {
+                let value = node.notes.declared.get(&field.name);
                 if let Err(problem) = check_field_with(field, value, &mut compile) {
-                    self.problems.push((number, at, problem));
+                    misdeclared.push((field, problem));
                 }
             }
         }
+        (problems, misdeclared)
     }
 
-    pub(crate) fn find(&self, id: &NodeId) -> Option<NodeIx> {
-        self.index.get(id.as_str()).copied()
+    /// Draws all wires anew.
+    pub(crate) fn wire(&mut self) {
+        self.edges.clear();
+        self.resources.clear();
+        for view in &mut self.nodes {
+            view.ins.clear();
+            view.outs.clear();
+        }
+        let edges = std::mem::take(&mut self.document.edges);
+        for (id, edge) in &edges {
+            if let Some(view) = self.sound(id, edge) {
+                self.draw(view);
+            }
+        }
+        self.document.edges = edges;
+        for number in 0..self.nodes.len() {
+            let Some((name, access)) = self.resource_of(number) else {
+                continue;
+            };
+            let sharers = self.resources.entry(name).or_default();
+            match access {
+                Access::Writes => sharers.writers.push(number),
+                Access::Hears => sharers.hearers.push(number),
+            }
+        }
+        let resources = std::mem::take(&mut self.resources);
+        for sharers in resources.values() {
+            for (writer, hearer) in pairs(sharers) {
+                self.draw(self.hears(writer, hearer));
+            }
+        }
+        self.resources = resources;
     }
 
-    /// Nodes that are enabled and known, with what they do.
-    pub(crate) fn active(&self) -> impl Iterator<Item = (NodeIx, &NodeView<'d>, &'d Behaviour)> {
-        self.nodes.iter().enumerate().filter_map(|(number, view)| {
-            let kind = view.kind.filter(|_| !view.node.disabled)?;
-            Some((number, view, &kind.behaviour))
+    fn draw(&mut self, view: EdgeView) {
+        let number = self.edges.len();
+        self.nodes[view.from].outs.push(number);
+        self.nodes[view.to].ins.push(number);
+        self.edges.push(view);
+    }
+
+    /// A wire of the document, when it carries events.
+    fn sound(&self, id: &EdgeId, edge: &Arc<Edge>) -> Option<EdgeView> {
+        let (from, to) = (self.find(&edge.from.node)?, self.find(&edge.to.node)?);
+        let (source, target) = (&self.nodes[from], &self.nodes[to]);
+        let (source_kind, target_kind) = (source.kind.as_ref()?, target.kind.as_ref()?);
+        let role = source_kind.output_role(&source.node, &edge.from.port)?;
+        let into = target_kind.input_role(&target.node, &edge.to.port)?;
+        if into == PortRole::Reply || source.node.disabled || target.node.disabled {
+            return None;
+        }
+        let main = source_kind.outputs.first().is_some_and(|port| {
+            port.role == PortRole::Data && (port.each.is_some() || port.name == edge.from.port)
+        });
+        let inputs = &target_kind.inputs;
+        Some(EdgeView {
+            id: id.clone(),
+            edge: Arc::clone(edge),
+            from,
+            to,
+            role,
+            main,
+            input: inputs
+                .iter()
+                .position(|port| port.name == edge.to.port)
+                .unwrap_or(0),
+            resource: false,
         })
     }
 
-    /// The value of a config field.
-    pub(crate) fn value(&self, node: NodeIx, field: &str) -> Option<&'d Value> {
+    fn hears(&self, from: NodeIx, to: NodeIx) -> EdgeView {
+        let (writer, hearer) = (&self.nodes[from].id, &self.nodes[to].id);
+        let sort = self.nodes[from]
+            .kind
+            .as_ref()
+            .and_then(|kind| kind.resource.as_ref());
+        let sort = sort.map_or("resource", |resource| resource.sort.as_str());
+        let edge = Edge::new(
+            PortRef::new(writer.clone(), sort),
+            PortRef::new(hearer.clone(), sort),
+        );
+        EdgeView {
+            id: format_smolstr!("{writer}~{hearer}").into(),
+            edge: Arc::new(edge),
+            from,
+            to,
+            role: PortRole::Data,
+            main: true,
+            input: 0,
+            resource: true,
+        }
+    }
+
+    /// The resource that a node shares, and what it does with it.
+    fn resource_of(&self, node: NodeIx) -> Option<(SmolStr, Access)> {
         let view = &self.nodes[node];
-        view.kind?.config(view.node, field)
+        let kind = view.kind.as_ref().filter(|_| !view.node.disabled)?;
+        let resource = kind.resource.as_ref()?;
+        let mut name = resource.sort.to_string();
+        for field in &resource.named_by {
+            let value = kind.config(&view.node, field)?.to_text();
+            name.push('\n');
+            name.push_str(value.trim_matches('/').trim_start_matches("./"));
+        }
+        Some((name.into(), resource.access))
+    }
+
+    /// All resources with who shares them.
+    pub(crate) fn resources(&self) -> impl Iterator<Item = (&SmolStr, &Sharers)> {
+        self.resources.iter()
+    }
+
+    /// Whether two versions of a node need the same wires.
+    pub(crate) fn same_wiring(&self, old: &Node, new: &Node) -> bool {
+        let Some(kind) = self.kinds.get(&new.kind) else {
+            return old.kind == new.kind;
+        };
+        let ports = kind.outputs.iter().chain(&kind.inputs);
+        let named = ports.filter_map(|port| port.each.as_ref());
+        let resource = kind.resource.iter().flat_map(|resource| &resource.named_by);
+        old.kind == new.kind
+            && old.disabled == new.disabled
+            && named
+                .chain(resource)
+                .all(|field| kind.config(old, field) == kind.config(new, field))
+    }
+
+    /// All kinds of the catalog, in the order of their ids.
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = &KindSpec> {
+        self.kinds.values().map(|kind| &**kind)
+    }
+
+    pub(crate) fn kind(&self, id: &str) -> Option<&KindSpec> {
+        self.kinds.get(id).map(|kind| &**kind)
+    }
+
+    pub(crate) fn find(&self, id: &NodeId) -> Option<NodeIx> {
+        self.index.get(id).copied()
+    }
+
+    /// Nodes that are enabled and known, with what they do.
+    pub(crate) fn active(&self) -> impl Iterator<Item = (NodeIx, &NodeView, &Behaviour)> {
+        (0..self.nodes.len()).filter_map(|number| {
+            let (view, behaviour) = self.acting(number)?;
+            Some((number, view, behaviour))
+        })
+    }
+
+    /// A node with what it does; nothing when it is disabled or not known.
+    pub(crate) fn acting(&self, node: NodeIx) -> Option<(&NodeView, &Behaviour)> {
+        let view = &self.nodes[node];
+        let kind = view.kind.as_ref().filter(|_| !view.node.disabled)?;
+        Some((view, &kind.behaviour))
+    }
+
+    /// What a node does, whether it is enabled or not.
+    pub(crate) fn behaviour(&self, node: NodeIx) -> Option<&Behaviour> {
+        self.nodes[node].kind.as_ref().map(|kind| &kind.behaviour)
+    }
+
+    /// The value of a config field.
+    pub(crate) fn value(&self, node: NodeIx, field: &str) -> Option<&Value> {
+        let view = &self.nodes[node];
+        view.kind.as_ref()?.config(&view.node, field)
     }
 
     /// The text of a config field that is not empty.
-    pub(crate) fn text(&self, node: NodeIx, field: &str) -> Option<&'d str> {
+    pub(crate) fn text(&self, node: NodeIx, field: &str) -> Option<&str> {
         self.value(node, field)?
             .as_str()
             .filter(|text| !text.is_empty())
@@ -172,11 +371,80 @@ impl<'d> Design<'d> {
 
     /// An expression of the document by its text.
     pub(crate) fn compiled(&self, code: &str) -> Option<&Expr> {
-        self.exprs.get(code)?.as_ref().ok()
+        self.exprs.get(code)?.as_ref().as_ref().ok()
     }
 
-    pub(crate) fn title(&self, node: NodeIx) -> &'d str {
-        self.document.node_title(self.nodes[node].id)
+    /// What somebody declared of a node; nothing when it has another shape than the declaration.
+    pub(crate) fn declared(&self, node: NodeIx, name: &str) -> Option<&Value> {
+        self.nodes[node].node.notes.declared.get(name)
+    }
+
+    /// A declared length of time in milliseconds.
+    pub(crate) fn declared_ms(&self, node: NodeIx, name: &str) -> Option<i64> {
+        duration_ms(self.declared(node, name)?)
+    }
+
+    /// A declared number of bytes.
+    pub(crate) fn declared_bytes(&self, node: NodeIx, name: &str) -> Option<u64> {
+        units::parse_bytes(self.declared(node, name)?.as_str()?)
+    }
+
+    pub(crate) fn declared_number(&self, node: NodeIx, name: &str) -> Option<f64> {
+        self.declared(node, name)?.as_f64()
+    }
+
+    pub(crate) fn declared_text(&self, node: NodeIx, name: &str) -> Option<&str> {
+        self.declared(node, name)?
+            .as_str()
+            .filter(|text| !text.trim().is_empty())
+    }
+
+    pub(crate) fn declared_flag(&self, node: NodeIx, name: &str) -> bool {
+        self.declared(node, name).and_then(Value::as_bool) == Some(true)
+    }
+
+    /// A config field that holds a length of time, in milliseconds.
+    pub(crate) fn ms(&self, node: NodeIx, field: &str) -> Option<i64> {
+        duration_ms(self.value(node, field)?)
+    }
+
+    /// Columns of a table with their expressions; none when it keeps whole payloads.
+    pub(crate) fn columns(&self, node: NodeIx) -> Vec<(&SmolStr, Option<&Expr>)> {
+        let mut columns = Vec::new();
+        let Some(kind) = &self.nodes[node].kind else {
+            return columns;
+        };
+        for field in &kind.config {
+            let FieldType::JqTable {
+                role: JqRole::Value,
+            } = field.ty
+            else {
+                continue;
+            };
+            let table = self.value(node, &field.name).and_then(Value::as_object);
+            for (name, code) in table.into_iter().flat_map(Object::iter) {
+                let expr = code.as_str().and_then(|code| self.compiled(code));
+                columns.push((name, expr));
+            }
+        }
+        columns
+    }
+
+    /// Whether a table keeps one row for each key.
+    pub(crate) fn overwrites(&self, node: NodeIx) -> bool {
+        match self.behaviour(node) {
+            Some(Behaviour::Table { mode, .. }) => self.text(node, mode) != Some("append"),
+            _ => false,
+        }
+    }
+
+    /// Whether somebody claims this of the node.
+    pub(crate) fn assumed(&self, node: NodeIx, what: &str) -> bool {
+        self.nodes[node].node.notes.assumptions.contains_key(what)
+    }
+
+    pub(crate) fn title(&self, node: NodeIx) -> &str {
+        self.document.node_title(&self.nodes[node].id)
     }
 
     /// The shortest way back from a node to one that is a cause, along wires that carry it: the
@@ -228,6 +496,7 @@ impl<'d> Design<'d> {
             let view = &self.edges[edge];
             let title = self.title(view.from);
             let note = cause_note.take().unwrap_or_else(|| match view.role {
+                _ if view.resource => format!("is written by {title}"),
                 PortRole::Failed => format!("is given up by {title}"),
                 PortRole::Data | PortRole::Reply => format!("passes through {title}"),
             });
@@ -237,14 +506,14 @@ impl<'d> Design<'d> {
             });
         }
         if let Some(note) = cause_note.filter(|_| cause.0 != effect.0) {
-            steps.push(Step::node(self.nodes[cause.0].id, note));
+            steps.push(Step::node(&self.nodes[cause.0].id, note));
         }
-        steps.push(Step::node(self.nodes[effect.0].id, effect.1));
+        steps.push(Step::node(&self.nodes[effect.0].id, effect.1));
         steps
     }
 }
 
-impl Design<'_> {
+impl Design {
     /// Nodes that can reach each other, feeders first (Tarjan's algorithm, without recursion).
     pub(crate) fn components(&self) -> Vec<Vec<NodeIx>> {
         const NEW: usize = usize::MAX;
@@ -255,7 +524,7 @@ impl Design<'_> {
         let mut next = 0;
         let mut calls: Vec<(NodeIx, usize)> = Vec::new();
         for root in 0..count {
-            if order[root] != NEW {
+            if order[root] != NEW || self.nodes[root].gone {
                 continue;
             }
             calls.push((root, 0));
@@ -283,7 +552,10 @@ impl Design<'_> {
                     for node in &component {
                         held[*node] = false;
                     }
-                    component.sort_unstable();
+                    if component.len() > 1 {
+                        component
+                            .sort_unstable_by(|a, b| self.nodes[*a].id.cmp(&self.nodes[*b].id));
+                    }
                     components.push(component);
                 }
                 if let Some((caller, _)) = calls.last() {
@@ -294,4 +566,26 @@ impl Design<'_> {
         components.reverse();
         components
     }
+}
+
+/// Every writer of a resource with everybody who hears of it.
+fn pairs(sharers: &Sharers) -> Vec<(NodeIx, NodeIx)> {
+    let of = |writer: &NodeIx| {
+        sharers
+            .hearers
+            .iter()
+            .map(|hearer| (*writer, *hearer))
+            .collect::<Vec<_>>()
+    };
+    sharers
+        .writers
+        .iter()
+        .flat_map(of)
+        .take(PAIRS_MAX)
+        .collect()
+}
+
+fn duration_ms(value: &Value) -> Option<i64> {
+    let duration = units::parse_duration(value.as_str()?)?;
+    i64::try_from(duration.as_millis()).ok()
 }

@@ -1,5 +1,7 @@
 //! What the validator says: one diagnostic for one root cause, with its evidence and its fixes.
 
+use std::collections::BTreeMap;
+
 use smol_str::{SmolStr, format_smolstr};
 
 use crate::document::{Acceptance, Annotations, Document};
@@ -117,6 +119,58 @@ impl Report {
             .count()
     }
 }
+
+/// Puts the findings in order, and lists under each root cause what only follows from it.
+pub(crate) fn fold(report: &mut Report) {
+    sort(&mut report.diagnostics);
+    report.accepted.sort_by(|(a, _), (b, _)| a.id.cmp(&b.id));
+    report.unchecked.sort();
+    report.unchecked.dedup();
+    let mut at_subject: BTreeMap<&Subject, Vec<usize>> = BTreeMap::new();
+    for (at, found) in report.diagnostics.iter().enumerate() {
+        at_subject.entry(&found.subject).or_default().push(at);
+    }
+    let cause_of = |(at, found): (usize, &Diagnostic)| {
+        let mut others = at_subject[&found.subject].iter().copied();
+        others.find(|other| {
+            *other != at && FOLLOWS.contains(&(report.diagnostics[*other].code, found.code))
+        })
+    };
+    let hidden: Vec<Option<usize>> = report
+        .diagnostics
+        .iter()
+        .enumerate()
+        .map(cause_of)
+        .collect();
+    for (at, cause) in hidden.iter().enumerate() {
+        let Some(cause) = cause else { continue };
+        let found = &report.diagnostics[at];
+        let consequence = Consequence {
+            code: found.code,
+            subject: found.subject.clone(),
+            message: found.message.clone(),
+        };
+        report.diagnostics[*cause].consequences.push(consequence);
+    }
+    let mut hidden = hidden.into_iter();
+    report
+        .diagnostics
+        .retain(|_| hidden.next().flatten().is_none());
+}
+
+/// Hazards that only follow from others at the same place: what causes, what follows.
+const FOLLOWS: [(&str, &str); 10] = [
+    ("AUTH-006", "AUTH-001"),
+    ("AUTH-003", "AUTH-002"),
+    ("PART-001", "PART-009"),
+    ("PART-001", "ORDER-003"),
+    ("PART-002", "PART-001"),
+    ("DELIV-004", "DELIV-001"),
+    ("DELIV-004", "DELIV-002"),
+    ("LOOP-005", "LOOP-001"),
+    ("STATE-001", "PART-009"),
+    ("PART-006", "DELIV-002"),
+];
 
 fn sort(diagnostics: &mut [Diagnostic]) {
     diagnostics.sort_by(|a, b| {
@@ -252,8 +306,7 @@ impl<'d> Findings<'d> {
         RuleFindings { all: self, rule }
     }
 
-    pub(crate) fn finish(mut self) -> Report {
-        sort(&mut self.report.diagnostics);
+    pub(crate) fn finish(self) -> Report {
         self.report
     }
 

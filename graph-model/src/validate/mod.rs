@@ -14,8 +14,10 @@
 //! facts at every port are computed to a fixpoint; each rule compares facts with what its nodes
 //! need. A rule says only what it cannot exclude, and shows how it would come about.
 
+mod checker;
 mod design;
 mod diagnostic;
+mod explain;
 mod facts;
 mod fixes;
 pub mod notation;
@@ -24,26 +26,14 @@ mod rules;
 
 use crate::catalog::Catalog;
 use crate::document::Document;
-use design::Design;
-use diagnostic::Findings;
-use facts::Facts;
-
+pub use checker::Checker;
 pub use diagnostic::{Consequence, Diagnostic, Fix, Report, Severity, Step, Subject, Unchecked};
-use rules::Check;
+pub use explain::{Known, Passage};
 pub use rules::{Rule, rules};
 
 /// Checks a document. The same document gives the same report, in the same order.
 pub fn validate(document: &Document, catalog: &Catalog) -> Report {
-    let design = Design::new(document, catalog);
-    let facts = Facts::of(&design);
-    let mut findings = Findings::new(document);
-    for rule in rules() {
-        match rule.check {
-            Check::Design(check) => check(&design, &mut findings.of(rule)),
-            Check::Facts(check) => check(&facts, &mut findings.of(rule)),
-        }
-    }
-    findings.finish()
+    Checker::new(document, catalog).into_report()
 }
 
 #[cfg(test)]

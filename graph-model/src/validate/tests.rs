@@ -9,7 +9,7 @@ use crate::schema::Schema;
 use crate::value::Value;
 
 /// Steps in which applying first fixes has to end.
-const FIXES_MAX: usize = 20;
+const FIXES_MAX: usize = 4;
 
 fn read(text: &str) -> Document {
     notation::read(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
@@ -156,6 +156,18 @@ fn acceptance_hides_until_its_day() {
     assert_eq!(report.accepted.len(), 1);
     report.expire("2027-01-01");
     assert_eq!(codes(&report), ["STRUCT-003"]);
+}
+
+#[test]
+fn declarations_are_checked_too() {
+    let document = read("in: manual ^rate=fast -> lane: queue ^must_not_lose=true -> out: view");
+    let report = check(&document);
+    assert_eq!(codes(&report), ["STRUCT-003"]);
+    let found = &report.diagnostics[0];
+    assert_eq!(found.message, "in: Rate: expected a number, found string");
+    let mut mended = document;
+    found.fixes[0].transaction.clone().apply(&mut mended);
+    assert_eq!(codes(&check(&mended)), [""; 0]);
 }
 
 #[test]

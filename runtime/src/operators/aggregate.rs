@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::collections::hash_map::Entry;
-use std::fmt::Display;
 use std::mem::take;
 use std::sync::Arc;
-use std::time::Duration;
 
 use graph_model::catalog::{Behaviour, Family, FieldSpec, FieldType, JqRole, KindSpec, PortSpec};
 use graph_model::event::{Event, EventContext, rfc3339};
@@ -17,7 +15,8 @@ use smol_str::{SmolStr, format_smolstr};
 use crate::kind::{Build, Kind, Make};
 use crate::operator::{Context, Failure, Operator, Output};
 use crate::operators::expression::Expression;
-use crate::operators::fold::{Fold, Function, Refused};
+use crate::operators::function::{Fold, Function, Refused};
+use crate::operators::result::{result, result_id};
 
 pub(crate) fn kind() -> Kind {
     Kind {
@@ -29,17 +28,15 @@ pub(crate) fn kind() -> Kind {
 fn make(build: &Build) -> Result<Box<dyn Operator>, Problem> {
     let window = match &*build.text("window")? {
         "time" => Window::Time {
-            size: at_least_a_millisecond(build, "size")?,
-            lateness: millis(build.duration("lateness")?),
+            size: build.span("size")?,
+            lateness: build.millis("lateness")?,
         },
         "count" => Window::Count(build.whole("count")?.max(1)),
         _ => Window::None,
     };
-    let group = build.optional_text("group");
-    let group = group.map(|code| Expression::new(build, "group", &code));
     let mut aggregate = Aggregate {
         node: SmolStr::from(build.id.as_str()),
-        group: group.transpose()?,
+        group: Expression::of_optional(build, "group")?,
         columns: Vec::new(),
         inputs: Vec::new(),
         window,
@@ -62,17 +59,6 @@ fn make(build: &Build) -> Result<Box<dyn Operator>, Problem> {
         return Err(build.problem("`aggregates` is empty; say what is computed"));
     }
     Ok(Box::new(aggregate))
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
-
-fn at_least_a_millisecond(build: &Build, field: &str) -> Result<i64, Problem> {
-    match millis(build.duration(field)?) {
-        0 => Err(build.problem(format!("`{field}` must be at least 1ms"))),
-        length => Ok(length),
-    }
 }
 
 struct Aggregate {
@@ -140,12 +126,10 @@ impl Operator for Aggregate {
             Ok(key) => key,
             Err(failure) => return out.fail(event, failure),
         };
-        if let Err(failure) = self.fold(key, span, &event, ctx, out) {
-            return out.fail(event, failure);
-        }
         if let Window::Time { size, lateness } = self.window
             && time > self.latest
         {
+            // First, as it makes room.
             self.latest = time;
             while let Some(span) = self.spans.first_entry()
                 && closed(*span.key(), size, lateness, time)
@@ -154,6 +138,9 @@ impl Operator for Aggregate {
                 self.held -= groups.len();
                 self.close(start, size, groups, ctx, out);
             }
+        }
+        if let Err(failure) = self.fold(key, span, &event, ctx, out) {
+            out.fail(event, failure);
         }
     }
 
@@ -164,10 +151,10 @@ impl Operator for Aggregate {
                 let groups = take(&mut self.groups);
                 for (key, mut group) in by_key(groups) {
                     if group.in_window > 0 {
-                        let id = self.id(&key, group.seen, ctx);
+                        let id = result_id(&self.node, &key, group.seen, ctx);
                         let time = group.last.time_ms;
                         let data = self.finish(key, &mut group);
-                        out.emit(OUT, self.event(&group.last, id, time, data.into()));
+                        out.emit(OUT, self.event(&group.last, id, time, data));
                     }
                 }
             }
@@ -315,25 +302,24 @@ impl Aggregate {
             Window::Count(_) | Window::Time { .. } => return Ok(()),
         };
         let seen = group.seen;
-        let mut result = Object::with_capacity(self.columns.len() + 1);
+        let mut data = Object::with_capacity(self.columns.len() + 1);
         for (column, fold) in self.columns.iter().zip(&mut group.folds) {
             let value = if finished {
                 fold.finish()
             } else {
                 fold.result()
             };
-            result.insert(column.name.clone(), value);
+            data.insert(column.name.clone(), value);
         }
         if finished {
             group.in_window = 0;
         }
         let key = entry.key().clone();
-        let id = self.id(&key, seen, ctx);
-        result.insert("key", key);
-        out.emit(
-            OUT,
-            self.event(&event.context, id, event.context.time_ms, result.into()),
-        );
+        let id = result_id(&self.node, &key, seen, ctx);
+        data.insert("key", key);
+        let time = event.context.time_ms;
+        let cause = &event.context;
+        out.emit(OUT, self.event(cause, id, time, data));
         Ok(())
     }
 
@@ -349,12 +335,12 @@ impl Aggregate {
         let end = start.saturating_add(size);
         let (from, to) = (SmolStr::from(rfc3339(start)), SmolStr::from(rfc3339(end)));
         for (key, mut group) in by_key(groups) {
-            let id = self.id(&key, start, ctx);
-            let mut result = self.finish(key, &mut group);
-            result.insert("from", from.clone());
-            result.insert("to", to.clone());
+            let id = result_id(&self.node, &key, start, ctx);
+            let mut data = self.finish(key, &mut group);
+            data.insert("from", from.clone());
+            data.insert("to", to.clone());
             // The last moment of the window: an hour of minutes gets the minutes of that hour.
-            out.emit(OUT, self.event(&group.last, id, end - 1, result.into()));
+            out.emit(OUT, self.event(&group.last, id, end - 1, data));
         }
     }
 
@@ -367,29 +353,8 @@ impl Aggregate {
         result
     }
 
-    /// The same for the same events of the group, however often they are folded anew.
-    fn id(&self, key: &Value, place: impl Display, ctx: &Context<'_>) -> SmolStr {
-        let (node, key) = (&self.node, key.to_text());
-        if ctx.instances > 1 {
-            // Two instances may have a group of the same key.
-            return format_smolstr!("{node}.{}/{key}/{place}", ctx.instance);
-        }
-        format_smolstr!("{node}/{key}/{place}")
-    }
-
-    /// A result of this node, caused by the event that came last.
-    fn event(&self, cause: &Arc<EventContext>, id: SmolStr, time_ms: i64, data: Value) -> Event {
-        let cause = Event {
-            context: Arc::clone(cause),
-            data: Value::Null,
-        };
-        let mut event = cause.derive(id, data);
-        let context = Arc::make_mut(&mut event.context);
-        context.source = self.node.clone();
-        context.ty = RESULT_TYPE;
-        context.subject = None;
-        context.time_ms = time_ms;
-        event
+    fn event(&self, cause: &Arc<EventContext>, id: SmolStr, time_ms: i64, data: Object) -> Event {
+        result(&self.node, RESULT_TYPE, cause, id, time_ms, data.into())
     }
 }
 
@@ -608,6 +573,23 @@ mod tests {
         ] {
             assert_eq!(bench.feed(data), [line]);
         }
+    }
+
+    #[test]
+    fn time_makes_room() {
+        let config = value!({
+            "group": ".", "aggregates": [{"name": "n"}], "window": "time", "size": "1s", "groups": 1,
+        });
+        let mut bench = Bench::new("aggregate", config);
+        assert_eq!(bench.feed_at(0, value!("a")), [""; 0]);
+        let lines = bench.feed_at(1_000, value!("b"));
+        assert_eq!(
+            lines.len(),
+            1,
+            "the group of `a` is sent, and `b` has its place"
+        );
+        assert!(lines[0].starts_with("out "), "{lines:?}");
+        assert_eq!(bench.end().len(), 1);
     }
 
     #[test]

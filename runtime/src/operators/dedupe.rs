@@ -23,7 +23,7 @@ pub(crate) fn kind() -> Kind {
 fn make(build: &Build) -> Result<Box<dyn Operator>, Problem> {
     Ok(Box::new(Dedupe {
         key: Expression::of_field(build, "key")?,
-        ttl_ms: i64::try_from(build.duration("ttl")?.as_millis()).unwrap_or(i64::MAX),
+        ttl_ms: build.millis("ttl")?,
         capacity: build.whole("capacity")?.max(1) as usize,
         marks: FxHashMap::default(),
         order: VecDeque::new(),
@@ -55,13 +55,7 @@ struct Mark {
 
 impl Operator for Dedupe {
     fn on_event(&mut self, event: Event, _input: usize, ctx: &Context<'_>, out: &mut Output) {
-        let key = match self.key.value(&event, ctx) {
-            Ok(Value::Null) => {
-                let failure = self
-                    .key
-                    .refuse("the key is null; events without one pass elsewhere");
-                return out.fail(event, failure);
-            }
+        let key = match self.key.key(&event, ctx) {
             Ok(key) => key,
             Err(failure) => return out.fail(event, failure),
         };
@@ -179,28 +173,11 @@ fn spec() -> KindSpec {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::{Receiver, Sender, channel};
-
     use graph_model::value;
 
     use super::*;
-    use crate::delivery::Settle;
     use crate::operator::Failure;
-    use crate::operators::testing::{Bench, event};
-
-    struct Tell(Sender<bool>);
-
-    impl Settle for Tell {
-        fn settle(&self, outcome: Result<(), Failure>) {
-            // Some tests do not listen until the end.
-            self.0.send(outcome.is_ok()).ok();
-        }
-    }
-
-    fn delivery() -> (Share, Receiver<bool>) {
-        let (told, heard) = channel();
-        (Share::open(Tell(told)), heard)
-    }
+    use crate::operators::testing::{Bench, delivery, event};
 
     fn port(bench: &mut Bench, share: &Share) -> u16 {
         let output = bench.handle(event("e", 0, value!({"k": 1})), share);

@@ -3,12 +3,13 @@
 use std::fmt::Display;
 
 use graph_model::event::Event;
-use graph_model::expr::{Env, Expr};
+use graph_model::expr::{Bindings, Env, Expr};
+use graph_model::schema::Types;
 use graph_model::value::Value;
 use runtime_protocol::Problem;
 use smol_str::{SmolStr, format_smolstr};
 
-use crate::bindings::EventBindings;
+use crate::bindings::{EventBindings, StateBindings};
 use crate::kind::Build;
 use crate::operator::{Context, Failure};
 
@@ -19,6 +20,13 @@ pub(super) struct Expression {
 }
 
 impl Expression {
+    /// The expression of a field that may be empty.
+    pub(super) fn of_optional(build: &Build, field: &str) -> Result<Option<Expression>, Problem> {
+        let code = build.optional_text(field);
+        code.map(|code| Expression::new(build, field, &code))
+            .transpose()
+    }
+
     pub(super) fn of_field(build: &Build, field: &str) -> Result<Expression, Problem> {
         Expression::new(build, field, &build.text(field)?)
     }
@@ -38,10 +46,31 @@ impl Expression {
     /// The first output for the event.
     pub(super) fn value(&self, event: &Event, ctx: &Context<'_>) -> Result<Value, Failure> {
         let now_ms = ctx.now_ms;
-        let bindings = EventBindings { event, now_ms };
-        self.expr
-            .eval(&event.data, &Env::new(&bindings))
-            .map_err(|error| self.refuse(error))
+        self.first(event, &EventBindings { event, now_ms })
+    }
+
+    /// The first output for the event and what is remembered of its key.
+    pub(super) fn next(
+        &self,
+        event: &Event,
+        state: &Value,
+        ctx: &Context<'_>,
+    ) -> Result<Value, Failure> {
+        let now_ms = ctx.now_ms;
+        let event_bindings = EventBindings { event, now_ms };
+        let bindings = StateBindings {
+            event: event_bindings,
+            state,
+        };
+        self.first(event, &bindings)
+    }
+
+    /// The key of the event, which must not be null.
+    pub(super) fn key(&self, event: &Event, ctx: &Context<'_>) -> Result<Value, Failure> {
+        match self.value(event, ctx)? {
+            Value::Null => Err(self.refuse("the key is null; events without one pass elsewhere")),
+            key => Ok(key),
+        }
     }
 
     /// Whether the first output is true; no output is false.
@@ -50,6 +79,29 @@ impl Expression {
         let bindings = EventBindings { event, now_ms };
         self.expr
             .test(&event.data, &Env::new(&bindings))
+            .map_err(|error| self.refuse(error))
+    }
+
+    pub(super) fn number(&self, event: &Event, ctx: &Context<'_>) -> Result<Value, Failure> {
+        match self.value(event, ctx)? {
+            number @ (Value::Int(_) | Value::Float(_)) => Ok(number),
+            other => Err(self.refuse(format_smolstr!(
+                "expected a number, found {}",
+                Types::of(&other)
+            ))),
+        }
+    }
+
+    pub(super) fn whole(&self, event: &Event, ctx: &Context<'_>) -> Result<i64, Failure> {
+        let number = self.number(event, ctx)?;
+        number
+            .as_i64()
+            .ok_or_else(|| self.refuse(format_smolstr!("expected a whole number, found {number}")))
+    }
+
+    fn first(&self, event: &Event, bindings: &dyn Bindings) -> Result<Value, Failure> {
+        self.expr
+            .eval(&event.data, &Env::new(bindings))
             .map_err(|error| self.refuse(error))
     }
 

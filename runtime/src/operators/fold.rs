@@ -1,252 +1,203 @@
-//! Folds: how an aggregate computes one field of its result.
+//! Fold: a state for each group, which every event moves on.
 
-use std::mem::take;
+use std::sync::Arc;
 
-use graph_model::schema::Types;
+use graph_model::catalog::{Behaviour, Family, FieldSpec, FieldType, JqRole, KindSpec, PortSpec};
+use graph_model::event::Event;
+use graph_model::value;
 use graph_model::value::Value;
-use rustc_hash::FxHashSet;
+use runtime_protocol::Problem;
+use rustc_hash::FxHashMap;
 use smol_str::{SmolStr, format_smolstr};
 
-/// A function that folds values. A value that is `null` is left out by all of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Function {
-    Count,
-    Sum,
-    Min,
-    Max,
-    Average,
-    First,
-    Last,
-    CountDistinct,
-    List,
-}
+use crate::kind::{Build, Kind, Make};
+use crate::operator::{Context, Failure, Operator, Output};
+use crate::operators::expression::Expression;
+use crate::operators::result::{result, result_id};
 
-/// The values of a group so far, folded.
-#[derive(Clone, Debug)]
-pub(super) enum Fold {
-    Count(u64),
-    /// Whole as long as all values are and the sum fits, and a float from then on.
-    Sum(Value),
-    Min(Value),
-    Max(Value),
-    Average {
-        sum: f64,
-        count: u64,
-    },
-    First(Value),
-    Last(Value),
-    CountDistinct(FxHashSet<Value>),
-    List(Vec<Value>),
-}
-
-/// Why a value is not taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Refused {
-    /// The value is at fault.
-    Value(SmolStr),
-    /// The fold holds all it may.
-    Full(usize),
-}
-
-impl Function {
-    pub(super) const ALL: [(&'static str, Function); 9] = [
-        ("count", Function::Count),
-        ("sum", Function::Sum),
-        ("min", Function::Min),
-        ("max", Function::Max),
-        ("average", Function::Average),
-        ("first", Function::First),
-        ("last", Function::Last),
-        ("count_distinct", Function::CountDistinct),
-        ("list", Function::List),
-    ];
-
-    pub(super) fn parse(name: &str) -> Option<Function> {
-        let named = |(held, function)| (held == name).then_some(function);
-        Function::ALL.into_iter().find_map(named)
+pub(crate) fn kind() -> Kind {
+    Kind {
+        spec: spec(),
+        make: Make::Operator(make),
     }
+}
 
-    /// The fold of no values.
-    pub(super) fn begin(self) -> Fold {
-        match self {
-            Function::Count => Fold::Count(0),
-            Function::Sum => Fold::Sum(Value::Int(0)),
-            Function::Min => Fold::Min(Value::Null),
-            Function::Max => Fold::Max(Value::Null),
-            Function::Average => Fold::Average { sum: 0.0, count: 0 },
-            Function::First => Fold::First(Value::Null),
-            Function::Last => Fold::Last(Value::Null),
-            Function::CountDistinct => Fold::CountDistinct(FxHashSet::default()),
-            Function::List => Fold::List(Vec::new()),
-        }
-    }
+fn make(build: &Build) -> Result<Box<dyn Operator>, Problem> {
+    Ok(Box::new(Fold {
+        node: SmolStr::from(build.id.as_str()),
+        group: Expression::of_optional(build, "group")?,
+        initial: build.value("initial").cloned().unwrap_or_default(),
+        step: Expression::of_field(build, "step")?,
+        groups_max: build.whole("groups")? as usize,
+        groups: FxHashMap::default(),
+    }))
+}
 
-    /// Whether `begin` would take the value; what a new group asks.
-    pub(super) fn takes(self, value: &Value) -> Result<(), Refused> {
-        match (self, value) {
-            (Function::Sum | Function::Average, Value::Null | Value::Int(_) | Value::Float(_)) => {
-                Ok(())
-            }
-            (Function::Sum | Function::Average, other) => Err(Refused::Value(format_smolstr!(
-                "expected a number, found {}",
-                Types::of(other)
-            ))),
-            _ => Ok(()),
+struct Fold {
+    node: SmolStr,
+    group: Option<Expression>,
+    initial: Value,
+    step: Expression,
+    groups_max: usize,
+    groups: FxHashMap<Value, Group>,
+}
+
+struct Group {
+    state: Value,
+    /// Events that were folded.
+    seen: u64,
+}
+
+impl Operator for Fold {
+    fn on_event(&mut self, event: Event, _input: usize, ctx: &Context<'_>, out: &mut Output) {
+        match self.fold(&event, ctx) {
+            Ok(result) => out.emit(0, result),
+            Err(failure) => out.fail(event, failure),
         }
     }
 }
+
+/// Type of the events that folds send.
+const RESULT_TYPE: SmolStr = SmolStr::new_static("fold");
 
 impl Fold {
-    /// Whether there is room for the value; `limit` bounds the values that a fold holds.
-    pub(super) fn has_room(&self, value: &Value, limit: usize) -> Result<(), Refused> {
-        let full = match self {
-            Fold::List(held) => held.len() >= limit,
-            Fold::CountDistinct(held) => held.len() >= limit && !held.contains(value),
-            _ => false,
-        };
-        if full && *value != Value::Null {
-            return Err(Refused::Full(limit));
+    fn fold(&mut self, event: &Event, ctx: &Context<'_>) -> Result<Event, Failure> {
+        let group = self.group.as_ref();
+        let key = group.map_or(Ok(Value::Null), |group| group.value(event, ctx))?;
+        let held = self.groups.get(&key);
+        if held.is_none() && self.groups.len() >= self.groups_max {
+            let limit = self.groups_max;
+            return Err(Failure::transient(format_smolstr!(
+                "all {limit} groups are taken; raise `groups`, or group by less"
+            )));
         }
-        Ok(())
-    }
-
-    /// Folds a value that was taken.
-    pub(super) fn add(&mut self, value: &Value) {
-        if let Value::Null = value {
-            return;
-        }
-        match self {
-            Fold::Count(count) => *count += 1,
-            Fold::Sum(sum) => *sum = plus(sum, value),
-            Fold::Min(least) if *least == Value::Null || value < least => *least = value.clone(),
-            Fold::Max(most) if *most == Value::Null || value > most => *most = value.clone(),
-            Fold::First(first) if *first == Value::Null => *first = value.clone(),
-            Fold::Min(_) | Fold::Max(_) | Fold::First(_) => {}
-            Fold::Average { sum, count } => {
-                *sum += value.as_f64().unwrap_or_default();
-                *count += 1;
-            }
-            Fold::Last(last) => *last = value.clone(),
-            Fold::CountDistinct(held) => {
-                held.insert(value.clone());
-            }
-            Fold::List(held) => held.push(value.clone()),
-        }
-    }
-
-    pub(super) fn result(&self) -> Value {
-        match self {
-            Fold::Count(count) => Value::from(*count),
-            Fold::Average { count: 0, .. } => Value::Null,
-            Fold::Average { sum, count } => Value::Float(sum / *count as f64),
-            Fold::CountDistinct(held) => Value::from(held.len()),
-            Fold::List(held) => Value::from(held.clone()),
-            Fold::Sum(held)
-            | Fold::Min(held)
-            | Fold::Max(held)
-            | Fold::First(held)
-            | Fold::Last(held) => held.clone(),
-        }
-    }
-
-    /// The result, and begins anew.
-    pub(super) fn finish(&mut self) -> Value {
-        let result = if let Fold::List(held) = self {
-            Value::from(take(held))
-        } else {
-            self.result()
-        };
-        *self = self.function().begin();
-        result
-    }
-
-    fn function(&self) -> Function {
-        match self {
-            Fold::Count(_) => Function::Count,
-            Fold::Sum(_) => Function::Sum,
-            Fold::Min(_) => Function::Min,
-            Fold::Max(_) => Function::Max,
-            Fold::Average { .. } => Function::Average,
-            Fold::First(_) => Function::First,
-            Fold::Last(_) => Function::Last,
-            Fold::CountDistinct(_) => Function::CountDistinct,
-            Fold::List(_) => Function::List,
-        }
+        let before = held.map_or(&self.initial, |group| &group.state);
+        let state = self.step.next(event, before, ctx)?;
+        let group = self.groups.entry(key.clone()).or_insert(Group {
+            state: Value::Null,
+            seen: 0,
+        });
+        group.state = state.clone();
+        group.seen += 1;
+        let id = result_id(&self.node, &key, group.seen, ctx);
+        let data = value!({"key": key, "state": state});
+        let cause = Arc::clone(&event.context);
+        Ok(result(
+            &self.node,
+            RESULT_TYPE,
+            &cause,
+            id,
+            cause.time_ms,
+            data,
+        ))
     }
 }
 
-fn plus(sum: &Value, value: &Value) -> Value {
-    if let (Value::Int(a), Value::Int(b)) = (sum, value)
-        && let Some(whole) = a.checked_add(*b)
-    {
-        return Value::Int(whole);
+fn spec() -> KindSpec {
+    KindSpec {
+        id: "fold".into(),
+        family: Family::Operator,
+        title: "Fold".into(),
+        summary: "Moves the state of a group on with each event, and sends it.".into(),
+        doc: "A jq expression makes the next state of a group from the event (`.`) and the state so far (`$state`): a running balance, a state machine, the last value of each field. After every event the node sends the `key` and the new `state`, an update of the one before. Events are folded in the order in which they arrive, late ones and copies like all others.\n\nAn event that the expression cannot handle fails, and leaves the state as it was; so does one of a further group when there are `groups` already. A state may be as large as a result of an expression. States are kept for each partition and do not outlive the run: after a restart every group begins with `initial`.".into(),
+        icon: "fold".into(),
+        inputs: vec![PortSpec::data("in", "Events to handle")],
+        outputs: vec![PortSpec::data("out", "The state after each event"), PortSpec::failed("Events that could not be folded")],
+        config: vec![FieldSpec::new("group", "Group by", FieldType::Jq { role: JqRole::Key }, "Events with the same key have a state together; empty folds all into one"), FieldSpec::new("initial", "First state", FieldType::Json, "The state of a group before its first event"), FieldSpec::new("step", "Next state", FieldType::Jq { role: JqRole::Step }, "Such as `($state // 0) + .amount`").required(), FieldSpec::new("groups", "Groups", FieldType::Integer { min: 1, max: 1_000_000_000 }, "Groups that are held at most; events of further ones fail").default_to(10_000_000).advanced()],
+        behaviour: Behaviour::Fold { group: "group".into(), step: "step".into(), initial: "initial".into() },
+        resource: None,
+        since: "0.1.0".into(),
     }
-    Value::Float(sum.as_f64().unwrap_or_default() + value.as_f64().unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
-    use graph_model::value;
+    use graph_model::event::extension;
 
     use super::*;
+    use crate::delivery::Share;
+    use crate::operators::testing::{Bench, event};
 
     #[test]
-    fn folds_have_their_results() {
-        let none: [Value; 0] = [];
-        let numbers = [value!(3), value!(null), value!(1), value!(3)];
-        for (name, of_none, of_numbers) in [
-            ("count", "0", "3"),
-            ("sum", "0", "7"),
-            ("min", "null", "1"),
-            ("max", "null", "3"),
-            ("average", "null", "2.3333333333333335"),
-            ("first", "null", "3"),
-            ("last", "null", "3"),
-            ("count_distinct", "0", "2"),
-            ("list", "[]", "[3,1,3]"),
-        ] {
-            let function = Function::parse(name).expect("a function");
-            for (values, result) in [(&none[..], of_none), (&numbers[..], of_numbers)] {
-                let mut fold = function.begin();
-                for value in values {
-                    assert_eq!(function.takes(value), Ok(()));
-                    assert_eq!(fold.has_room(value, 3), Ok(()));
-                    fold.add(value);
-                }
-                assert_eq!(fold.result().to_json(), result, "{name}");
-                assert_eq!(fold.finish().to_json(), result, "{name}");
-                assert_eq!(fold.result().to_json(), of_none, "{name} begins anew");
-            }
-        }
-    }
-
-    #[test]
-    fn sums_stay_whole_as_long_as_they_can() {
-        for (a, b, sum) in [
-            (value!(1), value!(2), value!(3)),
-            (value!(1), value!(0.5), value!(1.5)),
+    fn each_event_moves_the_state_of_its_group_on() {
+        let config = value!({"group": ".k", "initial": 10, "step": "$state + .v"});
+        let mut bench = Bench::new("fold", config);
+        for (data, line) in [
+            (value!({"k": "a", "v": 1}), r#"out {"key":"a","state":11}"#),
+            (value!({"k": "b", "v": 5}), r#"out {"key":"b","state":15}"#),
             (
-                Value::Int(i64::MAX),
-                value!(1),
-                Value::Float(i64::MAX as f64 + 1.0),
+                value!({"k": "a", "v": "x"}),
+                "failed Invalid: `step`: cannot calculate 11 + \"x\"",
             ),
+            (value!({"k": "a", "v": 2}), r#"out {"key":"a","state":13}"#),
+            (value!({"v": 2}), r#"out {"key":null,"state":12}"#),
         ] {
-            assert_eq!(plus(&a, &b), sum);
+            assert_eq!(bench.feed(data), [line]);
+        }
+        assert_eq!(bench.end(), [""; 0]);
+    }
+
+    #[test]
+    fn a_state_may_be_a_machine() {
+        let step = r#"
+            if $state == null and .is == "placed" then "open"
+            elif $state == "open" and .is == "paid" then "paid"
+            else error("\(.is) when \($state)") end"#;
+        let mut bench = Bench::new("fold", value!({"step": step}));
+        for (is, line) in [
+            ("placed", r#"out {"key":null,"state":"open"}"#),
+            ("placed", "failed Invalid: `step`: placed when open"),
+            ("paid", r#"out {"key":null,"state":"paid"}"#),
+        ] {
+            assert_eq!(bench.feed(value!({"is": is})), [line]);
         }
     }
 
     #[test]
-    fn what_does_not_fit_is_refused() {
-        let refused = Refused::Value("expected a number, found a string".into());
-        assert_eq!(Function::Sum.takes(&value!("1")), Err(refused));
-        for (function, value) in [
-            (Function::List, value!(1)),
-            (Function::CountDistinct, value!(2)),
+    fn fields_of_the_state_can_be_read_alone() {
+        let config = value!({"initial": {"n": 0}, "step": "{n: ($state.n + 1), id: $event.id}"});
+        let mut bench = Bench::new("fold", config);
+        bench.feed(value!(null));
+        assert_eq!(
+            bench.feed(value!(null)),
+            [r#"out {"key":null,"state":{"id":"e2","n":2}}"#]
+        );
+    }
+
+    #[test]
+    fn results_say_who_and_why_they_are() {
+        let mut bench = Bench::new("fold", value!({"group": ".", "step": "1"}));
+        bench.feed(value!("a"));
+        let output = bench.handle(event("e2", 70, value!("a")), &Share::none());
+        let context = &output.emitted[0].1.context;
+        assert_eq!((&*context.id, &*context.source), ("node/a/2", "node"));
+        assert_eq!((&*context.ty, context.time_ms), ("fold", 70));
+        assert_eq!(context.extensions[extension::CAUSATION], "e2");
+    }
+
+    #[test]
+    fn there_is_room_for_so_many_groups_only() {
+        let config = value!({"group": ".", "step": "($state // 0) + 1", "groups": 1});
+        let mut bench = Bench::new("fold", config);
+        for (key, line) in [
+            ("a", r#"out {"key":"a","state":1}"#),
+            (
+                "b",
+                "failed Transient: all 1 groups are taken; raise `groups`, or group by less",
+            ),
+            ("a", r#"out {"key":"a","state":2}"#),
         ] {
-            let mut fold = function.begin();
-            fold.add(&value!(1));
-            assert_eq!(fold.has_room(&value, 1), Err(Refused::Full(1)));
-            assert_eq!(fold.has_room(&value!(null), 1), Ok(()));
+            assert_eq!(bench.feed(value!(key)), [line]);
+        }
+    }
+
+    #[test]
+    fn only_a_step_sees_the_state() {
+        for config in [
+            value!({"group": "$state", "step": "1"}),
+            value!({"step": "$now"}),
+        ] {
+            assert!(Bench::refusal("fold", config).contains("1:1:"));
         }
     }
 }

@@ -21,16 +21,9 @@ pub(crate) fn kind() -> Kind {
 }
 
 fn make(build: &Build) -> Result<Box<dyn Operator>, Problem> {
-    let target = build.optional_text("target").map(|id| {
-        let declared = build.document.types.get(id.as_str()).ok_or_else(|| {
-            let message = format!("`target`: the event type `{id}` is not declared; declare it");
-            build.problem(message)
-        })?;
-        Ok((id, Schema::new(&declared.schema)))
-    });
     Ok(Box::new(Mediate {
         expr: Expression::of_field(build, "expr")?,
-        target: target.transpose()?,
+        target: build.event_type("target")?,
     }))
 }
 

@@ -1,21 +1,17 @@
 //! Redact: takes fields away before others see them.
 
-use std::sync::Arc;
-
 use graph_model::catalog::{
     Behaviour, Family, FieldSpec, FieldType, KindSpec, PortSpec, ReachKind,
 };
 use graph_model::event::Event;
-use graph_model::pointer::Pointer;
-use graph_model::schema::Types;
 use graph_model::value::Value;
-use hmac::{Hmac, KeyInit, Mac};
 use runtime_protocol::Problem;
-use sha2::Sha256;
-use smol_str::{SmolStr, SmolStrBuilder, format_smolstr};
+use smol_str::SmolStr;
 
 use crate::kind::{Build, Kind, Make};
-use crate::operator::{Context, Failure, Operator, Output};
+use crate::operator::{Context, Operator, Output};
+use crate::operators::fields::{Become, Fields};
+use crate::operators::fingerprint::{DIGITS, Fingerprint};
 
 pub(crate) fn kind() -> Kind {
     Kind {
@@ -25,34 +21,29 @@ pub(crate) fn kind() -> Kind {
 }
 
 fn make(build: &Build) -> Result<Box<dyn Operator>, Problem> {
-    let mut fields = Vec::new();
-    for text in build.texts("fields") {
-        let field = Pointer::parse(&text);
-        fields.push(field.map_err(|error| build.problem(format!("`fields`: {error}")))?);
-    }
     let how = match &*build.text("how")? {
         "mask" => How::Mask,
         "hash" => {
             let key = build.secret("secret")?.ok_or_else(|| {
                 build.problem("`hash` needs a key: name the variable that holds it in `secret`")
             })?;
-            let mac = Hmac::new_from_slice(key.as_bytes()).expect("HMAC takes keys of any length");
-            How::Hash(Box::new(mac))
+            How::Hash(Fingerprint::new(&key, DIGITS))
         }
         _ => How::Remove,
     };
+    let fields = Fields::of_field(build, "fields")?;
     Ok(Box::new(Redact { fields, how }))
 }
 
 struct Redact {
-    fields: Vec<Pointer>,
+    fields: Fields,
     how: How,
 }
 
 enum How {
     Remove,
     Mask,
-    Hash(Box<Hmac<Sha256>>),
+    Hash(Fingerprint),
 }
 
 /// What a mask shows, however long the value is.
@@ -61,100 +52,22 @@ const STARS: Value = Value::Str(SmolStr::new_static("***"));
 impl Operator for Redact {
     fn on_event(&mut self, mut event: Event, _input: usize, _ctx: &Context<'_>, out: &mut Output) {
         let mut data = event.data.clone();
-        for field in &self.fields {
-            if let Err(NoWay(depth, found)) = hide(&mut data, field.tokens(), &self.how) {
-                let above: Pointer = field.tokens()[..depth].iter().cloned().collect();
-                let failure = Failure::invalid(format_smolstr!(
-                    "`{above}` is {found}, so `{field}` cannot be hidden; correct `fields`"
-                ));
-                return out.fail(event, failure);
+        let hidden = match &self.how {
+            How::Remove => self.fields.change(&mut data, Become::Nothing),
+            How::Mask => self.fields.change(&mut data, Become::Another(&|_| STARS)),
+            How::Hash(fingerprint) => {
+                let of = |value: &Value| Value::str(fingerprint.of(value));
+                self.fields.change(&mut data, Become::Another(&of))
             }
-        }
-        event.data = data;
-        out.emit(0, event);
-    }
-}
-
-/// How deep the way led, and what stood there.
-struct NoWay(usize, Types);
-
-/// Hides the field in `value`. A field that is not there needs no hiding; but where something else
-/// stands on the way to it, what should be hidden may be inside, and the event must not pass.
-fn hide(value: &mut Value, tokens: &[SmolStr], how: &How) -> Result<(), NoWay> {
-    let Some((token, rest)) = tokens.split_first() else {
-        *value = how.left_of(value);
-        return Ok(());
-    };
-    let removes = rest.is_empty() && matches!(how, How::Remove);
-    let deeper = |NoWay(depth, found)| NoWay(depth + 1, found);
-    match value {
-        Value::Null => Ok(()),
-        Value::Obj(object) => {
-            if !object.contains_key(token) {
-                return Ok(());
+        };
+        match hidden {
+            Ok(()) => {
+                event.data = data;
+                out.emit(0, event);
             }
-            let object = Arc::make_mut(object);
-            if removes {
-                object.remove(token);
-                return Ok(());
-            }
-            let field = object.get_mut(token);
-            field
-                .map_or(Ok(()), |field| hide(field, rest, how))
-                .map_err(deeper)
-        }
-        Value::Arr(items) if token == "*" => {
-            let items = Arc::make_mut(items);
-            if removes {
-                items.clear();
-                return Ok(());
-            }
-            let mut items = items.iter_mut();
-            items
-                .try_for_each(|item| hide(item, rest, how))
-                .map_err(deeper)
-        }
-        Value::Arr(items) if token.parse::<usize>().is_ok() => {
-            let index = token.parse::<usize>().unwrap_or(usize::MAX);
-            if index >= items.len() {
-                return Ok(());
-            }
-            let items = Arc::make_mut(items);
-            if removes {
-                items.remove(index);
-                return Ok(());
-            }
-            hide(&mut items[index], rest, how).map_err(deeper)
-        }
-        other => Err(NoWay(0, Types::of(other))),
-    }
-}
-
-impl How {
-    fn left_of(&self, value: &Value) -> Value {
-        match self {
-            How::Remove => Value::Null,
-            How::Mask => STARS,
-            How::Hash(keyed) => {
-                let mut mac = Hmac::clone(keyed);
-                mac.update(value.to_json().as_bytes());
-                Value::str(hex(&mac.finalize().into_bytes()[..FINGERPRINT_BYTES]))
-            }
+            Err(failure) => out.fail(event, failure),
         }
     }
-}
-
-/// Enough that two values do not meet by chance.
-const FINGERPRINT_BYTES: usize = 16;
-
-fn hex(bytes: &[u8]) -> SmolStr {
-    let mut text = SmolStrBuilder::new();
-    for byte in bytes {
-        for digit in [byte >> 4, byte & 15] {
-            text.push(char::from_digit(digit.into(), 16).expect("a digit is below 16"));
-        }
-    }
-    text.finish()
 }
 
 fn spec() -> KindSpec {
@@ -168,7 +81,7 @@ fn spec() -> KindSpec {
         inputs: vec![PortSpec::data("in", "Events to handle")],
         outputs: vec![PortSpec::data("out", "Events without the fields"), PortSpec::failed("Events that were given up, with their cause")],
         config: vec![FieldSpec::new("fields", "Fields", FieldType::Pointers, "Fields to hide, such as `/patient/name`").required(), FieldSpec::new("how", "How", FieldType::choice(&["remove", "mask", "hash"]), "What is left").default_to("remove"), FieldSpec::new("secret", "Key", FieldType::Secret, "Environment variable with the key of the fingerprint").reaches(ReachKind::Secret).advanced()],
-        behaviour: Behaviour::Redact { fields: "fields".into() },
+        behaviour: Behaviour::Redact { fields: "fields".into(), how: "how".into() },
         resource: None,
         since: "0.1.0".into(),
     }

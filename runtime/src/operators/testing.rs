@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use graph_model::document::{Document, Node};
 use graph_model::event::{Event, EventContext};
@@ -10,9 +11,9 @@ use runtime_protocol::Problem;
 use smol_str::{SmolStr, format_smolstr};
 
 use crate::catalog::kinds;
-use crate::delivery::Share;
+use crate::delivery::{Settle, Share};
 use crate::kind::{Build, Make};
-use crate::operator::{Context, Operator, Output};
+use crate::operator::{Context, Failure, Operator, Output};
 use crate::shared::Shared;
 use crate::world::SystemWorld;
 
@@ -51,16 +52,25 @@ impl Bench {
 
     /// Like [`Bench::feed`], at a time in milliseconds.
     pub(crate) fn feed_at(&mut self, time_ms: i64, data: Value) -> Vec<String> {
+        self.feed_input(0, time_ms, data)
+    }
+
+    /// Like [`Bench::feed_at`], at the input with this number.
+    pub(crate) fn feed_input(&mut self, input: usize, time_ms: i64, data: Value) -> Vec<String> {
         self.fed += 1;
         let event = event(&format!("e{}", self.fed), time_ms, data);
-        let output = self.handle(event, &Share::none());
+        let output = self.handle_at(event, input, &Share::none());
         self.show(&output)
     }
 
     pub(crate) fn handle(&mut self, event: Event, share: &Share) -> Output {
+        self.handle_at(event, 0, share)
+    }
+
+    pub(crate) fn handle_at(&mut self, event: Event, input: usize, share: &Share) -> Output {
         let mut output = Output::default();
         let ctx = self.context(share);
-        self.operator.on_event(event, 0, &ctx, &mut output);
+        self.operator.on_event(event, input, &ctx, &mut output);
         output
     }
 
@@ -107,6 +117,21 @@ pub(crate) fn event(id: &str, time_ms: i64, data: Value) -> Event {
     Event {
         context: Arc::new(context),
         data,
+    }
+}
+
+/// A delivery, and whether it went well once it is settled.
+pub(crate) fn delivery() -> (Share, Receiver<bool>) {
+    let (told, heard) = channel();
+    (Share::open(Tell(told)), heard)
+}
+
+struct Tell(Sender<bool>);
+
+impl Settle for Tell {
+    fn settle(&self, outcome: Result<(), Failure>) {
+        // Some tests do not listen until the end.
+        self.0.send(outcome.is_ok()).ok();
     }
 }
 

@@ -16,7 +16,7 @@ pub(crate) enum Copies {
 }
 
 /// What is known of the order of events.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
     /// As they happened.
     Total,
@@ -41,7 +41,7 @@ pub(crate) enum Loss {
 }
 
 /// Which events are handled together.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
     /// All in one place.
     Single,
@@ -55,6 +55,38 @@ pub(crate) enum Part {
     Any { count: i64, by: NodeIx },
     /// Streams met that are placed differently.
     Mixed { at: NodeIx },
+}
+
+/// What one event says of what it is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Something that happened.
+    Append,
+    /// The newest version of the thing that these identify; nothing identifies it when empty.
+    Upsert(Rc<[OriginId]>),
+    /// The state of everything at a time.
+    Snapshot,
+    /// Streams met that say different things.
+    Mixed,
+}
+
+/// Where events may vanish without a trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Losing {
+    /// Somebody declared it of the node.
+    Node(NodeIx),
+    /// The wire between these drops the oldest when it is full.
+    Wire { from: NodeIx, to: NodeIx },
+}
+
+impl Order {
+    /// Lost here, unless it was lost before.
+    pub(crate) fn lost_at(&self, node: NodeIx, loss: Loss) -> Order {
+        match self {
+            Order::Lost(..) => self.clone(),
+            _ => Order::Lost(node, loss),
+        }
+    }
 }
 
 impl Copies {

@@ -13,24 +13,69 @@ use crate::validate::facts::payload::placed;
 /// Number of a tag.
 pub(crate) type TagId = u32;
 
-/// One clause on one field of the events of one node.
-#[derive(Clone, Debug)]
+/// One clause on one field of the events of one node, or that strangers sent them.
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Tag {
     /// The node whose events brought it.
     pub node: NodeIx,
     /// The event type that says it.
     pub ty: Id,
     pub field: Pointer,
+    /// Which clause of the field's label.
+    pub number: usize,
     pub clause: Clause,
     /// Where the owners stand that the clause speaks of.
     pub anchors: Vec<(Atom, OriginId)>,
 }
 
 /// What readers of each field must satisfy; holds for all below the field too.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Labels(pub BTreeMap<Pointer, BTreeSet<TagId>>);
 
+impl Tag {
+    /// What strangers sent to the node.
+    pub(crate) fn taint(node: NodeIx) -> Tag {
+        Tag {
+            node,
+            ty: Id::default(),
+            field: Pointer::root(),
+            number: 0,
+            clause: Clause::default(),
+            anchors: Vec::new(),
+        }
+    }
+}
+
 impl Labels {
+    /// Of the event as a whole.
+    pub(crate) fn at_root(tags: &BTreeSet<TagId>) -> Labels {
+        let mut labels = Labels::default();
+        labels.add(Pointer::root(), tags);
+        labels
+    }
+
+    /// Adds the labels of something that is put at a place.
+    pub(crate) fn shift(&mut self, at: &Pointer, other: &Labels) {
+        for (field, tags) in &other.0 {
+            self.add(at.join(field), tags);
+        }
+    }
+
+    /// Without these tags.
+    pub(crate) fn less(&self, gone: &BTreeSet<TagId>) -> Labels {
+        let mut labels = Labels::default();
+        for (field, tags) in &self.0 {
+            labels.add(field.clone(), &(tags - gone));
+        }
+        labels
+    }
+
+    /// Tags of a field: of it, of all around it and of all inside it.
+    pub(crate) fn at(&self, field: &Pointer) -> BTreeSet<TagId> {
+        let touched = self.0.iter().filter(|(at, _)| related(at, field));
+        touched.flat_map(|(_, tags)| tags).copied().collect()
+    }
+
     pub(crate) fn add(&mut self, field: Pointer, tags: &BTreeSet<TagId>) {
         if !tags.is_empty() {
             self.0.entry(field).or_default().extend(tags);

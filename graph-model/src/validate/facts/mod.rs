@@ -1,10 +1,14 @@
 //! Facts at every port, computed to a fixpoint: where values come from, who may read them, how
 //! often, in which order and where events arrive.
 
+pub(crate) mod definition;
 pub(crate) mod delivery;
 pub(crate) mod labels;
 pub(crate) mod origins;
 pub(crate) mod payload;
+pub(crate) mod release;
+mod solve;
+mod transfer;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -13,29 +17,31 @@ use std::rc::Rc;
 use rustc_hash::FxHashMap;
 use smol_str::SmolStr;
 
-use crate::catalog::{Behaviour, Delivery, PortRole};
-use crate::document::Audience;
-use crate::expr::{Expr, Op, Operand};
+use crate::catalog::{Behaviour, PortRole};
+use crate::document::{Audience, WhenFull};
+use crate::expr::Expr;
 use crate::id::Id;
-use crate::label::Atom;
 use crate::pointer::Pointer;
 use crate::schema::{Declared, Schema, Types};
 use crate::validate::design::{Design, EdgeIx, NodeIx};
 use crate::value::Value;
-use delivery::{Copies, Loss, Order, Part};
+use definition::Definition;
+use delivery::{Copies, Losing, Loss, Mode, Order, Part};
 use labels::{Labels, Tag, TagId};
 use origins::{Base, Origin, OriginId, Origins};
 use payload::Payload;
-
-/// Rounds around a loop after which its facts are taken for settled: every fact only gets worse,
-/// and none of them has more levels than this.
-const ROUNDS_MAX: usize = 12;
+use release::Release;
 
 /// What is known of the events at a port.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Port {
     pub payload: Rc<Payload>,
+    /// Who may read which field.
     pub labels: Rc<Labels>,
+    /// What strangers wrote and nothing has checked.
+    pub taint: Rc<Labels>,
+    /// Labels of what decided that an event comes at all.
+    pub presence: Rc<BTreeSet<TagId>>,
     /// Viewers see an event only when this claim of theirs equals this value.
     pub guards: Rc<BTreeSet<(OriginId, SmolStr)>>,
     /// Values that are there in every event and not null.
@@ -43,6 +49,16 @@ pub(crate) struct Port {
     pub copies: Copies,
     pub order: Order,
     pub part: Part,
+    pub mode: Mode,
+    /// Where events may have vanished.
+    pub losing: Option<Losing>,
+    /// How many milliseconds after its time an event may come at most, and from where; nothing when
+    /// nobody says that they come late.
+    pub delay: Option<(i64, NodeIx)>,
+    /// Which events they are.
+    pub definition: Rc<Definition>,
+    /// Bytes of a payload at most, when that is known.
+    pub size: Option<u64>,
 }
 
 /// What event types say of a field.
@@ -56,45 +72,26 @@ pub(crate) struct Promised {
 }
 
 /// A design with all its facts.
-pub(crate) struct Facts<'f, 'd> {
-    pub design: &'f Design<'d>,
+pub(crate) struct Facts {
+    pub design: Rc<Design>,
     pub tags: Vec<Tag>,
+    /// Nodes that can reach each other, feeders first.
     pub components: Vec<Vec<NodeIx>>,
     inputs: Vec<Option<Port>>,
+    /// What arrives at the second input, for the kinds that have one.
+    seconds: FxHashMap<NodeIx, Port>,
     outputs: Vec<Option<Port>>,
+    /// What nodes leave in the resources that they write.
+    stored: FxHashMap<NodeIx, Port>,
     origins: RefCell<Origins>,
-    schemas: RefCell<FxHashMap<SmolStr, Rc<Schema>>>,
-    tag_index: FxHashMap<(NodeIx, Pointer, usize), TagId>,
+    schemas: RefCell<FxHashMap<SmolStr, Option<Rc<Schema>>>>,
+    tag_index: FxHashMap<(NodeIx, Id, Pointer, usize), TagId>,
+    releases: Vec<Release>,
+    /// A tag of the node at hand has changed its meaning.
+    tags_changed: bool,
 }
 
-impl<'f, 'd> Facts<'f, 'd> {
-    pub(crate) fn of(design: &'f Design<'d>) -> Facts<'f, 'd> {
-        let count = design.nodes.len();
-        let mut facts = Facts {
-            design,
-            tags: Vec::new(),
-            components: design.components(),
-            inputs: vec![None; count],
-            outputs: vec![None; count],
-            origins: RefCell::default(),
-            schemas: RefCell::default(),
-            tag_index: FxHashMap::default(),
-        };
-        for at in 0..facts.components.len() {
-            let component = facts.components[at].clone();
-            for _ in 0..ROUNDS_MAX {
-                let mut changed = false;
-                for node in &component {
-                    changed |= facts.step(*node);
-                }
-                if !changed || !facts.is_loop(&component) {
-                    break;
-                }
-            }
-        }
-        facts
-    }
-
+impl Facts {
     /// Whether events can come round in the component.
     pub(crate) fn is_loop(&self, component: &[NodeIx]) -> bool {
         let [node] = component else { return true };
@@ -107,12 +104,28 @@ impl<'f, 'd> Facts<'f, 'd> {
         self.inputs[node].as_ref()
     }
 
+    /// What arrives at the second input of a node.
+    pub(crate) fn second(&self, node: NodeIx) -> Option<&Port> {
+        self.seconds.get(&node)
+    }
+
+    /// What leaves a node by its ordinary outputs.
+    pub(crate) fn output(&self, node: NodeIx) -> Option<&Port> {
+        self.outputs[node].as_ref()
+    }
+
     /// What a wire carries.
     pub(crate) fn edge(&self, edge: EdgeIx) -> Option<&Port> {
         let view = &self.design.edges[edge];
-        let kind = self.design.nodes[view.from].kind?;
-        let by_code = matches!(kind.behaviour, Behaviour::Opaque { .. });
-        let source = matches!(kind.behaviour, Behaviour::Source { .. });
+        if view.resource {
+            return self.stored.get(&view.from);
+        }
+        let behaviour = self.design.behaviour(view.from)?;
+        let by_code = matches!(behaviour, Behaviour::Opaque { .. });
+        let source = matches!(
+            behaviour,
+            Behaviour::Source { .. } | Behaviour::Changes { .. }
+        );
         let aside = match view.role {
             PortRole::Failed => !source,
             PortRole::Data => !view.main && !by_code,
@@ -125,34 +138,63 @@ impl<'f, 'd> Facts<'f, 'd> {
         }
     }
 
-    /// Computes a node anew; whether something changed.
-    fn step(&mut self, node: NodeIx) -> bool {
-        let input = self.gather(node);
-        let output = self.transfer(node, input.as_ref());
-        let changed = self.inputs[node] != input || self.outputs[node] != output;
-        self.inputs[node] = input;
-        self.outputs[node] = output;
-        changed
+    /// Rules of the document by which labels may be lowered.
+    pub(crate) fn releases(&self) -> &[Release] {
+        &self.releases
     }
 
-    fn gather(&self, node: NodeIx) -> Option<Port> {
-        let edges = &self.design.nodes[node].ins;
-        let sides: Vec<&Port> = edges.iter().filter_map(|edge| self.edge(*edge)).collect();
-        let (first, others) = sides.split_first()?;
+    fn gather(&self, node: NodeIx, input: usize) -> Option<Port> {
+        let edges = self.design.nodes[node].ins.iter();
+        let sides: Vec<(EdgeIx, &Port)> = edges
+            .filter(|edge| self.design.edges[**edge].input == input)
+            .filter_map(|edge| Some((*edge, self.edge(*edge)?)))
+            .collect();
+        let mut port = self.meet(node, &sides)?;
+        let dropping = |edge: &&(EdgeIx, &Port)| {
+            self.design.edges[edge.0].edge.when_full == WhenFull::DropOldest
+        };
+        if port.losing.is_none() {
+            port.losing = sides.iter().find(dropping).map(|(edge, _)| Losing::Wire {
+                from: self.design.edges[*edge].from,
+                to: node,
+            });
+        }
+        Some(port)
+    }
+
+    fn meet(&self, node: NodeIx, sides: &[(EdgeIx, &Port)]) -> Option<Port> {
+        let ((_, first), others) = sides.split_first()?;
         if others.is_empty() {
             return Some((*first).clone());
         }
+        let sides: Vec<&Port> = sides.iter().map(|(_, port)| *port).collect();
+        let others = &sides[1..];
         let origins = &mut *self.origins.borrow_mut();
         let payloads: Vec<&Payload> = sides.iter().map(|side| &*side.payload).collect();
         let payload = Payload::meet(node, &payloads, origins);
-        let mut labels = Labels::default();
-        for side in &sides {
-            labels.join(&side.labels);
-        }
+        let joined = |of: fn(&Port) -> &Rc<Labels>| {
+            let mut labels = Rc::clone(of(first));
+            for side in others {
+                if !Rc::ptr_eq(&labels, of(side)) && *labels != **of(side) {
+                    Rc::make_mut(&mut labels).join(of(side));
+                }
+            }
+            labels
+        };
         let mut guards = (*first.guards).clone();
         guards.retain(|guard| others.iter().all(|side| side.guards.contains(guard)));
         let mut present = (*first.present).clone();
         present.retain(|origin| others.iter().all(|side| side.present.contains(origin)));
+        let mut presence = Rc::clone(&first.presence);
+        let mut definition = Rc::clone(&first.definition);
+        for side in others {
+            if !side.presence.is_subset(&presence) {
+                Rc::make_mut(&mut presence).extend(&*side.presence);
+            }
+            if definition != side.definition {
+                definition = Rc::new(definition.with(&side.definition));
+            }
+        }
         let copies = others
             .iter()
             .fold(first.copies, |copies, side| copies.or(side.copies));
@@ -160,306 +202,87 @@ impl<'f, 'd> Facts<'f, 'd> {
             .iter()
             .find(|side| matches!(side.order, Order::Lost(..)));
         let order = lost.map_or(Order::Lost(node, Loss::Meeting), |side| side.order.clone());
+        let mode = if others.iter().all(|side| side.mode == first.mode) {
+            first.mode.clone()
+        } else {
+            Mode::Mixed
+        };
         let part = meet_parts(node, &sides, &payload, origins);
+        let sizes = sides.iter().map(|side| side.size);
         Some(Port {
             payload: Rc::new(payload),
-            labels: Rc::new(labels),
+            labels: joined(|port| &port.labels),
+            taint: joined(|port| &port.taint),
+            presence,
             guards: Rc::new(guards),
             present: Rc::new(present),
             copies,
             order,
             part,
+            mode,
+            losing: sides.iter().find_map(|side| side.losing),
+            delay: sides.iter().filter_map(|side| side.delay).max(),
+            definition,
+            size: sizes
+                .collect::<Option<Vec<_>>>()
+                .and_then(|sizes| sizes.into_iter().max()),
         })
     }
 
-    fn transfer(&mut self, node: NodeIx, input: Option<&Port>) -> Option<Port> {
-        let view = &self.design.nodes[node];
-        let behaviour = &view.kind.filter(|_| !view.node.disabled)?.behaviour;
-        if let Behaviour::Source {
-            ty,
-            delivery,
-            keyed_by_id,
-        } = behaviour
-        {
-            return Some(self.source(node, ty, *delivery, *keyed_by_id));
+    /// Number of a tag; the same for the same clause of the same field of a node's events.
+    fn tag(&mut self, node: NodeIx, tag: Tag) -> TagId {
+        let key = (node, tag.ty.clone(), tag.field.clone(), tag.number);
+        let next = self.tags.len() as TagId;
+        let number = *self.tag_index.entry(key).or_insert(next);
+        if number == next {
+            self.tags.push(tag);
+        } else if self.tags[number as usize] != tag {
+            self.tags[number as usize] = tag;
+            self.tags_changed = true;
         }
-        let mut port = input?.clone();
-        let design = self.design;
-        match behaviour {
-            Behaviour::Source { .. }
-            | Behaviour::Merge
-            | Behaviour::Route { .. }
-            | Behaviour::Table { .. }
-            | Behaviour::Observe { .. }
-            | Behaviour::Effect { .. }
-            | Behaviour::Join { .. }
-            | Behaviour::Enrich { .. }
-            | Behaviour::Fold { .. }
-            | Behaviour::Decide { .. }
-            | Behaviour::Resequence { .. }
-            | Behaviour::VersionGuard { .. }
-            | Behaviour::Validate { .. }
-            | Behaviour::Tokenise { .. }
-            | Behaviour::Bucket { .. }
-            | Behaviour::Changes { .. }
-            | Behaviour::DeadLetter => {}
-            Behaviour::Filter { predicate } => {
-                if let Some(expr) = design.expr(node, predicate) {
-                    self.assert_present(expr, &mut port);
-                }
-            }
-            Behaviour::Topic => {
-                port.copies = port.copies.or(Copies::Any(node));
-                port.order = lose(port.order, node, Loss::Channel);
-                port.part = Part::Single;
-            }
-            Behaviour::Queue { fifo, concurrency } => {
-                let key = fifo.as_ref().and_then(|field| design.expr(node, field));
-                let count = design.value(node, concurrency).and_then(Value::as_i64);
-                self.queue(node, key, count.unwrap_or(1), &mut port);
-            }
-            Behaviour::Log { key, partitions } => {
-                port.copies = port.copies.or(Copies::Suffix(node));
-                let count = design.value(node, partitions).and_then(Value::as_i64);
-                self.place(node, design.expr(node, key), count.unwrap_or(1), &mut port);
-            }
-            Behaviour::Repartition { key, partitions } => {
-                let count = design.value(node, partitions).and_then(Value::as_i64);
-                self.place(node, design.expr(node, key), count.unwrap_or(1), &mut port);
-            }
-            Behaviour::Map { expr } => self.map(node, design.expr(node, expr), false, &mut port),
-            Behaviour::Split { expr } => self.map(node, design.expr(node, expr), true, &mut port),
-            Behaviour::Mediate { expr, target } => {
-                self.map(node, design.expr(node, expr), false, &mut port);
-                self.declare(node, design.text(node, target), &mut port);
-            }
-            Behaviour::Dedupe { key, .. } => {
-                let stable = design
-                    .expr(node, key)
-                    .is_some_and(|key| self.stable(key, &port));
-                if stable {
-                    port.copies = Copies::No;
-                }
-            }
-            Behaviour::Redact { fields } => {
-                let fields = pointers(design.value(node, fields));
-                let origins = &mut *self.origins.borrow_mut();
-                port.payload = Rc::new(port.payload.without(node, &fields, origins));
-                port.labels = Rc::new(port.labels.without(&fields));
-            }
-            Behaviour::Guard { field, claim } => {
-                let field = design
-                    .text(node, field)
-                    .and_then(|text| Pointer::parse(text).ok());
-                if let (Some(field), Some(claim)) = (field, design.text(node, claim)) {
-                    let origin = port.payload.field(&field, &mut self.origins.borrow_mut());
-                    Rc::make_mut(&mut port.guards).insert((origin, claim.into()));
-                }
-            }
-            Behaviour::Aggregate {
-                group, aggregates, ..
-            } => {
-                let unsafe_copies = crate::validate::rules::counts_copies(design, node);
-                self.aggregate(node, group, aggregates, &mut port);
-                if unsafe_copies {
-                    // The hazard is reported here; what follows from it is no other one.
-                    port.copies = Copies::No;
-                }
-            }
-            Behaviour::Opaque { ty } => {
-                let everything = port.labels.all();
-                let mut labels = Labels::default();
-                labels.add(Pointer::root(), &everything);
-                port.labels = Rc::new(labels);
-                let base = Base::Made(node);
-                port.payload = Rc::new(Payload::made(node, None));
-                self.origins.borrow_mut().mark_opaque(base);
-                self.identify_by_context(node);
-                let ty = ty.as_ref().and_then(|field| design.text(node, field));
-                self.declare(node, ty, &mut port);
-                if let Order::PerKey(_) = port.order {
-                    port.order = Order::Lost(node, Loss::Code);
-                }
-            }
-        }
-        Some(port)
+        number
     }
 
-    fn source(&mut self, node: NodeIx, ty: &str, delivery: Delivery, keyed: bool) -> Port {
-        let mut port = Port {
-            payload: Rc::new(Payload::made(node, None)),
-            labels: Rc::default(),
-            guards: Rc::default(),
-            present: Rc::default(),
-            copies: match delivery {
-                Delivery::CallerRetries => Copies::Any(node),
-                Delivery::Resumable => Copies::Suffix(node),
-                Delivery::Once => Copies::No,
-            },
-            order: match delivery {
-                Delivery::CallerRetries => Order::Lost(node, Loss::Source),
-                Delivery::Resumable | Delivery::Once => Order::Total,
-            },
-            part: Part::Single,
-        };
-        if keyed {
-            self.identify_by_context(node);
-        }
-        self.declare(node, self.design.text(node, ty), &mut port);
-        port
-    }
-
-    fn identify_by_context(&mut self, node: NodeIx) {
-        let base = Base::Made(node);
-        let origins = &mut *self.origins.borrow_mut();
-        let id = origins.id(Origin::Context(base, Pointer::root().child("id")));
-        origins.identify(base, id);
-    }
-
-    /// What an event type says of the events that leave a node.
-    fn declare(&mut self, node: NodeIx, ty: Option<&str>, port: &mut Port) {
-        let Some((id, ty)) = ty.and_then(|ty| self.design.document.types.get_key_value(ty)) else {
-            return;
-        };
-        let payload = Rc::make_mut(&mut port.payload);
-        payload.ty = Some(id.clone());
-        let origins = &mut *self.origins.borrow_mut();
-        if let Some(field) = &ty.id {
-            let identity = payload.field(field, origins);
-            origins.identify(payload.context, identity);
-            origins.identify(payload.base, identity);
-        }
-        for (field, label) in &ty.labels {
-            let mut tags = BTreeSet::new();
-            for (number, clause) in label.0.iter().enumerate() {
-                let key = (node, field.clone(), number);
-                let tag = *self.tag_index.entry(key).or_insert_with(|| {
-                    self.tags.push(Tag {
-                        node,
-                        ty: id.clone(),
-                        field: field.clone(),
-                        clause: clause.clone(),
-                        anchors: Vec::new(),
-                    });
-                    self.tags.len() as TagId - 1
-                });
-                let owners = clause.0.iter().filter_map(|atom| match atom {
-                    Atom::Subject(owner) | Atom::Tenant(owner) => {
-                        Some((atom.clone(), payload.field(owner, origins)))
-                    }
-                    Atom::Org | Atom::Role(_) => None,
-                });
-                self.tags[tag as usize].anchors = owners.collect();
-                tags.insert(tag);
+    /// Whether events of two streams whose keys are the same are in the same place.
+    pub(crate) fn together(
+        &self,
+        node: NodeIx,
+        keys: (&str, &str),
+        left: &Port,
+        right: &Port,
+    ) -> bool {
+        match (&left.part, &right.part) {
+            (Part::Single, Part::Single) => true,
+            (
+                Part::Hash {
+                    key: by_left,
+                    count,
+                    ..
+                },
+                Part::Hash {
+                    key: by_right,
+                    count: other,
+                    ..
+                },
+            ) => {
+                let key = |field: &str, port: &Port| {
+                    let key = self.design.expr(node, field);
+                    key.map(|key| self.key(key, port))
+                };
+                let (Some(left), Some(right)) = (key(keys.0, left), key(keys.1, right)) else {
+                    return false;
+                };
+                // Placed by all of what is compared, so equal keys mean equal places; part of it
+                // would do too, but then both must be the same part.
+                let whole = |by: &[OriginId], key: &[OriginId]| {
+                    let mut by = by.to_vec();
+                    by.sort_unstable();
+                    by == key
+                };
+                count == other && whole(by_left, &left) && whole(by_right, &right)
             }
-            Rc::make_mut(&mut port.labels).add(field.clone(), &tags);
+            _ => false,
         }
-    }
-
-    fn map(&mut self, node: NodeIx, expr: Option<&Expr>, elements: bool, port: &mut Port) {
-        let origins = &mut *self.origins.borrow_mut();
-        if elements {
-            let base = Base::Made(node);
-            let id = origins.id(Origin::Context(base, Pointer::root().child("id")));
-            origins.identify(base, id);
-        }
-        let Some(expr) = expr else {
-            // Nothing is known of what it makes.
-            let mut labels = Labels::default();
-            labels.add(Pointer::root(), &port.labels.all());
-            port.labels = Rc::new(labels);
-            port.payload = Rc::new(Payload::made(node, None));
-            return;
-        };
-        let analysis = expr.analysis();
-        port.payload = Rc::new(port.payload.through(node, analysis, elements, origins));
-        if !port.labels.0.is_empty() {
-            port.labels = Rc::new(port.labels.through(analysis, elements));
-        }
-    }
-
-    /// What must be there for a predicate to hold.
-    fn assert_present(&mut self, predicate: &Expr, port: &mut Port) {
-        for conjunct in &predicate.analysis().condition.conjuncts {
-            let (Operand::Field(field), Operand::Constant(value)) =
-                (&conjunct.left, &conjunct.right)
-            else {
-                continue;
-            };
-            let present = match conjunct.op {
-                Op::Truthy | Op::Gt => true,
-                Op::Eq | Op::Ge => *value != Value::Null,
-                Op::Ne => *value == Value::Null,
-                Op::Lt | Op::Le | Op::Falsy => false,
-            };
-            if present {
-                let origin = self.field(field, port);
-                Rc::make_mut(&mut port.present).insert(origin);
-            }
-        }
-    }
-
-    fn queue(&mut self, node: NodeIx, key: Option<&Expr>, count: i64, port: &mut Port) {
-        let Some(key) = key else {
-            port.copies = port.copies.or(Copies::Any(node));
-            port.order = lose(port.order.clone(), node, Loss::Channel);
-            port.part = if count > 1 {
-                Part::Any { count, by: node }
-            } else {
-                Part::Single
-            };
-            return;
-        };
-        // A group waits for its first event, so what comes again comes in order.
-        port.copies = port.copies.or(Copies::Suffix(node));
-        self.place(node, Some(key), count, port);
-        if port.order == Order::Total {
-            let key = self.key(key, port);
-            port.order = Order::PerKey(key.into());
-        }
-    }
-
-    /// Moves events to the partition of their key.
-    fn place(&mut self, node: NodeIx, key: Option<&Expr>, count: i64, port: &mut Port) {
-        let key = key.map(|key| self.key(key, port)).unwrap_or_default();
-        if count <= 1 || key.is_empty() {
-            port.part = Part::Single;
-            return;
-        }
-        port.order = match &port.order {
-            Order::Lost(..) => port.order.clone(),
-            known if self.in_order(known, &key) => Order::PerKey(key.clone().into()),
-            _ => Order::Lost(node, Loss::Instances),
-        };
-        port.part = Part::Hash {
-            key: key.into(),
-            count,
-            by: node,
-        };
-    }
-
-    fn aggregate(&mut self, node: NodeIx, group: &str, aggregates: &str, port: &mut Port) {
-        let group = self.design.expr(node, group);
-        let key = group.map(|group| self.key(group, port)).unwrap_or_default();
-        let mut labels = Labels::default();
-        if let Some(group) = group {
-            let tags = port.labels.of(&group.analysis().reads);
-            labels.add(Pointer::root().child("key"), &tags);
-        }
-        for (name, of) in self.folded(node, aggregates) {
-            if let Some(of) = of {
-                let tags = port.labels.of(&of.analysis().reads);
-                labels.add(Pointer::root().child(name), &tags);
-            }
-        }
-        self.identify_by_context(node);
-        let origins = &mut *self.origins.borrow_mut();
-        let (payload, whole) = Payload::of_group(node, &key, origins);
-        port.payload = Rc::new(payload);
-        port.labels = Rc::new(labels);
-        port.guards = Rc::default();
-        // The results of a group leave the one place that folds it.
-        port.order = Order::PerKey([whole].into());
     }
 
     /// Names and expressions of what an aggregate folds.
@@ -510,6 +333,21 @@ impl<'f, 'd> Facts<'f, 'd> {
     /// The origin of a field at a port.
     pub(crate) fn field(&self, field: &Pointer, port: &Port) -> OriginId {
         port.payload.field(field, &mut self.origins.borrow_mut())
+    }
+
+    /// An origin by where it comes from.
+    pub(crate) fn origin_name(&self, origin: OriginId) -> String {
+        let of = |base: &Base| match base {
+            Base::Made(node) | Base::Met(node) => self.design.title(*node).to_owned(),
+        };
+        match self.origins.borrow().get(origin) {
+            Origin::Field(base, field) => format!("`{field}` of {}", of(base)),
+            Origin::Context(base, field) => {
+                let name = field.to_string();
+                format!("the {} of {}", name.trim_start_matches('/'), of(base))
+            }
+            Origin::Computed(code, _) => format!("`{code}`"),
+        }
     }
 
     /// A field at a port that holds the origin.
@@ -575,18 +413,17 @@ impl<'f, 'd> Facts<'f, 'd> {
     }
 
     pub(crate) fn schema(&self, ty: &str) -> Option<Rc<Schema>> {
-        let declared = self.design.document.types.get(ty)?;
         let mut schemas = self.schemas.borrow_mut();
-        let schema = schemas
-            .entry(ty.into())
-            .or_insert_with(|| Rc::new(Schema::new(&declared.schema)));
-        Some(Rc::clone(schema))
+        let schema = schemas.entry(ty.into()).or_insert_with(|| {
+            let declared = self.design.document.types.get(ty)?;
+            Some(Rc::new(Schema::new(&declared.schema)))
+        });
+        schema.clone()
     }
 
     /// Whether somebody claims this of the node.
     pub(crate) fn assumed(&self, node: NodeIx, what: &str) -> bool {
-        let notes = &self.design.nodes[node].node.notes;
-        notes.assumptions.contains_key(what)
+        self.design.assumed(node, what)
     }
 
     /// Who sees what arrives at a node, in words.
@@ -608,13 +445,6 @@ impl<'f, 'd> Facts<'f, 'd> {
             })
             .collect();
         titles.join(", ")
-    }
-}
-
-fn lose(order: Order, node: NodeIx, loss: Loss) -> Order {
-    match order {
-        Order::Lost(..) => order,
-        _ => Order::Lost(node, loss),
     }
 }
 

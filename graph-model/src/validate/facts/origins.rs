@@ -34,21 +34,86 @@ pub(crate) struct Origins {
     all: Vec<Origin>,
     index: FxHashMap<Origin, OriginId>,
     /// Each origin is decided by all of one of these sets.
-    decided_by: FxHashMap<OriginId, Vec<Vec<OriginId>>>,
-    identities: FxHashMap<Base, Vec<OriginId>>,
+    decided_by: FxHashMap<OriginId, Vec<Said<Vec<OriginId>>>>,
+    identities: FxHashMap<Base, Vec<Said<OriginId>>>,
     /// Differ between copies of one fact.
-    unstable: FxHashSet<OriginId>,
-    opaque: FxHashSet<Base>,
+    unstable: FxHashMap<OriginId, Vec<Option<NodeIx>>>,
+    opaque: FxHashMap<Base, Vec<Option<NodeIx>>>,
+    /// The node whose facts are computed at the moment.
+    sayer: Option<NodeIx>,
+    /// What each node said, so that it can be taken back.
+    said: FxHashMap<NodeIx, Vec<Statement>>,
+}
+
+/// Something that a node said; nobody in particular when it always holds.
+#[derive(Clone, Debug)]
+struct Said<T> {
+    what: T,
+    by: Option<NodeIx>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Statement {
+    Decided(OriginId, Vec<OriginId>),
+    Identity(Base, OriginId),
+    Unstable(OriginId),
+    Opaque(Base),
 }
 
 impl Origins {
+    /// Takes back what the node said before; what is said until [`Origins::end`] is its word now.
+    pub(crate) fn begin(&mut self, node: NodeIx) -> Vec<Statement> {
+        self.sayer = Some(node);
+        let before = self.said.remove(&node).unwrap_or_default();
+        let other = |by: &Option<NodeIx>| *by != Some(node);
+        for statement in &before {
+            match statement {
+                Statement::Decided(origin, _) => {
+                    if let Some(sets) = self.decided_by.get_mut(origin) {
+                        sets.retain(|said| other(&said.by));
+                    }
+                }
+                Statement::Identity(base, _) => {
+                    if let Some(known) = self.identities.get_mut(base) {
+                        known.retain(|said| other(&said.by));
+                    }
+                }
+                Statement::Unstable(origin) => {
+                    if let Some(by) = self.unstable.get_mut(origin) {
+                        by.retain(other);
+                    }
+                }
+                Statement::Opaque(base) => {
+                    if let Some(by) = self.opaque.get_mut(base) {
+                        by.retain(other);
+                    }
+                }
+            }
+        }
+        before
+    }
+
+    /// Whether the node said something else than before.
+    pub(crate) fn end(&mut self, before: &[Statement]) -> bool {
+        let node = self.sayer.take();
+        let now = node.and_then(|node| self.said.get(&node));
+        now.map_or(&[][..], Vec::as_slice) != before
+    }
+
+    fn note(&mut self, statement: Statement) {
+        if let Some(node) = self.sayer {
+            self.said.entry(node).or_default().push(statement);
+        }
+    }
+
     pub(crate) fn id(&mut self, origin: Origin) -> OriginId {
         if let Some(id) = self.index.get(&origin) {
             return *id;
         }
         let id = self.all.len() as OriginId;
         if let Origin::Computed(_, parts) = &origin {
-            self.decided_by.insert(id, vec![parts.clone()]);
+            let what = parts.clone();
+            self.decided_by.insert(id, vec![Said { what, by: None }]);
         }
         self.all.push(origin.clone());
         self.index.insert(origin, id);
@@ -61,42 +126,82 @@ impl Origins {
 
     /// Whoever knows all of `these` knows `decided` too.
     pub(crate) fn decide(&mut self, these: Vec<OriginId>, decided: OriginId) {
+        let by = self.sayer;
         let sets = self.decided_by.entry(decided).or_default();
-        if !sets.contains(&these) && !these.contains(&decided) {
-            sets.push(these);
+        let known =
+            |said: &Said<Vec<OriginId>>| said.what == these && (said.by == by || said.by.is_none());
+        if these.contains(&decided) || sets.iter().any(known) {
+            return;
         }
+        sets.push(Said {
+            what: these.clone(),
+            by,
+        });
+        self.note(Statement::Decided(decided, these));
     }
 
     /// The origin tells the events of the base apart, and all copies of one have the same.
     pub(crate) fn identify(&mut self, base: Base, origin: OriginId) {
+        let by = self.sayer;
         let known = self.identities.entry(base).or_default();
-        if !known.contains(&origin) {
-            known.push(origin);
+        if known
+            .iter()
+            .any(|said| said.what == origin && said.by == by)
+        {
+            return;
+        }
+        known.push(Said { what: origin, by });
+        self.note(Statement::Identity(base, origin));
+    }
+
+    pub(crate) fn identities(&self, base: Base) -> Vec<OriginId> {
+        let known = self.identities.get(&base).into_iter().flatten();
+        known.map(|said| said.what).collect()
+    }
+
+    pub(crate) fn is_identity(&self, base: Base, origin: OriginId) -> bool {
+        let mut known = self.identities.get(&base).into_iter().flatten();
+        known.any(|said| said.what == origin)
+    }
+
+    /// The origin differs between copies, because of what the node makes of it.
+    pub(crate) fn mark_unstable(&mut self, origin: OriginId) {
+        let by = self.sayer;
+        let known = self.unstable.entry(origin).or_default();
+        if !known.contains(&by) {
+            known.push(by);
+            self.note(Statement::Unstable(origin));
         }
     }
 
-    pub(crate) fn identities(&self, base: Base) -> &[OriginId] {
-        self.identities.get(&base).map_or(&[], Vec::as_slice)
-    }
-
-    pub(crate) fn mark_unstable(&mut self, origin: OriginId) {
-        self.unstable.insert(origin);
+    /// The origin differs between copies by its nature.
+    pub(crate) fn always_unstable(&mut self, origin: OriginId) {
+        let known = self.unstable.entry(origin).or_default();
+        if !known.contains(&None) {
+            known.push(None);
+        }
     }
 
     /// What the base's fields hold may differ each time, but for their identity.
     pub(crate) fn mark_opaque(&mut self, base: Base) {
-        self.opaque.insert(base);
+        let by = self.sayer;
+        let known = self.opaque.entry(base).or_default();
+        if !known.contains(&by) {
+            known.push(by);
+            self.note(Statement::Opaque(base));
+        }
     }
 
     /// Whether all copies of one fact have the same value.
     pub(crate) fn stable(&self, origin: OriginId) -> bool {
-        if self.unstable.contains(&origin) {
+        if self.unstable.get(&origin).is_some_and(|by| !by.is_empty()) {
             return false;
         }
         match self.get(origin) {
             Origin::Computed(_, parts) => parts.iter().all(|part| self.stable(*part)),
             Origin::Field(base, _) => {
-                !self.opaque.contains(base) || self.identities(*base).contains(&origin)
+                let opaque = self.opaque.get(base).is_some_and(|by| !by.is_empty());
+                !opaque || self.is_identity(*base, origin)
             }
             Origin::Context(..) => true,
         }
@@ -112,9 +217,8 @@ impl Origins {
 
     /// Whether equal values of `these` mean the same event of the base.
     pub(crate) fn identifies(&self, these: &[OriginId], base: Base) -> bool {
-        self.identities(base)
-            .iter()
-            .any(|identity| self.determines(these, std::slice::from_ref(identity)))
+        let mut known = self.identities.get(&base).into_iter().flatten();
+        known.any(|said| self.determines(these, std::slice::from_ref(&said.what)))
     }
 
     fn decided(
@@ -130,16 +234,20 @@ impl Origins {
             return false;
         }
         let by_identity = match self.get(origin) {
-            Origin::Field(base, _) | Origin::Context(base, _) => self
-                .identities(*base)
-                .iter()
-                .any(|identity| self.decided(these, *identity, open)),
+            Origin::Field(base, _) | Origin::Context(base, _) => {
+                let mut known = self.identities.get(base).into_iter().flatten();
+                known.any(|said| self.decided(these, said.what, open))
+            }
             Origin::Computed(..) => false,
         };
         by_identity
             || self.decided_by.get(&origin).is_some_and(|sets| {
-                sets.iter()
-                    .any(|set| set.iter().all(|part| self.decided(these, *part, open)))
+                let all = |said: &Said<Vec<OriginId>>| {
+                    said.what
+                        .iter()
+                        .all(|part| self.decided(these, *part, open))
+                };
+                sets.iter().any(all)
             })
     }
 }

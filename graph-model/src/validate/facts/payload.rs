@@ -9,7 +9,7 @@ use crate::validate::design::NodeIx;
 use crate::validate::facts::origins::{Base, Origin, OriginId, Origins};
 
 /// Fields that are not listed are those of `base`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Payload {
     pub base: Base,
     /// Whose id, source and type the events have.
@@ -94,6 +94,33 @@ impl Payload {
             }
         }
         None
+    }
+
+    /// Says what a field holds.
+    pub(crate) fn set(&mut self, at: Pointer, origin: OriginId) {
+        self.fields.retain(|held, _| !at.covers(held));
+        self.fields.insert(at, origin);
+    }
+
+    /// A field of which nothing is known but that the node made it.
+    pub(crate) fn clear(&mut self, at: &Pointer, node: NodeIx, origins: &mut Origins) {
+        self.maker = node;
+        let new = origins.id(Origin::Field(Base::Made(node), at.clone()));
+        self.set(at.clone(), new);
+    }
+
+    /// Puts another event as a whole at a place.
+    pub(crate) fn embed(&mut self, at: &Pointer, other: &Payload, origins: &mut Origins) {
+        let whole = other.field(&Pointer::root(), origins);
+        self.set(at.clone(), whole);
+        if !other.fields.is_empty() {
+            // Where parts were changed, the rest is still that of the base.
+            let base = origins.id(Origin::Field(other.base, Pointer::root()));
+            self.set(at.clone(), base);
+        }
+        for (field, origin) in &other.fields {
+            self.fields.insert(at.join(field), *origin);
+        }
     }
 
     /// Removes or replaces fields.
@@ -212,7 +239,7 @@ impl Payload {
                     Operand::Context(read) => {
                         let other = Origin::Computed(read.to_string().into(), Vec::new());
                         let other = origins.id(other);
-                        origins.mark_unstable(other);
+                        origins.always_unstable(other);
                         parts.push(other);
                     }
                     Operand::Constant(_) => {}
@@ -236,7 +263,7 @@ impl Payload {
             let varies = expr.variables().contains(&Variable::Now);
             let computed = origins.id(Origin::Computed(expr.code().into(), parts));
             if varies {
-                origins.mark_unstable(computed);
+                origins.always_unstable(computed);
             }
             parts = vec![computed];
         }
@@ -316,20 +343,20 @@ impl Payload {
         let id = Pointer::root().child("id");
         let by_id = sides.iter().all(|side| {
             let own = side.context(&id, origins);
-            origins.identities(side.context).contains(&own)
+            origins.is_identity(side.context, own)
         });
         if by_id {
             let own = self.context(&id, origins);
             origins.identify(self.context, own);
             origins.identify(self.base, own);
         }
-        for identity in origins.identities(sides[0].context).to_vec() {
+        for identity in origins.identities(sides[0].context) {
             let Some(place) = sides[0].place_of(identity, origins) else {
                 continue;
             };
             let everywhere = sides.iter().all(|side| {
                 let own = side.field(&place, origins);
-                origins.identities(side.context).contains(&own)
+                origins.is_identity(side.context, own)
             });
             if everywhere {
                 let own = self.field(&place, origins);

@@ -10,13 +10,14 @@ use crate::validate::rules::delivery::partitions;
 
 /// A repartition in front of an aggregate, or another key for the node `by` that places events.
 pub(in crate::validate) fn bring_together(
-    facts: &Facts<'_, '_>,
+    facts: &Facts,
     node: NodeIx,
     by: Option<NodeIx>,
 ) -> Vec<Fix> {
-    let design = facts.design;
+    let design = &*facts.design;
     let view = &design.nodes[node];
-    let Some(Behaviour::Aggregate { group, .. }) = view.kind.map(|kind| &kind.behaviour) else {
+    let Some(Behaviour::Aggregate { group, .. }) = view.kind.as_ref().map(|kind| &kind.behaviour)
+    else {
         return Vec::new();
     };
     let mut fixes = Vec::new();

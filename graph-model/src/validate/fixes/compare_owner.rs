@@ -11,12 +11,8 @@ use crate::validate::design::NodeIx;
 use crate::validate::facts::Facts;
 
 /// A guard in front of the node, or a row filter on it.
-pub(in crate::validate) fn compare_owner(
-    facts: &Facts<'_, '_>,
-    node: NodeIx,
-    owner: &Pointer,
-) -> Vec<Fix> {
-    let design = facts.design;
+pub(in crate::validate) fn compare_owner(facts: &Facts, node: NodeIx, owner: &Pointer) -> Vec<Fix> {
+    let design = &*facts.design;
     let view = &design.nodes[node];
     let Some(audience) = view.node.notes.audience.as_ref() else {
         return Vec::new();
@@ -52,7 +48,7 @@ pub(in crate::validate) fn compare_owner(
         ),
         caution,
         |build| {
-            build.change_node(view.id, |node| {
+            build.change_node(&view.id, |node| {
                 node.notes
                     .audience
                     .get_or_insert_default()
@@ -65,7 +61,7 @@ pub(in crate::validate) fn compare_owner(
 }
 
 /// The claim of these viewers that is most likely meant.
-fn claim(facts: &Facts<'_, '_>, audience: &Audience, owner: &Pointer) -> SmolStr {
+fn claim(facts: &Facts, audience: &Audience, owner: &Pointer) -> SmolStr {
     let named = owner.last().cloned().unwrap_or_default();
     let principals = facts.design.document.principals.values();
     let members = principals.filter(|principal| {

@@ -8,18 +8,14 @@ use crate::pointer::Pointer;
 use crate::validate::Fix;
 use crate::validate::design::EdgeIx;
 use crate::validate::facts::Facts;
-use crate::validate::rules::event_storm::Ring;
+use crate::validate::rules::loops::event_storm::Ring;
 
 /// Rounds that an event may make.
 const ROUNDS: i64 = 5;
 
 /// `way` are the wires round the loop.
-pub(in crate::validate) fn end_loop(
-    facts: &Facts<'_, '_>,
-    way: &[EdgeIx],
-    ring: &Ring<'_, '_>,
-) -> Vec<Fix> {
-    let design = facts.design;
+pub(in crate::validate) fn end_loop(facts: &Facts, way: &[EdgeIx], ring: &Ring<'_>) -> Vec<Fix> {
+    let design = &*facts.design;
     // The loop is best broken where it joins what comes from outside.
     let joins = |edge: &&EdgeIx| {
         let ins = &design.nodes[design.edges[**edge].to].ins;
@@ -29,15 +25,15 @@ pub(in crate::validate) fn end_loop(
         return Vec::new();
     };
     let mut fixes: Vec<Fix> = limit(facts, back, ring).into_iter().collect();
-    let mut broken = remove_wire(design, design.edges[back].id);
+    let mut broken = remove_wire(design, &design.edges[back].id);
     "what was sent round again ends here".clone_into(&mut broken.caution);
     fixes.push(broken);
     fixes
 }
 
 /// A counter and a filter on the wire that goes back.
-fn limit(facts: &Facts<'_, '_>, back: EdgeIx, ring: &Ring<'_, '_>) -> Option<Fix> {
-    let design = facts.design;
+fn limit(facts: &Facts, back: EdgeIx, ring: &Ring<'_>) -> Option<Fix> {
+    let design = &*facts.design;
     let rounds = Pointer::root().child("rounds");
     if !ring.carries(back, &rounds) {
         return None;
@@ -59,9 +55,9 @@ fn limit(facts: &Facts<'_, '_>, back: EdgeIx, ring: &Ring<'_, '_>) -> Option<Fix
     Some(fix(design, title, caution, |build| {
         let count = build.add_node(&"count_rounds".into(), count, None);
         let stop = build.add_node(&"limit_rounds".into(), stop, None);
-        build.insert_on_edge(view.id, &stop, &filter_in.name, &filter_out.name);
+        build.insert_on_edge(&view.id, &stop, &filter_in.name, &filter_out.name);
         // Between the old start and the filter comes the counter.
-        build.change_edge(view.id, |edge| {
+        build.change_edge(&view.id, |edge| {
             edge.to = PortRef::new(count.clone(), map_in.name.clone());
         });
         build.connect(

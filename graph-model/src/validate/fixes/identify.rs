@@ -9,8 +9,8 @@ use crate::validate::design::NodeIx;
 use crate::validate::facts::Facts;
 
 /// A dedupe in front of a node.
-pub(in crate::validate) fn dedupe(facts: &Facts<'_, '_>, node: NodeIx) -> Option<Fix> {
-    let design = facts.design;
+pub(in crate::validate) fn dedupe(facts: &Facts, node: NodeIx) -> Option<Fix> {
+    let design = &*facts.design;
     let kind = kind_that(design, |does| matches!(does, Behaviour::Dedupe { .. }))?;
     let Behaviour::Dedupe { key, .. } = &kind.behaviour else {
         return None;
@@ -25,16 +25,12 @@ pub(in crate::validate) fn dedupe(facts: &Facts<'_, '_>, node: NodeIx) -> Option
 }
 
 /// An idempotency key for an effect, or a dedupe in front of it.
-pub(in crate::validate) fn identify_effect(
-    facts: &Facts<'_, '_>,
-    node: NodeIx,
-    key: &str,
-) -> Vec<Fix> {
-    let design = facts.design;
+pub(in crate::validate) fn identify_effect(facts: &Facts, node: NodeIx, key: &str) -> Vec<Fix> {
+    let design = &*facts.design;
     let identity = identity(facts, node);
     let title = format!("Give {} the key `{identity}`", design.title(node));
     let keyed = fix(design, title, "", |build| {
-        build.set_config(design.nodes[node].id, key, Some(identity.into()));
+        build.set_config(&design.nodes[node].id, key, Some(identity.into()));
     });
     [Some(keyed), dedupe(facts, node)]
         .into_iter()
@@ -43,7 +39,7 @@ pub(in crate::validate) fn identify_effect(
 }
 
 /// What identifies the events that arrive at a node: the id that their type names, or their own.
-fn identity(facts: &Facts<'_, '_>, node: NodeIx) -> String {
+fn identity(facts: &Facts, node: NodeIx) -> String {
     let port = facts.input(node);
     let ty = port.and_then(|port| port.payload.ty.as_ref());
     let declared = ty.and_then(|ty| facts.design.document.types.get(ty));

@@ -10,12 +10,12 @@ use crate::validate::facts::Facts;
 
 /// `by` is the node that lost the order, `field` holds the key of `node`.
 pub(in crate::validate) fn keep_order(
-    facts: &Facts<'_, '_>,
+    facts: &Facts,
     node: NodeIx,
     field: &str,
     by: NodeIx,
 ) -> Vec<Fix> {
-    let design = facts.design;
+    let design = &*facts.design;
     let mut fixes = Vec::new();
     if arrives_in_order(facts, node, field, by) {
         fixes.extend(rekey(facts, by, node, field));
@@ -27,7 +27,7 @@ pub(in crate::validate) fn keep_order(
     );
     let caution = "a claim that every run tests";
     fixes.push(fix(design, title, caution, |build| {
-        build.change_node(design.nodes[node].id, |node| {
+        build.change_node(&design.nodes[node].id, |node| {
             let claim = Assumption {
                 reason: "later events do not contradict earlier ones".into(),
                 ..Assumption::default()
@@ -39,7 +39,7 @@ pub(in crate::validate) fn keep_order(
 }
 
 /// Whether there is an order that `by` could keep.
-fn arrives_in_order(facts: &Facts<'_, '_>, node: NodeIx, field: &str, by: NodeIx) -> bool {
+fn arrives_in_order(facts: &Facts, node: NodeIx, field: &str, by: NodeIx) -> bool {
     let key = facts.design.expr(node, field);
     match (key, facts.input(by)) {
         (Some(key), Some(port)) => facts.in_order(&port.order, &facts.key(key, port)),
@@ -48,11 +48,11 @@ fn arrives_in_order(facts: &Facts<'_, '_>, node: NodeIx, field: &str, by: NodeIx
 }
 
 /// Another kind of channel in the place of a topic or a queue.
-fn make_a_log(facts: &Facts<'_, '_>, node: NodeIx, field: &str, by: NodeIx) -> Option<Fix> {
-    let design = facts.design;
+fn make_a_log(facts: &Facts, node: NodeIx, field: &str, by: NodeIx) -> Option<Fix> {
+    let design = &*facts.design;
     let view = &design.nodes[by];
     let channel = matches!(
-        view.kind?.behaviour,
+        view.kind.as_ref()?.behaviour,
         Behaviour::Topic | Behaviour::Queue { .. }
     );
     let log = kind_that(design, |does| matches!(does, Behaviour::Log { .. }))?;
@@ -66,7 +66,7 @@ fn make_a_log(facts: &Facts<'_, '_>, node: NodeIx, field: &str, by: NodeIx) -> O
     let title = format!("Make {} a log with the key `{text}`", design.title(by));
     let caution = "its deliveries go one after the other from then on";
     Some(fix(design, title, caution, |build| {
-        build.change_node(view.id, |node| {
+        build.change_node(&view.id, |node| {
             node.kind = log.id.clone();
             let known = |name: &str| log.field(name).is_some();
             node.config = std::mem::take(&mut node.config)

@@ -12,11 +12,11 @@ use crate::validate::rules::auth;
 
 /// Of a node, or of its side copy `copy`. `None` when nobody may see all of it.
 pub(in crate::validate) fn narrow_audience(
-    facts: &Facts<'_, '_>,
+    facts: &Facts,
     node: NodeIx,
     copy: Option<&SmolStr>,
 ) -> Option<Fix> {
-    let design = facts.design;
+    let design = &*facts.design;
     let port = facts.input(node)?;
     let view = &design.nodes[node];
     let notes = &view.node.notes;
@@ -47,7 +47,7 @@ pub(in crate::validate) fn narrow_audience(
     let title = format!("Let only {readers} look at {place}");
     let caution = "whoever else looks there now must lose that right outside Weir too";
     Some(fix(design, title, caution, |build| {
-        build.change_node(view.id, |node| match copy {
+        build.change_node(&view.id, |node| match copy {
             Some(copy) => {
                 node.notes.side_audiences.insert(copy.clone(), audience);
             }

@@ -18,13 +18,13 @@ use crate::value::{Object, Value};
 /// The field is required in the event types of its senders, or a mediator in front of the reader
 /// makes it. `types` are what the reader takes.
 pub(in crate::validate) fn promise_field(
-    facts: &Facts<'_, '_>,
+    facts: &Facts,
     node: NodeIx,
     field: &Pointer,
     types: Types,
     promised: &Promised,
 ) -> Vec<Fix> {
-    let design = facts.design;
+    let design = &*facts.design;
     let fits = promised.types.without(types) == Types::NONE;
     let mut fixes = Vec::new();
     if fits {
@@ -61,13 +61,13 @@ pub(in crate::validate) fn promise_field(
 
 /// A mediator that fills the field in, or makes a number of it.
 fn mediate(
-    facts: &Facts<'_, '_>,
+    facts: &Facts,
     node: NodeIx,
     field: &Pointer,
     types: Types,
     promised: &Promised,
 ) -> Option<Fix> {
-    let design = facts.design;
+    let design = &*facts.design;
     let kind = kind_that(design, |does| matches!(does, Behaviour::Mediate { .. }))?;
     let Behaviour::Mediate { expr, target } = &kind.behaviour else {
         return None;

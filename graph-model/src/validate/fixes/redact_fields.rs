@@ -14,17 +14,17 @@ use crate::value::Value;
 
 /// `None` when it is not single fields that leak.
 pub(in crate::validate) fn redact_fields(
-    facts: &Facts<'_, '_>,
+    facts: &Facts,
     node: NodeIx,
     leaks: &[Leak],
 ) -> Option<Fix> {
-    let design = facts.design;
+    let design = &*facts.design;
     let fields: BTreeSet<&Pointer> = leaks.iter().map(|leak| &leak.field).collect();
     if fields.iter().any(|field| field.is_root()) {
         return None;
     }
     let kind = kind_that(design, |does| matches!(does, Behaviour::Redact { .. }))?;
-    let Behaviour::Redact { fields: field } = &kind.behaviour else {
+    let Behaviour::Redact { fields: field, .. } = &kind.behaviour else {
         return None;
     };
     let value: Value = fields.iter().map(ToString::to_string).collect();

@@ -8,7 +8,7 @@ use crate::value::Value;
 
 /// `None` when the field has no default.
 pub(in crate::validate) fn use_default(
-    design: &Design<'_>,
+    design: &Design,
     node: NodeIx,
     field: &FieldSpec,
 ) -> Option<Fix> {
@@ -18,6 +18,6 @@ pub(in crate::validate) fn use_default(
     let (name, default) = (&field.title, field.default.to_text());
     let title = format!("Use `{default}` for {name} of {}", design.title(node));
     Some(fix(design, title, "", |build| {
-        build.set_config(design.nodes[node].id, &field.name, None);
+        build.set_config(&design.nodes[node].id, &field.name, None);
     }))
 }

@@ -1,36 +1,28 @@
-//! The hazards, one a file. A new one is a file and a line in [`TABLE`].
+//! The hazards, one a file in the folder of its family. A new one is a file and a line in the table of
+//! the family.
 
 pub(super) mod auth;
-mod broken_expression;
+mod cost;
 pub(super) mod delivery;
-mod double_wire;
-mod duplicate_count;
-mod duplicate_effect;
-pub(super) mod event_storm;
-mod loose_wire;
-mod missing_value;
+pub(super) mod loops;
+mod observe;
 mod order;
-mod side_copy_leaks;
-mod somebody_elses_row;
-mod split_group;
-mod unknown_kind;
-mod unknown_reader;
-mod unknown_type;
-mod unlike_partitions;
-mod unmet_need;
-mod unordered_channel;
-mod unordered_meeting;
-mod unreadable_shown;
-mod unusable_value;
+mod partition;
+mod schema;
+mod state;
+mod structure;
+
+use std::sync::LazyLock;
 
 use crate::validate::Severity;
-use crate::validate::design::Design;
+use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::RuleFindings;
 use crate::validate::facts::Facts;
 
-pub(super) use duplicate_count::counts_copies;
+pub(super) use delivery::duplicate_count::counts_copies;
 
 /// A kind of hazard and how it is found.
+#[derive(Clone, Copy)]
 pub struct Rule {
     /// Family and number, such as `AUTH-001`; never used again for another hazard.
     pub code: &'static str,
@@ -44,39 +36,35 @@ pub struct Rule {
     pub(crate) check: Check,
 }
 
-/// How a rule looks: at the design itself, or at the facts too.
+/// How a rule looks.
 #[derive(Clone, Copy)]
 pub(crate) enum Check {
-    Design(fn(&Design<'_>, &mut RuleFindings<'_, '_>)),
-    Facts(fn(&Facts<'_, '_>, &mut RuleFindings<'_, '_>)),
+    /// At one node and what arrives there: the answer changes only with what lies upstream of it, or
+    /// one wire behind it.
+    Node(fn(&Facts, NodeIx, &mut RuleFindings<'_, '_>)),
+    /// At the whole design; has to be quick, as it is asked after every edit.
+    Whole(fn(&Facts, &mut RuleFindings<'_, '_>)),
 }
 
-/// All rules, by code.
+/// All rules, by family and code.
 pub fn rules() -> &'static [Rule] {
-    &TABLE
+    static ALL: LazyLock<Vec<Rule>> = LazyLock::new(|| {
+        let families = [
+            auth::RULES,
+            partition::RULES,
+            delivery::RULES,
+            order::RULES,
+            schema::RULES,
+            loops::RULES,
+            state::RULES,
+            cost::RULES,
+            observe::RULES,
+            structure::RULES,
+        ];
+        families.into_iter().flatten().copied().collect()
+    });
+    &ALL
 }
-
-static TABLE: [Rule; 19] = [
-    unreadable_shown::RULE,
-    somebody_elses_row::RULE,
-    side_copy_leaks::RULE,
-    split_group::RULE,
-    unlike_partitions::RULE,
-    duplicate_effect::RULE,
-    duplicate_count::RULE,
-    unordered_channel::RULE,
-    unordered_meeting::RULE,
-    unmet_need::RULE,
-    event_storm::RULE,
-    unknown_kind::RULE,
-    missing_value::RULE,
-    unusable_value::RULE,
-    broken_expression::RULE,
-    loose_wire::RULE,
-    double_wire::RULE,
-    unknown_type::RULE,
-    unknown_reader::RULE,
-];
 
 impl Rule {
     /// What it finds, in one sentence.
@@ -122,7 +110,7 @@ macro_rules! declare_rule {
         code = $code:literal, name = $name:literal, severity = $severity:ident, since = $since:literal,
         check = $how:ident($check:expr) $(,)?
     ) => {
-        pub(super) const RULE: crate::validate::Rule = crate::validate::Rule {
+        pub(in crate::validate::rules) const RULE: crate::validate::Rule = crate::validate::Rule {
             code: $code,
             name: $name,
             severity: crate::validate::Severity::$severity,

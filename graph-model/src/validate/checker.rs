@@ -1,0 +1,165 @@
+//! A validator that stays with a document while it is edited: what an edit cannot change is kept.
+//!
+//! Facts are computed anew in the forward slice of the edit and no further than they change; rules
+//! look again at that slice, and at every node that has a finding, so that evidence and fixes always
+//! speak of the document as it is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::catalog::Catalog;
+use crate::document::Document;
+use crate::id::Id;
+use crate::validate::design::{Design, NodeIx};
+use crate::validate::diagnostic::{Findings, fold};
+use crate::validate::facts::Facts;
+use crate::validate::rules::{Check, rules};
+use crate::validate::{Report, Rule};
+
+/// The facts of a document, and what the rules found.
+pub struct Checker {
+    catalog: Catalog,
+    facts: Facts,
+    /// By node; those without findings are not there.
+    found: BTreeMap<NodeIx, Report>,
+    /// Of the rules that look at the whole.
+    whole: Report,
+}
+
+impl Checker {
+    pub fn new(document: &Document, catalog: &Catalog) -> Checker {
+        let mut checker = Checker {
+            catalog: catalog.clone(),
+            facts: Facts::of(Design::new(document, catalog)),
+            found: BTreeMap::new(),
+            whole: Report::default(),
+        };
+        let nodes = 0..checker.facts.design.nodes.len();
+        checker.look(nodes);
+        checker
+    }
+
+    /// Follows the document to its present state.
+    pub fn update(&mut self, document: &Document) {
+        let held = &self.facts.design.document;
+        let around = held.roles != document.roles
+            || held.principals != document.principals
+            || held.types != document.types
+            || held.zones != document.zones
+            || held.sections != document.sections;
+        if around {
+            *self = Checker::new(document, &self.catalog);
+            return;
+        }
+        let nodes = changed(&held.nodes, &document.nodes);
+        let edges = changed(&held.edges, &document.edges);
+        if nodes.is_empty() && edges.is_empty() && held.layout == document.layout {
+            return;
+        }
+        let mut again = self.facts.follow(document, &nodes, &edges);
+        again.extend(self.found.keys().copied());
+        self.look(again);
+    }
+
+    /// Everything that was found, the gravest first.
+    pub fn report(&self) -> Report {
+        let mut report = self.whole.clone();
+        for found in self.found.values() {
+            report.diagnostics.extend(found.diagnostics.iter().cloned());
+            report.accepted.extend(found.accepted.iter().cloned());
+            report.unchecked.extend(found.unchecked.iter().cloned());
+        }
+        fold(&mut report);
+        report
+    }
+
+    pub(crate) fn into_report(self) -> Report {
+        let mut report = self.whole;
+        for found in self.found.into_values() {
+            report.diagnostics.extend(found.diagnostics);
+            report.accepted.extend(found.accepted);
+            report.unchecked.extend(found.unchecked);
+        }
+        fold(&mut report);
+        report
+    }
+
+    pub(crate) fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    pub(crate) fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// Asks the rules about these nodes, and about the whole.
+    fn look(&mut self, nodes: impl IntoIterator<Item = NodeIx>) {
+        let document = &self.facts.design.document;
+        for node in nodes {
+            let mut findings = Findings::new(document);
+            if !self.facts.design.nodes[node].gone {
+                for (rule, check) in node_rules() {
+                    check(&self.facts, node, &mut findings.of(rule));
+                }
+            }
+            let report = findings.finish();
+            if report == Report::default() {
+                self.found.remove(&node);
+            } else {
+                self.found.insert(node, report);
+            }
+        }
+        let mut findings = Findings::new(document);
+        for rule in rules() {
+            if let Check::Whole(check) = rule.check {
+                check(&self.facts, &mut findings.of(rule));
+            }
+        }
+        self.whole = findings.finish();
+    }
+}
+
+type NodeCheck = fn(&Facts, NodeIx, &mut crate::validate::diagnostic::RuleFindings<'_, '_>);
+
+fn node_rules() -> impl Iterator<Item = (&'static Rule, NodeCheck)> {
+    rules().iter().filter_map(|rule| match rule.check {
+        Check::Node(check) => Some((rule, check)),
+        Check::Whole(_) => None,
+    })
+}
+
+/// Ids of entries that are not the same in both.
+fn changed<T: PartialEq>(old: &BTreeMap<Id, Arc<T>>, new: &BTreeMap<Id, Arc<T>>) -> BTreeSet<Id> {
+    let mut changed = BTreeSet::new();
+    let (mut olds, mut news) = (old.iter().peekable(), new.iter().peekable());
+    loop {
+        match (olds.peek(), news.peek()) {
+            (None, None) => return changed,
+            (Some((id, _)), None) => {
+                changed.insert((*id).clone());
+                olds.next();
+            }
+            (None, Some((id, _))) => {
+                changed.insert((*id).clone());
+                news.next();
+            }
+            (Some((old_id, old)), Some((new_id, new))) => match old_id.cmp(new_id) {
+                std::cmp::Ordering::Less => {
+                    changed.insert((*old_id).clone());
+                    olds.next();
+                }
+                std::cmp::Ordering::Greater => {
+                    changed.insert((*new_id).clone());
+                    news.next();
+                }
+                std::cmp::Ordering::Equal => {
+                    if !Arc::ptr_eq(old, new) && old != new {
+                        changed.insert((*new_id).clone());
+                    }
+                    olds.next();
+                    news.next();
+                }
+            },
+        }
+    }
+}

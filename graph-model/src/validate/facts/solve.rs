@@ -1,0 +1,234 @@
+//! Solves for the facts: all of them at first, then what an edit can change.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use crate::catalog::Behaviour;
+use crate::document::Document;
+use crate::id::{EdgeId, NodeId};
+use crate::validate::design::{Design, NodeIx};
+use crate::validate::facts::{Facts, release};
+
+/// Rounds around a loop after which its facts are taken for settled: every fact only gets worse,
+/// and none of them has more levels than this.
+const ROUNDS_MAX: usize = 12;
+
+impl Facts {
+    pub(crate) fn of(design: Design) -> Facts {
+        let count = design.nodes.len();
+        let mut facts = Facts {
+            tags: Vec::new(),
+            components: design.components(),
+            inputs: vec![None; count],
+            seconds: FxHashMap::default(),
+            outputs: vec![None; count],
+            stored: FxHashMap::default(),
+            origins: RefCell::default(),
+            schemas: RefCell::default(),
+            tag_index: FxHashMap::default(),
+            releases: release::releases(&design.document),
+            tags_changed: false,
+            design: Rc::new(design),
+        };
+        for at in 0..facts.components.len() {
+            facts.settle(at);
+        }
+        facts
+    }
+
+    /// Follows an edit of these nodes and wires; the nodes at which rules have to look again.
+    pub(crate) fn follow(
+        &mut self,
+        document: &Document,
+        nodes: &BTreeSet<NodeId>,
+        edges: &BTreeSet<EdgeId>,
+    ) -> BTreeSet<NodeIx> {
+        let design = Rc::get_mut(&mut self.design).expect("nobody else keeps the design");
+        let (mut dirty, mut look) = (BTreeSet::new(), BTreeSet::new());
+        let mut rewire = !edges.is_empty();
+        for id in edges {
+            let ends = [design.document.edges.get(id), document.edges.get(id)];
+            for edge in ends.into_iter().flatten() {
+                dirty.extend(design.find(&edge.to.node));
+                look.extend(design.find(&edge.from.node));
+            }
+            match document.edges.get(id) {
+                Some(edge) => design.document.edges.insert(id.clone(), Arc::clone(edge)),
+                None => design.document.edges.remove(id),
+            };
+        }
+        for id in nodes {
+            let old = design.document.nodes.get(id).cloned();
+            match document.nodes.get(id) {
+                Some(node) => {
+                    rewire |= old.is_none_or(|old| !design.same_wiring(&old, node));
+                    design.document.nodes.insert(id.clone(), Arc::clone(node));
+                    dirty.insert(design.put_node(id, node));
+                }
+                None => {
+                    rewire = true;
+                    design.document.nodes.remove(id);
+                    dirty.extend(design.remove_node(id));
+                }
+            }
+        }
+        if design.document.layout != document.layout {
+            design.document.layout.clone_from(&document.layout);
+        }
+        if rewire {
+            let neighbours = |design: &Design, dirty: &BTreeSet<NodeIx>| {
+                let edges = dirty.iter().flat_map(|node| {
+                    let view = &design.nodes[*node];
+                    view.ins.iter().chain(&view.outs).copied()
+                });
+                let ends = edges.flat_map(|edge| [design.edges[edge].from, design.edges[edge].to]);
+                ends.collect::<Vec<_>>()
+            };
+            // Whatever hung on the changed nodes, and hangs on them now, may get something else.
+            let before = neighbours(design, &dirty);
+            design.wire();
+            let after = neighbours(design, &dirty);
+            dirty.extend(before.into_iter().chain(after));
+            let count = design.nodes.len();
+            self.components = design.components();
+            self.inputs.resize(count, None);
+            self.outputs.resize(count, None);
+            for (number, view) in design.nodes.iter().enumerate() {
+                if view.gone {
+                    self.inputs[number] = None;
+                    self.outputs[number] = None;
+                    self.seconds.remove(&number);
+                    self.stored.remove(&number);
+                    dirty.remove(&number);
+                    look.insert(number);
+                }
+            }
+        }
+        self.spread(dirty, look)
+    }
+
+    /// Solves anew from the dirty nodes on, as far as something changes.
+    fn spread(&mut self, dirty: BTreeSet<NodeIx>, mut look: BTreeSet<NodeIx>) -> BTreeSet<NodeIx> {
+        let mut component_of = vec![usize::MAX; self.design.nodes.len()];
+        for (number, component) in self.components.iter().enumerate() {
+            for node in component {
+                component_of[*node] = number;
+            }
+        }
+        let mut open: BTreeSet<usize> = dirty.iter().map(|node| component_of[*node]).collect();
+        let mut touched = dirty;
+        while let Some(component) = open.pop_first() {
+            for node in self.settle(component) {
+                touched.insert(node);
+                for edge in &self.design.nodes[node].outs {
+                    open.insert(component_of[self.design.edges[*edge].to]);
+                }
+            }
+        }
+        for node in &touched {
+            let ins = &self.design.nodes[*node].ins;
+            look.extend(ins.iter().map(|edge| self.design.edges[*edge].from));
+        }
+        // Evidence leads from where something changed to wherever it is shown.
+        let mut slice = touched.clone();
+        let mut open: Vec<NodeIx> = touched.into_iter().collect();
+        while let Some(node) = open.pop() {
+            for edge in &self.design.nodes[node].outs {
+                let to = self.design.edges[*edge].to;
+                if slice.insert(to) {
+                    open.push(to);
+                }
+            }
+        }
+        look.extend(slice);
+        look
+    }
+
+    /// Solves one component; the nodes whose facts are other than before.
+    fn settle(&mut self, component: usize) -> Vec<NodeIx> {
+        let nodes = std::mem::take(&mut self.components[component]);
+        let mut changed = BTreeSet::new();
+        if self.is_loop(&nodes) {
+            let before: Vec<_> = nodes
+                .iter()
+                .map(|node| (self.inputs[*node].take(), self.outputs[*node].take()))
+                .collect();
+            for node in &nodes {
+                self.seconds.remove(node);
+                self.stored.remove(node);
+            }
+            for _ in 0..ROUNDS_MAX {
+                let mut more = false;
+                for node in &nodes {
+                    more |= self.step(*node);
+                }
+                if !more {
+                    break;
+                }
+            }
+            for (node, (input, output)) in nodes.iter().zip(before) {
+                if self.inputs[*node] != input || self.outputs[*node] != output {
+                    changed.insert(*node);
+                }
+            }
+            if !changed.is_empty() {
+                // What is remembered beside the ports may have changed with them.
+                changed.extend(&nodes);
+            }
+        } else if let [node] = nodes[..]
+            && self.step(node)
+        {
+            changed.insert(node);
+        }
+        self.components[component] = nodes;
+        changed.into_iter().collect()
+    }
+
+    /// Computes a node anew; whether something changed.
+    fn step(&mut self, node: NodeIx) -> bool {
+        let before = self.origins.borrow_mut().begin(node);
+        self.tags_changed = false;
+        let input = self.gather(node, 0);
+        let takes_two = self.design.nodes[node]
+            .kind
+            .as_ref()
+            .is_some_and(|kind| kind.inputs.len() > 1);
+        let second = if takes_two {
+            self.gather(node, 1)
+        } else {
+            None
+        };
+        let output = self.transfer(node, input.as_ref(), second.as_ref());
+        let writes = self.design.nodes[node].outs.iter();
+        let stored = if writes.clone().any(|edge| self.design.edges[*edge].resource) {
+            self.stored(node, input.as_ref())
+        } else {
+            None
+        };
+        let mut changed = self.origins.borrow_mut().end(&before) || self.tags_changed;
+        changed |= self.inputs[node] != input || self.outputs[node] != output;
+        changed |= self.seconds.get(&node) != second.as_ref();
+        changed |= self.stored.get(&node) != stored.as_ref();
+        self.inputs[node] = input;
+        self.outputs[node] = output;
+        put(&mut self.seconds, node, second);
+        put(&mut self.stored, node, stored);
+        changed
+    }
+
+    /// Whether code that cannot be looked into made what arrives, or may have.
+    pub(crate) fn is_opaque(&self, node: NodeIx) -> bool {
+        matches!(self.design.behaviour(node), Some(Behaviour::Opaque { .. }))
+    }
+}
+
+fn put<T>(map: &mut FxHashMap<NodeIx, T>, node: NodeIx, value: Option<T>) {
+    match value {
+        Some(value) => map.insert(node, value),
+        None => map.remove(&node),
+    };
+}

@@ -1,0 +1,80 @@
+//! AUTH-002: people see what belongs to somebody else.
+
+use super::{self as auth, Leak, Why};
+use crate::catalog::Behaviour;
+use crate::validate::design::NodeIx;
+use crate::validate::diagnostic::{Found, RuleFindings};
+use crate::validate::facts::Facts;
+use crate::validate::rules::declare_rule;
+use crate::validate::{Subject, fixes};
+
+declare_rule! {
+    /// Finds places where people may see what is theirs, but nothing compares them with the owner.
+    /// ## Why is this bad
+    /// That patients may see claims means their own claims. The check of the role passes for
+    /// everyone who has it, so one patient reads what belongs to another. The owner in the event has
+    /// to be compared with the viewer each time somebody looks.
+    /// ## When is this fine
+    /// When all people with the role may see all events: then name the role in the label.
+    /// ## Perturbation
+    /// Another subject: with another value in a row of one person, another person of the same role sees
+    /// something else.
+    /// ## Example
+    /// role patients external
+    /// principal ana(patients): patient_id=p-1
+    /// type claim: patient_id string {org | subject:/patient_id}, amount number {subject:/patient_id}
+    /// in: manual(event_type=claim) -> portal: view @patients
+    /// ## Use instead
+    /// role patients external
+    /// principal ana(patients): patient_id=p-1
+    /// type claim: patient_id string {org | subject:/patient_id}, amount number {subject:/patient_id}
+    /// in: manual(event_type=claim) -> own: guard(field=/patient_id, claim=patient_id) -> portal: view @patients
+    /// ## Near miss
+    /// role patients external
+    /// principal ana(patients): patient_id=p-1
+    /// type claim: patient_id string {org | subject:/patient_id}, amount number {subject:/patient_id}
+    /// in: manual(event_type=claim) -> short: map(expr={who: .patient_id, sum: .amount}) -> portal: view @patients[patient_id = /who]
+    /// ## Source
+    /// OWASP API Security Top 10, API1: broken object level authorization
+    code = "AUTH-002", name = "somebody-elses-row", severity = Error, since = "0.1.0",
+    check = Node(check),
+}
+
+fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
+    let design = &*facts.design;
+    let Some((view, behaviour)) = design.acting(node) else {
+        return;
+    };
+    let observes = matches!(
+        behaviour,
+        Behaviour::Observe { .. } | Behaviour::Table { .. } | Behaviour::Effect { .. }
+    );
+    let Some(port) = facts.input(node).filter(|_| observes) else {
+        return;
+    };
+    let audience = view.node.notes.audience.as_ref();
+    let shown = auth::shown(facts, node, port);
+    let leaks = auth::leaks(facts, port, &shown, audience);
+    let owned: Vec<Leak> = leaks
+        .into_iter()
+        .filter(|leak| leak.why != Why::Unreadable)
+        .collect();
+    let Some((first, Why::SomebodyElses(owner))) = owned.first().map(|leak| (leak, leak.why))
+    else {
+        return;
+    };
+    let Some(place) = facts.place_of(owner, port) else {
+        return;
+    };
+    let title = design.title(node);
+    let readers = facts.readers(audience);
+    let fields = auth::list(&owned);
+    findings.add(Found::at(Subject::Node(view.id.clone()), format!(
+                "{title} shows {fields} of everybody to all {readers}, because nothing compares `{place}` with the viewer; put a guard in front"
+            )).path(auth::evidence(
+                facts,
+                first,
+                node,
+                format!("shows it to {readers} without comparing `{place}`"),
+            )).fixes(fixes::compare_owner(facts, node, &place)));
+}

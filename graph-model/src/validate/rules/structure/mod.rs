@@ -1,0 +1,24 @@
+//! STRUCT: what keeps a flow from being one.
+
+mod broken_expression;
+mod double_wire;
+mod loose_wire;
+mod missing_value;
+mod unknown_kind;
+mod unknown_reader;
+mod unknown_type;
+mod unusable_value;
+
+use crate::validate::Rule;
+
+/// The rules of the family, by code.
+pub(super) const RULES: &[Rule] = &[
+    unknown_kind::RULE,
+    missing_value::RULE,
+    unusable_value::RULE,
+    broken_expression::RULE,
+    loose_wire::RULE,
+    double_wire::RULE,
+    unknown_type::RULE,
+    unknown_reader::RULE,
+];

@@ -1,0 +1,64 @@
+//! STRUCT-003: a field holds what it cannot use.
+
+use crate::catalog::FieldProblem;
+use crate::validate::design::NodeIx;
+use crate::validate::diagnostic::{Found, RuleFindings};
+use crate::validate::facts::Facts;
+use crate::validate::rules::declare_rule;
+use crate::validate::{Step, Subject, fixes};
+
+declare_rule! {
+    /// Finds config values and declarations of the wrong type or outside their range.
+    /// ## Why is this bad
+    /// The node cannot read its configuration. The flow does not start until it can. A guess would
+    /// hide the mistake.
+    /// ## When is this fine
+    /// Never.
+    /// ## Example
+    /// in: manual -> lane: queue(visibility=soon) -> out: view
+    /// ## Use instead
+    /// in: manual -> lane: queue(visibility=30s) -> out: view
+    /// ## Near miss
+    /// in: manual -> lane: queue(unheard_of=soon) -> out: view
+    code = "STRUCT-003", name = "unusable-value", severity = Error, since = "0.1.0",
+    check = Node(check),
+}
+
+fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
+    let design = &*facts.design;
+    let view = &design.nodes[node];
+    for (field, problem) in &view.problems {
+        let (FieldProblem::Invalid(problem), Some(kind)) = (problem, &view.kind) else {
+            continue;
+        };
+        let field = &kind.config[*field];
+        let title = design.title(node);
+        findings.add(
+            Found::at(
+                Subject::Node(view.id.clone()),
+                format!("{title}: {}: {problem}", field.title),
+            )
+            .detail(field.name.clone())
+            .path(vec![Step::node(
+                &view.id,
+                format!("`{}` is set to it", field.name),
+            )])
+            .fixes(fixes::use_default(design, node, field).into_iter()),
+        );
+    }
+    for (field, problem) in &view.misdeclared {
+        let title = design.title(node);
+        findings.add(
+            Found::at(
+                Subject::Node(view.id.clone()),
+                format!("{title}: {}: {problem}", field.title),
+            )
+            .detail(field.name.clone())
+            .path(vec![Step::node(
+                &view.id,
+                format!("`{}` is declared so", field.name),
+            )])
+            .fixes([fixes::undeclare(design, node, field)]),
+        );
+    }
+}
