@@ -3,7 +3,7 @@
 use egui::{Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
-use graph_model::document::{Adds, Annotations, Audience, EventType, RowFilter};
+use graph_model::document::{Adds, Annotations, Audience, EventType, RowFilter, Section};
 use graph_model::pointer::Pointer;
 use graph_model::value::Value;
 
@@ -268,5 +268,77 @@ fn dependencies_and_declarations_of_a_type_are_chosen() {
     assert_eq!(ty.declared.get("master"), Some(&Value::Bool(true)));
     click(&mut harness, "Forget that /city decides /country");
     assert!(order(&harness).depends.is_empty());
+    undo_all(&mut harness, &before);
+}
+
+fn with_people() -> Harness<'static, Designer> {
+    let mut harness = showing(CLINIC);
+    harness.get_by_label("People").click();
+    settle(&mut harness);
+    harness
+}
+
+#[test]
+fn roles_and_principals_are_kept_by_lists() {
+    let mut harness = with_people();
+    let before = bytes(&harness);
+    harness.get_by_label("New principal").focus();
+    settle(&mut harness);
+    type_text(&mut harness, "intake");
+    press(&mut harness, Modifiers::NONE, Key::Enter);
+    take(&mut harness, "Give intake a role", "auditors");
+    take(&mut harness, "Allow intake something", "send claims");
+    take(&mut harness, "Allow intake something", "read *");
+    harness.get_by_label("New name in Claims of intake").focus();
+    settle(&mut harness);
+    type_text(&mut harness, "desk");
+    press(&mut harness, Modifiers::NONE, Key::Enter);
+    harness.get_by_label("Title of role auditors").focus();
+    settle(&mut harness);
+    type_text(&mut harness, "Auditors");
+    let document = harness.state().state.document();
+    let intake = &document.principals["intake"];
+    assert_eq!(intake.roles, ["auditors"]);
+    assert_eq!(intake.grants, ["send claims", "read *"]);
+    assert!(intake.claims.contains_key("desk"));
+    assert_eq!(document.roles["auditors"].title, "Auditors");
+    click(&mut harness, "Forbid intake to send claims");
+    let document = harness.state().state.document();
+    assert_eq!(document.principals["intake"].grants, ["read *"]);
+    undo_all(&mut harness, &before);
+}
+
+#[test]
+fn rules_that_let_fields_go_are_made_of_what_is_there() {
+    let mut harness = with_people();
+    let before = bytes(&harness);
+    take(&mut harness, "Add a rule", "/diagnosis aggregate");
+    let rule = |harness: &Harness<'_, Designer>| {
+        let document = harness.state().state.document();
+        document.sections[&Section::Releases]["diagnosis_aggregate"].to_json()
+    };
+    let expected = r#"{"at_least":5,"by":"aggregate","field":"/diagnosis","type":"claim"}"#;
+    assert_eq!(rule(&harness), expected);
+    harness.get_by_label("Over at least *").focus();
+    settle(&mut harness);
+    press(&mut harness, Modifiers::COMMAND, Key::A);
+    type_text(&mut harness, "10");
+    assert!(rule(&harness).contains("\"at_least\":10"));
+    click(&mut harness, "Delete release rule diagnosis_aggregate");
+    undo_all(&mut harness, &before);
+}
+
+#[test]
+fn budgets_are_set_by_name() {
+    let mut harness = with_people();
+    let before = bytes(&harness);
+    take(&mut harness, "Set a budget", "concurrency");
+    type_text(&mut harness, "100");
+    let document = harness.state().state.document();
+    let budgets = &document.sections[&Section::Budgets];
+    assert_eq!(budgets["concurrency"], Value::Int(100));
+    click(&mut harness, "Remove Concurrency");
+    let document = harness.state().state.document();
+    assert!(!document.sections.contains_key(&Section::Budgets));
     undo_all(&mut harness, &before);
 }

@@ -89,6 +89,36 @@ const SCENES: &[(&str, Scene)] = &[
         );
         click(harness, "Say of /diagnosis…");
     }),
+    ("people", |harness| {
+        harness.state_mut().view.show_side(SideTab::People);
+        settle(harness);
+        harness.get_by_label_contains("Ana Ruiz").click_accesskit();
+        settle(harness);
+        for (list, words) in [
+            ("Allow ana something", "read portal"),
+            ("Add a rule", "/diagnosis aggregate"),
+            ("Set a budget", "concurrency"),
+        ] {
+            click(harness, &format!("{list}…"));
+            type_text(harness, words);
+            press(harness, Modifiers::NONE, Key::Enter);
+        }
+        scroll(harness, 120.0);
+    }),
+    ("releases", |harness| {
+        harness.state_mut().view.show_side(SideTab::People);
+        settle(harness);
+        for (list, words) in [
+            ("Add a rule", "/diagnosis aggregate"),
+            ("Add a rule", "/status by finance"),
+            ("Set a budget", "concurrency"),
+        ] {
+            click(harness, &format!("{list}…"));
+            type_text(harness, words);
+            press(harness, Modifiers::NONE, Key::Enter);
+        }
+        scroll(harness, 2000.0);
+    }),
 ];
 
 type Scene = fn(&mut Harness<'_, Designer>);

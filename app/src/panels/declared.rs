@@ -12,6 +12,14 @@ use super::form::{self, Around, Change};
 use crate::widgets::hint;
 use crate::widgets::picker::{Offer, picker};
 
+/// What a sheet says for itself.
+pub(crate) struct Words {
+    /// On the list of what can be said besides.
+    pub add: &'static str,
+    /// Below a value that has no field.
+    pub unknown: &'static str,
+}
+
 /// Draws what is declared of a place; calls `change` with the name of each value that the user
 /// changed, and how people call it.
 pub(crate) fn show(
@@ -20,12 +28,29 @@ pub(crate) fn show(
     place: Place,
     values: &Object,
     around: &Around<'_>,
-    mut change: impl FnMut(&str, &str, Change),
+    change: impl FnMut(&str, &str, Change),
 ) {
     let fields = declare::fields(|fits| fits == place);
+    let words = Words {
+        add: "Declare",
+        unknown: "means nothing here; it is kept as it is",
+    };
+    sheet(ui, id, &fields, values, around, &words, change);
+}
+
+/// The same for any fields.
+pub(crate) fn sheet(
+    ui: &mut Ui,
+    id: Id,
+    fields: &[FieldSpec],
+    values: &Object,
+    around: &Around<'_>,
+    words: &Words,
+    mut change: impl FnMut(&str, &str, Change),
+) {
     // Asked for, and empty yet.
     let mut asked: BTreeSet<SmolStr> = ui.data(|data| data.get_temp(id)).unwrap_or_default();
-    for field in &fields {
+    for field in fields {
         let value = values.get(&field.name);
         if value.is_none() && !asked.contains(&field.name) {
             continue;
@@ -44,7 +69,7 @@ pub(crate) fn show(
         }
     }
     for (name, value) in values.iter() {
-        if !fields.iter().any(|field| field.name == *name) && unknown(ui, name, value) {
+        if !fields.iter().any(|field| field.name == *name) && unknown(ui, name, value, words) {
             let gone = Change {
                 value: None,
                 typing: None,
@@ -56,8 +81,8 @@ pub(crate) fn show(
         .iter()
         .filter(|field| !values.contains_key(&field.name) && !asked.contains(&field.name))
         .collect();
-    let button = Button::new("Declare…");
-    let taken = picker(ui, id.with("declare"), button, "Declare", |_| offers(&free));
+    let button = Button::new(format!("{}…", words.add));
+    let taken = picker(ui, id.with("declare"), button, words.add, |_| offers(&free));
     if let Some((field, value)) = taken {
         if value.is_some() {
             let typing = None;
@@ -92,13 +117,13 @@ fn offers<'f>(fields: &[&'f FieldSpec]) -> Vec<Offer<(&'f FieldSpec, Option<Valu
 }
 
 /// Something that this version, or this sort of node, has no word for; answers whether it shall go.
-fn unknown(ui: &mut Ui, name: &str, value: &Value) -> bool {
+fn unknown(ui: &mut Ui, name: &str, value: &Value, words: &Words) -> bool {
     let remove = ui.horizontal(|ui| {
         ui.label(RichText::new(format!("{name} = {}", value.to_json())).small());
         ui.small_button("×")
             .accessible_name(format!("Remove {name}"))
             .clicked()
     });
-    hint(ui, "means nothing here; it is kept as it is");
+    hint(ui, words.unknown);
     remove.inner
 }

@@ -42,7 +42,7 @@ pub(crate) fn show(
     mut change: impl FnMut(&FieldSpec, Change),
 ) {
     for field in fields.iter().filter(|field| !field.advanced) {
-        if let Some(new) = show_field(ui, id, field, values.get(&field.name), around) {
+        if let Some(new) = self::field(ui, id, field, values.get(&field.name), around) {
             change(field, new);
         }
     }
@@ -59,7 +59,7 @@ pub(crate) fn show(
         .default_open(set)
         .show_unindented(ui, |ui| {
             for field in advanced {
-                if let Some(new) = show_field(ui, id, field, values.get(&field.name), around) {
+                if let Some(new) = self::field(ui, id, field, values.get(&field.name), around) {
                     change(field, new);
                 }
             }
@@ -80,7 +80,8 @@ pub(crate) fn problem(field: &FieldSpec, value: Option<&Value>) -> Option<String
     checked.err().map(|problem| problem.to_string())
 }
 
-fn show_field(
+/// Draws one field; answers what the user changed.
+pub(crate) fn field(
     ui: &mut Ui,
     id: Id,
     field: &FieldSpec,
