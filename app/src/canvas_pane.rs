@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use egui::{Context, Pos2, Rect, Ui};
-use graph_model::document::Document;
 use graph_model::id::PortRef;
 
 use crate::canvas::intent::{Item, QuickAddFrom, Target};
@@ -11,8 +10,8 @@ use crate::canvas::{self, CanvasInput, CanvasView, Ghost, HazardMark};
 use crate::designer::Designer;
 use crate::graph_edits;
 use crate::palette::DraggedKind;
+use crate::preview;
 use crate::requests::{Request, Requests};
-use crate::state::Preview;
 use crate::theme;
 use crate::view::Region;
 
@@ -28,8 +27,8 @@ pub(crate) struct CanvasPane {
     menu: Option<Menu>,
     pub hover_port: Option<PortRef>,
     marks: (u64, BTreeMap<Item, HazardMark>),
-    ghost: Option<(Preview, Document, u64)>,
-    ghosts: u64,
+    pub ghost: Option<preview::Ghost>,
+    pub ghosts: u64,
 }
 
 /// A change of the view that needs the size of the canvas.
@@ -160,14 +159,11 @@ impl Designer {
             highlight: &self.highlight,
             tapped: &tapped,
             changed: &changed,
-            ghost: self
-                .canvas
-                .ghost
-                .as_ref()
-                .map(|(_, document, revision)| Ghost {
-                    document,
-                    revision: *revision,
-                }),
+            ghost: self.canvas.ghost.as_ref().map(|ghost| Ghost {
+                document: &ghost.document,
+                revision: ghost.revision,
+                marks: &ghost.diff.marks,
+            }),
             incoming: egui::DragAndDrop::has_payload_of_type::<DraggedKind>(ui.ctx()),
             keyboard,
             animate: !self.view.still,
@@ -207,6 +203,7 @@ impl Designer {
         for intent in intents {
             self.take_intent(&ctx, intent);
         }
+        self.draw_preview_bar(ui, rect, out);
         self.draw_menu(ui);
     }
 
@@ -226,7 +223,14 @@ impl Designer {
                     view.camera.zoom_at(rect, rect.center(), 1.0 / zoom);
                 }
                 Move::Zoom(factor) => view.camera.zoom_at(rect, rect.center(), factor),
-                Move::Reveal(items) => view.reveal(rect, &items),
+                Move::Reveal(items) => {
+                    let bar = self
+                        .canvas
+                        .ghost
+                        .as_ref()
+                        .map_or(0.0, |_| preview::BAR_HEIGHT);
+                    view.reveal(rect, bar, &items);
+                }
             }
         }
     }
@@ -256,20 +260,6 @@ impl Designer {
                 .push_str(&format!("{} {}", finding.code, finding.message));
         }
         self.canvas.marks = (checks, marks);
-    }
-
-    /// The document as the previewed change would make it.
-    fn make_ghost(&mut self) {
-        let preview = self.state.preview();
-        if self.canvas.ghost.as_ref().map(|(of, ..)| of) == preview {
-            return;
-        }
-        self.canvas.ghosts += 1;
-        self.canvas.ghost = preview.map(|preview| {
-            let mut document = self.state.document().clone();
-            preview.transaction.clone().apply(&mut document);
-            (preview.clone(), document, self.canvas.ghosts)
-        });
     }
 
     fn draw_menu(&mut self, ui: &mut Ui) {

@@ -396,29 +396,13 @@ impl Designer {
             None => 0,
         } as usize;
         self.hazard_at = Some(at);
+        self.state.set_preview(None);
         self.view.show_bottom(crate::view::BottomTab::Hazards);
         self.panels.hazards.choose(at);
         let finding = &self.state.findings()[at];
         self.highlight = finding.path.iter().cloned().collect();
         if let Some(item) = finding.subject.clone() {
             self.reveal(item);
-        }
-    }
-
-    /// Applies the first fix of the hazard that F4 went to last, or else of the first with a fix.
-    pub(crate) fn fix_hazard(&mut self) {
-        let findings = self.state.findings();
-        let chosen = self.hazard_at.and_then(|at| findings.get(at));
-        let fix = match chosen {
-            Some(finding) => finding.fixes.first(),
-            None => findings.iter().find_map(|finding| finding.fixes.first()),
-        };
-        match fix.cloned() {
-            Some(fix) => {
-                self.say(format!("applied: {}", fix.title));
-                self.edit(fix.transaction);
-            }
-            None => self.say("this hazard has no fix; its page says what ends it".to_owned()),
         }
     }
 
@@ -624,6 +608,9 @@ impl Designer {
         }
         let focus = ctx.memory(egui::Memory::focused);
         let tab_adds = focus.is_none() || self.canvas.has_focus(ctx);
+        if tab_adds && self.read_preview_keys(ctx) {
+            return;
+        }
         let pressed = self.keymap.read(ctx, tab_adds);
         if let Some(text) = pressed.pasted {
             let at = self.pointed_place(ctx);
@@ -635,7 +622,6 @@ impl Designer {
         let on_canvas = focus.is_none() || self.canvas.has_focus(ctx);
         if ctx.input(|input| input.key_pressed(egui::Key::Escape)) && on_canvas {
             self.highlight.clear();
-            self.state.set_preview(None);
             if !self.state.selection().is_empty() {
                 self.state.select(BTreeSet::new());
             }
@@ -669,12 +655,8 @@ impl Designer {
             }
             Request::Highlight(items) => self.highlight = items,
             Request::Add { kind, at, from } => self.add_node(&kind, at, &from),
-            Request::Preview(preview) => {
-                if let Some(preview) = &preview {
-                    self.say(format!("preview: {}", preview.title));
-                }
-                self.state.set_preview(preview);
-            }
+            Request::Preview(preview) => self.state.set_preview(preview),
+            Request::Fix(preview) => self.apply_fix(preview),
             Request::Copy(text) => {
                 ctx.copy_text(text);
                 self.say("copied".to_owned());

@@ -118,3 +118,106 @@ fn what_a_hazard_rests_on_and_what_is_not_known_is_told() {
     click(&mut harness, "`claim` declares no sizes; add them");
     harness.get_by_label("Delete type");
 }
+
+/// The clinic at the hazard of this code, and the titles of its fixes.
+fn at_hazard(code: &str) -> (Harness<'static, Designer>, Vec<String>) {
+    let mut harness = clinic(&FakeHost::default());
+    let at = codes(&harness).iter().position(|held| held == code);
+    for _ in 0..=at.expect("the hazard") {
+        press(&mut harness, Modifiers::NONE, Key::F4);
+    }
+    let finding = &harness.state().state.findings()[at.expect("the hazard")];
+    let titles = finding.fixes.iter().map(|fix| fix.title.clone()).collect();
+    (harness, titles)
+}
+
+fn previewed<'h>(harness: &'h Harness<'_, Designer>) -> Option<&'h str> {
+    let preview = harness.state().state.preview();
+    preview.map(|preview| preview.title.as_str())
+}
+
+#[test]
+fn fixes_are_shown_left_and_applied_from_the_canvas() {
+    let (mut harness, titles) = at_hazard("AUTH-002");
+    assert!(titles.len() > 1, "{titles:?}");
+    let before = bytes(&harness);
+    press(&mut harness, Modifiers::NONE, Key::Period);
+    assert_eq!(previewed(&harness), Some(titles[0].as_str()));
+    harness.get_by_label(&format!("1 of {}", titles.len()));
+    press(&mut harness, Modifiers::NONE, Key::Period);
+    assert_eq!(previewed(&harness), Some(titles[1].as_str()));
+    press(&mut harness, Modifiers::NONE, Key::Escape);
+    assert_eq!(previewed(&harness), None);
+    assert!(harness.query_by_label("Leave the preview").is_none());
+    assert!(
+        !harness.state().state.selection().is_empty(),
+        "Escape left the preview only"
+    );
+    assert_eq!(bytes(&harness), before);
+    press(&mut harness, Modifiers::NONE, Key::Period);
+    press(&mut harness, Modifiers::NONE, Key::Enter);
+    assert!(!codes(&harness).contains(&"AUTH-002".to_owned()));
+    assert_eq!(previewed(&harness), None);
+    press(&mut harness, Modifiers::COMMAND, Key::Z);
+    assert_eq!(bytes(&harness), before);
+}
+
+#[test]
+fn a_preview_says_what_comes_goes_and_changes() {
+    let (mut harness, titles) = at_hazard("AUTH-002");
+    let guard = titles.iter().position(|title| title.contains("guard"));
+    for _ in 0..=guard.expect("a guard") {
+        press(&mut harness, Modifiers::NONE, Key::Period);
+    }
+    let ghost = harness.state().canvas.ghost.as_ref().expect("a preview");
+    assert_eq!(ghost.diff.words, "adds guard and 1 wire; changes 1 wire");
+    harness.get_by_label("adds guard and 1 wire; changes 1 wire");
+    click(&mut harness, "Apply the previewed fix");
+    // The new card stands on no other.
+    let document = harness.state().state.document();
+    let places: Vec<_> = document
+        .nodes
+        .keys()
+        .map(|id| document.layout[id])
+        .collect();
+    for (index, one) in places.iter().enumerate() {
+        for other in &places[..index] {
+            let apart = one.x.abs_diff(other.x) >= 160 || one.y.abs_diff(other.y) >= 80;
+            assert!(apart, "{one:?} {other:?}");
+        }
+    }
+}
+
+#[test]
+fn the_list_of_fixes_is_gone_through_by_keyboard() {
+    let (mut harness, titles) = at_hazard("AUTH-002");
+    let before = bytes(&harness);
+    harness
+        .get_by_label(&format!("Fix 1: {}", titles[0]))
+        .focus();
+    settle(&mut harness);
+    assert_eq!(previewed(&harness), Some(titles[0].as_str()));
+    harness
+        .get_by_label(&format!("Fix 2: {}", titles[1]))
+        .focus();
+    settle(&mut harness);
+    assert_eq!(previewed(&harness), Some(titles[1].as_str()));
+    assert_eq!(bytes(&harness), before);
+    press(&mut harness, Modifiers::NONE, Key::Enter);
+    assert_ne!(bytes(&harness), before);
+    assert_eq!(previewed(&harness), None);
+}
+
+#[test]
+fn the_pointer_shows_and_hides_a_fix() {
+    let (mut harness, titles) = at_hazard("AUTH-001");
+    let row = format!("Fix 1: {}", titles[0]);
+    harness.state_mut().view.sizes.bottom = Some(500);
+    for expected in [Some(titles[0].as_str()), None] {
+        harness.get_by_label(&row).scroll_to_me();
+        settle(&mut harness);
+        harness.get_by_label(&row).click();
+        settle(&mut harness);
+        assert_eq!(previewed(&harness), expected);
+    }
+}

@@ -1,6 +1,7 @@
 //! Pictures of the designer without a display, drawn by a small rasteriser, for people to look at.
 //!
 //! They go to the folder `panels` of `WEIR_PICTURES`; without it the scenes are played, but not drawn.
+//! `WEIR_SCENES` names those that are wanted, by a part of their name.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -23,6 +24,26 @@ use crate::view::SideTab;
 /// What is photographed: its name, and how the designer gets there from the open sample.
 const SCENES: &[(&str, Scene)] = &[
     ("hazard", |harness| press(harness, Modifiers::NONE, Key::F4)),
+    ("preview", |harness| {
+        press(harness, Modifiers::NONE, Key::F4);
+        press(harness, Modifiers::NONE, Key::F4);
+        press(harness, Modifiers::NONE, Key::Period);
+    }),
+    ("preview of a removal", |harness| {
+        let state = &harness.state().state;
+        let mut build = state.build("Take Approved out");
+        build.remove_and_reconnect(&"approved".into());
+        build.set_config(&"payouts".into(), "table", Some("paid".into()));
+        let preview = crate::state::Preview {
+            finding: 0,
+            fix: 0,
+            title: "Take Approved out".to_owned(),
+            caution: "everything is paid out from then on".to_owned(),
+            transaction: build.finish(),
+        };
+        harness.state_mut().state.set_preview(Some(preview));
+        harness.state_mut().canvas.zoom_reset();
+    }),
     ("accepted", |harness| {
         press(harness, Modifiers::NONE, Key::F4);
         harness.get_by_label("Reason for accepting").focus();
@@ -146,6 +167,7 @@ fn scroll(harness: &mut Harness<'_, Designer>, by: f32) {
 #[test]
 fn every_scene_draws_in_little_room_and_wherever_it_is_photographed() {
     let folder = folder();
+    let only = std::env::var("WEIR_SCENES").ok();
     let (wide, narrow) = (vec2(1280.0, 800.0), vec2(900.0, 600.0));
     let looks = [
         (ThemePreference::Light, narrow, "light-narrow"),
@@ -160,6 +182,12 @@ fn every_scene_draws_in_little_room_and_wherever_it_is_photographed() {
     };
     for (theme, size, look) in wanted {
         for (scene, play) in SCENES {
+            if only
+                .as_ref()
+                .is_some_and(|only| !scene.contains(only.as_str()))
+            {
+                continue;
+            }
             let (mut harness, camera) = start(*size);
             let ctx = harness.ctx.clone();
             harness.state_mut().set_theme(&ctx, *theme);

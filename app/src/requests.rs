@@ -35,6 +35,8 @@ pub(crate) enum Request {
         from: QuickAddFrom,
     },
     Preview(Option<Preview>),
+    /// Make the change of a preview.
+    Fix(Preview),
     Copy(String),
     /// Open the editor for an event that is sent in.
     EditEvent {

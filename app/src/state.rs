@@ -12,6 +12,7 @@ use graph_model::id::{Id, NodeId};
 
 use crate::canvas::intent::Item;
 use crate::findings::{self, Finding, Findings};
+use crate::graph_edits;
 
 /// Checking that takes longer than this waits until the document rests, in seconds.
 const CHECK_BUDGET: f64 = 0.005;
@@ -41,11 +42,16 @@ pub(crate) struct State {
     unsaved: bool,
 }
 
-/// A change that is shown before it is made.
+/// A fix that is shown before it is made.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Preview {
+    /// Which hazard it ends, and how manieth of its fixes it is.
+    pub finding: usize,
+    pub fix: usize,
     /// What it would do, as the user reads it.
     pub title: String,
+    /// What to know before applying it; empty when it is safe.
+    pub caution: String,
     pub transaction: Transaction,
 }
 
@@ -130,6 +136,18 @@ impl State {
 
     pub(crate) fn set_preview(&mut self, preview: Option<Preview>) {
         self.preview = preview;
+    }
+
+    /// A fix of a finding, to be shown before it is made.
+    pub(crate) fn preview_of(&self, finding: usize, fix: usize) -> Option<Preview> {
+        let offer = self.findings.open.get(finding)?.fixes.get(fix)?;
+        Some(Preview {
+            finding,
+            fix,
+            title: offer.title.clone(),
+            caution: offer.caution.clone(),
+            transaction: graph_edits::settled(self, offer.transaction.clone()),
+        })
     }
 
     /// Another document takes the place of this one; nothing of the old one can be undone.

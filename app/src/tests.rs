@@ -427,7 +427,7 @@ fn a_hazard_is_shown_previewed_fixed_and_undone() {
     let edge = crate::canvas::intent::Item::Edge("w".into());
     assert_eq!(harness.state().state.sole(), Some(&edge));
     harness
-        .get_by_label("Preview: Remove the wire w")
+        .get_by_label("Fix 1: Remove the wire w")
         .click_accesskit();
     settle(&mut harness);
     assert!(harness.state().state.preview().is_some());

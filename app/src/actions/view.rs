@@ -185,6 +185,15 @@ pub(super) const ACTIONS: &[Action] = &[
         perform: |designer, _| designer.fix_hazard(),
     },
     Action {
+        id: "view.preview_fix",
+        title: "Preview the next fix",
+        tooltip: "Show on the canvas what a fix of the hazard would do: Enter applies it, Escape leaves it",
+        menu: Menu::View(4),
+        keys: &[key(NONE, Key::Period)],
+        when: has_hazards,
+        perform: |designer, _| designer.preview_next(),
+    },
+    Action {
         id: "view.next_region",
         title: "Next panel",
         tooltip: "Move the keyboard to the next part of the window",

@@ -2,6 +2,7 @@
 
 mod camera;
 mod gesture;
+mod ghost;
 mod hit;
 mod icons;
 pub mod intent;
@@ -99,6 +100,16 @@ pub struct HazardMark {
 pub struct Ghost<'a> {
     pub document: &'a Document,
     pub revision: u64,
+    /// In what it differs from the one that is.
+    pub marks: &'a BTreeMap<Item, Mark>,
+}
+
+/// What would become of something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mark {
+    Added,
+    Removed,
+    Changed,
 }
 
 /// What the canvas remembers between frames.
@@ -157,10 +168,16 @@ impl CanvasView {
         }
     }
 
-    /// Moves just as far as needed to show the items.
-    pub fn reveal<'i>(&mut self, canvas: Rect, items: impl IntoIterator<Item = &'i Item>) {
-        let scene = &self.scene;
-        let place = |item: &Item| match item {
+    /// Moves just as far as needed to show the items, those that a preview would add among them. So much
+    /// of the canvas, in points from above, is covered by something else.
+    pub fn reveal<'i>(
+        &mut self,
+        canvas: Rect,
+        covered: f32,
+        items: impl IntoIterator<Item = &'i Item>,
+    ) {
+        let ghost = self.ghost.as_ref().map(|(_, scene)| scene);
+        let place_in = |scene: &Scene, item: &Item| match item {
             Item::Node(id) => scene.node(id).map(|node| scene.nodes[node].rect),
             Item::Edge(id) => scene
                 .edge(id)
@@ -176,8 +193,12 @@ impl CanvasView {
                 .find(|note| note.id == *id)
                 .map(|note| note.rect),
         };
+        let place = |item| {
+            place_in(&self.scene, item).or_else(|| ghost.and_then(|scene| place_in(scene, item)))
+        };
         let bounds = items.into_iter().filter_map(place).reduce(Rect::union);
-        if let Some(bounds) = bounds {
+        if let Some(mut bounds) = bounds {
+            bounds.min.y -= covered / self.camera.zoom;
             self.camera.reveal(canvas, bounds);
         }
     }
@@ -535,7 +556,7 @@ fn draw(
             faded: faded(&item),
             tapped: input.tapped.contains(&edge.id),
             opened: view.opened == Some(index),
-            ghost: false,
+            mark: None,
             hazard: input.hazards.get(&item).map(|mark| mark.severity),
         };
         brush.wire(edge, look);
@@ -558,7 +579,7 @@ fn draw(
                 focused: input.keyboard && focused == Some(Hit::Node(*index)),
                 faded: faded(&item),
                 changed: input.changed.contains(&node.id),
-                ghost: false,
+                mark: None,
                 hazard: input.hazards.get(&item),
                 count: input
                     .counters
@@ -566,52 +587,10 @@ fn draw(
             },
         );
     }
-    draw_ghost(brush, input, scene, &mut view.ghost);
+    ghost::draw(brush, input, scene, &mut view.ghost);
     draw_gesture(brush, view, hover, focused);
     draw_hints(brush, input, view, hover);
     live::frame(brush, input.run);
-}
-
-/// What a previewed change would add or alter.
-fn draw_ghost(
-    brush: &mut Brush<'_>,
-    input: &CanvasInput<'_>,
-    scene: &Scene,
-    kept: &mut Option<(u64, Scene)>,
-) {
-    let Some(ghost) = input.ghost else {
-        *kept = None;
-        return;
-    };
-    if kept.as_ref().map(|(revision, _)| *revision) != Some(ghost.revision) {
-        *kept = Some((ghost.revision, Scene::new(ghost.document, input.catalog)));
-    }
-    let Some((_, after)) = kept else {
-        return;
-    };
-    for edge in &after.edges {
-        if input.document.edges.get(&edge.id) != ghost.document.edges.get(&edge.id) {
-            let look = WireLook {
-                ghost: true,
-                ..WireLook::default()
-            };
-            brush.wire(edge, look);
-        }
-    }
-    for node in &after.nodes {
-        if input.document.nodes.get(&node.id) != ghost.document.nodes.get(&node.id) {
-            let look = NodeLook {
-                ghost: true,
-                ..NodeLook::default()
-            };
-            brush.node(node, look);
-        }
-    }
-    for edge in &scene.edges {
-        if !ghost.document.edges.contains_key(&edge.id) {
-            brush.struck(edge);
-        }
-    }
 }
 
 fn draw_gesture(brush: &mut Brush<'_>, view: &CanvasView, hover: Hit, focused: Option<Hit>) {

@@ -1,6 +1,6 @@
 //! Hazards: what can go wrong, why, and what ends it; what was accepted, and what is not known.
 
-use egui::{Button, Id, RichText, Ui};
+use egui::{Button, Id, Key, RichText, Ui};
 use graph_model::document::{Acceptance, Annotations};
 use graph_model::edit::Transaction;
 use graph_model::id::Id as DocId;
@@ -10,7 +10,6 @@ use crate::canvas::intent::Item;
 use crate::day;
 use crate::findings::{Accepted, Finding, Unchecked};
 use crate::requests::{Request, Requests};
-use crate::state::Preview;
 use crate::theme::{self, Severity};
 use crate::widgets::picker::{Offer, picker};
 use crate::widgets::{empty, error, fold, hint, quiet_link, section};
@@ -63,7 +62,7 @@ impl Hazards {
                         .max_height(height)
                         .auto_shrink([false, false])
                         .show(ui, |ui| {
-                            self.details(ui, model, &report.open[index], out);
+                            self.details(ui, model, index, out);
                         });
                 });
             }
@@ -103,7 +102,8 @@ impl Hazards {
         }
     }
 
-    fn details(&mut self, ui: &mut Ui, model: &Model<'_>, finding: &Finding, out: &mut Requests) {
+    fn details(&mut self, ui: &mut Ui, model: &Model<'_>, index: usize, out: &mut Requests) {
+        let finding = &model.state.findings()[index];
         ui.label(RichText::new(&finding.name).strong());
         ui.label(&finding.message);
         if let Some(assumed) = &finding.assumed {
@@ -129,7 +129,7 @@ impl Hazards {
                 hint(ui, &format!("{}. {step}", number + 1));
             }
         }
-        fixes(ui, model, finding, out);
+        fixes(ui, model, index, out);
         if !finding.consequences.is_empty() {
             section(ui, "What ends with it");
             for (said, item) in &finding.consequences {
@@ -162,7 +162,7 @@ impl Hazards {
             .hint_text("reason")
             .desired_width(f32::INFINITY);
         let reason = ui.add(reason);
-        let entered = reason.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
+        let entered = reason.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
         reason.accessible_name("Reason for accepting");
         ui.horizontal_wrapped(|ui| {
             let until = match &self.until {
@@ -259,33 +259,42 @@ fn unchecked_row(ui: &mut Ui, unchecked: &Unchecked, out: &mut Requests) {
     hint(ui, &format!("for {}", codes.join(", ")));
 }
 
-fn fixes(ui: &mut Ui, model: &Model<'_>, finding: &Finding, out: &mut Requests) {
-    if !finding.fixes.is_empty() {
-        section(ui, "What ends it");
+/// The fixes, the best first. One that has the keyboard is shown on the canvas; Enter applies it, Escape
+/// leaves it. A click shows it, another one hides it.
+fn fixes(ui: &mut Ui, model: &Model<'_>, index: usize, out: &mut Requests) {
+    let finding = &model.state.findings()[index];
+    if finding.fixes.is_empty() {
+        return;
     }
-    for fix in &finding.fixes {
-        let previewed = model
-            .state
-            .preview()
-            .is_some_and(|preview| preview.transaction == fix.transaction);
-        ui.horizontal_wrapped(|ui| {
-            ui.label(&fix.title);
-            let apply = ui
-                .button("Apply")
-                .accessible_name(format!("Apply: {}", fix.title));
-            if apply.clicked() {
-                out.push(Request::Edit(fix.transaction.clone()));
-            }
-            let title = if previewed { "Hide preview" } else { "Preview" };
-            let preview = ui
-                .button(title)
-                .accessible_name(format!("{title}: {}", fix.title));
-            if preview.clicked() {
-                out.push(Request::Preview((!previewed).then(|| Preview {
-                    title: fix.title.clone(),
-                    transaction: fix.transaction.clone(),
-                })));
-            }
+    section(ui, "What ends it");
+    let shown = model.state.preview();
+    for (number, fix) in finding.fixes.iter().enumerate() {
+        let previewed = shown.is_some_and(|held| (held.finding, held.fix) == (index, number));
+        let preview = || model.state.preview_of(index, number);
+        ui.horizontal(|ui| {
+            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                let apply = ui
+                    .button("Apply")
+                    .accessible_name(format!("Apply: {}", fix.title));
+                if apply.clicked() {
+                    out.extend(preview().map(Request::Fix));
+                }
+                let title = format!("{}. {}", number + 1, fix.title);
+                let row = Button::selectable(previewed, title)
+                    .wrap()
+                    .min_size(egui::vec2(ui.available_width(), 0.0));
+                let row = ui.add(row);
+                let by_pointer = row.clicked_by(egui::PointerButton::Primary);
+                let led_to = row.gained_focus() && !ui.input(|input| input.pointer.any_down());
+                if row.clicked() && previewed && !by_pointer {
+                    out.extend(preview().map(Request::Fix));
+                } else if previewed && row.clicked() {
+                    out.push(Request::Preview(None));
+                } else if row.clicked() || led_to {
+                    out.push(Request::Preview(preview()));
+                }
+                row.accessible_name(format!("Fix {}: {}", number + 1, fix.title));
+            });
         });
         if !fix.caution.is_empty() {
             hint(ui, &fix.caution);
