@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use egui::{Context, Pos2, Rect, Ui};
+use egui::{Align2, Context, Id, Order, Pos2, Rect, RichText, Ui, vec2};
 use graph_model::id::PortRef;
+use graph_model::validate::Known;
 
-use crate::canvas::intent::{Item, QuickAddFrom, Target};
+use crate::canvas::intent::{Item, PortSide, QuickAddFrom, Target};
 use crate::canvas::{self, CanvasInput, CanvasView, Ghost, HazardMark};
 use crate::designer::Designer;
 use crate::graph_edits;
@@ -18,6 +19,9 @@ use crate::view::Region;
 /// Events that an edge holds when it does not say; the engine's default.
 const EDGE_CAPACITY: u32 = 1024;
 
+/// How long the pointer rests on a port before it is explained.
+const REST_SECONDS: f32 = 0.35;
+
 /// The canvas and what is waiting to happen to its view.
 #[derive(Default)]
 pub(crate) struct CanvasPane {
@@ -26,6 +30,8 @@ pub(crate) struct CanvasPane {
     moves: Vec<Move>,
     menu: Option<Menu>,
     pub hover_port: Option<PortRef>,
+    /// What is known at the port that is pointed at, as of that check.
+    known: Option<(PortRef, u64, Vec<Known>)>,
     marks: (u64, BTreeMap<Item, HazardMark>),
     pub ghost: Option<preview::Ghost>,
     pub ghosts: u64,
@@ -143,6 +149,7 @@ impl Designer {
         self.move_view(rect);
         self.mark_hazards();
         self.make_ghost();
+        self.learn_of_port(ui.ctx());
         let changed = self.changed_nodes();
         let tapped = BTreeSet::new();
         let keyboard = !self.covered() && self.canvas.menu.is_none();
@@ -158,6 +165,11 @@ impl Designer {
             run: self.session.state(),
             highlight: &self.highlight,
             tapped: &tapped,
+            known: self
+                .canvas
+                .known
+                .as_ref()
+                .map(|(port, _, known)| (port, &known[..])),
             changed: &changed,
             ghost: self.canvas.ghost.as_ref().map(|ghost| Ghost {
                 document: &ghost.document,
@@ -204,6 +216,7 @@ impl Designer {
             self.take_intent(&ctx, intent);
         }
         self.draw_preview_bar(ui, rect, out);
+        self.draw_known(ui, rect);
         self.draw_menu(ui);
     }
 
@@ -260,6 +273,65 @@ impl Designer {
                 .push_str(&format!("{} {}", finding.code, finding.message));
         }
         self.canvas.marks = (checks, marks);
+    }
+
+    /// Asks what is known at a port when the pointer has rested on it, or the keyboard is there.
+    fn learn_of_port(&mut self, ctx: &Context) {
+        let Some(port) = self.canvas.hover_port.clone() else {
+            self.canvas.known = None;
+            return;
+        };
+        let checks = self.state.checks();
+        if let Some((at, as_of, _)) = &self.canvas.known
+            && *at == port
+            && *as_of == checks
+        {
+            return;
+        }
+        let rested = ctx.input(|input| input.pointer.time_since_last_movement());
+        if rested < REST_SECONDS {
+            self.canvas.known = None;
+            ctx.request_repaint_after_secs(REST_SECONDS - rested);
+            return;
+        }
+        let known = self.state.checker().port_facts(&port);
+        self.canvas.known = Some((port, checks, known));
+    }
+
+    /// Explains the port that is pointed at, beside it.
+    fn draw_known(&self, ui: &Ui, canvas: Rect) {
+        let Some((port, _, known)) = &self.canvas.known else {
+            return;
+        };
+        let place = self.canvas.view.port_at(canvas, port);
+        let Some((at, side)) = place.filter(|_| !known.is_empty() && !self.canvas.busy()) else {
+            return;
+        };
+        let (pivot, away) = match side {
+            PortSide::Input => (Align2::RIGHT_TOP, -12.0),
+            PortSide::Output => (Align2::LEFT_TOP, 12.0),
+        };
+        egui::Area::new(Id::unique("known at a port"))
+            .order(Order::Tooltip)
+            .interactable(false)
+            .pivot(pivot)
+            .fixed_pos(at + vec2(away, 16.0))
+            .constrain_to(canvas)
+            .show(ui.ctx(), |ui| {
+                egui::Frame::popup(ui.style()).show(ui, |ui| {
+                    ui.set_max_width((canvas.width() - 40.0).min(340.0));
+                    let grid = egui::Grid::new("known").num_columns(2);
+                    let grid = grid.min_row_height(0.0).spacing(vec2(10.0, 3.0));
+                    grid.show(ui, |ui| {
+                        for known in known {
+                            ui.label(RichText::new(known.topic).small().weak());
+                            let text = RichText::new(&known.text).small();
+                            ui.add(egui::Label::new(text).wrap());
+                            ui.end_row();
+                        }
+                    });
+                });
+            });
     }
 
     fn draw_menu(&mut self, ui: &mut Ui) {

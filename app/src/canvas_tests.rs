@@ -2,11 +2,11 @@
 
 use egui::{Event, Key, Modifiers, PointerButton, Pos2, Vec2, vec2};
 use egui_kittest::Harness;
-use egui_kittest::kittest::Queryable;
+use egui_kittest::kittest::{NodeT, Queryable};
 
 use crate::canvas::intent::{Item, QuickAddFrom};
 use crate::designer::Designer;
-use crate::tests::{FakeHost, bytes, press, settle, start, type_text, wires};
+use crate::tests::{FakeHost, bytes, press, settle, showing, start, type_text, wires};
 
 /// A designer with nodes of these kinds in a row, none joined.
 fn with_nodes(kinds: &[&str]) -> Harness<'static, Designer> {
@@ -357,4 +357,45 @@ fn everything_in_sight_has_a_name_at_any_magnification() {
         }
         harness.check_accessibility();
     }
+}
+
+#[test]
+fn a_port_that_is_rested_on_says_what_is_known_there() {
+    let flow = include_str!("../../samples/clinic-claims/clinic-claims-flawed.flow.json");
+    let mut harness = showing(flow);
+    // From afar a port is too small for the pointer.
+    harness.state_mut().canvas.zoom_reset();
+    settle(&mut harness);
+    let at = middle(&harness, "port approved.out");
+    harness.event(Event::PointerMoved(at));
+    harness.run_steps(2);
+    let described = |harness: &Harness<'_, Designer>| {
+        let port = harness.get_by_label("port approved.out");
+        port.accesskit_node().description().unwrap_or_default()
+    };
+    assert!(
+        !described(&harness).contains("Readers"),
+        "the pointer may be on its way"
+    );
+    harness.run_steps(30);
+    let text = described(&harness);
+    for known in [
+        "Order: ",
+        "Copies: ",
+        "Readers: ",
+        "`/diagnosis` for role:adjusters",
+    ] {
+        assert!(text.contains(known), "{known} is not in {text}");
+    }
+}
+
+#[test]
+fn a_port_with_the_keyboard_says_what_is_known_there() {
+    let flow = include_str!("../../samples/clinic-claims/clinic-claims-flawed.flow.json");
+    let mut harness = showing(flow);
+    harness.get_by_label("port claims.in").focus();
+    harness.run_steps(30);
+    let port = harness.get_by_label("port claims.in");
+    let text = port.accesskit_node().description().unwrap_or_default();
+    assert!(text.contains("Readers: "), "{text}");
 }

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use graph_model::catalog::Catalog;
 use graph_model::document::Document;
 use graph_model::edit::Transaction;
 use graph_model::id::{EdgeId, Id, NodeId, PortRef};
-use graph_model::validate::{self, Diagnostic, Step, Subject, validate};
+use graph_model::validate::{self, Diagnostic, Report, Step, Subject};
 use smol_str::SmolStr;
 
 use crate::canvas::intent::Item;
@@ -81,9 +80,8 @@ pub(crate) struct FixOffer {
 /// Wires by the port that they start at.
 type Wires<'d> = BTreeMap<&'d PortRef, Vec<(&'d EdgeId, &'d NodeId)>>;
 
-/// Everything that the validator finds in a document on this day (`2027-01-31`).
-pub(crate) fn check(document: &Document, catalog: &Catalog, today: &str) -> Findings {
-    let mut report = validate(document, catalog);
+/// What the validator says of a document, as of this day (`2027-01-31`).
+pub(crate) fn read(document: &Document, mut report: Report, today: &str) -> Findings {
     report.expire(today);
     let mut wires = Wires::new();
     if !report.diagnostics.is_empty() || !report.accepted.is_empty() {
@@ -211,7 +209,8 @@ fn sentence(document: &Document, step: &Step) -> String {
 
 #[cfg(test)]
 mod tests {
-    use graph_model::validate::notation;
+    use graph_model::catalog::Catalog;
+    use graph_model::validate::{notation, validate};
 
     use super::*;
 
@@ -220,7 +219,8 @@ mod tests {
         let flow =
             "in: manual -> lane: queue -> pass: map(expr=.) -> charge: effect(action=charge)";
         let document = notation::read(flow).expect("reads");
-        let findings = check(&document, Catalog::bundled(), "2027-01-31").open;
+        let report = validate(&document, Catalog::bundled());
+        let findings = read(&document, report, "2027-01-31").open;
         let [finding] = &findings[..] else {
             panic!("one hazard: {findings:?}");
         };

@@ -44,6 +44,12 @@ const SCENES: &[(&str, Scene)] = &[
         harness.state_mut().state.set_preview(Some(preview));
         harness.state_mut().canvas.zoom_reset();
     }),
+    ("port", |harness| {
+        harness.state_mut().canvas.zoom_reset();
+        settle(harness);
+        harness.get_by_label("port approved.out").hover();
+        harness.run_steps(40);
+    }),
     ("accepted", |harness| {
         press(harness, Modifiers::NONE, Key::F4);
         harness.get_by_label("Reason for accepting").focus();

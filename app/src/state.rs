@@ -9,6 +9,7 @@ use graph_model::catalog::Catalog;
 use graph_model::document::Document;
 use graph_model::edit::{History, Transaction, TransactionBuilder};
 use graph_model::id::{Id, NodeId};
+use graph_model::validate::Checker;
 
 use crate::canvas::intent::Item;
 use crate::findings::{self, Finding, Findings};
@@ -26,6 +27,8 @@ pub(crate) struct State {
     catalog: &'static Catalog,
     /// Counts up with every change of the document.
     revision: u64,
+    /// Stays with the document, so that a check costs what an edit changed.
+    checker: Checker,
     findings: Findings,
     /// The day that the findings are of.
     today: String,
@@ -57,8 +60,10 @@ pub(crate) struct Preview {
 
 impl State {
     pub(crate) fn new(catalog: &'static Catalog) -> State {
+        let document = Document::default();
         let mut state = State {
-            document: Document::default(),
+            checker: Checker::new(&document, catalog),
+            document,
             history: History::saved(),
             catalog,
             revision: 0,
@@ -96,6 +101,11 @@ impl State {
     /// What was found in the document, as of its last check.
     pub(crate) fn findings(&self) -> &[Finding] {
         &self.findings.open
+    }
+
+    /// What the validator knows, as of the last check.
+    pub(crate) fn checker(&self) -> &Checker {
+        &self.checker
     }
 
     /// Everything that the last check said.
@@ -311,7 +321,8 @@ impl State {
 
     /// Checks now.
     pub(crate) fn check(&mut self) {
-        self.findings = findings::check(&self.document, self.catalog, &self.today);
+        self.checker.update(&self.document);
+        self.findings = findings::read(&self.document, self.checker.report(), &self.today);
         self.checked = self.revision;
         self.checks += 1;
     }

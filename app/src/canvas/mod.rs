@@ -21,7 +21,8 @@ use egui::{
 };
 use graph_model::catalog::{Catalog, Family};
 use graph_model::document::Document;
-use graph_model::id::{EdgeId, NodeId};
+use graph_model::id::{EdgeId, NodeId, PortRef};
+use graph_model::validate::Known;
 use runtime_protocol::{Counters, RunState};
 
 use crate::theme::{Severity, Tokens};
@@ -34,7 +35,7 @@ use hit::Hit;
 use keys::KeyWire;
 use live::Live;
 use paint::{Brush, Detail, NodeLook, WireLook};
-use scene::{NodeShape, Scene};
+use scene::{NodeShape, PortShape, Scene};
 use text::Texts;
 
 /// Nodes in sight that assistive technology is told of; beyond this they are too small to read.
@@ -70,6 +71,8 @@ pub struct CanvasInput<'a> {
     pub highlight: &'a BTreeSet<Item>,
     /// Edges whose events are being looked at.
     pub tapped: &'a BTreeSet<EdgeId>,
+    /// What is known of the events at the port that is pointed at, for assistive technology.
+    pub known: Option<(&'a PortRef, &'a [Known])>,
     /// Nodes that are not as they were deployed.
     pub changed: &'a BTreeSet<NodeId>,
     /// What the document would be after a fix, drawn over it.
@@ -208,6 +211,15 @@ impl CanvasView {
         self.gesture.is_some() || self.key_wire.is_some()
     }
 
+    /// Where a port is on the screen, and on which side of its node.
+    pub fn port_at(&self, canvas: Rect, port: &PortRef) -> Option<(Pos2, PortSide)> {
+        let sides = [PortSide::Output, PortSide::Input].into_iter();
+        let mut found = sides.filter_map(|side| Some((self.scene.port(port, side)?, side)));
+        let (place, side) = found.next()?;
+        let at = self.camera.to_screen(canvas, self.scene.port_at(place));
+        Some((at, side))
+    }
+
     /// Starts a wire at the selected node, to be led to its end by keyboard.
     pub fn start_wire(&mut self) {
         self.wire_wanted = true;
@@ -288,7 +300,7 @@ pub fn show(ui: &mut Ui, input: &CanvasInput<'_>, view: &mut CanvasView) -> Vec<
             .filter(|at| input.incoming && canvas.contains(*at))
             .and_then(|at| view.wire_near(canvas, at));
     }
-    point(ui, input, view, hover, over, &mut out);
+    point(ui, input, view, hover, over, focused, &mut out);
 
     let now = ui.input(|input| input.time);
     view.live.follow(input.counters, input.animate, now);
@@ -427,12 +439,24 @@ fn speak(
                 WidgetInfo::labeled(Role::Button, true, name)
             });
             ui.ctx().accesskit_node_builder(shape.widget, |builder| {
-                builder.set_description(shape.doc.to_string());
+                let mut text = shape.doc.to_string();
+                for known in known_at(input, node, shape) {
+                    text.push_str(&format!(". {}: {}", known.topic, known.text));
+                }
+                builder.set_description(text);
             });
             attend(&response, Hit::Port(*index, port));
         }
     }
     focused
+}
+
+/// What is known at a port, if it is the one that is pointed at.
+fn known_at<'a>(input: &CanvasInput<'a>, node: &NodeShape, port: &PortShape) -> &'a [Known] {
+    match input.known {
+        Some((at, lines)) if at.node == node.id && at.port == port.name => lines,
+        _ => &[],
+    }
 }
 
 fn described(node: &NodeShape, input: &CanvasInput<'_>) -> String {
@@ -501,6 +525,7 @@ fn point(
     view: &CanvasView,
     hover: Hit,
     over: Option<Pos2>,
+    focused: Option<Hit>,
     out: &mut Vec<Intent>,
 ) {
     if view.gesture.is_some() {
@@ -518,10 +543,12 @@ fn point(
         };
         ui.ctx().set_cursor_icon(cursor);
     }
-    let port = match hover {
-        Hit::Port(node, port) if over.is_some() => Some(view.scene.port_ref((node, port))),
+    let port = match (hover, focused) {
+        (Hit::Port(node, port), _) if over.is_some() => Some((node, port)),
+        (_, Some(Hit::Port(node, port))) => Some((node, port)),
         _ => None,
     };
+    let port = port.map(|port| view.scene.port_ref(port));
     out.push(Intent::HoverPort { port });
 }
 
