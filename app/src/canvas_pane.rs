@@ -150,6 +150,7 @@ impl Designer {
         self.mark_hazards();
         self.make_ghost();
         self.learn_of_port(ui.ctx());
+        self.keep_following();
         let changed = self.changed_nodes();
         let tapped = BTreeSet::new();
         let keyboard = !self.covered() && self.canvas.menu.is_none();
@@ -170,6 +171,7 @@ impl Designer {
                 .known
                 .as_ref()
                 .map(|(port, _, known)| (port, &known[..])),
+            flow: self.follow.as_ref().map(|follow| &follow.flow),
             changed: &changed,
             ghost: self.canvas.ghost.as_ref().map(|ghost| Ghost {
                 document: &ghost.document,
@@ -216,6 +218,7 @@ impl Designer {
             self.take_intent(&ctx, intent);
         }
         self.draw_preview_bar(ui, rect, out);
+        self.draw_follow_bar(ui, rect, out);
         self.draw_known(ui, rect);
         self.draw_menu(ui);
     }
@@ -372,7 +375,7 @@ impl Designer {
                         ],
                         Target::Item(Item::Edge(_)) => &["run.inject", "edit.delete"],
                         Target::Item(_) => &["graph.rename", "graph.ungroup", "edit.delete"],
-                        Target::Port(..) => &[],
+                        Target::Port(..) => &["view.follow"],
                     };
                     let add = match &menu.target {
                         Target::Canvas => Some(QuickAddFrom::Nothing),

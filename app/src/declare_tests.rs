@@ -227,6 +227,17 @@ fn a_click_on_a_field_says_what_it_is() {
 }
 
 #[test]
+fn a_field_shows_where_it_goes() {
+    let mut harness = with_type();
+    let before = bytes(&harness);
+    take(&mut harness, "Say of /email", "show where");
+    harness.get_by_label("Where /email of order goes");
+    press(&mut harness, Modifiers::NONE, Key::Escape);
+    assert!(harness.state().follow.is_none());
+    assert_eq!(bytes(&harness), before);
+}
+
+#[test]
 fn nothing_is_said_by_itself() {
     let harness = with_type();
     let ty = order(&harness);

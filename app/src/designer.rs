@@ -16,6 +16,7 @@ use crate::canvas::intent::{Intent, Item, PortSide, QuickAddFrom, SelectMode};
 use crate::canvas_pane::CanvasPane;
 use crate::dialogs::Dialog;
 use crate::files::{Files, SETTINGS};
+use crate::follow::Follow;
 use crate::graph_edits;
 use crate::host::{Ask, Host, Location};
 use crate::keymap::Keymap;
@@ -60,6 +61,8 @@ pub struct Designer {
     said: Option<(String, f64)>,
     /// Nodes and edges that stand out on the canvas.
     pub(crate) highlight: BTreeSet<Item>,
+    /// The field whose way stands out.
+    pub(crate) follow: Option<Follow>,
     /// The finding that F4 went to last.
     pub(crate) hazard_at: Option<usize>,
     /// The revision that was seen last, to notice changes of the document.
@@ -106,6 +109,7 @@ impl Designer {
             day_asked: None,
             said: None,
             highlight: BTreeSet::new(),
+            follow: None,
             hazard_at: None,
             deployed_nodes: BTreeMap::new(),
             others_flow: None,
@@ -554,6 +558,7 @@ impl Designer {
     /// Another document took the place of the one that was open.
     pub(crate) fn documents_differ(&mut self) {
         self.highlight.clear();
+        self.follow = None;
         self.hazard_at = None;
         self.quick_add = None;
         self.view.overlay = None;
@@ -621,6 +626,9 @@ impl Designer {
         }
         let on_canvas = focus.is_none() || self.canvas.has_focus(ctx);
         if ctx.input(|input| input.key_pressed(egui::Key::Escape)) && on_canvas {
+            if self.follow.take().is_some() {
+                return;
+            }
             self.highlight.clear();
             if !self.state.selection().is_empty() {
                 self.state.select(BTreeSet::new());
@@ -657,6 +665,8 @@ impl Designer {
             Request::Add { kind, at, from } => self.add_node(&kind, at, &from),
             Request::Preview(preview) => self.state.set_preview(preview),
             Request::Fix(preview) => self.apply_fix(preview),
+            Request::Follow(Some((ty, field))) => self.follow_field(ty, field),
+            Request::Follow(None) => self.follow = None,
             Request::Copy(text) => {
                 ctx.copy_text(text);
                 self.say("copied".to_owned());

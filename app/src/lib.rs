@@ -9,6 +9,7 @@ mod dialogs;
 mod diff;
 mod files;
 mod findings;
+mod follow;
 mod frame;
 mod graph_edits;
 pub mod host;

@@ -6,6 +6,7 @@ use crate::actions;
 use crate::canvas::intent::{Item, QuickAddFrom};
 use crate::designer::Designer;
 use crate::palette::search_kinds;
+use crate::panels::fields;
 use crate::requests::{Request, Requests};
 use crate::theme;
 use crate::view::Overlay;
@@ -43,6 +44,7 @@ impl Designer {
         match overlay {
             Overlay::Commands => self.draw_goals(ctx, "Commands", true, out),
             Overlay::Find => self.draw_goals(ctx, "Find in the flow", false, out),
+            Overlay::Follow => self.draw_fields(ctx, out),
             Overlay::Keys => self.draw_page(ctx, "Keyboard shortcuts", keys_page),
             Overlay::About => self.draw_page(ctx, "About Weir", about_page),
         }
@@ -128,6 +130,40 @@ impl Designer {
             ));
         }
         goals
+    }
+
+    /// The fields of all event types, to be followed.
+    fn draw_fields(&mut self, ctx: &Context, out: &mut Requests) {
+        let text = self.overlays.pick.text.trim().to_lowercase();
+        let types = self.state.document().types.iter();
+        let fields = types.flat_map(|(id, ty)| {
+            let fields = fields::of_type(ty).into_iter();
+            fields.map(move |field| (id.clone(), field.pointer))
+        });
+        let fields: Vec<_> = fields
+            .filter(|(ty, field)| {
+                let hay = format!("{field} of {ty}").to_lowercase();
+                text.split_whitespace().all(|word| hay.contains(word))
+            })
+            .collect();
+        let choices: Vec<Choice> = fields
+            .iter()
+            .map(|(ty, field)| Choice {
+                title: field.to_string(),
+                beside: format!("of {ty}"),
+                keys: String::new(),
+                enabled: true,
+            })
+            .collect();
+        let id = Id::unique("overlay");
+        let name = "Follow a field";
+        let shown = choose(ctx, id, name, None, &mut self.overlays.pick, &choices);
+        if let Some(index) = shown.chosen {
+            self.view.overlay = None;
+            out.push(Request::Follow(Some(fields[index].clone())));
+        } else if shown.left {
+            self.view.overlay = None;
+        }
     }
 
     fn draw_page(&mut self, ctx: &Context, title: &str, page: fn(&mut Ui)) {

@@ -50,6 +50,11 @@ const SCENES: &[(&str, Scene)] = &[
         harness.get_by_label("port approved.out").hover();
         harness.run_steps(40);
     }),
+    ("follow", |harness| {
+        press(harness, Modifiers::NONE, Key::L);
+        type_text(harness, "diagnosis");
+        press(harness, Modifiers::NONE, Key::Enter);
+    }),
     ("accepted", |harness| {
         press(harness, Modifiers::NONE, Key::F4);
         harness.get_by_label("Reason for accepting").focus();

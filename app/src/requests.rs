@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use graph_model::edit::Transaction;
 use graph_model::id::{Id, NodeId};
+use graph_model::pointer::Pointer;
 use graph_model::value::Value;
 use runtime_protocol::Target;
 use smol_str::SmolStr;
@@ -34,6 +35,8 @@ pub(crate) enum Request {
         at: Option<(i32, i32)>,
         from: QuickAddFrom,
     },
+    /// Colour where this field of a type goes, or end that.
+    Follow(Option<(Id, Pointer)>),
     Preview(Option<Preview>),
     /// Make the change of a preview.
     Fix(Preview),

@@ -494,6 +494,7 @@ fn every_panel_draws_in_both_themes() {
             for overlay in [
                 Overlay::Commands,
                 Overlay::Find,
+                Overlay::Follow,
                 Overlay::Keys,
                 Overlay::About,
             ] {

@@ -22,6 +22,7 @@ use egui::{
 use graph_model::catalog::{Catalog, Family};
 use graph_model::document::Document;
 use graph_model::id::{EdgeId, NodeId, PortRef};
+use graph_model::pointer::Pointer;
 use graph_model::validate::Known;
 use runtime_protocol::{Counters, RunState};
 
@@ -35,7 +36,7 @@ use hit::Hit;
 use keys::KeyWire;
 use live::Live;
 use paint::{Brush, Detail, NodeLook, WireLook};
-use scene::{NodeShape, PortShape, Scene};
+use scene::{EdgeShape, NodeShape, PortShape, Scene};
 use text::Texts;
 
 /// Nodes in sight that assistive technology is told of; beyond this they are too small to read.
@@ -71,6 +72,8 @@ pub struct CanvasInput<'a> {
     pub highlight: &'a BTreeSet<Item>,
     /// Edges whose events are being looked at.
     pub tapped: &'a BTreeSet<EdgeId>,
+    /// Outputs at which a followed field leaves, and what holds it there; the rest steps back.
+    pub flow: Option<&'a BTreeMap<PortRef, Vec<Pointer>>>,
     /// What is known of the events at the port that is pointed at, for assistive technology.
     pub known: Option<(&'a PortRef, &'a [Known])>,
     /// Nodes that are not as they were deployed.
@@ -421,6 +424,11 @@ fn speak(
         let selected = input.selection.contains(&Item::Edge(edge.id.clone()));
         let rect = Rect::from_center_size(middle, Vec2::splat(12.0));
         let response = ui.interact(rect, edge.widget, sense);
+        if let Some(carried) = carried(input, edge) {
+            ui.ctx().accesskit_node_builder(edge.widget, |builder| {
+                builder.set_description(carried);
+            });
+        }
         response.widget_info(|| {
             let name = format!("wire {} to {}", edge.from, edge.to);
             WidgetInfo::selected(Role::ListItem, true, selected, name)
@@ -449,6 +457,19 @@ fn speak(
         }
     }
     focused
+}
+
+/// What of a followed field a wire carries, in words.
+fn carried(input: &CanvasInput<'_>, edge: &EdgeShape) -> Option<String> {
+    let fields = input.flow?.get(&edge.from)?;
+    let fields: Vec<String> = fields
+        .iter()
+        .map(|field| match field {
+            field if field.is_root() => "the whole event".to_owned(),
+            field => field.to_string(),
+        })
+        .collect();
+    Some(format!("carries it as {}", fields.join(", ")))
 }
 
 /// What is known at a port, if it is the one that is pointed at.
@@ -565,6 +586,9 @@ fn draw(
     let selected = |item: &Item| {
         input.selection.contains(item) || marquee.is_some_and(|(_, items)| items.contains(item))
     };
+    // A field whose way is not known lets nothing step back.
+    let flow = input.flow.filter(|flow| !flow.is_empty());
+    let carries = |edge: usize| flow.is_some_and(|flow| flow.contains_key(&scene.edges[edge].from));
     let faded = |item: &Item| !input.highlight.is_empty() && !input.highlight.contains(item);
     brush.grid();
     for (index, zone) in scene.zones.iter().enumerate() {
@@ -580,7 +604,8 @@ fn draw(
         let look = WireLook {
             selected: selected(&item),
             hovered: hover == Hit::Edge(index) || focused == Some(Hit::Edge(index)),
-            faded: faded(&item),
+            faded: flow.map_or_else(|| faded(&item), |_| !carries(index)),
+            carries: carries(index),
             tapped: input.tapped.contains(&edge.id),
             opened: view.opened == Some(index),
             mark: None,
@@ -604,7 +629,10 @@ fn draw(
                 selected: selected(&item),
                 hovered: matches!(hover, Hit::Node(at) | Hit::Port(at, _) if at == *index),
                 focused: input.keyboard && focused == Some(Hit::Node(*index)),
-                faded: faded(&item),
+                faded: flow.map_or_else(
+                    || faded(&item),
+                    |_| !node.edges.iter().any(|edge| carries(*edge)),
+                ),
                 changed: input.changed.contains(&node.id),
                 mark: None,
                 hazard: input.hazards.get(&item),
@@ -613,6 +641,15 @@ fn draw(
                     .and_then(|counters| counters.nodes.get(&node.id)),
             },
         );
+    }
+    if flow.is_some() {
+        for (index, edge) in scene.edges.iter().enumerate() {
+            let ends = [edge.start, edge.end].into_iter().flatten();
+            for (node, port) in ends.filter(|_| carries(index)) {
+                let node = &scene.nodes[node];
+                brush.port(node, &node.ports[port], true, false);
+            }
+        }
     }
     ghost::draw(brush, input, scene, &mut view.ghost);
     draw_gesture(brush, view, hover, focused);
@@ -716,6 +753,14 @@ fn draw_hints(brush: &mut Brush<'_>, input: &CanvasInput<'_>, view: &CanvasView,
     }
     if view.gesture.is_some() {
         return;
+    }
+    if let Hit::Edge(edge) = hover
+        && let Some(shape) = scene.edges.get(edge)
+        && let Some(text) = carried(input, shape)
+    {
+        let at = brush.place(scene::sample(shape.curve(), 0.5)) - vec2(0.0, 26.0);
+        let (ink, line) = (brush.tokens.text, brush.tokens.accent);
+        brush.plate(at, &text.into(), ink, line);
     }
     if let Hit::Edge(edge) = hover
         && let Some(shape) = scene.edges.get(edge)

@@ -85,6 +85,8 @@ pub(super) struct WireLook {
     pub(super) hovered: bool,
     pub(super) faded: bool,
     pub(super) tapped: bool,
+    /// A followed field goes along it.
+    pub(super) carries: bool,
     /// Something is about to be put on it.
     pub(super) opened: bool,
     pub(super) mark: Option<Mark>,
@@ -296,6 +298,8 @@ impl Brush<'_> {
         let tokens = self.tokens;
         let color = if let Some(mark) = look.mark {
             tokens.mark(mark)
+        } else if look.carries {
+            tokens.accent
         } else if !edge.whole() {
             tokens.error
         } else if look.selected || look.hovered || look.opened {
@@ -314,7 +318,7 @@ impl Brush<'_> {
         } else {
             color
         };
-        let strong = look.selected || look.opened || look.mark.is_some();
+        let strong = look.selected || look.opened || look.carries || look.mark.is_some();
         let width = if strong {
             2.6
         } else if look.hovered {

@@ -4,7 +4,7 @@ mod annotations;
 mod audience;
 mod declared;
 mod events;
-mod fields;
+pub(crate) mod fields;
 pub(crate) mod form;
 mod hazards;
 mod log;

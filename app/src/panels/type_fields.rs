@@ -30,6 +30,13 @@ pub(crate) enum Saying {
     Unit(SmolStr),
 }
 
+/// What comes of a row.
+pub(crate) enum Outcome {
+    Change(Change),
+    /// The way of the field is wanted on the canvas.
+    Follow,
+}
+
 /// A type as it shall be, and what was done for that.
 pub(crate) struct Change {
     pub title: String,
@@ -43,9 +50,9 @@ pub(crate) fn row(
     id: &DocId,
     ty: &EventType,
     field: &Field,
-) -> Option<Change> {
+) -> Option<Outcome> {
     let pointer = &field.pointer;
-    let mut change = None;
+    let mut outcome = None;
     let title = RichText::new(pointer.to_string()).monospace();
     let types = match field.types {
         Types::ANY => String::new(),
@@ -57,22 +64,35 @@ pub(crate) fn row(
         .truncate()
         .min_size(egui::vec2(ui.available_width(), 0.0));
     let name = format!("Say of {pointer}");
-    let offers = |text: &str| offers(document, ty, field, text);
-    if let Some(saying) = picker(ui, picker_id(id, pointer), button, &name, offers) {
-        change = Some(with(ty, format!("Say what {pointer} is"), |ty| {
-            say(ty, pointer, saying);
-        }));
+    let offers = |text: &str| {
+        let sayings = offers(document, ty, field, text).into_iter();
+        let mut offers: Vec<Offer<Option<Saying>>> = sayings
+            .map(|offer| Offer::new(Some(offer.what), offer.title, offer.beside))
+            .collect();
+        let title = "Show where it goes";
+        offers.push(Offer::new(None, title, "on the canvas, until Escape"));
+        offers
+    };
+    match picker(ui, picker_id(id, pointer), button, &name, offers) {
+        Some(Some(saying)) => {
+            let title = format!("Say what {pointer} is");
+            outcome = Some(Outcome::Change(with(ty, title, |ty| {
+                say(ty, pointer, saying);
+            })));
+        }
+        Some(None) => outcome = Some(Outcome::Follow),
+        None => {}
     }
     ui.indent(("said of", id, pointer), |ui| {
         if let Some(said) = chips(ui, ty, pointer) {
-            change = Some(said);
+            outcome = Some(Outcome::Change(said));
         }
         problems(ui, document, ty, pointer);
         if let Some(what) = suggest::delicate(pointer).filter(|_| !labelled(ty, pointer)) {
             hint(ui, &format!("looks like {what}: who may read it?"));
         }
     });
-    change
+    outcome
 }
 
 /// The list of what can be said of a field.

@@ -12,6 +12,7 @@ use graph_model::schema::{Field, Types as FieldTypes};
 use graph_model::value::Value;
 
 use super::form::Around;
+use super::type_fields::Outcome;
 use super::{Model, declared, fields, type_fields};
 use crate::requests::{Request, Requests};
 use crate::theme;
@@ -185,8 +186,15 @@ impl Types {
         }
         ui.spacing_mut().item_spacing.y = theme::space::S;
         for field in &all {
-            if let Some(change) = type_fields::row(ui, document, id, ty, field) {
-                out.push(put(id, change.ty, change.title, None));
+            match type_fields::row(ui, document, id, ty, field) {
+                Some(Outcome::Change(change)) => {
+                    out.push(put(id, change.ty, change.title, None));
+                }
+                Some(Outcome::Follow) => {
+                    let followed = (id.clone(), field.pointer.clone());
+                    out.push(Request::Follow(Some(followed)));
+                }
+                None => {}
             }
         }
         ui.horizontal(|ui| {
