@@ -463,3 +463,24 @@ fn a_port_offers_to_follow_a_field() {
     press(&mut harness, Modifiers::NONE, Key::Enter);
     harness.get_by_label("Where /status of claim goes");
 }
+
+#[test]
+fn cards_tell_what_people_say_of_them() {
+    let mut harness = showing(CLINIC);
+    let portal = "node portal, view";
+    assert!(described(&harness, portal).contains("seen by Patients"));
+    let mut build = harness.state().state.build("Say more");
+    build.change_node(&"portal".into(), |node| {
+        let acceptance = graph_model::document::Acceptance::default();
+        node.notes.accepted.insert("AUTH-002".into(), acceptance);
+        node.notes.declared.insert("must_not_lose", true);
+    });
+    let transaction = build.finish();
+    harness.state_mut().edit(transaction);
+    settle(&mut harness);
+    let text = described(&harness, portal);
+    assert!(
+        text.contains("you know: must not lose, accepted: AUTH-002"),
+        "{text}"
+    );
+}

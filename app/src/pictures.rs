@@ -55,6 +55,23 @@ const SCENES: &[(&str, Scene)] = &[
         type_text(harness, "diagnosis");
         press(harness, Modifiers::NONE, Key::Enter);
     }),
+    ("badges", |harness| {
+        let mut build = harness.state().state.build("Say more");
+        build.change_node(&"desk".into(), |node| {
+            let acceptance = graph_model::document::Acceptance::default();
+            node.notes.accepted.insert("AUTH-002".into(), acceptance);
+            node.notes.declared.insert("must_not_lose", true);
+        });
+        let transaction = build.finish();
+        harness.state_mut().edit(transaction);
+        harness.state_mut().canvas.zoom_reset();
+        settle(harness);
+        select(harness, "desk");
+        harness.state_mut().reveal_selection();
+        settle(harness);
+        harness.get_by_label("node desk, view").hover();
+        settle(harness);
+    }),
     ("accepted", |harness| {
         press(harness, Modifiers::NONE, Key::F4);
         harness.get_by_label("Reason for accepting").focus();

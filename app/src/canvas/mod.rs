@@ -774,9 +774,15 @@ fn draw_hints(brush: &mut Brush<'_>, input: &CanvasInput<'_>, view: &CanvasView,
         brush.plate(at, &text.into(), ink, line);
     }
     let item = gesture::item_of(scene, hover).filter(|_| !matches!(hover, Hit::Port(..)));
-    if let Some(item) = item
-        && let Some(mark) = input.hazards.get(&item)
-    {
+    let said: Vec<&str> = match hover {
+        Hit::Node(node) => {
+            let said = scene.nodes[node].said.iter();
+            said.map(|(_, words)| words.as_str()).collect()
+        }
+        _ => Vec::new(),
+    };
+    let mark = item.and_then(|item| input.hazards.get(&item));
+    if mark.is_some() || !said.is_empty() {
         let at = match hover {
             Hit::Node(node) => {
                 let rect = brush.rect(scene.nodes[node].rect);
@@ -788,8 +794,12 @@ fn draw_hints(brush: &mut Brush<'_>, input: &CanvasInput<'_>, view: &CanvasView,
             _ => return,
         };
         let ink = brush.tokens.text;
-        let line = brush.tokens.severity(mark.severity);
-        brush.plate(at, &mark.text.as_str().into(), ink, line);
+        let line = mark.map_or(brush.tokens.line, |mark| {
+            brush.tokens.severity(mark.severity)
+        });
+        let hazards = mark.map(|mark| mark.text.as_str());
+        let lines: Vec<&str> = hazards.into_iter().chain(said).collect();
+        brush.plate(at, &lines.join("\n").into(), ink, line);
     }
 }
 

@@ -35,6 +35,11 @@ const FADED: f32 = 0.35;
 /// Share of a colour that is left of what is not there yet.
 const GHOST: f32 = 0.65;
 
+/// Side of a mark for what people say of a node, in the document.
+const SAID_SIDE: f32 = 11.0;
+/// Side on the screen below which such marks are left out.
+const SAID_LEAST: f32 = 7.0;
+
 /// How much of a card is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Detail {
@@ -627,11 +632,19 @@ impl Brush<'_> {
         } else {
             node.kind_title.clone()
         };
+        let side = SAID_SIDE * unit;
+        let mut at = pos2(rect.max.x - 10.0 * unit - side, rect.min.y + 27.5 * unit);
+        let said = node.said.iter().rev();
+        for (picture, _) in said.filter(|_| side >= SAID_LEAST) {
+            icons::draw(&mut self.shapes, picture, at, side, fade(tokens.muted));
+            at.x -= side + 4.0 * unit;
+        }
+        let left = rect.min.x + 51.0 * unit;
         self.text(
             rect.min + vec2(51.0, 26.0) * unit,
             Align2::LEFT_TOP,
             &kind,
-            Style::line(size::SMALL * unit, room),
+            Style::line(size::SMALL * unit, (at.x + side - left).min(room)),
             fade(tokens.muted),
         );
         let small = size::SMALL * unit;

@@ -32,7 +32,7 @@ pub(crate) enum Saying {
 
 /// What comes of a row.
 pub(crate) enum Outcome {
-    Change(Change),
+    Change(Box<Change>),
     /// The way of the field is wanted on the canvas.
     Follow,
 }
@@ -76,16 +76,16 @@ pub(crate) fn row(
     match picker(ui, picker_id(id, pointer), button, &name, offers) {
         Some(Some(saying)) => {
             let title = format!("Say what {pointer} is");
-            outcome = Some(Outcome::Change(with(ty, title, |ty| {
+            outcome = Some(Outcome::Change(Box::new(with(ty, title, |ty| {
                 say(ty, pointer, saying);
-            })));
+            }))));
         }
         Some(None) => outcome = Some(Outcome::Follow),
         None => {}
     }
     ui.indent(("said of", id, pointer), |ui| {
         if let Some(said) = chips(ui, ty, pointer) {
-            outcome = Some(Outcome::Change(said));
+            outcome = Some(Outcome::Change(Box::new(said)));
         }
         problems(ui, document, ty, pointer);
         if let Some(what) = suggest::delicate(pointer).filter(|_| !labelled(ty, pointer)) {
