@@ -83,6 +83,13 @@ fn only_what_fits_the_family_can_be_declared() {
     );
     press(&mut harness, Modifiers::NONE, Key::Escape);
     assert!(harness.query_by_label("Peak rate").is_none());
+    assert!(
+        harness.state().state.sole().is_some(),
+        "Escape left the list only"
+    );
+    // The button has the keyboard again.
+    press(&mut harness, Modifiers::NONE, Key::Space);
+    harness.get_by_label("Peak rate");
 }
 
 #[test]

@@ -31,6 +31,7 @@ use crate::state::State;
 use crate::theme;
 use crate::trust::Trust;
 use crate::view::{Overlay, Region, Settings, SideTab, View};
+use crate::widgets::picker;
 
 /// Seconds for which the status bar shows what was done last.
 const SAYING_SECONDS: f64 = 6.0;
@@ -603,7 +604,7 @@ impl Designer {
         if dialog_open {
             return;
         }
-        if self.covered() {
+        if self.covered() || picker::is_open(ctx) {
             // The list above the window has its own keys.
             return;
         }

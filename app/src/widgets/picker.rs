@@ -1,6 +1,6 @@
 //! A button that opens a list to search in: the way to add one of many, or to choose another one.
 
-use egui::{Button, Id, Key, Ui};
+use egui::{Button, Context, Id, Key, Ui};
 
 use super::choose::{Choice, Pick, choose};
 
@@ -21,6 +21,15 @@ impl<T> Offer<T> {
             beside: beside.into(),
         }
     }
+}
+
+/// Under this name stands the frame in which a list was drawn last.
+const DRAWN: &str = "picker drawn";
+
+/// Whether a list is open: it has its own keys.
+pub(crate) fn is_open(ctx: &Context) -> bool {
+    let drawn = ctx.data(|data| data.get_temp::<u64>(Id::unique(DRAWN)));
+    drawn.is_some_and(|frame| ctx.cumulative_frame_nr() <= frame + 1)
 }
 
 /// Draws the button; below it, once it was clicked, the offers that hold all words of what is typed.
@@ -65,6 +74,8 @@ pub(crate) fn picker<T>(
             enabled: true,
         })
         .collect();
+    let frame = ui.ctx().cumulative_frame_nr();
+    ui.data_mut(|data| data.insert_temp(Id::unique(DRAWN), frame));
     let escaped = ui.input(|input| input.key_pressed(Key::Escape));
     let shown = choose(
         ui.ctx(),
