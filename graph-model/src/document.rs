@@ -210,6 +210,13 @@ pub struct Dependency {
     pub to: Vec<Pointer>,
 }
 
+impl EventType {
+    /// What one event says, as it is declared: `fact`, `version` or `snapshot`.
+    pub fn stands_for(&self) -> Option<&str> {
+        self.declared.get("stands_for").and_then(Value::as_str)
+    }
+}
+
 impl Adds {
     /// As the file spells it, with what it stands for.
     pub const WORDS: [(&'static str, Adds); 4] = [

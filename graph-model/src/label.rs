@@ -57,6 +57,16 @@ impl Atom {
     }
 }
 
+impl Atom {
+    /// Where the owner stands that it speaks of.
+    pub fn pointer(&self) -> Option<&Pointer> {
+        match self {
+            Atom::Subject(pointer) | Atom::Tenant(pointer) => Some(pointer),
+            Atom::Org | Atom::Role(_) => None,
+        }
+    }
+}
+
 impl fmt::Display for Atom {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

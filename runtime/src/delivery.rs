@@ -12,7 +12,9 @@ use crate::operator::Failure;
 
 /// Who is told what became of a delivery.
 pub trait Settle: Send + Sync {
-    fn settle(&self, outcome: Result<(), Failure>);
+    /// Answers whether the outcome counts. It does not when the same event was handed out again in
+    /// the meantime, as when a visibility timeout has passed.
+    fn settle(&self, outcome: Result<(), Failure>) -> bool;
 }
 
 /// A share in a delivery; none when nobody waits for one.
@@ -27,7 +29,11 @@ struct Delivery {
     /// Copies that were dropped because this delivery is under way, and so share its outcome.
     followers: Mutex<Vec<Share>>,
     outcome: OnceLock<Arc<OnceLock<bool>>>,
+    bound: Mutex<Vec<Decide>>,
 }
+
+/// Told whether a delivery was settled well.
+type Decide = Box<dyn FnOnce(bool) + Send>;
 
 /// Looks on, without taking part.
 #[derive(Clone)]
@@ -53,6 +59,7 @@ impl Share {
             failure: Mutex::default(),
             followers: Mutex::default(),
             outcome: OnceLock::new(),
+            bound: Mutex::default(),
         })))
     }
 
@@ -97,6 +104,14 @@ impl Share {
         }
     }
 
+    /// Binds something to the delivery that is to hold only when that is settled well. Nothing is
+    /// bound, nor told, when nobody waits.
+    pub fn bind(&self, decide: impl FnOnce(bool) + Send + 'static) {
+        if let Some(delivery) = &self.0 {
+            lock(&delivery.bound).push(Box::new(decide));
+        }
+    }
+
     /// A look on the delivery, when there is one.
     pub fn watch(&self) -> Option<Watch> {
         let delivery = self.0.as_ref()?;
@@ -128,6 +143,14 @@ impl Drop for Delivery {
             // Whoever held the last share broke down in the middle of its work.
             failure = Some(Failure::transient("its handler broke down; report this"));
         }
+        let bound = std::mem::take(&mut *lock(&self.bound));
+        let counts = self.to.settle(failure.clone().map_or(Ok(()), Err));
+        if !counts && !bound.is_empty() && failure.is_none() {
+            // The event is under way once more, so what it did here may not hold as well.
+            failure = Some(Failure::transient(
+                "it was handed out again in the meantime",
+            ));
+        }
         if let Some(outcome) = self.outcome.get() {
             // Set once, here.
             let _first = outcome.set(failure.is_none());
@@ -137,7 +160,9 @@ impl Drop for Delivery {
                 let _waits = follower.give_up(failure);
             }
         }
-        self.to.settle(failure.map_or(Ok(()), Err));
+        for decide in bound {
+            decide(failure.is_none());
+        }
     }
 }
 
@@ -164,8 +189,9 @@ mod tests {
     struct Tell(Sender<Result<(), Failure>>);
 
     impl Settle for Tell {
-        fn settle(&self, outcome: Result<(), Failure>) {
+        fn settle(&self, outcome: Result<(), Failure>) -> bool {
             self.0.send(outcome).expect("the test listens");
+            true
         }
     }
 
@@ -203,6 +229,33 @@ mod tests {
         assert_eq!(copy_heard.try_recv(), Ok(failure));
         assert!(matches!(watch.standing(), Standing::GivenUp));
         assert!(!Share::none().give_up(&Failure::invalid("no")));
+    }
+
+    #[test]
+    fn what_is_bound_holds_when_the_delivery_is_settled_well_and_counts() {
+        struct Counts(bool);
+        impl Settle for Counts {
+            fn settle(&self, _: Result<(), Failure>) -> bool {
+                self.0
+            }
+        }
+        for (counts, given_up, holds) in [
+            (true, false, true),
+            (true, true, false),
+            (false, false, false),
+        ] {
+            let (told, heard) = channel();
+            let share = Share::open(Counts(counts));
+            let watch = share.watch().expect("somebody waits");
+            share.bind(move |well| told.send(well).expect("the test listens"));
+            if given_up {
+                assert!(share.give_up(&Failure::transient("disk full")));
+            }
+            assert!(heard.try_recv().is_err());
+            drop(share);
+            assert_eq!(heard.try_recv(), Ok(holds), "{counts} {given_up}");
+            assert_eq!(matches!(watch.standing(), Standing::Safe), holds);
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 pub mod bindings;
 pub mod catalog;
 pub mod channels;
+mod database;
 pub mod delivery;
 pub mod engine;
 pub mod functions;

@@ -308,6 +308,12 @@ fn count_instances(plan: &mut Plan, specs: &[&KindSpec]) {
             .and_then(Value::as_i64)
             .map_or(1, |count| count.clamp(1, 1024) as u32)
     };
+    let subscriptions: BTreeMap<EdgeIndex, LineIndex> = (plan.lines.iter().enumerate())
+        .filter_map(|(number, line)| match line.head {
+            Head::Subscription(edge) => Some((edge, number)),
+            Head::Source(_) | Head::Inbox(_) => None,
+        })
+        .collect();
     // Lines of a loop may come before what feeds them: a second pass settles their number.
     for _ in 0..2 {
         for line in 0..plan.lines.len() {
@@ -324,12 +330,12 @@ fn count_instances(plan: &mut Plan, specs: &[&KindSpec]) {
                 Head::Inbox(node) => {
                     let counts = plan.ins(node).map(|edge| {
                         let from = plan.edges[edge].from;
-                        match plan.nodes[from].role {
-                            Role::Repartition => number(from, "partitions", plan),
-                            _ => plan.nodes[from]
-                                .line
-                                .map_or(1, |line| plan.lines[line].instances),
-                        }
+                        let line = match plan.nodes[from].role {
+                            Role::Repartition => return number(from, "partitions", plan),
+                            Role::Channel(_) => subscriptions.get(&edge).copied(),
+                            _ => plan.nodes[from].line,
+                        };
+                        line.map_or(1, |line| plan.lines[line].instances)
                     });
                     counts.max().unwrap_or(1)
                 }
@@ -394,11 +400,8 @@ mod tests {
                         Head::Inbox(_) => "inbox".to_owned(),
                     };
                     let nodes = line.nodes.iter().map(|node| plan.nodes[*node].id.as_str());
-                    format!(
-                        "{head} x{} {}\n",
-                        line.instances,
-                        nodes.collect::<Vec<_>>().join(" ")
-                    )
+                    let nodes: String = nodes.map(|id| format!(" {id}")).collect();
+                    format!("{head} x{}{nodes}\n", line.instances)
                 });
                 lines.collect()
             }
@@ -446,6 +449,35 @@ mod tests {
                 expect![[r"
                 source x1 manual map1 repartition
                 inbox x3 map2
+            "]],
+            ),
+            // Where partitions meet, each meets its like.
+            (
+                "manual1.out -> log1.in, manual2.out -> log2.in, log1.out -> join.left, log2.out -> join.right, join.out -> map.in",
+                expect![[r"
+                source x1 manual2
+                source x1 manual1
+                log2> x3
+                log1> x3
+                inbox x3 join map
+            "]],
+            ),
+            (
+                "manual1.out -> log.in, manual2.out -> repartition.in, log.out -> map.in, map.out -> join.left, repartition.out -> join.right",
+                expect![[r"
+                source x1 manual2 repartition
+                source x1 manual1
+                log> x3 map
+                inbox x3 join
+            "]],
+            ),
+            (
+                "manual.out -> log.in, log.out -> map1.in, log.out -> map2.in, map1.out -> join.left, map2.out -> join.right",
+                expect![[r"
+                source x1 manual
+                log> x3 map1
+                log> x3 map2
+                inbox x3 join
             "]],
             ),
             // A loop is cut where it comes back.

@@ -28,12 +28,10 @@ pub trait Source: Send {
 
 /// Takes events out. The driver batches, retries, counts, acknowledges and dead-letters.
 pub trait Sink: Send {
-    /// Tries once to write the events; answers one outcome for each of them, in order. `Some` is an
-    /// event for the `out` port. A batch is only as atomic as its outcomes say.
-    fn write<'a>(
-        &'a mut self,
-        events: &'a [Event],
-    ) -> Work<'a, Vec<Result<Option<Event>, Failure>>>;
+    /// Tries once to write the events; answers one outcome for each of them, in order, with the
+    /// event that goes on, if any. A batch is only as atomic as its outcomes say.
+    fn write<'a>(&'a mut self, events: &'a [Event])
+    -> Work<'a, Vec<Result<Option<Sent>, Failure>>>;
 
     /// How many events one try takes at most. An event that is tried again goes behind the others of
     /// its batch, so 1 keeps the order; edits of the flow wait for a try to end.
@@ -47,6 +45,21 @@ pub trait Sink: Send {
     }
 }
 
+/// An event that a sink sends on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sent {
+    /// Number of the output port.
+    pub port: usize,
+    pub event: Event,
+}
+
+impl Sent {
+    /// Out of the first port.
+    pub fn first(event: Event) -> Sent {
+        Sent { port: 0, event }
+    }
+}
+
 /// A source's line into the flow. Implemented by the driver.
 pub trait FeedLine: Send + Sync {
     /// Hands events in. Resolves when there is room: this is where back-pressure reaches a source.
@@ -57,6 +70,9 @@ pub trait FeedLine: Send + Sync {
     /// Everything that is there now has been handed in; more may come later. A run that lasts until
     /// the flow is idle waits for this word, or for the end, of every source.
     fn caught_up(&self);
+    /// The same, but only as long as `still` holds: for a source that hears of what the flow itself
+    /// writes, and may not have heard of the latest.
+    fn caught_up_while(&self, still: Box<dyn Fn() -> bool + Send + Sync>);
     /// Counts a request that was refused.
     fn refused(&self);
     /// Counts an attempt that failed and gives up an input that is no event (its text and place).

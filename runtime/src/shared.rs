@@ -3,15 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use graph_model::document::Document;
 use graph_model::id::NodeId;
 
+use crate::database::Database;
 use crate::functions::Functions;
-use crate::sinks::{Database, Journal, LineFile};
+use crate::sinks::{Journal, LineFile};
 pub use crate::sinks::{Printer, Rows};
-use crate::sources::{FilesRead, Listener};
+use crate::sources::{FilesRead, Listener, Turn};
 
 /// Handles that outlive a single node; made once for each engine.
 #[derive(Default)]
@@ -26,6 +28,10 @@ pub struct Shared {
     pub(crate) listeners: OpenOnce<Listener>,
     /// By node, format and folder.
     pub(crate) files_read: OpenOnce<FilesRead>,
+    /// Of those who follow a table, by database, table and node.
+    pub(crate) turns: OpenOnce<Turn>,
+    /// By folder.
+    pub(crate) folders: OpenOnce<Writes>,
     rows: Mutex<BTreeMap<NodeId, Arc<Rows>>>,
     /// Files of lines that this run has opened; one for each that somebody named.
     begun: Mutex<BTreeSet<PathBuf>>,
@@ -74,6 +80,22 @@ impl Shared {
                 fresh
             }
         }
+    }
+}
+
+/// Counts what the flow writes to a place, for those who hear of what is written there.
+#[derive(Default)]
+pub(crate) struct Writes(AtomicU64);
+
+impl Writes {
+    /// Something was written.
+    pub(crate) fn add(&self) {
+        self.0.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// The same number as long as nothing is written.
+    pub(crate) fn number(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Properties of what is selected.
 
 use egui::{Id, RichText, Ui};
-use graph_model::catalog::{KindSpec, PortRole};
+use graph_model::catalog::{Behaviour, KindSpec, Observation, PortRole};
 use graph_model::declare::Place;
 use graph_model::document::{Node, WhenFull};
 use graph_model::edit::{Edit, Transaction};
@@ -427,20 +427,25 @@ fn connect_menu(
     });
 }
 
-/// Rows that a view shows, or letters that were given up.
+/// Rows that a view shows, numbers of a metric, or letters that were given up.
 fn observed_rows(ui: &mut Ui, model: &Model<'_>, id: &NodeId, node: &Node, out: &mut Requests) {
     if !model.session.active() {
         return;
     }
-    let rows = match node.kind.as_str() {
-        "view" => {
+    let Some(kind) = model.state.catalog().get(&node.kind) else {
+        return;
+    };
+    let rows = match kind.behaviour {
+        Behaviour::Observe {
+            observation: Observation::View | Observation::Metric,
+        } => {
             section(ui, "Rows");
             if ui.button("Read rows").clicked() {
                 out.push(Request::ReadView(id.clone()));
             }
             model.session.view(id).unwrap_or_default()
         }
-        "dead_letter" => {
+        Behaviour::DeadLetter => {
             section(ui, "Letters");
             if ui.button("Read letters").clicked() {
                 out.push(Request::ReadDeadLetters);

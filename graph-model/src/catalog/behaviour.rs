@@ -24,8 +24,13 @@ pub enum Behaviour {
     },
     /// One independent copy for each subscription.
     Topic,
-    /// Partitioned by a key, ordered within a partition, resumed from an offset.
-    Log { key: SmolStr, partitions: SmolStr },
+    /// Partitioned by a key, ordered within a partition, resumed from an offset. `transactional` (a
+    /// flag): what a delivery sends here can be read only once that is settled well.
+    Log {
+        key: SmolStr,
+        partitions: SmolStr,
+        transactional: SmolStr,
+    },
     /// One event in, one out; the expression makes the new payload.
     Map { expr: SmolStr },
     /// Lets an event pass when the predicate holds.
@@ -56,8 +61,13 @@ pub enum Behaviour {
     Mediate { expr: SmolStr, target: SmolStr },
     /// Code that cannot be looked into. `ty` names the event type that its ordinary outputs have.
     Opaque { ty: Option<SmolStr> },
-    /// Keyed rows. `mode` is `upsert` or `append`; `key` is an expression.
-    Table { mode: SmolStr, key: SmolStr },
+    /// Keyed rows. `mode` is `upsert`, `append` or `compare_and_set`; `key` and `version` are
+    /// expressions. `compare_and_set` writes a row only when its version is greater than the stored one.
+    Table {
+        mode: SmolStr,
+        key: SmolStr,
+        version: SmolStr,
+    },
     /// Something that somebody looks at or reads.
     Observe { observation: Observation },
     /// A call that cannot be taken back. `key` is the idempotency key, when there is one.

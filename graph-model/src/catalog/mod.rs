@@ -408,8 +408,8 @@ impl JqRole {
     /// The variables that an expression in this role may use.
     pub fn variables(self) -> &'static [Variable] {
         match self {
-            JqRole::Step => &[Variable::Event, Variable::State],
-            _ => &[Variable::Event],
+            JqRole::Step => &[Variable::Event, Variable::State, Variable::Now],
+            _ => &[Variable::Event, Variable::Now],
         }
     }
 }

@@ -139,7 +139,7 @@ const ALLOWED: &[(&str, &[usize])] = &[
     ("with_entries", &[1]),
 ];
 
-const CLOCK: &str = "it reads the clock; take the time of the event from `$event.time`";
+const CLOCK: &str = "it reads the clock; take the time of the event from `$event.time`, or `$now` for that of processing";
 const INPUT: &str = "an expression sees one event; join or aggregate nodes bring events together";
 const OUTSIDE: &str =
     "it reaches outside of the expression; give the value as a field of the event";

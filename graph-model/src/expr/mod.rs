@@ -22,8 +22,10 @@
 mod analysis;
 mod bounds;
 mod builtins;
+mod count;
 mod fast;
 mod flow;
+mod form;
 mod jaq;
 mod ops;
 mod predicate;
@@ -39,7 +41,9 @@ pub use analysis::{
 };
 pub(crate) use analysis::{covers, related, tail};
 pub use bounds::{CODE_MAX, Limit, NESTING_MAX, OPERATORS_MAX, STEPS_MAX, TERMS_MAX, WEIGHT_MAX};
+pub use count::Elements;
 use fast::Fast;
+pub use form::{Form, Term};
 use ops::{Outcome, Stop};
 use smol_str::SmolStr;
 use tree::Node;
@@ -141,7 +145,7 @@ pub enum EvalError {
 }
 
 impl Expr {
-    /// Reads an expression that may use `$event`.
+    /// Reads an expression that may use `$event` and `$now`.
     ///
     /// ```
     /// # use graph_model::expr::Expr;
@@ -149,7 +153,7 @@ impl Expr {
     /// assert_eq!(error.to_string(), "1:9: the filter `lenght` is not known; did you mean `length`?");
     /// ```
     pub fn compile(code: &str) -> Result<Expr, ExprError> {
-        Expr::compile_with(code, &[Variable::Event])
+        Expr::compile_with(code, &[Variable::Event, Variable::Now])
     }
 
     /// Reads an expression that may use the variables `globals`.

@@ -226,7 +226,7 @@ fn refusals_say_what_where_and_what_next() {
         ),
         (
             "now",
-            "1:1: the filter `now` cannot be used; it reads the clock; take the time of the event from `$event.time`",
+            "1:1: the filter `now` cannot be used; it reads the clock; take the time of the event from `$event.time`, or `$now` for that of processing",
         ),
         (
             "$ENV.HOME",

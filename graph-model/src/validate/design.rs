@@ -1,6 +1,6 @@
 //! A document resolved against the catalog: nodes by number, sound wires, compiled expressions.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -514,6 +514,21 @@ impl Design {
 }
 
 impl Design {
+    /// Nodes behind a node that are not in `seen` yet; they are put there.
+    pub(crate) fn behind(&self, node: NodeIx, seen: &mut BTreeSet<NodeIx>) -> Vec<NodeIx> {
+        let (mut found, mut open) = (Vec::new(), vec![node]);
+        while let Some(at) = open.pop() {
+            for edge in &self.nodes[at].outs {
+                let to = self.edges[*edge].to;
+                if seen.insert(to) {
+                    found.push(to);
+                    open.push(to);
+                }
+            }
+        }
+        found
+    }
+
     /// Nodes that can reach each other, feeders first (Tarjan's algorithm, without recursion).
     pub(crate) fn components(&self) -> Vec<Vec<NodeIx>> {
         const NEW: usize = usize::MAX;

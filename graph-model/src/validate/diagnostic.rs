@@ -1,5 +1,6 @@
 //! What the validator says: one diagnostic for one root cause, with its evidence and its fixes.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use smol_str::{SmolStr, format_smolstr};
@@ -53,6 +54,8 @@ pub struct Diagnostic {
     pub lesson: String,
     /// What would end it, the best first.
     pub fixes: Vec<Fix>,
+    /// Id of the diagnostic from which this one follows, where that one is found too.
+    pub(crate) follows: Option<SmolStr>,
 }
 
 /// A hazard that is listed under its root cause.
@@ -122,44 +125,80 @@ impl Report {
 
 /// Puts the findings in order, and lists under each root cause what only follows from it.
 pub(crate) fn fold(report: &mut Report) {
+    unite(&mut report.diagnostics);
     sort(&mut report.diagnostics);
-    report.accepted.sort_by(|(a, _), (b, _)| a.id.cmp(&b.id));
+    report
+        .accepted
+        .sort_by_cached_key(|(found, _)| by_evidence(found));
+    report
+        .accepted
+        .dedup_by(|(other, _), (kept, _)| other.id == kept.id);
     report.unchecked.sort();
     report.unchecked.dedup();
+    let all = &report.diagnostics;
     let mut at_subject: BTreeMap<&Subject, Vec<usize>> = BTreeMap::new();
-    for (at, found) in report.diagnostics.iter().enumerate() {
+    let mut by_id: BTreeMap<&str, usize> = BTreeMap::new();
+    for (at, found) in all.iter().enumerate() {
         at_subject.entry(&found.subject).or_default().push(at);
+        by_id.insert(&found.id, at);
     }
     let cause_of = |(at, found): (usize, &Diagnostic)| {
-        let mut others = at_subject[&found.subject].iter().copied();
-        others.find(|other| {
-            *other != at && FOLLOWS.contains(&(report.diagnostics[*other].code, found.code))
-        })
+        let named = found.follows.as_deref().and_then(|id| by_id.get(id));
+        let mut others = at_subject[&found.subject].iter();
+        let beside =
+            |other: &&usize| **other != at && FOLLOWS.contains(&(all[**other].code, found.code));
+        named.or_else(|| others.find(beside)).copied()
     };
-    let hidden: Vec<Option<usize>> = report
-        .diagnostics
-        .iter()
-        .enumerate()
-        .map(cause_of)
-        .collect();
-    for (at, cause) in hidden.iter().enumerate() {
-        let Some(cause) = cause else { continue };
+    let causes: Vec<Option<usize>> = all.iter().enumerate().map(cause_of).collect();
+    for at in 0..causes.len() {
+        // What hides it may be hidden itself.
+        let mut root = at;
+        for _ in 0..CHAIN_MAX {
+            root = causes[root].unwrap_or(root);
+        }
+        if root == at {
+            continue;
+        }
         let found = &report.diagnostics[at];
         let consequence = Consequence {
             code: found.code,
             subject: found.subject.clone(),
             message: found.message.clone(),
         };
-        report.diagnostics[*cause].consequences.push(consequence);
+        report.diagnostics[root].consequences.push(consequence);
     }
-    let mut hidden = hidden.into_iter();
+    let mut hidden = causes.into_iter();
     report
         .diagnostics
         .retain(|_| hidden.next().flatten().is_none());
 }
 
+/// Makes one finding of those that have the same id, which are about one cause and were made where it
+/// shows; the shortest evidence is kept.
+fn unite(all: &mut Vec<Diagnostic>) {
+    all.sort_by_cached_key(by_evidence);
+    all.dedup_by(|other, kept| {
+        let same = other.id == kept.id;
+        if same {
+            kept.affected.append(&mut other.affected);
+            kept.affected.sort();
+            kept.affected.dedup();
+        }
+        same
+    });
+}
+
+fn by_evidence(found: &Diagnostic) -> (SmolStr, Reverse<Severity>, usize, Vec<NodeId>) {
+    let (id, affected) = (found.id.clone(), found.affected.clone());
+    (id, Reverse(found.severity), found.path.len(), affected)
+}
+
+/// Causes that hide each other in a row, at most.
+const CHAIN_MAX: usize = 4;
+
 /// Hazards that only follow from others at the same place: what causes, what follows.
-const FOLLOWS: [(&str, &str); 10] = [
+const FOLLOWS: &[(&str, &str)] = &[
+    ("AUTH-001", "AUTH-010"),
     ("AUTH-006", "AUTH-001"),
     ("AUTH-003", "AUTH-002"),
     ("PART-001", "PART-009"),
@@ -167,8 +206,11 @@ const FOLLOWS: [(&str, &str); 10] = [
     ("PART-002", "PART-001"),
     ("DELIV-004", "DELIV-001"),
     ("DELIV-004", "DELIV-002"),
+    ("DELIV-001", "DELIV-009"),
+    ("DELIV-002", "DELIV-009"),
     ("LOOP-005", "LOOP-001"),
     ("STATE-001", "PART-009"),
+    ("PART-003", "PART-006"),
     ("PART-006", "DELIV-002"),
 ];
 
@@ -241,6 +283,7 @@ pub(crate) struct Found {
     severity: Option<Severity>,
     assumed: Option<String>,
     affected: Vec<NodeId>,
+    follows: Option<SmolStr>,
 }
 
 impl Found {
@@ -255,6 +298,7 @@ impl Found {
             severity: None,
             assumed: None,
             affected: Vec::new(),
+            follows: None,
         }
     }
 
@@ -284,6 +328,18 @@ impl Found {
     /// What is not known for sure.
     pub(crate) fn assuming(mut self, what: impl Into<String>) -> Found {
         self.assumed = Some(what.into());
+        self
+    }
+
+    /// It ends with the diagnostic that has this id.
+    pub(crate) fn following(mut self, cause: Option<SmolStr>) -> Found {
+        self.follows = cause;
+        self
+    }
+
+    /// What may not be known for sure.
+    pub(crate) fn assuming_any(mut self, what: Option<String>) -> Found {
+        self.assumed = what;
         self
     }
 
@@ -357,6 +413,7 @@ impl RuleFindings<'_, '_> {
             consequences: Vec::new(),
             lesson: rule.lesson(),
             fixes: found.fixes,
+            follows: found.follows,
         };
         match accepted {
             Some(acceptance) => self.all.report.accepted.push((diagnostic, acceptance)),

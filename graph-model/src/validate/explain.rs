@@ -11,6 +11,7 @@ use crate::units;
 use crate::validate::Checker;
 use crate::validate::design::{Design, NodeIx};
 use crate::validate::facts::delivery::{Copies, Losing, Loss, Mode, Order, Part};
+use crate::validate::facts::labels::Sort;
 use crate::validate::facts::origins::OriginId;
 use crate::validate::facts::{Facts, Port};
 
@@ -184,8 +185,12 @@ fn known(facts: &Facts, port: &Port) -> Vec<Known> {
     let strange: Vec<String> = port
         .taint
         .0
-        .keys()
-        .map(|field| format!("`{}`", shown(field)))
+        .iter()
+        .filter(|(_, tags)| {
+            let mut tags = tags.iter();
+            tags.any(|tag| facts.tags[*tag as usize].sort == Sort::Unchecked)
+        })
+        .map(|(field, _)| format!("`{}`", shown(field)))
         .collect();
     if !strange.is_empty() {
         say(
@@ -196,7 +201,7 @@ fn known(facts: &Facts, port: &Port) -> Vec<Known> {
     if !port.guards.is_empty() {
         let guards: BTreeSet<String> = port
             .guards
-            .iter()
+            .keys()
             .map(|(origin, claim)| format!("{claim} is {}", names(facts, port, &[*origin])))
             .collect();
         let guards: Vec<String> = guards.into_iter().collect();
@@ -241,6 +246,7 @@ fn order(facts: &Facts, port: &Port) -> String {
                 Loss::Channel => format!("any, since {node} delivers in any order"),
                 Loss::Meeting => format!("any, since streams meet at {node}"),
                 Loss::Instances => format!("any, since several work side by side behind {node}"),
+                Loss::Retry => format!("any, since {node} takes up again what was given up"),
                 Loss::Code => format!("unknown, since {node} may change what the order was by"),
             }
         }
@@ -261,7 +267,7 @@ fn copies(facts: &Facts, port: &Port) -> String {
 fn place(facts: &Facts, port: &Port) -> String {
     match &port.part {
         Part::Single => "all in one place".into(),
-        Part::Hash { key, count, by } => format!(
+        Part::Hash { key, count, by, .. } => format!(
             "in {count} partitions by {}, since {}",
             names(facts, port, key),
             facts.design.title(*by)

@@ -14,6 +14,7 @@
 //! facts at every port are computed to a fixpoint; each rule compares facts with what its nodes
 //! need. A rule says only what it cannot exclude, and shows how it would come about.
 
+mod budgets;
 mod checker;
 mod design;
 mod diagnostic;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use graph_model::event::Event;
 use smol_str::SmolStr;
 
-use super::{Delivered, GivenUp, Terms, Ticket, partition_of};
+use super::{Delivered, GivenUp, Settled, Terms, Ticket, partition_of};
 use crate::operator::{Failure, FailureClass};
 
 /// Events that wait, are being handled, or pause before they come again.
@@ -133,25 +133,29 @@ impl Lane {
         }
     }
 
-    /// A delivery was handled or failed. One that has come again in the meantime is ignored.
+    /// A delivery was handled or failed. One that has come again in the meantime does not count.
     pub(super) fn settle(
         &mut self,
         ticket: Ticket,
         outcome: Result<(), Failure>,
         terms: &Terms,
         now_us: u64,
-    ) -> Option<GivenUp> {
-        let entry = self.in_flight.get(&ticket.seq)?;
-        if entry.attempts != ticket.attempt {
-            return None;
+    ) -> Settled {
+        let current = |entry: &Entry| entry.attempts == ticket.attempt;
+        if !self.in_flight.get(&ticket.seq).is_some_and(current) {
+            return Settled::OUTDATED;
         }
-        let entry = self.in_flight.remove(&ticket.seq)?;
-        match outcome {
-            Ok(()) => {
+        let given_up = match (self.in_flight.remove(&ticket.seq), outcome) {
+            (Some(entry), Ok(())) => {
                 self.release(entry.group);
                 None
             }
-            Err(failure) => self.failed(entry, failure, terms, now_us),
+            (Some(entry), Err(failure)) => self.failed(entry, failure, terms, now_us),
+            (None, _) => None,
+        };
+        Settled {
+            counts: true,
+            given_up,
         }
     }
 

@@ -44,6 +44,8 @@ pub struct Terms {
     pub visibility_us: u64,
     /// Deliveries at once.
     pub concurrency: usize,
+    /// What a delivery brings can be read only when that is settled well.
+    pub transactional: bool,
 }
 
 /// Longest pause before an event comes again.
@@ -69,6 +71,42 @@ pub struct GivenUp {
     pub event: Event,
     pub attempts: u32,
     pub failure: Failure,
+}
+
+/// What the end of a delivery means for its channel.
+#[derive(Debug)]
+pub struct Settled {
+    /// The event was not handed out again before.
+    pub counts: bool,
+    pub given_up: Option<GivenUp>,
+}
+
+impl Settled {
+    const OUTDATED: Settled = Settled {
+        counts: false,
+        given_up: None,
+    };
+    /// Whoever handed it out is gone, so it does not come again.
+    const LAST: Settled = Settled {
+        counts: true,
+        given_up: None,
+    };
+}
+
+/// One that is handed the events of a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscriber {
+    pub edge: EdgeId,
+    /// Each event of a partition is settled before the next one goes out, so that none that was
+    /// handled well comes again.
+    pub one_by_one: bool,
+}
+
+/// The place of an event in a transactional log whose delivery is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spot {
+    partition: u32,
+    position: u64,
 }
 
 /// The content of a channel.
@@ -112,16 +150,16 @@ impl ChannelState {
     /// which ones take the place of another. Answers the events of those that went away.
     pub fn set_readers(
         &mut self,
-        readers: &[EdgeId],
+        readers: &[Subscriber],
         renamed: &BTreeMap<EdgeId, EdgeId>,
     ) -> Vec<Event> {
         match &mut self.content {
             Content::Queue(_) => Vec::new(),
             Content::Topic(lanes) => {
                 let mut before = std::mem::take(lanes);
-                for reader in readers {
-                    let old = renamed.get(reader).unwrap_or(reader);
-                    lanes.insert(reader.clone(), before.remove(old).unwrap_or_default());
+                for Subscriber { edge, .. } in readers {
+                    let old = renamed.get(edge).unwrap_or(edge);
+                    lanes.insert(edge.clone(), before.remove(old).unwrap_or_default());
                 }
                 before
                     .into_values()
@@ -136,8 +174,14 @@ impl ChannelState {
     }
 
     /// Takes an event in, or hands it back when the channel is full. `key` places it: the partition
-    /// of a log, the group of a queue.
-    pub fn offer(&mut self, event: Event, key: Option<SmolStr>) -> Result<(), Event> {
+    /// of a log, the group of a queue. When its delivery is `under_way` and the channel is
+    /// transactional, nobody is handed the event before [`ChannelState::decide`] is told of its spot.
+    pub fn offer(
+        &mut self,
+        event: Event,
+        key: Option<SmolStr>,
+        under_way: bool,
+    ) -> Result<Option<Spot>, Event> {
         let capacity = self.terms.capacity;
         match &mut self.content {
             Content::Queue(lane) => {
@@ -160,10 +204,32 @@ impl ChannelState {
                 }
                 let partition =
                     partition_of(key.as_deref().unwrap_or_default(), partitions.count());
-                partitions.push(event, partition);
+                let open = under_way && self.terms.transactional;
+                let position = partitions.push(event, partition, open);
+                return Ok(open.then_some(Spot {
+                    partition,
+                    position,
+                }));
             }
         }
-        Ok(())
+        Ok(None)
+    }
+
+    /// The delivery that brought an event is settled: the event can be read, or was never there.
+    pub fn decide(&mut self, spot: Spot, well: bool) {
+        if let Content::Log(partitions) = &mut self.content {
+            partitions.decide(spot.partition, spot.position, well);
+        }
+    }
+
+    /// Whether there will be room only when deliveries are settled that are under way elsewhere.
+    pub fn is_stuck(&self) -> bool {
+        match &self.content {
+            Content::Log(partitions) => {
+                partitions.len() >= self.terms.capacity && partitions.are_stuck()
+            }
+            Content::Queue(_) | Content::Topic(_) => false,
+        }
     }
 
     /// Hands out events to a consumer of the subscription `reader`; `slot` is its partition, or
@@ -197,13 +263,13 @@ impl ChannelState {
         ticket: Ticket,
         outcome: Result<(), Failure>,
         now_us: u64,
-    ) -> Option<GivenUp> {
+    ) -> Settled {
         match &mut self.content {
             Content::Queue(lane) => lane.settle(ticket, outcome, &self.terms, now_us),
-            Content::Topic(lanes) => {
-                let lane = lanes.get_mut(reader)?;
-                lane.settle(ticket, outcome, &self.terms, now_us)
-            }
+            Content::Topic(lanes) => match lanes.get_mut(reader) {
+                Some(lane) => lane.settle(ticket, outcome, &self.terms, now_us),
+                None => Settled::LAST,
+            },
             Content::Log(partitions) => {
                 partitions.settle(reader, slot, ticket, outcome, &self.terms, now_us)
             }
@@ -239,7 +305,8 @@ impl ChannelState {
         }
     }
 
-    /// Takes everything out that is not being handled, oldest first.
+    /// Takes everything out that is not being handled, oldest first. What waits for its delivery to be
+    /// settled stays, with everything behind it.
     pub fn drain(&mut self) -> Vec<Event> {
         match &mut self.content {
             Content::Queue(lane) => lane.drain(),
@@ -283,9 +350,10 @@ mod tests {
                 backoff_us: 100,
                 visibility_us: 1_000,
                 concurrency: 2,
+                transactional: false,
             };
             let mut state = ChannelState::new(kind, partitions, terms);
-            state.set_readers(&["a".into(), "b".into()], &BTreeMap::new());
+            state.set_readers(&["a", "b"].map(subscriber), &BTreeMap::new());
             Bench {
                 state,
                 given_up: Vec::new(),
@@ -293,7 +361,28 @@ mod tests {
             }
         }
 
+        fn transactional() -> Bench {
+            let mut bench = Bench::new(ChannelKind::Log, 1);
+            bench.state.terms.transactional = true;
+            bench
+        }
+
+        /// An event whose delivery is under way.
+        fn offer_open(&mut self, id: &str) -> Spot {
+            let offered = self.offer_under_way(id, "", true);
+            offered.expect("there is room").expect("it is open")
+        }
+
         fn offer(&mut self, id: &str, key: &str) -> bool {
+            self.offer_under_way(id, key, false).is_ok()
+        }
+
+        fn offer_under_way(
+            &mut self,
+            id: &str,
+            key: &str,
+            under_way: bool,
+        ) -> Result<Option<Spot>, Event> {
             let context = EventContext {
                 id: id.into(),
                 ..EventContext::default()
@@ -303,7 +392,7 @@ mod tests {
                 data: Value::Null,
             };
             let key = (!key.is_empty()).then(|| key.into());
-            self.state.offer(event, key).is_ok()
+            self.state.offer(event, key, under_way)
         }
 
         fn take(&mut self, reader: &str) -> Vec<Delivered> {
@@ -325,10 +414,17 @@ mod tests {
 
         fn settle(&mut self, reader: &str, delivered: &Delivered, outcome: Result<(), Failure>) {
             let ticket = delivered.ticket;
-            let given_up = self
+            let settled = self
                 .state
                 .settle(&reader.into(), 0, ticket, outcome, self.now_us);
-            self.given_up.extend(given_up);
+            self.given_up.extend(settled.given_up);
+        }
+    }
+
+    fn subscriber(edge: &str) -> Subscriber {
+        Subscriber {
+            edge: edge.into(),
+            one_by_one: false,
         }
     }
 
@@ -436,7 +532,7 @@ mod tests {
         );
         let left = bench
             .state
-            .set_readers(&["c".into()], &[("c".into(), "a".into())].into());
+            .set_readers(&[subscriber("c")], &[("c".into(), "a".into())].into());
         assert!(left.is_empty(), "both are in flight");
     }
 
@@ -464,6 +560,103 @@ mod tests {
             bench.settle("b", &delivered, Ok(()));
         }
         assert_eq!(bench.state.held(), 0);
+    }
+
+    #[test]
+    fn an_open_event_holds_up_what_is_behind_it() {
+        let mut bench = Bench::transactional();
+        let (first, second) = (bench.offer_open("1"), bench.offer_open("2"));
+        bench.offer("3", "");
+        let fourth = bench.offer_open("4");
+        for (spot, well, readable) in [
+            (second, true, ""),
+            (first, false, "2 3"),
+            (fourth, false, ""),
+        ] {
+            assert!(bench.take("a").is_empty());
+            bench.state.decide(spot, well);
+            let ready = bench.state.is_ready(&"a".into(), 0, 0);
+            assert_eq!(ready, !readable.is_empty());
+            let taken = bench.take("a");
+            assert_eq!(ids(&taken), readable);
+            for (reader, taken) in [("b", bench.take("b")), ("a", taken)] {
+                for delivered in &taken {
+                    bench.settle(reader, delivered, Ok(()));
+                }
+            }
+        }
+        assert_eq!(bench.state.held(), 0, "nothing is left of what never came");
+        bench.state.decide(first, true);
+        assert!(bench.take("a").is_empty());
+    }
+
+    #[test]
+    fn a_failure_passes_over_what_never_came() {
+        let mut bench = Bench::transactional();
+        bench.offer("1", "");
+        let second = bench.offer_open("2");
+        bench.offer("3", "");
+        bench.state.decide(second, false);
+        let taken = bench.take("a");
+        assert_eq!(ids(&taken), "1 3");
+        bench.settle("a", &taken[1], Ok(()));
+        bench.settle("a", &taken[0], Err(Failure::transient("down")));
+        bench.now_us = 100;
+        assert_eq!(ids(&bench.take("a")), "1 3");
+    }
+
+    #[test]
+    fn a_log_is_stuck_when_only_other_deliveries_can_make_room() {
+        let mut bench = Bench::transactional();
+        let spots = ["1", "2", "3", "4"].map(|id| bench.offer_open(id));
+        assert!(!bench.offer("5", "") && bench.state.is_stuck());
+        bench.state.decide(spots[0], true);
+        assert!(!bench.offer("5", "") && !bench.state.is_stuck());
+        bench.state.decide(spots[1], false);
+        for reader in ["a", "b"] {
+            let taken = bench.take(reader);
+            bench.settle(reader, &taken[0], Ok(()));
+        }
+        assert!(bench.offer("5", "") && bench.offer("6", ""));
+    }
+
+    #[test]
+    fn what_leaves_a_log_leaves_in_order() {
+        let mut bench = Bench::transactional();
+        bench.offer("1", "");
+        let second = bench.offer_open("2");
+        bench.offer("3", "");
+        let drained = |bench: &mut Bench| -> Vec<String> {
+            let events = bench.state.drain();
+            events
+                .iter()
+                .map(|one| one.context.id.to_string())
+                .collect()
+        };
+        assert_eq!(drained(&mut bench), ["1"]);
+        bench.state.decide(second, true);
+        assert_eq!(drained(&mut bench), ["2", "3"]);
+    }
+
+    #[test]
+    fn deliveries_that_go_one_by_one_wait_for_each_other() {
+        let mut bench = Bench::new(ChannelKind::Log, 1);
+        let reader = Subscriber {
+            one_by_one: true,
+            ..subscriber("a")
+        };
+        bench.state.set_readers(&[reader], &BTreeMap::new());
+        bench.offer("1", "");
+        bench.offer("2", "");
+        let first = bench.take("a");
+        assert_eq!(ids(&first), "1");
+        assert!(bench.take("a").is_empty() && !bench.state.is_ready(&"a".into(), 0, 0));
+        bench.settle("a", &first[0], Err(Failure::transient("down")));
+        bench.now_us = 100;
+        let again = bench.take("a");
+        assert_eq!(ids(&again), "1");
+        bench.settle("a", &again[0], Ok(()));
+        assert_eq!(ids(&bench.take("a")), "2");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use graph_model::event::Event;
 use graph_model::id::EdgeId;
 
-use super::{Delivered, GivenUp, Terms, Ticket};
+use super::{Delivered, GivenUp, Settled, Subscriber, Terms, Ticket};
 use crate::operator::{Failure, FailureClass};
 
 /// Deliveries of one reader of one partition that wait for their acknowledgement, at most.
@@ -19,13 +19,24 @@ pub(super) struct Partitions(Vec<Partition>);
 struct Partition {
     /// Position of the oldest event that is kept.
     base: u64,
-    events: VecDeque<Event>,
+    events: VecDeque<Slot>,
     readers: BTreeMap<EdgeId, Reader>,
+}
+
+/// What stands at a position.
+#[derive(Debug)]
+enum Slot {
+    Event(Event),
+    /// The delivery that brought it is under way: nobody reads it, nor what is behind it.
+    Open(Event),
+    /// That delivery was given up: readers pass over it.
+    Gone,
 }
 
 /// How far a consumer group is.
 #[derive(Debug, Default)]
 struct Reader {
+    one_by_one: bool,
     /// The position that goes out next.
     next: u64,
     /// Everything before it is acknowledged.
@@ -56,8 +67,40 @@ impl Partitions {
         self.0.iter().map(|partition| partition.events.len()).sum()
     }
 
-    pub(super) fn push(&mut self, event: Event, partition: u32) {
-        self.0[partition as usize].events.push_back(event);
+    /// Answers the position of the event. It cannot be read while it is `open`.
+    pub(super) fn push(&mut self, event: Event, partition: u32, open: bool) -> u64 {
+        let held = &mut self.0[partition as usize];
+        let position = held.base + held.events.len() as u64;
+        held.events.push_back(if open {
+            Slot::Open(event)
+        } else {
+            Slot::Event(event)
+        });
+        position
+    }
+
+    /// Lets the event at an open position be read, or makes it as if it had never come.
+    pub(super) fn decide(&mut self, partition: u32, position: u64, well: bool) {
+        let held = &mut self.0[partition as usize];
+        // It may have been forgotten to make room.
+        let index = position.checked_sub(held.base);
+        let Some(slot) = index.and_then(|index| held.events.get_mut(index as usize)) else {
+            return;
+        };
+        *slot = match std::mem::replace(slot, Slot::Gone) {
+            Slot::Open(event) if well => Slot::Event(event),
+            _ => Slot::Gone,
+        };
+        for reader in held.readers.values_mut() {
+            reader.advance(held.base, &held.events);
+        }
+        held.trim();
+    }
+
+    /// Whether no reader can move on before an open position is decided.
+    pub(super) fn are_stuck(&self) -> bool {
+        let mut fronts = self.0.iter().filter_map(|held| held.events.front());
+        fronts.all(|front| matches!(front, Slot::Open(_)))
     }
 
     /// Without readers nothing is ever acknowledged: makes room by forgetting the oldest event.
@@ -76,17 +119,23 @@ impl Partitions {
 
     /// Keeps the positions of readers that stay. A new reader begins at the oldest event; one that
     /// takes the place of another goes on where that one was.
-    pub(super) fn set_readers(&mut self, readers: &[EdgeId], renamed: &BTreeMap<EdgeId, EdgeId>) {
+    pub(super) fn set_readers(
+        &mut self,
+        readers: &[Subscriber],
+        renamed: &BTreeMap<EdgeId, EdgeId>,
+    ) {
         for partition in &mut self.0 {
             let mut before = std::mem::take(&mut partition.readers);
-            for reader in readers {
-                let old = renamed.get(reader).unwrap_or(reader);
-                let held = before.remove(old).unwrap_or_else(|| Reader {
+            for Subscriber { edge, one_by_one } in readers {
+                let old = renamed.get(edge).unwrap_or(edge);
+                let mut reader = before.remove(old).unwrap_or_else(|| Reader {
                     next: partition.base,
                     acknowledged: partition.base,
                     ..Reader::default()
                 });
-                partition.readers.insert(reader.clone(), held);
+                reader.one_by_one = *one_by_one;
+                reader.advance(partition.base, &partition.events);
+                partition.readers.insert(edge.clone(), reader);
             }
             partition.trim();
         }
@@ -111,16 +160,24 @@ impl Partitions {
         if reader.failed.is_some() || reader.due_us > now_us {
             return;
         }
-        let room = WINDOW.saturating_sub(reader.in_flight).min(max);
-        for _ in 0..room {
-            let Some(event) = events.get((reader.next - *base) as usize) else {
-                break;
-            };
+        let mut room = reader.room().min(max);
+        while room > 0
+            && let Some(slot) = events.get((reader.next - *base) as usize)
+        {
             let position = reader.next;
+            let event = match slot {
+                Slot::Event(event) => event,
+                Slot::Open(_) => break,
+                Slot::Gone => {
+                    reader.next += 1;
+                    continue;
+                }
+            };
             reader.next += 1;
             if reader.ahead.contains(&position) {
                 continue;
             }
+            room -= 1;
             reader.in_flight += 1;
             out.push(Delivered {
                 ticket: Ticket {
@@ -140,17 +197,19 @@ impl Partitions {
         outcome: Result<(), Failure>,
         terms: &Terms,
         now_us: u64,
-    ) -> Option<GivenUp> {
+    ) -> Settled {
         let held = &mut self.0[partition as usize];
-        let reader = held.readers.get_mut(reader)?;
+        let Some(reader) = held.readers.get_mut(reader) else {
+            return Settled::LAST;
+        };
         if reader.round != ticket.attempt {
-            return None;
+            return Settled::OUTDATED;
         }
         reader.in_flight -= 1;
         match outcome {
             Ok(()) => {
                 reader.ahead.insert(ticket.seq);
-                reader.advance();
+                reader.advance(held.base, &held.events);
             }
             Err(failure) => {
                 let earlier = reader
@@ -174,16 +233,14 @@ impl Partitions {
             let attempts = reader.retried.1;
             if failure.class == FailureClass::Invalid || attempts >= terms.max_attempts {
                 reader.ahead.insert(position);
-                reader.advance();
+                reader.advance(held.base, &held.events);
                 reader.next = reader.acknowledged;
-                given_up = held
-                    .events
-                    .get((position - held.base) as usize)
-                    .map(|event| GivenUp {
-                        event: event.clone(),
-                        attempts,
-                        failure,
-                    });
+                let slot = held.events.get((position - held.base) as usize);
+                given_up = slot.and_then(Slot::event).map(|event| GivenUp {
+                    event: event.clone(),
+                    attempts,
+                    failure,
+                });
             } else {
                 // Delivery goes on from the last acknowledged position: what came after it comes
                 // again, as it does after the restart of a consumer.
@@ -193,15 +250,19 @@ impl Partitions {
             }
         }
         held.trim();
-        given_up
+        Settled {
+            counts: true,
+            given_up,
+        }
     }
 
     pub(super) fn is_ready(&self, reader: &EdgeId, partition: u32, now_us: u64) -> bool {
         let held = &self.0[partition as usize];
-        let end = held.base + held.events.len() as u64;
         held.readers.get(reader).is_some_and(|reader| {
-            let open = reader.failed.is_none() && reader.due_us <= now_us;
-            open && reader.in_flight < WINDOW && reader.next < end
+            let may_go = reader.failed.is_none() && reader.due_us <= now_us && reader.room() > 0;
+            let mut rest = held.events.range((reader.next - held.base) as usize..);
+            let next = rest.find(|slot| !matches!(slot, Slot::Gone));
+            may_go && matches!(next, Some(Slot::Event(_)))
         })
     }
 
@@ -210,14 +271,26 @@ impl Partitions {
         (reader.due_us > now_us).then_some(reader.due_us)
     }
 
-    /// Takes out every event that some reader has not acknowledged.
+    /// Takes out every event that some reader has not acknowledged, up to the first open one.
     pub(super) fn drain(&mut self) -> Vec<Event> {
         let mut events = Vec::new();
         for partition in &mut self.0 {
-            partition.base += partition.events.len() as u64;
-            events.extend(partition.events.drain(..));
+            let is_open = |slot: &Slot| matches!(slot, Slot::Open(_));
+            let end = partition.events.iter().position(is_open);
+            let taken = end.unwrap_or(partition.events.len());
+            partition.base += taken as u64;
+            events.extend(
+                partition
+                    .events
+                    .drain(..taken)
+                    .filter_map(|slot| match slot {
+                        Slot::Event(event) => Some(event),
+                        Slot::Open(_) | Slot::Gone => None,
+                    }),
+            );
             for reader in partition.readers.values_mut() {
                 *reader = Reader {
+                    one_by_one: reader.one_by_one,
                     next: partition.base,
                     acknowledged: partition.base,
                     round: reader.round + 1,
@@ -261,10 +334,28 @@ impl Partition {
     }
 }
 
+impl Slot {
+    fn event(&self) -> Option<&Event> {
+        match self {
+            Slot::Event(event) | Slot::Open(event) => Some(event),
+            Slot::Gone => None,
+        }
+    }
+}
+
 impl Reader {
-    fn advance(&mut self) {
-        while self.ahead.remove(&self.acknowledged) {
+    /// Deliveries that may go out now, at most.
+    fn room(&self) -> usize {
+        let window = if self.one_by_one { 1 } else { WINDOW };
+        window.saturating_sub(self.in_flight)
+    }
+
+    /// Moves over what is acknowledged and what is gone.
+    fn advance(&mut self, base: u64, events: &VecDeque<Slot>) {
+        let gone = |at: u64| matches!(events.get((at - base) as usize), Some(Slot::Gone));
+        while self.ahead.remove(&self.acknowledged) || gone(self.acknowledged) {
             self.acknowledged += 1;
         }
+        self.next = self.next.max(self.acknowledged);
     }
 }

@@ -128,7 +128,7 @@ impl Engine {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .clone();
-            if flow.is_some_and(|flow| flow.sources_at_rest() && flow.is_quiet()) {
+            if flow.is_some_and(|flow| flow.is_idle()) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(1)).await;

@@ -1,5 +1,7 @@
 //! The engine with real kinds, steered as a client steers it.
 
+mod rim;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,11 +67,19 @@ impl Bench {
 
     fn start(lines: &str) -> Bench {
         let bench = Bench::new();
+        bench.run(lines);
         bench
-            .call(Command::Deploy { flow: flow(lines) })
+    }
+
+    fn run(&self, lines: &str) {
+        self.call(Command::Deploy { flow: flow(lines) })
             .expect("deploys");
-        bench.call(Command::Start).expect("starts");
-        bench
+        self.call(Command::Start).expect("starts");
+    }
+
+    /// A file of the project.
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.project.path().join(name), text).expect("a file");
     }
 
     fn call(&self, command: Command) -> Result<Answer, Problem> {
@@ -305,6 +315,45 @@ fn a_stop_sends_what_operators_hold_back_and_drains() {
         std::fs::read_to_string(bench.project.path().join("out.jsonl")).expect("is there");
     assert_eq!(written.lines().count(), 500);
     assert_eq!(*bench.engine.state().borrow(), RunState::Stopped);
+}
+
+#[test]
+fn each_partition_of_two_logs_is_joined_with_its_like() {
+    let bench = Bench::start(
+        r#"orders: generator {"count": 600, "rate": 0, "fields": [{"name": "id", "makes": "counter"}]}
+           payments: generator {"count": 600, "rate": 0, "fields": [{"name": "order", "makes": "counter"}]}
+           placed: log {"key": ".id", "partitions": 3}
+           paid: log {"key": ".order", "partitions": 3}
+           both: join {"left_key": ".id", "right_key": ".order", "unique": "both"}
+           count: fold {"step": "($state // 0) + 1"}
+           where: map {"expr": "{key: ($event.id | split(\"/\")[0]), n: .state}"}
+           out: export {"file": "out.jsonl", "truncate": true}
+           lonely: export {"file": "lonely.jsonl", "truncate": true}
+           orders.out -> placed.in
+           payments.out -> paid.in
+           placed.out -> both.left
+           paid.out -> both.right
+           both.out -> count.in
+           count.out -> where.in
+           where.out -> out.in
+           both.unmatched -> lonely.in"#,
+    );
+    bench.idle();
+    bench.call(Command::Stop).expect("stops");
+    let read =
+        |file: &str| std::fs::read_to_string(bench.project.path().join(file)).unwrap_or_default();
+    assert_eq!(read("lonely.jsonl"), "", "every order met its payment");
+    let mut most = BTreeMap::new();
+    for line in read("out.jsonl").lines() {
+        let event = Value::parse(line.as_bytes(), 10_000).expect("JSON");
+        let data = event.get("data").unwrap_or(&event);
+        let instance = data.get("key").map(Value::to_text).expect("an instance");
+        let count = data.get("n").and_then(Value::as_i64).expect("a count");
+        most.insert(instance, count);
+    }
+    let instances: Vec<_> = most.keys().map(|instance| &**instance).collect();
+    assert_eq!(instances, ["count.0", "count.1", "count.2"]);
+    assert_eq!(most.values().sum::<i64>(), 600);
 }
 
 #[test]

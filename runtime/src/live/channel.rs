@@ -16,7 +16,7 @@ use super::listen;
 use super::meters::NodeMeter;
 use super::wire::Item;
 use crate::bindings::EventBindings;
-use crate::channels::{ChannelState, GivenUp, Terms, Ticket};
+use crate::channels::{ChannelState, GivenUp, Settled, Spot, Subscriber, Terms, Ticket};
 use crate::delivery::{Settle, Share};
 use crate::operator::Failure;
 
@@ -65,7 +65,7 @@ impl Channel {
     }
 
     /// Takes an event in; its sender's part is done then.
-    pub(crate) fn offer(&self, item: Item, env: &Env) -> Offer {
+    pub(crate) fn offer(self: &Arc<Self>, item: Item, env: &Env) -> Offer {
         let key = match self.key_of(&item.event) {
             Ok(key) => key,
             Err(failure) => {
@@ -83,12 +83,36 @@ impl Channel {
             share,
             input,
         } = item;
-        if let Err(event) = self.state().offer(event, key) {
-            return Offer::Full(Item {
-                event,
-                share,
-                input,
-            });
+        let mut state = self.state();
+        let offered = state.offer(event, key, !share.is_none());
+        let stuck = offered.is_err() && state.is_stuck();
+        drop(state);
+        match offered {
+            Ok(None) => {}
+            Ok(Some(spot)) => {
+                let channel = Arc::downgrade(self);
+                share.bind(move |well| {
+                    if let Some(channel) = channel.upgrade() {
+                        channel.decide(spot, well);
+                    }
+                });
+            }
+            Err(event) => {
+                // Waiting for room would hold up deliveries that hold the room.
+                let failure = Failure::transient(format!(
+                    "`{}` is full of events whose deliveries are under way; raise its capacity",
+                    self.id
+                ));
+                if stuck && share.give_up(&failure) {
+                    self.meter.failed.fetch_add(1, Relaxed);
+                    return Offer::Taken;
+                }
+                return Offer::Full(Item {
+                    event,
+                    share,
+                    input,
+                });
+            }
         }
         debug_assert!(
             std::ptr::eq(env, &raw const *self.env),
@@ -100,7 +124,7 @@ impl Channel {
     }
 
     /// Takes an event in as soon as there is room.
-    pub(crate) async fn offer_patiently(&self, mut item: Item, env: &Env) {
+    pub(crate) async fn offer_patiently(self: &Arc<Self>, mut item: Item, env: &Env) {
         loop {
             let room = listen(&self.room);
             match self.offer(item, env) {
@@ -109,6 +133,14 @@ impl Channel {
             }
             room.await;
         }
+    }
+
+    /// The delivery that brought an event is settled.
+    fn decide(&self, spot: Spot, well: bool) {
+        self.state().decide(spot, well);
+        self.hand_over();
+        self.room.notify_waiters();
+        self.arrived.notify_waiters();
     }
 
     /// Hands out what is due, each event with a share of its delivery. The time is when to look
@@ -171,7 +203,7 @@ impl Channel {
     pub(crate) fn refit(
         &self,
         terms: Terms,
-        readers: &[EdgeId],
+        readers: &[Subscriber],
         renamed: &BTreeMap<EdgeId, EdgeId>,
         has_failed_wire: bool,
     ) -> Vec<Event> {
@@ -197,7 +229,7 @@ impl Channel {
             match successor {
                 Some(successor) => {
                     let key = successor.key_of(&event).ok().flatten();
-                    if let Err(event) = successor.state().offer(event, key) {
+                    if let Err(event) = successor.state().offer(event, key, false) {
                         self.bury(&event, "the channel that took its place is full");
                     }
                     successor.arrived.notify_waiters();
@@ -254,25 +286,27 @@ struct Acknowledge {
 }
 
 impl Settle for Acknowledge {
-    fn settle(&self, outcome: Result<(), Failure>) {
+    fn settle(&self, outcome: Result<(), Failure>) -> bool {
         let channel = &self.channel;
         let now_us = channel.env.world.elapsed_us();
         let failed = outcome.is_err();
-        let lost = channel
-            .state()
-            .settle(&self.reader, self.slot, self.ticket, outcome, now_us);
+        let Settled { counts, given_up } =
+            channel
+                .state()
+                .settle(&self.reader, self.slot, self.ticket, outcome, now_us);
         if failed {
             channel.meter.failed.fetch_add(1, Relaxed);
-            if lost.is_none() {
+            if given_up.is_none() {
                 channel.meter.retried.fetch_add(1, Relaxed);
             }
         }
-        if let Some(lost) = lost {
+        if let Some(lost) = given_up {
             channel.give_up(lost);
         }
         channel.hand_over();
         channel.room.notify_waiters();
         channel.arrived.notify_waiters();
+        counts
     }
 }
 

@@ -1,6 +1,6 @@
 //! A source's line into the flow.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use graph_model::event::Event;
@@ -25,8 +25,8 @@ pub(crate) struct SourceFeed {
     pub replies: Arc<Replies>,
     entry: Mutex<Option<Arc<Line>>>,
     stop: watch::Sender<bool>,
-    /// Nothing more will come, or nothing is known to be there.
-    at_rest: AtomicBool,
+    /// Whether nothing more will come, or nothing is known to be there.
+    at_rest: Mutex<Box<dyn Fn() -> bool + Send + Sync>>,
 }
 
 /// Events handed on at once, at most; between portions an edit or a pause may come.
@@ -41,7 +41,7 @@ impl SourceFeed {
             replies: Arc::default(),
             entry: Mutex::default(),
             stop: watch::Sender::new(false),
-            at_rest: AtomicBool::new(false),
+            at_rest: Mutex::new(Box::new(|| false)),
         }
     }
 
@@ -56,11 +56,12 @@ impl SourceFeed {
 
     /// The source has ended.
     pub(crate) fn ended(&self) {
-        self.at_rest.store(true, Ordering::Release);
+        self.caught_up();
     }
 
     pub(crate) fn is_at_rest(&self) -> bool {
-        self.at_rest.load(Ordering::Acquire)
+        let at_rest = self.at_rest.lock().unwrap_or_else(PoisonError::into_inner);
+        at_rest()
     }
 
     fn line(&self) -> Option<Arc<Line>> {
@@ -149,7 +150,11 @@ impl FeedLine for SourceFeed {
     }
 
     fn caught_up(&self) {
-        self.at_rest.store(true, Ordering::Release);
+        self.caught_up_while(Box::new(|| true));
+    }
+
+    fn caught_up_while(&self, still: Box<dyn Fn() -> bool + Send + Sync>) {
+        *self.at_rest.lock().unwrap_or_else(PoisonError::into_inner) = still;
     }
 
     fn refused(&self) {

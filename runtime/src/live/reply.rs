@@ -69,13 +69,14 @@ impl Replies {
 }
 
 impl Settle for Tell {
-    fn settle(&self, outcome: Result<(), Failure>) {
+    fn settle(&self, outcome: Result<(), Failure>) -> bool {
         match outcome {
             // The answer may still come, from behind a channel.
             Ok(()) if self.wants_reply => {}
             Ok(()) => tell(&self.waiting, Settled::Safe),
             Err(failure) => tell(&self.waiting, Settled::GivenUp(failure)),
         }
+        true
     }
 }
 

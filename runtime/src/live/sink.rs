@@ -19,7 +19,7 @@ use super::meters::{NodeMeter, add};
 use super::wire::{Exits, Item};
 use crate::delivery::Share;
 use crate::operator::{Failure, FailureClass};
-use crate::rim::Sink;
+use crate::rim::{Sent, Sink};
 
 /// Events that any sink is given at once, at most.
 const BATCH: usize = 256;
@@ -151,11 +151,11 @@ impl SinkSlot {
             let tries = tries + 1;
             match outcome {
                 Ok(sent) => {
-                    if let Some(event) = sent
-                        && state.outs.first().is_some_and(|wires| !wires.is_empty())
+                    if let Some(Sent { port, event }) = sent
+                        && state.outs.get(port).is_some_and(|wires| !wires.is_empty())
                     {
                         self.meter.sent.fetch_add(1, Relaxed);
-                        self.emit(state, 0, &event, &item.share);
+                        self.emit(state, port, &event, &item.share);
                     }
                 }
                 Err(failure) => {

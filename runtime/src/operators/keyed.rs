@@ -61,12 +61,6 @@ impl<V> Keyed<V> {
         entry.number = number;
         (&mut entry.value, gone)
     }
-
-    pub(super) fn forget(&mut self, key: &Value) -> Option<V> {
-        let entry = self.held.remove(key)?;
-        self.order.remove(&entry.number);
-        Some(entry.value)
-    }
 }
 
 #[cfg(test)]
@@ -90,8 +84,6 @@ mod tests {
             assert_eq!(went, gone, "{key}");
         }
         assert_eq!(keyed.get(&value!("c")), Some(&1));
-        assert_eq!(keyed.forget(&value!("c")), Some(1));
-        assert_eq!(keyed.get(&value!("c")), None);
-        assert_eq!(keyed.touch(&value!("d"), || 7), (&mut 7, None));
+        assert_eq!(keyed.get(&value!("a")), None);
     }
 }

@@ -61,6 +61,9 @@ proptest! {
             ("guard", value!({"field": "/a", "claim": "a"})),
             ("dedupe", value!({"key": ".a"})),
             ("merge", value!({})),
+            ("version_guard", value!({"key": ".b", "version": ".a"})),
+            ("enrich", value!({"key": ".a", "row_key": "."})),
+            ("tokenise", value!({"fields": ["/a/b", "/b/*/c"], "secret": "CARGO_PKG_NAME"})),
         ] {
             let mut bench = Bench::new(kind, config);
             let came = event("e1", 0, data.clone());
@@ -127,6 +130,103 @@ proptest! {
         prop_assert_eq!(counts(&fold(&stream)), counts(&fold(&shuffled)));
         let counted: i64 = counts(&fold(&stream)).values().sum();
         prop_assert_eq!(usize::try_from(counted), Ok(stream.len()));
+    }
+
+    #[test]
+    fn events_match_whichever_input_is_ahead(
+        left in stream(),
+        right in stream(),
+        picks in vec(any::<bool>(), 80),
+    ) {
+        const WITHIN: i64 = 300;
+        let sides = [left, right].map(|mut side| {
+            side.sort_by_key(|(_, time_ms)| *time_ms);
+            side
+        });
+        let mut wanted = Vec::new();
+        let name = |side: &str, at: usize| format!("{side}{at}");
+        for (at, (key, time_ms)) in sides[0].iter().enumerate() {
+            for (other, (other_key, other_ms)) in sides[1].iter().enumerate() {
+                if key == other_key && (time_ms - other_ms).abs() <= WITHIN {
+                    wanted.push((name("l", at), name("r", other)));
+                }
+            }
+        }
+        for (number, side) in ["l", "r"].into_iter().enumerate() {
+            for at in 0..sides[number].len() {
+                let name = name(side, at);
+                if !wanted.iter().any(|(left, right)| [left, right].contains(&&name)) {
+                    let alone = if side == "l" { (name, String::new()) } else { (String::new(), name) };
+                    wanted.push(alone);
+                }
+            }
+        }
+        let config = value!({"left_key": ".k", "right_key": ".k", "within": "300ms"});
+        let mut bench = Bench::new("join", config);
+        let mut lines = Vec::new();
+        let mut next = [0, 0];
+        for right_first in picks {
+            let first = usize::from(right_first);
+            let Some(side) = [first, 1 - first].into_iter().find(|side| next[*side] < sides[*side].len()) else {
+                break;
+            };
+            let (key, time_ms) = &sides[side][next[side]];
+            let data = value!({"k": (key.as_str()), "is": (name(["l", "r"][side], next[side]))});
+            next[side] += 1;
+            lines.extend(bench.feed_input(side, *time_ms, data));
+        }
+        lines.extend(bench.end());
+        let mut came: Vec<_> = lines.iter().map(|line| {
+            let (_, json) = line.split_once(' ').expect("a port and a payload");
+            let pair = Value::parse(json.as_bytes(), 1 << 20).expect("JSON");
+            let is = |side| {
+                let event = pair.get(side).and_then(|event| event.get("is"));
+                event.map_or_else(String::new, |is| is.to_text().to_string())
+            };
+            (is("left"), is("right"))
+        }).collect();
+        came.sort();
+        wanted.sort();
+        prop_assert_eq!(came, wanted);
+    }
+
+    #[test]
+    fn versions_leave_in_their_order(order in Just((1_i64..20).collect::<Vec<_>>()).prop_shuffle()) {
+        let feed = |kind: &str| {
+            let mut bench = Bench::new(kind, value!({"key": "1", "version": "."}));
+            let mut lines = Vec::new();
+            for version in &order {
+                lines.extend(bench.feed(value!(*version)));
+            }
+            lines.extend(bench.end());
+            let passed = lines.iter().filter_map(|line| line.strip_prefix("out ")?.parse().ok());
+            passed.collect::<Vec<i64>>()
+        };
+        prop_assert_eq!(feed("resequence"), (1..20).collect::<Vec<_>>());
+        let mut greatest = 0;
+        let rising = order.iter().copied().filter(|version| {
+            let rises = *version > greatest;
+            greatest = greatest.max(*version);
+            rises
+        });
+        prop_assert_eq!(feed("version_guard"), rising.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_row_is_as_of_the_event_in_whatever_order_rows_come(
+        mut rows in vec(-2_000_i64..2_000, 0..12),
+        at in -2_000_i64..2_000,
+    ) {
+        let mut bench = Bench::new("enrich", value!({"key": "1", "row_key": "1", "as_of": true}));
+        for time_ms in &rows {
+            bench.feed_input(1, *time_ms, value!(*time_ms));
+        }
+        rows.retain(|time_ms| *time_ms <= at);
+        let line = match rows.iter().max() {
+            Some(row) => format!("out {{\"row\":{row}}}"),
+            None => "missing {}".to_owned(),
+        };
+        prop_assert_eq!(bench.feed_at(at, value!({})), [line]);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use smol_str::SmolStr;
 use crate::catalog::with_reliability;
 use crate::kind::{Build, Kind, Make};
 use crate::operator::Failure;
-use crate::rim::{Sink, Work};
+use crate::rim::{Sent, Sink, Work};
 use crate::shared::lock;
 use crate::world::World;
 
@@ -101,14 +101,14 @@ impl Journal {
         let mut done = lock(&self.done);
         let mut fresh = FxHashSet::default();
         let mut lines = Vec::new();
-        let mut act = |event: &Event| -> Result<Option<Event>, Failure> {
+        let mut act = |event: &Event| -> Result<Option<Sent>, Failure> {
             let key = key
                 .map(|key| eval_key("key", key, event, now_ms))
                 .transpose()?;
             if let Some(key) = &key {
                 let print = print(action, key);
                 if done.contains(&print) || fresh.contains(&print) {
-                    return Ok(Some(event.clone()));
+                    return Ok(Some(Sent::first(event.clone())));
                 }
                 if done.len() + fresh.len() >= KEYS_MAX {
                     return Err(Failure::fatal(format!(
@@ -120,7 +120,7 @@ impl Journal {
             } else {
                 lines::write_line(&mut lines, &entry(action, None, event, now_ms))?;
             }
-            Ok(Some(event.clone()))
+            Ok(Some(Sent::first(event.clone())))
         };
         let mut outcomes: Outcomes = events.iter().map(&mut act).collect();
         match self.lines.append(&lines) {
@@ -216,6 +216,7 @@ mod tests {
     use graph_model::value;
 
     use super::super::testing::{Project, event, told};
+    use super::Sent;
 
     #[tokio::test]
     async fn an_action_is_done_once_for_each_key_also_after_a_restart() {
@@ -235,7 +236,7 @@ mod tests {
             assert_eq!(told(&outcomes), ["ok", "ok", "ok", null]);
             assert_eq!(
                 outcomes[2],
-                Ok(Some(events[2].clone())),
+                Ok(Some(Sent::first(events[2].clone()))),
                 "a copy is answered too"
             );
         }

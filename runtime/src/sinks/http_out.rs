@@ -22,7 +22,7 @@ use runtime_protocol::Problem;
 use crate::catalog::with_reliability;
 use crate::kind::{Build, Kind, Make};
 use crate::operator::{Failure, FailureClass};
-use crate::rim::{Sink, Work};
+use crate::rim::{Sent, Sink, Work};
 use crate::world::World;
 
 use super::{Outcomes, eval, eval_key};
@@ -232,7 +232,7 @@ impl Sink for HttpOut {
         Box::pin(async move {
             let mut outcomes = Vec::with_capacity(events.len());
             for event in events {
-                outcomes.push(self.send(event).await.map(Some));
+                outcomes.push(self.send(event).await.map(Sent::first).map(Some));
             }
             outcomes
         })
@@ -505,8 +505,8 @@ mod tests {
         let outcomes = sink.write(&[event("1", value!({"id": "a", "n": 2}))]).await;
         match &outcomes[0] {
             Ok(Some(answer)) => {
-                assert_eq!(answer.context.id, "1");
-                Ok(answer.data.clone())
+                assert_eq!(answer.event.context.id, "1");
+                Ok(answer.event.data.clone())
             }
             other => {
                 assert!(other.is_err());
@@ -618,9 +618,9 @@ mod tests {
         let events = [event("1", value!(1)), event("2", value!(2))];
         let mut peers: Vec<_> = sink.write(&events).await;
         peers.extend(sink.write(&events).await);
-        let peer = |outcome: &Result<Option<Event>, Failure>| {
+        let peer = |outcome: &Result<Option<Sent>, Failure>| {
             let answer = outcome.clone().expect("is sent").expect("is answered");
-            answer.data
+            answer.event.data
         };
         assert!(peers.iter().all(|outcome| peer(outcome) == peer(&peers[0])));
     }

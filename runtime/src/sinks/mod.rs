@@ -1,12 +1,13 @@
 //! Sinks: kinds that take events out, and what people look at.
 
+mod bucket;
 mod console;
-mod database;
 mod dead_letter;
 mod effect;
 mod export;
 mod http_out;
 mod lines;
+mod metric;
 mod rows;
 mod table;
 mod view;
@@ -18,8 +19,8 @@ use graph_model::event::Event;
 use graph_model::expr::{Env, Expr};
 use graph_model::value::Value;
 
+pub(crate) use bucket::is_unfinished;
 pub use console::Printer;
-pub(crate) use database::Database;
 pub(crate) use effect::Journal;
 pub(crate) use lines::LineFile;
 pub use rows::Rows;
@@ -27,22 +28,25 @@ pub use rows::Rows;
 use crate::bindings::EventBindings;
 use crate::kind::Kind;
 use crate::operator::Failure;
+use crate::rim::Sent;
 
 /// The kinds of this room; a new one is a file and a line here.
 pub(crate) fn kinds() -> Vec<Kind> {
     vec![
+        bucket::kind(),
         console::kind(),
         dead_letter::kind(),
         effect::kind(),
         export::kind(),
         http_out::kind(),
+        metric::kind(),
         table::kind(),
         view::kind(),
     ]
 }
 
 /// What a sink answers: one outcome for each event.
-type Outcomes = Vec<Result<Option<Event>, Failure>>;
+type Outcomes = Vec<Result<Option<Sent>, Failure>>;
 
 /// Runs work on files where waiting holds nobody up, and answers its outcomes.
 async fn blocking(count: usize, work: impl FnOnce() -> Outcomes + Send + 'static) -> Outcomes {

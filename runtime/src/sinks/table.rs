@@ -12,12 +12,12 @@ use graph_model::value::Value;
 use runtime_protocol::Problem;
 
 use crate::catalog::with_reliability;
+use crate::database::{self, Database, Mode, Put, Target};
 use crate::kind::{Build, Kind, Make};
 use crate::operator::Failure;
-use crate::rim::{Sink, Work};
+use crate::rim::{Sent, Sink, Work};
 use crate::world::World;
 
-use super::database::{self, Database, Mode, Target};
 use super::{Outcomes, blocking, broken_off, eval, eval_key};
 
 pub(crate) fn kind() -> Kind {
@@ -26,6 +26,11 @@ pub(crate) fn kind() -> Kind {
         make: Make::Sink(make),
     }
 }
+
+/// Number of the port for rows that were written.
+const WRITTEN: usize = 0;
+/// Number of the port for rows that came too late.
+const STALE: usize = 1;
 
 /// Writes each event as a row.
 struct Table {
@@ -37,8 +42,10 @@ struct Table {
 /// How an event becomes a row.
 struct Shape {
     target: Target,
-    /// What identifies the row, in `upsert` mode; source and id of the event otherwise.
+    /// What identifies the row; source and id of the event in `append` mode.
     key: Option<Expr>,
+    /// Which of two rows with the same key is newer, in `compare_and_set` mode.
+    version: Option<Expr>,
     /// By column; none stands for the whole payload.
     columns: Vec<(String, Expr)>,
 }
@@ -47,15 +54,20 @@ fn make(build: &Build) -> Result<Box<dyn Sink>, Problem> {
     let mode = match &*build.text("mode")? {
         "upsert" => Mode::Upsert,
         "append" => Mode::Append,
+        "compare_and_set" => Mode::CompareAndSet,
         other => {
             return Err(build.problem(format!(
-                "`mode` = `{other}` is not known; choose `upsert` or `append`"
+                "`mode` = `{other}` is not known; choose `upsert`, `append` or `compare_and_set`"
             )));
         }
     };
     let key = match mode {
-        Mode::Upsert => Some(build.expr("key")?),
+        Mode::Upsert | Mode::CompareAndSet => Some(build.expr("key")?),
         Mode::Append => None,
+    };
+    let version = match mode {
+        Mode::CompareAndSet => Some(build.expr("version")?),
+        Mode::Upsert | Mode::Append => None,
     };
     let columns = build
         .table("columns")
@@ -66,13 +78,7 @@ fn make(build: &Build) -> Result<Box<dyn Sink>, Problem> {
             Ok((field, expr))
         })
         .collect::<Result<Vec<_>, Problem>>()?;
-    let mut names: Vec<_> = columns
-        .iter()
-        .map(|(field, _)| &field["columns.".len()..])
-        .collect();
-    if names.is_empty() {
-        names.push("data");
-    }
+    let names = columns.iter().map(|(field, _)| &field["columns.".len()..]);
     let target =
         Target::new(&build.text("table")?, mode, names).map_err(|error| build.problem(error))?;
     Ok(Box::new(Table {
@@ -80,6 +86,7 @@ fn make(build: &Build) -> Result<Box<dyn Sink>, Problem> {
         shape: Arc::new(Shape {
             target,
             key,
+            version,
             columns,
         }),
         world: Arc::clone(&build.world),
@@ -99,8 +106,12 @@ impl Sink for Table {
             let mut written = database.write(&shape.target, &rows).into_iter();
             let outcomes = shaped.into_iter().zip(events).map(|(shaped, event)| {
                 shaped?;
-                written.next().expect("each row has an outcome")?;
-                Ok(Some(event))
+                let put = written.next().expect("each row has an outcome")?;
+                let port = match put {
+                    Put::Written => WRITTEN,
+                    Put::Stale => STALE,
+                };
+                Ok(Some(Sent { port, event }))
             });
             outcomes.collect()
         }))
@@ -125,6 +136,9 @@ impl Shape {
                 Value::str(event.context.id.clone()),
             ]),
         }
+        if let Some(version) = &self.version {
+            row.push(eval_version(version, event, now_ms)?);
+        }
         for (field, expr) in &self.columns {
             row.push(eval(field, expr, event, now_ms)?);
         }
@@ -135,18 +149,28 @@ impl Shape {
     }
 }
 
+/// Versions are compared, so they are of one sort.
+fn eval_version(version: &Expr, event: &Event, now_ms: i64) -> Result<Value, Failure> {
+    let whole = eval("version", version, event, now_ms)?.as_i64();
+    whole.map(Value::from).ok_or_else(|| {
+        Failure::invalid(format!(
+            "`version`: `{version}` is no whole number for this event; use a field that holds one in every event"
+        ))
+    })
+}
+
 fn spec() -> KindSpec {
     KindSpec {
         id: "table".into(),
         family: Family::Sink,
         title: "Table".into(),
         summary: "Writes each event into a table.".into(),
-        doc: "Rows are written in batches and acknowledged after the commit. `upsert` keeps one row for each key; `append` adds a row for each event and takes the same event (source and id) once. The table and its columns are made when they are missed; the columns `weir_key`, or `weir_source` and `weir_id`, tell rows apart. Booleans become 0 and 1, arrays and objects JSON text. A row that the table refuses is given up, the others of its batch are written. Committed rows outlive the program, also when it is killed; after a power cut the newest may be missing.".into(),
+        doc: "Rows are written in batches and acknowledged after the commit. `upsert` keeps one row for each key; `append` adds a row for each event and takes the same event (source and id) once. `compare_and_set` keeps one row for each key, too, and writes a row only when its `version` is greater than the stored one (or none is stored); what comes too late leaves by `stale` and changes nothing, so neither copies nor swapped events do harm. The table and its columns are made when they are missed; the columns `weir_key`, or `weir_source` and `weir_id`, tell rows apart, and `weir_version` holds the version. Booleans become 0 and 1, arrays and objects JSON text. A row that the table refuses is given up, the others of its batch are written. Committed rows outlive the program, also when it is killed; after a power cut the newest may be missing.".into(),
         icon: "table".into(),
         inputs: vec![PortSpec::data("in", "Events to write")],
-        outputs: vec![PortSpec::data("out", "Events that were written"), PortSpec::failed("Events that were given up, with their cause")],
-        config: with_reliability(vec![FieldSpec::new("database", "Database", FieldType::Path { folder: false }, "SQLite file inside the project").reaches(ReachKind::Database).default_to("data.sqlite"), FieldSpec::new("table", "Table", FieldType::Text, "Name of the table").required(), FieldSpec::new("mode", "Mode", FieldType::choice(&["upsert", "append"]), "What happens to a row that is there").default_to("upsert"), FieldSpec::new("key", "Key", FieldType::Jq { role: JqRole::Key }, "What identifies the row in `upsert` mode").default_to("$event.id"), FieldSpec::new("columns", "Columns", FieldType::JqTable { role: JqRole::Value }, "Column name and its value; the whole payload as JSON in `data` when empty")]),
-        behaviour: Behaviour::Table { mode: "mode".into(), key: "key".into() },
+        outputs: vec![PortSpec::data("out", "Events that were written"), PortSpec::data("stale", "In `compare_and_set` mode, events whose version is not greater than the stored one"), PortSpec::failed("Events that were given up, with their cause")],
+        config: with_reliability(vec![FieldSpec::new("database", "Database", FieldType::Path { folder: false }, "SQLite file inside the project").reaches(ReachKind::Database).default_to("data.sqlite"), FieldSpec::new("table", "Table", FieldType::Text, "Name of the table").required(), FieldSpec::new("mode", "Mode", FieldType::choice(&["upsert", "append", "compare_and_set"]), "What happens to a row that is there").default_to("upsert"), FieldSpec::new("key", "Key", FieldType::Jq { role: JqRole::Key }, "What identifies the row in `upsert` and `compare_and_set` mode").default_to("$event.id"), FieldSpec::new("version", "Version", FieldType::Jq { role: JqRole::Value }, "Whole number in `compare_and_set` mode: a row is written only when it is greater than the stored one"), FieldSpec::new("columns", "Columns", FieldType::JqTable { role: JqRole::Value }, "Column name and its value; the whole payload as JSON in `data` when empty")]),
+        behaviour: Behaviour::Table { mode: "mode".into(), key: "key".into(), version: "version".into() },
         resource: Some(Resource { sort: "table".into(), named_by: vec!["database".into(), "table".into()], access: Access::Writes }),
         since: "0.1.0".into(),
     }
@@ -195,7 +219,7 @@ mod tests {
         let outcomes = table.write(&events).await;
         let null = "Invalid: `key`: `.k` is null for this event; use a field that every event has";
         assert_eq!(told(&outcomes), ["ok", "ok", null, "ok", "ok", "ok"]);
-        assert_eq!(outcomes[0], Ok(Some(events[0].clone())));
+        assert_eq!(outcomes[0], Ok(Some(Sent::first(events[0].clone()))));
         assert_eq!(
             rows(&project, "SELECT weir_key, n, k FROM t ORDER BY rowid"),
             [
@@ -226,6 +250,53 @@ mod tests {
                 r#"[Text("/test"), Text("2"), Text("[1]")]"#,
             ]
         );
+    }
+
+    #[tokio::test]
+    async fn compare_and_set_takes_greater_versions_alone() {
+        let mut project = Project::new();
+        Connection::open(project.path("data.sqlite"))
+            .and_then(|held| {
+                held.execute_batch("CREATE TABLE t (weir_key, n); INSERT INTO t VALUES ('b', 9)")
+            })
+            .expect("a row without a version");
+        let config = value!({"table": "t", "mode": "compare_and_set", "key": ".k", "version": ".v", "columns": {"n": ".n"}});
+        let mut table = project.sink("t", "table", &config).expect("builds");
+        let events = named(&[
+            ("1", r#"{"k":"a","v":2,"n":2}"#),
+            ("2", r#"{"k":"a","v":1,"n":1}"#),
+            ("3", r#"{"k":"a","v":2,"n":0}"#),
+            ("4", r#"{"k":"b","v":-3.0,"n":1}"#),
+            ("5", r#"{"k":"a","v":10,"n":10}"#),
+            ("6", r#"{"k":"a","v":"11","n":11}"#),
+            ("7", r#"{"k":"a","v":11.5,"n":12}"#),
+        ]);
+        let outcomes = table.write(&events).await;
+        let ports: Vec<_> = outcomes[..5]
+            .iter()
+            .map(|outcome| {
+                outcome
+                    .as_ref()
+                    .ok()
+                    .and_then(Option::as_ref)
+                    .map(|sent| sent.port)
+            })
+            .collect();
+        assert_eq!(ports, [0, 1, 1, 0, 0].map(Some));
+        let no_number = "Invalid: `version`: `.v` is no whole number for this event; use a field that holds one in every event";
+        assert_eq!(told(&outcomes)[5..], [no_number, no_number]);
+        assert_eq!(
+            rows(
+                &project,
+                "SELECT weir_key, weir_version, n FROM t ORDER BY weir_key"
+            ),
+            [
+                r#"[Text("a"), Integer(10), Integer(10)]"#,
+                r#"[Text("b"), Integer(-3), Integer(1)]"#,
+            ]
+        );
+        let ports = table.write(&events[..1]).await;
+        assert!(matches!(&ports[..], [Ok(Some(Sent { port: STALE, .. }))]));
     }
 
     #[tokio::test]
@@ -390,7 +461,11 @@ mod tests {
             (value!({"table": "sqlite_x"}), "is no name for a table"),
             (
                 value!({"table": "t", "mode": "?"}),
-                "choose `upsert` or `append`",
+                "choose `upsert`, `append` or `compare_and_set`",
+            ),
+            (
+                value!({"table": "t", "mode": "compare_and_set"}),
+                "`version` is empty; fill it in",
             ),
             (
                 value!({"table": "t", "columns": {"a": ".", "A": "."}}),

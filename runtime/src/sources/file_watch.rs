@@ -20,6 +20,8 @@ use super::stamp::Stamp;
 use super::unless_stopped;
 use crate::kind::{Build, Kind, Make};
 use crate::rim::{Feed, Source, Work};
+use crate::shared::Writes;
+use crate::sinks::is_unfinished;
 
 pub(crate) fn kind() -> Kind {
     Kind {
@@ -49,8 +51,10 @@ fn make(build: &Build) -> Result<Box<dyn Source>, Problem> {
         .shared
         .files_read
         .get(&reading, || Ok(FilesRead::default()))?;
+    let path = build.path("folder")?;
     Ok(Box::new(Folder {
-        path: build.path("folder")?,
+        writes: build.shared.folders.get(&path, || Ok(Writes::default()))?,
+        path,
         name,
         pattern: build.text("pattern")?,
         format,
@@ -70,6 +74,8 @@ struct Folder {
     settle: Duration,
     stamp: Stamp,
     read: Arc<FilesRead>,
+    /// What the flow itself writes there.
+    writes: Arc<Writes>,
 }
 
 /// Files that were read, by name. Remembered as long as the node is there, also when it is rebuilt.
@@ -112,7 +118,7 @@ impl Folder {
     async fn watch(&self, feed: &Feed, read: &mut BTreeMap<String, Progress>) {
         let changed = Arc::new(Notify::new());
         let mut watcher = None;
-        let (mut gone, mut caught_up) = (false, false);
+        let mut gone = false;
         // Files that may still grow, and since when they did not.
         let mut growing = BTreeMap::<String, (Version, u64)>::new();
         loop {
@@ -120,6 +126,7 @@ impl Folder {
             if watcher.is_none() {
                 watcher = self.watcher(&changed);
             }
+            let written = self.writes.number();
             match self.look().await {
                 Ok(files) => {
                     gone = false;
@@ -154,9 +161,10 @@ impl Folder {
                     }
                 }
             }
-            if !caught_up && growing.is_empty() {
-                caught_up = true;
-                feed.line.caught_up();
+            if growing.is_empty() {
+                let writes = Arc::clone(&self.writes);
+                let still = move || writes.number() == written;
+                feed.line.caught_up_while(Box::new(still));
             }
             let pause = if growing.is_empty() {
                 LOOK_PAUSE
@@ -270,7 +278,7 @@ impl Folder {
 
 /// Whether a name counts: `*` stands for any characters, and hidden files must be asked for.
 fn counts(pattern: &str, name: &str) -> bool {
-    if name.starts_with('.') && !pattern.starts_with('.') {
+    if is_unfinished(name) || (name.starts_with('.') && !pattern.starts_with('.')) {
         return false;
     }
     let Some((first, rest)) = pattern.split_once('*') else {
@@ -408,6 +416,7 @@ mod tests {
             ("*", "a", true),
             ("*", ".a", false),
             (".*", ".a", true),
+            (".*", ".weir-00.part", false),
             ("*.csv", "day-1.csv", true),
             ("*.csv", "day-1.csv.part", false),
             ("day-*.csv", "day.csv", false),

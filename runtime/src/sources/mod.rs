@@ -9,6 +9,7 @@ mod records;
 mod replay;
 mod schedule;
 mod stamp;
+mod table_changes;
 #[cfg(test)]
 mod testing;
 
@@ -19,6 +20,8 @@ use crate::rim::Feed;
 
 pub(crate) use file_watch::FilesRead;
 pub(crate) use http::Listener;
+pub(crate) use records::changed_ms;
+pub(crate) use table_changes::Turn;
 
 /// Events that a source hands in at once, at most.
 const BATCH_MAX: usize = 256;
@@ -32,6 +35,7 @@ pub(crate) fn kinds() -> Vec<Kind> {
         manual::kind(),
         replay::kind(),
         schedule::kind(),
+        table_changes::kind(),
     ]
 }
 

@@ -145,6 +145,10 @@ impl FeedLine for TestFlow {
         self.got.send_modify(|got| got.caught_up = true);
     }
 
+    fn caught_up_while(&self, _still: Box<dyn Fn() -> bool + Send + Sync>) {
+        self.caught_up();
+    }
+
     fn refused(&self) {
         self.got.send_modify(|got| got.refused += 1);
     }

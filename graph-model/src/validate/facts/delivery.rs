@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use crate::validate::design::NodeIx;
 use crate::validate::facts::origins::OriginId;
+use crate::validate::facts::placement::Keyed;
 
 /// Whether copies of one fact may arrive, and which node makes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,6 +37,8 @@ pub(crate) enum Loss {
     Meeting,
     /// Several instances work side by side.
     Instances,
+    /// What was given up comes again behind what came after it.
+    Retry,
     /// Code may have changed what the order was by.
     Code,
 }
@@ -48,6 +51,8 @@ pub(crate) enum Part {
     /// Those that agree in all of these. `by` placed them.
     Hash {
         key: Rc<[OriginId]>,
+        /// The key in its order.
+        form: Rc<Keyed>,
         count: i64,
         by: NodeIx,
     },
@@ -102,6 +107,14 @@ impl Copies {
             Copies::No => 0,
             Copies::Suffix(_) => 1,
             Copies::Any(_) => 2,
+        }
+    }
+
+    /// At the worst as after a restart: nothing old comes behind something newer.
+    pub(crate) fn in_turn(self) -> Copies {
+        match self {
+            Copies::Any(by) => Copies::Suffix(by),
+            other => other,
         }
     }
 

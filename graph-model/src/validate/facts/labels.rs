@@ -13,7 +13,7 @@ use crate::validate::facts::payload::placed;
 /// Number of a tag.
 pub(crate) type TagId = u32;
 
-/// One clause on one field of the events of one node, or that strangers sent them.
+/// One clause on one field of the events of one node, or that outsiders sent them.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Tag {
     /// The node whose events brought it.
@@ -21,11 +21,47 @@ pub(crate) struct Tag {
     /// The event type that says it.
     pub ty: Id,
     pub field: Pointer,
-    /// Which clause of the field's label.
-    pub number: usize,
     pub clause: Clause,
     /// Where the owners stand that the clause speaks of.
     pub anchors: Vec<(Atom, OriginId)>,
+    /// Whom the event is about: the owners, or else the subject of its type.
+    pub people: Vec<OriginId>,
+    /// Set where it is on results over several events.
+    pub fold: Option<Fold>,
+    pub sort: Sort,
+}
+
+/// What a tag says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Sort {
+    /// Only some may read it.
+    Clause,
+    /// Strangers sent it, and nothing has checked it.
+    Unchecked,
+    /// Callers chose it, checked or not.
+    Chosen,
+}
+
+/// How a tag came to be on a result over several events.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Fold {
+    /// The tag of the single events.
+    pub of: TagId,
+    /// The node that made the result.
+    pub by: NodeIx,
+    /// The result is a number over all events of the group, not one of their values.
+    pub blurs: bool,
+}
+
+/// What a tag is the same tag by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum TagKey {
+    /// A clause of the label of a field, as a node's event type has it.
+    Clause(NodeIx, Id, Pointer, usize),
+    /// A tag of single events, on what a node makes of several.
+    Folded(NodeIx, TagId, bool),
+    /// What outsiders sent to a node.
+    Sent(NodeIx, Sort),
 }
 
 /// What readers of each field must satisfy; holds for all below the field too.
@@ -33,15 +69,17 @@ pub(crate) struct Tag {
 pub(crate) struct Labels(pub BTreeMap<Pointer, BTreeSet<TagId>>);
 
 impl Tag {
-    /// What strangers sent to the node.
-    pub(crate) fn taint(node: NodeIx) -> Tag {
+    /// Something that outsiders sent to the node.
+    pub(crate) fn sent_to(node: NodeIx, sort: Sort) -> Tag {
         Tag {
             node,
             ty: Id::default(),
             field: Pointer::root(),
-            number: 0,
             clause: Clause::default(),
             anchors: Vec::new(),
+            people: Vec::new(),
+            fold: None,
+            sort,
         }
     }
 }

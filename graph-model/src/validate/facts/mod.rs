@@ -3,15 +3,25 @@
 
 pub(crate) mod definition;
 pub(crate) mod delivery;
+pub(crate) mod gain;
+pub(crate) mod groups;
 pub(crate) mod labels;
+pub(crate) mod numbers;
 pub(crate) mod origins;
+mod outsiders;
+pub(crate) mod owners;
 pub(crate) mod payload;
+pub(crate) mod placement;
+pub(crate) mod rates;
+pub(crate) mod redelivery;
 pub(crate) mod release;
+pub(crate) mod rounds;
 mod solve;
 mod transfer;
 
+use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
@@ -27,9 +37,10 @@ use crate::validate::design::{Design, EdgeIx, NodeIx};
 use crate::value::Value;
 use definition::Definition;
 use delivery::{Copies, Losing, Loss, Mode, Order, Part};
-use labels::{Labels, Tag, TagId};
-use origins::{Base, Origin, OriginId, Origins};
+use labels::{Labels, Tag, TagId, TagKey};
+use origins::{Base, Origin, OriginId, Origins, Renewal};
 use payload::Payload;
+use redelivery::Redelivery;
 use release::Release;
 
 /// What is known of the events at a port.
@@ -38,15 +49,21 @@ pub(crate) struct Port {
     pub payload: Rc<Payload>,
     /// Who may read which field.
     pub labels: Rc<Labels>,
-    /// What strangers wrote and nothing has checked.
+    /// What outsiders wrote: what nothing has checked yet, and what they chose.
     pub taint: Rc<Labels>,
     /// Labels of what decided that an event comes at all.
     pub presence: Rc<BTreeSet<TagId>>,
-    /// Viewers see an event only when this claim of theirs equals this value.
-    pub guards: Rc<BTreeSet<(OriginId, SmolStr)>>,
+    /// Viewers see an event only when this claim of theirs equals this value. With the store from
+    /// which the events are read again since the comparison was put, when there is one.
+    pub guards: Rc<BTreeMap<(OriginId, SmolStr), Option<NodeIx>>>,
+    /// Other values that equal an owner of whom labels speak.
+    pub owners: Rc<BTreeSet<(OriginId, OriginId)>>,
     /// Values that are there in every event and not null.
     pub present: Rc<BTreeSet<OriginId>>,
     pub copies: Copies,
+    pub redelivery: Redelivery,
+    /// Nodes that the copies came through, if those make something anew of each.
+    pub renewers: Rc<BTreeSet<NodeIx>>,
     pub order: Order,
     pub part: Part,
     pub mode: Mode,
@@ -83,12 +100,20 @@ pub(crate) struct Facts {
     outputs: Vec<Option<Port>>,
     /// What nodes leave in the resources that they write.
     stored: FxHashMap<NodeIx, Port>,
+    /// What leaves by single outputs, where that differs from the others.
+    branches: FxHashMap<NodeIx, Vec<(SmolStr, Port)>>,
     origins: RefCell<Origins>,
     schemas: RefCell<FxHashMap<SmolStr, Option<Rc<Schema>>>>,
-    tag_index: FxHashMap<(NodeIx, Id, Pointer, usize), TagId>,
+    tag_index: FxHashMap<TagKey, TagId>,
     releases: Vec<Release>,
+    /// Loops that nothing ends, once somebody has asked for them.
+    rounds: RefCell<Option<Rc<[rounds::Round]>>>,
+    /// What arrives where, once somebody has asked for it.
+    rates: RefCell<Option<Option<Rc<rates::Rates>>>>,
     /// A tag of the node at hand has changed its meaning.
     tags_changed: bool,
+    /// A node of the component at hand says something else of its fields than before.
+    said_anew: bool,
 }
 
 impl Facts {
@@ -120,6 +145,12 @@ impl Facts {
         if view.resource {
             return self.stored.get(&view.from);
         }
+        if let Some(branches) = self.branches.get(&view.from) {
+            let leaving = &view.edge.from.port;
+            if let Some((_, port)) = branches.iter().find(|(name, _)| name == leaving) {
+                return Some(port);
+            }
+        }
         let behaviour = self.design.behaviour(view.from)?;
         let by_code = matches!(behaviour, Behaviour::Opaque { .. });
         let source = matches!(
@@ -145,12 +176,12 @@ impl Facts {
 
     fn gather(&self, node: NodeIx, input: usize) -> Option<Port> {
         let edges = self.design.nodes[node].ins.iter();
-        let sides: Vec<(EdgeIx, &Port)> = edges
+        let sides: Vec<(EdgeIx, Cow<'_, Port>)> = edges
             .filter(|edge| self.design.edges[**edge].input == input)
-            .filter_map(|edge| Some((*edge, self.edge(*edge)?)))
+            .filter_map(|edge| Some((*edge, self.arriving(*edge)?)))
             .collect();
         let mut port = self.meet(node, &sides)?;
-        let dropping = |edge: &&(EdgeIx, &Port)| {
+        let dropping = |edge: &&(EdgeIx, Cow<'_, Port>)| {
             self.design.edges[edge.0].edge.when_full == WhenFull::DropOldest
         };
         if port.losing.is_none() {
@@ -162,12 +193,25 @@ impl Facts {
         Some(port)
     }
 
-    fn meet(&self, node: NodeIx, sides: &[(EdgeIx, &Port)]) -> Option<Port> {
-        let ((_, first), others) = sides.split_first()?;
-        if others.is_empty() {
-            return Some((*first).clone());
+    /// What comes by a wire, with what its start says of it.
+    fn arriving(&self, edge: EdgeIx) -> Option<Cow<'_, Port>> {
+        let port = self.edge(edge)?;
+        let view = &self.design.edges[edge];
+        if view.role != PortRole::Failed || port.redelivery.given_up {
+            return Some(Cow::Borrowed(port));
         }
-        let sides: Vec<&Port> = sides.iter().map(|(_, port)| *port).collect();
+        let mut port = port.clone();
+        port.redelivery.given_up = true;
+        Some(Cow::Owned(port))
+    }
+
+    fn meet(&self, node: NodeIx, sides: &[(EdgeIx, Cow<'_, Port>)]) -> Option<Port> {
+        let ((_, first), others) = sides.split_first()?;
+        let first = &**first;
+        if others.is_empty() {
+            return Some(first.clone());
+        }
+        let sides: Vec<&Port> = sides.iter().map(|(_, port)| &**port).collect();
         let others = &sides[1..];
         let origins = &mut *self.origins.borrow_mut();
         let payloads: Vec<&Payload> = sides.iter().map(|side| &*side.payload).collect();
@@ -181,13 +225,15 @@ impl Facts {
             }
             labels
         };
-        let mut guards = (*first.guards).clone();
-        guards.retain(|guard| others.iter().all(|side| side.guards.contains(guard)));
         let mut present = (*first.present).clone();
         present.retain(|origin| others.iter().all(|side| side.present.contains(origin)));
         let mut presence = Rc::clone(&first.presence);
+        let mut renewers = Rc::clone(&first.renewers);
         let mut definition = Rc::clone(&first.definition);
         for side in others {
+            if !side.renewers.is_subset(&renewers) {
+                Rc::make_mut(&mut renewers).extend(&*side.renewers);
+            }
             if !side.presence.is_subset(&presence) {
                 Rc::make_mut(&mut presence).extend(&*side.presence);
             }
@@ -198,26 +244,29 @@ impl Facts {
         let copies = others
             .iter()
             .fold(first.copies, |copies, side| copies.or(side.copies));
-        let lost = sides
-            .iter()
-            .find(|side| matches!(side.order, Order::Lost(..)));
-        let order = lost.map_or(Order::Lost(node, Loss::Meeting), |side| side.order.clone());
-        let mode = if others.iter().all(|side| side.mode == first.mode) {
-            first.mode.clone()
-        } else {
-            Mode::Mixed
-        };
+        let mut redelivery = Redelivery::of_all(&sides.iter().map(|side| &side.redelivery));
+        let mut copied = sides.iter().filter(|side| side.copies != Copies::No);
+        if let Some(by) = copied.next().map(|side| side.redelivery.let_through)
+            && copied.all(|side| side.redelivery.let_through == by)
+        {
+            redelivery.let_through = by;
+        }
+        let mode = meet_modes(&sides, &payload, origins);
         let part = meet_parts(node, &sides, &payload, origins);
+        let (owners, guards) = owners::meet(&self.tags, &sides, &payload, origins);
         let sizes = sides.iter().map(|side| side.size);
         Some(Port {
             payload: Rc::new(payload),
             labels: joined(|port| &port.labels),
             taint: joined(|port| &port.taint),
             presence,
-            guards: Rc::new(guards),
+            guards,
+            owners,
             present: Rc::new(present),
             copies,
-            order,
+            redelivery,
+            renewers,
+            order: meet_orders(node, &sides),
             part,
             mode,
             losing: sides.iter().find_map(|side| side.losing),
@@ -229,9 +278,8 @@ impl Facts {
         })
     }
 
-    /// Number of a tag; the same for the same clause of the same field of a node's events.
-    fn tag(&mut self, node: NodeIx, tag: Tag) -> TagId {
-        let key = (node, tag.ty.clone(), tag.field.clone(), tag.number);
+    /// Number of a tag.
+    fn tag(&mut self, key: TagKey, tag: Tag) -> TagId {
         let next = self.tags.len() as TagId;
         let number = *self.tag_index.entry(key).or_insert(next);
         if number == next {
@@ -243,61 +291,6 @@ impl Facts {
         number
     }
 
-    /// Whether events of two streams whose keys are the same are in the same place.
-    pub(crate) fn together(
-        &self,
-        node: NodeIx,
-        keys: (&str, &str),
-        left: &Port,
-        right: &Port,
-    ) -> bool {
-        match (&left.part, &right.part) {
-            (Part::Single, Part::Single) => true,
-            (
-                Part::Hash {
-                    key: by_left,
-                    count,
-                    ..
-                },
-                Part::Hash {
-                    key: by_right,
-                    count: other,
-                    ..
-                },
-            ) => {
-                let key = |field: &str, port: &Port| {
-                    let key = self.design.expr(node, field);
-                    key.map(|key| self.key(key, port))
-                };
-                let (Some(left), Some(right)) = (key(keys.0, left), key(keys.1, right)) else {
-                    return false;
-                };
-                // Placed by all of what is compared, so equal keys mean equal places; part of it
-                // would do too, but then both must be the same part.
-                let whole = |by: &[OriginId], key: &[OriginId]| {
-                    let mut by = by.to_vec();
-                    by.sort_unstable();
-                    by == key
-                };
-                count == other && whole(by_left, &left) && whole(by_right, &right)
-            }
-            _ => false,
-        }
-    }
-
-    /// Names and expressions of what an aggregate folds.
-    pub(crate) fn folded(&self, node: NodeIx, field: &str) -> Vec<(SmolStr, Option<&Expr>)> {
-        let records = self.design.value(node, field).and_then(Value::as_array);
-        let records = records.unwrap_or_default().iter();
-        records
-            .filter_map(|record| {
-                let name = record.get("name").and_then(Value::as_str)?;
-                let of = record.get("of").and_then(Value::as_str);
-                Some((name.into(), of.and_then(|code| self.design.compiled(code))))
-            })
-            .collect()
-    }
-
     /// What a key is made of at a port.
     pub(crate) fn key(&self, key: &Expr, port: &Port) -> Vec<OriginId> {
         port.payload.key(key, &mut self.origins.borrow_mut())
@@ -305,9 +298,39 @@ impl Facts {
 
     /// Whether all copies of one event have the same key.
     pub(crate) fn stable(&self, key: &Expr, port: &Port) -> bool {
+        self.renews(key, port).is_none()
+    }
+
+    /// What makes another key for each copy of one event; nothing when all copies have the same.
+    pub(crate) fn renews(&self, key: &Expr, port: &Port) -> Option<Renewal> {
         let parts = self.key(key, port);
+        self.renewed(&parts, port)
+    }
+
+    /// What makes another id for each copy of one event; nothing when all copies have the same.
+    pub(crate) fn renews_ids(&self, port: &Port) -> Option<Renewal> {
+        let id = port.payload.id(&mut self.origins.borrow_mut());
+        self.renewed(&[id], port)
+    }
+
+    /// Whether all copies of an event have the same field.
+    pub(crate) fn is_stable(&self, field: &Pointer, port: &Port) -> bool {
+        let origin = self.field(field, port);
+        self.renewed(&[origin], port).is_none()
+    }
+
+    /// What makes one of these anew for each copy of an event.
+    pub(crate) fn renewed(&self, parts: &[OriginId], port: &Port) -> Option<Renewal> {
         let origins = self.origins.borrow();
-        parts.iter().all(|part| origins.stable(*part))
+        let mut parts = parts.iter();
+        parts.find_map(|part| origins.renewal(*part, &port.renewers))
+    }
+
+    /// Whether the ids of events tell them apart, and all copies of one have the same.
+    pub(crate) fn named(&self, port: &Port) -> bool {
+        let id = port.payload.id(&mut self.origins.borrow_mut());
+        let is_identity = |origins: &Origins| origins.is_identity(port.payload.context, id);
+        is_identity(&self.origins.borrow()) && self.renewed(&[id], port).is_none()
     }
 
     /// Whether events with the same key are the same event.
@@ -448,6 +471,37 @@ impl Facts {
     }
 }
 
+fn meet_orders(node: NodeIx, sides: &[&Port]) -> Order {
+    let lost = |side: &&&Port| matches!(side.order, Order::Lost(..));
+    let again = sides.iter().filter(|side| side.redelivery.given_up).count();
+    let mut first_time = sides.iter().filter(|side| !side.redelivery.given_up);
+    if again > 0 && again < sides.len() {
+        // What was given up once has lost its place, whatever it came by.
+        let before = first_time.find(lost);
+        return before.map_or(Order::Lost(node, Loss::Retry), |side| side.order.clone());
+    }
+    let before = sides.iter().find(lost);
+    before.map_or(Order::Lost(node, Loss::Meeting), |side| side.order.clone())
+}
+
+fn meet_modes(sides: &[&Port], payload: &Payload, origins: &mut Origins) -> Mode {
+    let first = &sides[0].mode;
+    if sides.iter().all(|side| side.mode == *first) {
+        return first.clone();
+    }
+    let keys = sides.iter().map(|side| match &side.mode {
+        Mode::Upsert(key) => Some((&*side.payload, &**key)),
+        Mode::Append | Mode::Snapshot | Mode::Mixed => None,
+    });
+    let Some(keys) = keys.collect::<Option<Vec<_>>>() else {
+        return Mode::Mixed;
+    };
+    match placement::key_after_meeting(payload, &keys, origins) {
+        Some(key) => Mode::Upsert(key.into()),
+        None => Mode::Mixed,
+    }
+}
+
 fn meet_parts(node: NodeIx, sides: &[&Port], payload: &Payload, origins: &mut Origins) -> Part {
     let first = &sides[0].part;
     if let Some(mixed) = sides
@@ -465,7 +519,7 @@ fn meet_parts(node: NodeIx, sides: &[&Port], payload: &Payload, origins: &mut Or
     let mut keys = Vec::new();
     for side in sides {
         match &side.part {
-            Part::Hash { key, .. } => keys.push((&*side.payload, &**key)),
+            Part::Hash { key, form, .. } => keys.push((&*side.payload, &**key, &**form)),
             Part::Any { .. } => return side.part.clone(),
             Part::Single | Part::Mixed { .. } => return Part::Mixed { at: node },
         }
@@ -476,9 +530,10 @@ fn meet_parts(node: NodeIx, sides: &[&Port], payload: &Payload, origins: &mut Or
     let same_count = sides
         .iter()
         .all(|side| matches!(side.part, Part::Hash { count: other, .. } if other == count));
-    match payload.key_after_meeting(&keys, origins) {
-        Some(key) if same_count => Part::Hash {
+    match placement::after_meeting(payload, &keys, origins) {
+        Some((key, form)) if same_count => Part::Hash {
             key: key.into(),
+            form: Rc::new(form),
             count,
             by,
         },
@@ -486,7 +541,8 @@ fn meet_parts(node: NodeIx, sides: &[&Port], payload: &Payload, origins: &mut Or
     }
 }
 
-fn pointers(value: Option<&Value>) -> Vec<Pointer> {
+/// A list of pointers as a config field or a declaration holds it.
+pub(crate) fn pointers(value: Option<&Value>) -> Vec<Pointer> {
     let items = value.and_then(Value::as_array).unwrap_or_default();
     items
         .iter()

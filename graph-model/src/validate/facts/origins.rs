@@ -1,6 +1,8 @@
 //! Where values come from: identities of fields that survive copies and renames, and which of them
 //! decide which others.
 
+use std::collections::BTreeSet;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 use smol_str::SmolStr;
 
@@ -26,6 +28,15 @@ pub(crate) enum Origin {
     Context(Base, Pointer),
     /// What this expression makes of these.
     Computed(SmolStr, Vec<OriginId>),
+}
+
+/// Why copies of one fact have different values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Renewal {
+    /// The node makes the value anew each time; nobody in particular when it varies by its nature.
+    By(Option<NodeIx>),
+    /// Code that cannot be looked into may do so.
+    Code(NodeIx),
 }
 
 /// All origins of a design.
@@ -192,18 +203,23 @@ impl Origins {
         }
     }
 
-    /// Whether all copies of one fact have the same value.
-    pub(crate) fn stable(&self, origin: OriginId) -> bool {
-        if self.unstable.get(&origin).is_some_and(|by| !by.is_empty()) {
-            return false;
+    /// Why copies of one fact have different values, where these nodes may have seen it more than once;
+    /// nothing when they have the same.
+    pub(crate) fn renewal(&self, origin: OriginId, again: &BTreeSet<NodeIx>) -> Option<Renewal> {
+        let by = self.unstable.get(&origin).into_iter().flatten();
+        let mut matters = by.filter(|by| by.is_none_or(|by| again.contains(&by)));
+        if let Some(by) = matters.next() {
+            return Some(Renewal::By(*by));
         }
         match self.get(origin) {
-            Origin::Computed(_, parts) => parts.iter().all(|part| self.stable(*part)),
+            Origin::Computed(_, parts) => parts.iter().find_map(|part| self.renewal(*part, again)),
             Origin::Field(base, _) => {
-                let opaque = self.opaque.get(base).is_some_and(|by| !by.is_empty());
-                !opaque || self.is_identity(*base, origin)
+                let by = self.opaque.get(base).into_iter().flatten().flatten();
+                let mut matters = by.filter(|by| again.contains(by));
+                let by = *matters.next()?;
+                (!self.is_identity(*base, origin)).then_some(Renewal::Code(by))
             }
-            Origin::Context(..) => true,
+            Origin::Context(..) => None,
         }
     }
 

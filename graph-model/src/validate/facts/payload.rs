@@ -72,28 +72,50 @@ impl Payload {
         origins.id(Origin::Context(self.context, pointer.clone()))
     }
 
+    /// The origin of the id that events have in their context.
+    pub(crate) fn id(&self, origins: &mut Origins) -> OriginId {
+        self.context(&Pointer::root().child("id"), origins)
+    }
+
     /// A field that holds the origin.
     pub(crate) fn place_of(&self, origin: OriginId, origins: &mut Origins) -> Option<Pointer> {
-        if let Some((field, _)) = self.fields.iter().find(|(_, held)| **held == origin) {
-            return Some(field.clone());
-        }
+        self.places_of(origin, origins).into_iter().next()
+    }
+
+    /// Fields that hold the origin; of copies of something around it, the first.
+    pub(crate) fn places_of(&self, origin: OriginId, origins: &mut Origins) -> Vec<Pointer> {
+        let held = self.fields.iter().filter(|(_, held)| **held == origin);
+        let mut places: Vec<Pointer> = held.map(|(field, _)| field.clone()).collect();
         let Origin::Field(base, pointer) = origins.get(origin) else {
-            return None;
+            return places;
         };
         let (base, pointer) = (*base, pointer.clone());
-        if base == self.base && self.field(&pointer, origins) == origin {
-            return Some(pointer);
+        if base == self.base
+            && !places.contains(&pointer)
+            && self.field(&pointer, origins) == origin
+        {
+            places.push(pointer);
+            return places;
         }
-        // A copy of something around it holds it too.
-        for (field, held) in &self.fields {
-            if let Origin::Field(held_base, start) = origins.get(*held)
-                && *held_base == base
-                && let Some(below) = start.strip_from(&pointer)
-            {
-                return Some(field.join(&below));
-            }
+        if places.is_empty() {
+            // A copy of something around it holds it too.
+            let around = self.fields.iter().filter_map(|(field, held)| {
+                let Origin::Field(held_base, start) = origins.get(*held) else {
+                    return None;
+                };
+                let below = start.strip_from(&pointer).filter(|_| *held_base == base)?;
+                Some(field.join(&below))
+            });
+            let around: Vec<Pointer> = around.collect();
+            let mut around = around.into_iter();
+            places.extend(around.find(|place| self.field(place, origins) == origin));
         }
-        None
+        places
+    }
+
+    /// Fields whose origins are known one by one.
+    pub(crate) fn known(&self) -> impl Iterator<Item = (&Pointer, OriginId)> {
+        self.fields.iter().map(|(field, origin)| (field, *origin))
     }
 
     /// Says what a field holds.
@@ -364,33 +386,6 @@ impl Payload {
                 origins.identify(self.base, own);
             }
         }
-    }
-
-    /// The same key where the streams have met.
-    pub(crate) fn key_after_meeting(
-        &self,
-        sides: &[(&Payload, &[OriginId])],
-        origins: &mut Origins,
-    ) -> Option<Vec<OriginId>> {
-        let (first, key) = sides[0];
-        let mut after = Vec::new();
-        for origin in key {
-            if sides.iter().all(|(_, key)| key.contains(origin)) {
-                after.push(*origin);
-                continue;
-            }
-            let place = first.place_of(*origin, origins)?;
-            for (side, key) in &sides[1..] {
-                let own = side.field(&place, origins);
-                if !key.contains(&own) {
-                    return None;
-                }
-            }
-            after.push(self.field(&place, origins));
-        }
-        after.sort_unstable();
-        let complete = sides.iter().all(|(_, other)| other.len() == key.len());
-        complete.then_some(after)
     }
 }
 

@@ -58,7 +58,11 @@ impl Release {
             By::Tokenise => "tokenise",
         };
         // Whoever may declassify may do so by any means.
-        (means == by || means == "role") && self.ty == tag.ty && self.field.covers(&tag.field)
+        (means == by || means == "role") && self.is_about(tag)
+    }
+
+    pub(crate) fn is_about(&self, tag: &Tag) -> bool {
+        self.ty == tag.ty && self.field.covers(&tag.field)
     }
 
     /// Whether whoever runs the node may use the rule.

@@ -27,11 +27,15 @@ impl Facts {
             seconds: FxHashMap::default(),
             outputs: vec![None; count],
             stored: FxHashMap::default(),
+            branches: FxHashMap::default(),
             origins: RefCell::default(),
             schemas: RefCell::default(),
             tag_index: FxHashMap::default(),
             releases: release::releases(&design.document),
+            rounds: RefCell::default(),
+            rates: RefCell::default(),
             tags_changed: false,
+            said_anew: false,
             design: Rc::new(design),
         };
         for at in 0..facts.components.len() {
@@ -47,6 +51,8 @@ impl Facts {
         nodes: &BTreeSet<NodeId>,
         edges: &BTreeSet<EdgeId>,
     ) -> BTreeSet<NodeIx> {
+        self.rounds.take();
+        self.rates.take();
         let design = Rc::get_mut(&mut self.design).expect("nobody else keeps the design");
         let (mut dirty, mut look) = (BTreeSet::new(), BTreeSet::new());
         let mut rewire = !edges.is_empty();
@@ -103,6 +109,7 @@ impl Facts {
                     self.outputs[number] = None;
                     self.seconds.remove(&number);
                     self.stored.remove(&number);
+                    self.branches.remove(&number);
                     dirty.remove(&number);
                     look.insert(number);
                 }
@@ -121,11 +128,19 @@ impl Facts {
         }
         let mut open: BTreeSet<usize> = dirty.iter().map(|node| component_of[*node]).collect();
         let mut touched = dirty;
+        let mut relying = BTreeSet::new();
         while let Some(component) = open.pop_first() {
+            self.said_anew = false;
             for node in self.settle(component) {
                 touched.insert(node);
                 for edge in &self.design.nodes[node].outs {
                     open.insert(component_of[self.design.edges[*edge].to]);
+                }
+                if self.said_anew {
+                    // What a node says of its fields is relied on wherever they come, also behind
+                    // nodes at which nothing else changes.
+                    let reached = self.design.behind(node, &mut relying);
+                    open.extend(reached.into_iter().map(|node| component_of[node]));
                 }
             }
         }
@@ -134,17 +149,12 @@ impl Facts {
             look.extend(ins.iter().map(|edge| self.design.edges[*edge].from));
         }
         // Evidence leads from where something changed to wherever it is shown.
-        let mut slice = touched.clone();
-        let mut open: Vec<NodeIx> = touched.into_iter().collect();
-        while let Some(node) = open.pop() {
-            for edge in &self.design.nodes[node].outs {
-                let to = self.design.edges[*edge].to;
-                if slice.insert(to) {
-                    open.push(to);
-                }
-            }
+        let mut slice = BTreeSet::new();
+        for node in &touched {
+            self.design.behind(*node, &mut slice);
         }
         look.extend(slice);
+        look.extend(touched);
         look
     }
 
@@ -160,6 +170,7 @@ impl Facts {
             for node in &nodes {
                 self.seconds.remove(node);
                 self.stored.remove(node);
+                self.branches.remove(node);
             }
             for _ in 0..ROUNDS_MAX {
                 let mut more = false;
@@ -209,14 +220,18 @@ impl Facts {
         } else {
             None
         };
+        let branches = self.branches(node, input.as_ref(), output.as_ref());
         let mut changed = self.origins.borrow_mut().end(&before) || self.tags_changed;
+        self.said_anew |= changed;
         changed |= self.inputs[node] != input || self.outputs[node] != output;
         changed |= self.seconds.get(&node) != second.as_ref();
         changed |= self.stored.get(&node) != stored.as_ref();
+        changed |= self.branches.get(&node) != branches.as_ref();
         self.inputs[node] = input;
         self.outputs[node] = output;
         put(&mut self.seconds, node, second);
         put(&mut self.stored, node, stored);
+        put(&mut self.branches, node, branches);
         changed
     }
 

@@ -3,17 +3,23 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use crate::catalog::{Behaviour, Delivery};
-use crate::expr::{Expr, Op, Operand};
+use smol_str::SmolStr;
+
+use crate::catalog::{Behaviour, Delivery, PortRole};
+use crate::expr::{Condition, Expr, Op, Operand};
 use crate::label::Atom;
 use crate::pointer::Pointer;
 use crate::validate::design::NodeIx;
 use crate::validate::facts::definition::Definition;
 use crate::validate::facts::delivery::{Copies, Losing, Loss, Mode, Order, Part};
-use crate::validate::facts::labels::{Labels, Tag, TagId};
+use crate::validate::facts::groups::parts_of;
+use crate::validate::facts::labels::{Labels, Sort, Tag, TagId, TagKey};
 use crate::validate::facts::origins::{Base, Origin, OriginId};
 use crate::validate::facts::payload::Payload;
-use crate::validate::facts::{Facts, Port, pointers};
+use crate::validate::facts::placement::Side;
+use crate::validate::facts::redelivery::Redelivery;
+use crate::validate::facts::{Facts, Port, numbers, owners, pointers};
+use crate::validate::rules::broken_by_copies;
 use crate::value::Value;
 
 impl Facts {
@@ -54,12 +60,12 @@ impl Facts {
             | Behaviour::DeadLetter => {}
             Behaviour::Filter { predicate } => {
                 if let Some(expr) = design.expr(node, predicate) {
-                    self.assert_present(expr, &mut port);
+                    self.hold(&expr.analysis().condition, &mut port);
                     self.select(expr, &mut port);
                 }
             }
             Behaviour::Topic => {
-                port.copies = port.copies.or(Copies::Any(node));
+                self.deliver(node, Copies::Any(node), &mut port);
                 port.order = port.order.lost_at(node, Loss::Channel);
                 port.part = Part::Single;
             }
@@ -69,9 +75,18 @@ impl Facts {
                 self.queue(node, key, count.unwrap_or(1), &mut port);
             }
             Behaviour::Log {
-                key, partitions, ..
+                key,
+                partitions,
+                transactional,
             } => {
-                port.copies = port.copies.or(Copies::Suffix(node));
+                if design.value(node, transactional) == Some(&Value::Bool(true)) {
+                    // What a delivery brought comes and goes with it, so none is there twice.
+                    match port.redelivery.called_again {
+                        Some(source) => port.copies = Copies::Any(source),
+                        None => once(&mut port),
+                    }
+                }
+                self.deliver(node, Copies::Suffix(node), &mut port);
                 let count = design.value(node, partitions).and_then(Value::as_i64);
                 self.place(node, design.expr(node, key), count.unwrap_or(1), &mut port);
             }
@@ -79,7 +94,13 @@ impl Facts {
                 let count = design.value(node, partitions).and_then(Value::as_i64);
                 self.place(node, design.expr(node, key), count.unwrap_or(1), &mut port);
             }
-            Behaviour::Map { expr } => self.map(node, design.expr(node, expr), false, &mut port),
+            Behaviour::Map { expr } => {
+                let expr = design.expr(node, expr);
+                if let Some(expr) = expr {
+                    self.hold(&expr.analysis().guard, &mut port);
+                }
+                self.map(node, expr, false, &mut port);
+            }
             Behaviour::Split { expr } => {
                 self.map(node, design.expr(node, expr), true, &mut port);
                 let code = design.text(node, expr).unwrap_or("?");
@@ -90,22 +111,31 @@ impl Facts {
                 self.declare(node, design.text(node, target), &mut port);
             }
             Behaviour::Dedupe { key, .. } => {
+                self.drop_copies(node, &[key], &mut port);
                 if let Some(expr) = design.expr(node, key) {
-                    if self.stable(expr, &port) {
-                        port.copies = Copies::No;
+                    let key = self.key(expr, &port);
+                    if let Mode::Upsert(thing) = &port.mode
+                        && !thing.is_empty()
+                        && self.determines(thing, &key)
+                    {
+                        // Of each thing the first version passes, as if it were made then.
+                        port.mode = Mode::Append;
                     }
-                    let by = format!("{:?}", self.key(expr, &port));
+                    let by = format!("{key:?}");
                     port.definition = Rc::new(port.definition.step("dedupe", &by, expr.code()));
                 }
             }
             Behaviour::Redact { fields, how } => {
                 let fields = pointers(design.value(node, fields));
                 let hashes = design.text(node, how) == Some("hash");
+                let released = self.released(node, &fields, "hash", &port);
                 let origins = &mut *self.origins.borrow_mut();
                 port.payload = Rc::new(port.payload.without(node, &fields, origins));
-                if !hashes {
-                    port.labels = Rc::new(port.labels.without(&fields));
-                }
+                port.labels = Rc::new(if hashes {
+                    port.labels.less(&released)
+                } else {
+                    port.labels.without(&fields)
+                });
             }
             Behaviour::Tokenise { fields } => {
                 let fields = pointers(design.value(node, fields));
@@ -116,12 +146,11 @@ impl Facts {
                     .text(node, field)
                     .and_then(|text| Pointer::parse(text).ok());
                 if let (Some(field), Some(claim)) = (field, design.text(node, claim)) {
-                    let origin = self.field(&field, &port);
-                    Rc::make_mut(&mut port.guards).insert((origin, claim.into()));
+                    self.compare(&field, &claim.into(), &mut port);
                 }
             }
             Behaviour::Validate { ty } => {
-                port.taint = Rc::default();
+                port.taint = Rc::new(self.checked(&port.taint));
                 self.declare(node, design.text(node, ty), &mut port);
             }
             Behaviour::Join { left, right, .. } => {
@@ -131,43 +160,49 @@ impl Facts {
                 key, row_key, into, ..
             } => self.enrich(node, (key, row_key), into, &mut port, second),
             Behaviour::Aggregate {
-                group, aggregates, ..
+                group,
+                aggregates,
+                window,
             } => {
-                let unsafe_copies = crate::validate::rules::counts_copies(&design, node);
+                let broken = broken_by_copies(&design, node, port.copies).is_some();
+                let copied = port.copies != Copies::No;
                 self.aggregate(node, group, aggregates, &mut port);
-                if unsafe_copies {
-                    // The hazard is reported here; what follows from it is no other one.
-                    port.copies = Copies::No;
-                }
+                let windowed = design.text(node, window).is_some_and(|kind| kind != "none");
+                self.answer(node, broken, copied && !windowed, &mut port);
             }
             Behaviour::Fold { group, step, .. } => {
+                let broken = broken_by_copies(&design, node, port.copies).is_some();
+                let copied = port.copies != Copies::No;
                 self.fold(node, group, step, &mut port);
-                port.copies = Copies::No;
+                self.answer(node, broken, copied, &mut port);
             }
             Behaviour::Decide { group, .. } => {
+                let broken = broken_by_copies(&design, node, port.copies).is_some();
                 self.decide(node, group, second, &mut port);
-                port.copies = Copies::No;
+                // It answers once for a group, and with the same id when it answers again.
+                self.answer(node, broken, false, &mut port);
             }
-            Behaviour::Resequence { key, .. } => self.put_in_order(node, key, &mut port),
-            Behaviour::VersionGuard { key, version } => {
+            Behaviour::Resequence { key, version } | Behaviour::VersionGuard { key, version } => {
                 self.put_in_order(node, key, &mut port);
-                let parts = [key, version].map(|field| design.expr(node, field));
-                if parts
-                    .iter()
-                    .all(|expr| expr.is_some_and(|expr| self.stable(expr, &port)))
-                {
-                    port.copies = Copies::No;
-                }
+                self.drop_copies(node, &[key, version], &mut port);
             }
             Behaviour::Opaque { ty } => {
-                let everything = port.labels.all();
-                let taints = port.taint.all();
+                let reads = pointers(design.declared(node, "reads"));
+                let of = |labels: &Labels| match &reads[..] {
+                    [] => labels.all(),
+                    fields => fields.iter().flat_map(|field| labels.at(field)).collect(),
+                };
+                let (everything, taints) = (of(&port.labels), of(&port.taint));
+                let whole = [Pointer::root()];
+                let released = self.released(node, &whole, "code", &port);
+                let everything = &everything - &released;
                 port.labels = Rc::new(Labels::at_root(&everything));
                 port.taint = Rc::new(Labels::at_root(&taints));
-                let base = Base::Made(node);
+                let named = self.renews_ids(&port).is_none();
                 port.payload = Rc::new(Payload::made(node, None));
-                self.origins.borrow_mut().mark_opaque(base);
+                self.origins.borrow_mut().mark_opaque(Base::Made(node));
                 self.identify_by_context(node);
+                self.renew(node, named, &mut port);
                 let ty = ty.as_ref().and_then(|field| design.text(node, field));
                 self.declare(node, ty, &mut port);
                 if let Order::PerKey(_) = port.order {
@@ -181,7 +216,127 @@ impl Facts {
         if design.declared_flag(node, "may_lose") && port.losing.is_none() {
             port.losing = Some(Losing::Node(node));
         }
+        if self.is_open(node) {
+            self.let_outsiders_in(node, &mut port);
+        }
+        if self.design.is_kept(node) && port.guards.values().any(Option::is_none) {
+            // Who looks later was not there when the owner was compared.
+            let guards = port.guards.iter();
+            let since = |since: &Option<NodeIx>| since.or(Some(node));
+            let guards = guards.map(|(guard, held)| (guard.clone(), since(held)));
+            port.guards = Rc::new(guards.collect());
+        }
+        if let (Some(patience), Some(takes)) =
+            (&mut port.redelivery.patience, design.works_for(node))
+        {
+            *patience = patience.saturating_sub(takes);
+        }
         Some(port)
+    }
+
+    /// What leaves by outputs that not all of the node's events take.
+    pub(super) fn branches(
+        &self,
+        node: NodeIx,
+        input: Option<&Port>,
+        output: Option<&Port>,
+    ) -> Option<Vec<(SmolStr, Port)>> {
+        let (port, (view, behaviour)) = (input?, self.design.acting(node)?);
+        let outputs = view.kind.iter().flat_map(|kind| &kind.outputs).skip(1);
+        let aside = |port: Port| {
+            let ports = outputs.filter(|output| output.role == PortRole::Data);
+            Some(
+                ports
+                    .map(|output| (output.name.clone(), port.clone()))
+                    .collect(),
+            )
+        };
+        match behaviour {
+            Behaviour::Filter { predicate } => {
+                let mut rest = port.clone();
+                self.tell(self.design.expr(node, predicate)?, &mut rest);
+                if rest.presence == port.presence {
+                    return None;
+                }
+                aside(rest)
+            }
+            // What finds no partner leaves in the shape of a pair, with nothing on one side.
+            Behaviour::Join { .. } => aside(Port {
+                owners: Rc::clone(&port.owners),
+                present: Rc::default(),
+                ..output?.clone()
+            }),
+            Behaviour::Route { .. } if port.labels.0.is_empty() => None,
+            Behaviour::Route { routes, otherwise } => {
+                let table = self.design.value(node, routes)?.as_object()?;
+                let mut asked = port.clone();
+                let mut branches = Vec::new();
+                // Whoever sees one way knows what was asked before it was taken.
+                for (name, code) in table.iter() {
+                    let mut branch = asked.clone();
+                    if let Some(expr) = code.as_str().and_then(|code| self.design.compiled(code)) {
+                        self.hold(&expr.analysis().condition, &mut branch);
+                        self.tell(expr, &mut branch);
+                        self.tell(expr, &mut asked);
+                    }
+                    branches.push((name.clone(), branch));
+                }
+                branches.push((otherwise.clone(), asked));
+                Some(branches)
+            }
+            _ => None,
+        }
+    }
+
+    /// A channel delivers what arrives, and again.
+    fn deliver(&self, node: NodeIx, copies: Copies, port: &mut Port) {
+        let design = &self.design;
+        port.copies = port.copies.or(copies);
+        // Its own copies were not there when somebody else should have dropped them.
+        port.redelivery.let_through = None;
+        if design.declared_flag(node, "exactly_once") {
+            port.redelivery.claimed = Some(node);
+        }
+        let kept = design.declared_ms(node, "retention");
+        let horizon = kept.max(design.redelivers_for(node));
+        port.redelivery.reach(horizon.map(|ms| (ms, node)));
+        port.redelivery.delivered_by = Some(node);
+        port.redelivery.patience = design.waits_for(node);
+    }
+
+    /// Copies end here, if these expressions tell them from other events.
+    fn drop_copies(&self, node: NodeIx, keys: &[&SmolStr], port: &mut Port) {
+        let mut keys = keys.iter().map(|field| self.design.expr(node, field));
+        if keys.all(|key| key.is_some_and(|key| self.stable(key, port))) {
+            once(port);
+        } else if port.copies != Copies::No {
+            port.redelivery.let_through = Some(node);
+        }
+    }
+
+    /// What a node makes of groups is sent once where a hazard of copies is reported for it: what
+    /// follows from that is no other one. `anew` says that a copy makes a result of its own.
+    fn answer(&self, node: NodeIx, broken: bool, anew: bool, port: &mut Port) {
+        if broken {
+            once(port);
+            return;
+        }
+        port.copies = port.copies.in_turn();
+        self.renew(node, !anew, port);
+    }
+
+    /// A node makes something anew of each copy; its ids as well, unless they are `named` after what
+    /// all copies have in common.
+    fn renew(&self, node: NodeIx, named: bool, port: &mut Port) {
+        if !named {
+            let origins = &mut *self.origins.borrow_mut();
+            let own = Origin::Context(Base::Made(node), Pointer::root().child("id"));
+            let own = origins.id(own);
+            origins.mark_unstable(own);
+        }
+        if port.copies != Copies::No {
+            Rc::make_mut(&mut port.renewers).insert(node);
+        }
     }
 
     /// What a node leaves in the resource that it writes.
@@ -243,12 +398,22 @@ impl Facts {
             taint: Rc::default(),
             presence: Rc::default(),
             guards: Rc::default(),
+            owners: Rc::default(),
             present: Rc::default(),
             copies: match delivery {
                 Delivery::CallerRetries => Copies::Any(node),
                 Delivery::Resumable => Copies::Suffix(node),
                 Delivery::Once => Copies::No,
             },
+            redelivery: Redelivery {
+                horizon: design
+                    .declared_ms(node, "max_delay")
+                    .filter(|_| delivery != Delivery::Once)
+                    .map(|ms| (ms, node)),
+                called_again: (delivery == Delivery::CallerRetries).then_some(node),
+                ..Redelivery::default()
+            },
+            renewers: Rc::default(),
             order: match delivery {
                 Delivery::CallerRetries => Order::Lost(node, Loss::Source),
                 Delivery::Resumable | Delivery::Once => Order::Total,
@@ -262,9 +427,9 @@ impl Facts {
             definition: Rc::new(Definition::of_source(node)),
             size: None,
         };
-        if delivery == Delivery::CallerRetries {
-            let tag = self.tag(node, Tag::taint(node));
-            port.taint = Rc::new(Labels::at_root(&BTreeSet::from([tag])));
+        let called = delivery == Delivery::CallerRetries;
+        if called || self.is_open(node) {
+            self.let_outsiders_in(node, &mut port);
         }
         if keyed {
             self.identify_by_context(node);
@@ -278,6 +443,7 @@ impl Facts {
         Rc::make_mut(&mut port.labels).join(&stored.labels);
         Rc::make_mut(&mut port.taint).join(&stored.taint);
         port.presence = Rc::clone(&stored.presence);
+        port.owners = self.same_places(stored, &port.payload);
         port.losing = port.losing.or(stored.losing);
         if port.payload.ty.is_none() && stored.payload.ty.is_some() {
             let ty = stored.payload.ty.clone();
@@ -321,6 +487,7 @@ impl Facts {
             }
             port.payload = Rc::new(payload);
             port.presence = Rc::clone(&stored.presence);
+            port.owners = Rc::clone(&stored.owners);
             port.losing = stored.losing;
         }
         self.declare(node, design.text(node, ty), &mut port);
@@ -347,8 +514,18 @@ impl Facts {
             let origins = &mut *self.origins.borrow_mut();
             let unique = ty.declared.get("unique");
             let unique = pointers(unique);
-            for field in ty.id.iter().chain(&unique) {
-                let identity = payload.field(field, origins);
+            let versions = ty.stands_for() == Some("version");
+            let mut identities: Vec<OriginId> = unique
+                .iter()
+                .chain(ty.id.iter().filter(|_| !versions))
+                .map(|field| payload.field(field, origins))
+                .collect();
+            if let (true, Some(id), Some(version)) = (versions, &ty.id, &ty.version) {
+                // The id is that of the thing, whose versions are events of their own.
+                let parts = [id, version].map(|field| payload.field(field, origins));
+                identities.push(origins.id(Origin::Computed("version".into(), parts.to_vec())));
+            }
+            for identity in identities {
                 origins.identify(payload.context, identity);
                 origins.identify(payload.base, identity);
             }
@@ -368,7 +545,7 @@ impl Facts {
             design.behaviour(node),
             Some(Behaviour::Source { .. } | Behaviour::Changes { .. })
         );
-        match ty.declared.get("stands_for").and_then(Value::as_str) {
+        match ty.stands_for() {
             Some("version") => {
                 let key = ty.id.as_ref().map(|field| {
                     let payload = &port.payload;
@@ -387,38 +564,56 @@ impl Facts {
                 .and_then(Value::as_str)
                 .and_then(crate::units::parse_bytes);
         }
+        let checks = matches!(design.behaviour(node), Some(Behaviour::Validate { .. }));
         for (field, label) in &ty.labels {
+            if checks && self.was_hidden(field, &port.payload) {
+                continue;
+            }
             let mut tags = BTreeSet::new();
             for (number, clause) in label.0.iter().enumerate() {
                 let origins = &self.origins;
+                let origin = |field| port.payload.field(field, &mut origins.borrow_mut());
                 let owners = clause.0.iter().filter_map(|atom| match atom {
                     Atom::Subject(owner) | Atom::Tenant(owner) => {
-                        let owner = port.payload.field(owner, &mut origins.borrow_mut());
-                        Some((atom.clone(), owner))
+                        Some((atom.clone(), origin(owner)))
                     }
                     Atom::Org | Atom::Role(_) => None,
                 });
+                let anchors: Vec<(Atom, OriginId)> = owners.collect();
+                let subjects = anchors.iter();
+                let subjects = subjects.filter(|(atom, _)| matches!(atom, Atom::Subject(_)));
+                let mut people: Vec<OriginId> = subjects.map(|(_, owner)| *owner).collect();
+                if people.is_empty() {
+                    people.extend(ty.subject.as_ref().or(ty.tenant.as_ref()).map(origin));
+                }
                 let tag = Tag {
                     node,
                     ty: id.clone(),
                     field: field.clone(),
-                    number,
                     clause: clause.clone(),
-                    anchors: owners.collect(),
+                    anchors,
+                    people,
+                    fold: None,
+                    sort: Sort::Clause,
                 };
-                tags.insert(self.tag(node, tag));
+                let key = TagKey::Clause(node, id.clone(), field.clone(), number);
+                tags.insert(self.tag(key, tag));
             }
             Rc::make_mut(&mut port.labels).add(field.clone(), &tags);
         }
     }
 
     fn map(&mut self, node: NodeIx, expr: Option<&Expr>, elements: bool, port: &mut Port) {
-        let origins = &mut *self.origins.borrow_mut();
         if elements {
-            let base = Base::Made(node);
-            let id = origins.id(Origin::Context(base, Pointer::root().child("id")));
-            origins.identify(base, id);
+            let named = self.renews_ids(port).is_none();
+            self.identify_by_context(node);
+            self.renew(node, named, port);
         }
+        let makes = expr.is_some_and(|expr| expr.analysis().outputs.iter().any(|row| row.nondet));
+        if makes {
+            self.renew(node, true, port);
+        }
+        let origins = &mut *self.origins.borrow_mut();
         let Some(expr) = expr else {
             // Nothing is known of what it makes.
             port.labels = Rc::new(Labels::at_root(&port.labels.all()));
@@ -439,9 +634,20 @@ impl Facts {
         }
     }
 
-    /// What must be there for a predicate to hold.
-    fn assert_present(&mut self, predicate: &Expr, port: &mut Port) {
-        for conjunct in &predicate.analysis().condition.conjuncts {
+    /// What is known of events for which a condition holds.
+    fn hold(&self, condition: &Condition, port: &mut Port) {
+        self.assert_present(condition, port);
+        self.equate_all(condition, port);
+        let freed = self.freed(condition, port);
+        if !freed.is_empty() {
+            port.labels = Rc::new(port.labels.less(&freed));
+            port.presence = Rc::new(&*port.presence - &freed);
+        }
+    }
+
+    /// What must be there for a condition to hold.
+    fn assert_present(&self, condition: &Condition, port: &mut Port) {
+        for conjunct in &condition.conjuncts {
             let (Operand::Field(field), Operand::Constant(value)) =
                 (&conjunct.left, &conjunct.right)
             else {
@@ -461,12 +667,9 @@ impl Facts {
     }
 
     /// Events that a predicate chose: that they come tells what it looked at, and they are not all.
-    fn select(&mut self, predicate: &Expr, port: &mut Port) {
+    fn select(&self, predicate: &Expr, port: &mut Port) {
         let reads = &predicate.analysis().reads;
-        let tags = port.labels.of(reads);
-        if !tags.is_subset(&port.presence) {
-            Rc::make_mut(&mut port.presence).extend(&tags);
-        }
+        self.tell(predicate, port);
         let looked: Vec<OriginId> = reads
             .fields
             .iter()
@@ -477,13 +680,24 @@ impl Facts {
             // Names do not matter, only what is compared.
             text = text.replace(&field.to_string().replacen('/', ".", 1), "_");
         }
+        if self.is_creation(predicate, port) {
+            port.mode = Mode::Append;
+        }
         let by = format!("{text} {looked:?}");
         port.definition = Rc::new(port.definition.step("filter", &by, predicate.code()));
     }
 
+    /// That an event takes one way and not another tells what the predicate looked at.
+    fn tell(&self, predicate: &Expr, port: &mut Port) {
+        let tags = port.labels.of(&predicate.analysis().reads);
+        if !tags.is_subset(&port.presence) {
+            Rc::make_mut(&mut port.presence).extend(&tags);
+        }
+    }
+
     fn queue(&mut self, node: NodeIx, key: Option<&Expr>, count: i64, port: &mut Port) {
         let Some(key) = key else {
-            port.copies = port.copies.or(Copies::Any(node));
+            self.deliver(node, Copies::Any(node), port);
             port.order = port.order.lost_at(node, Loss::Channel);
             port.part = if count > 1 {
                 Part::Any { count, by: node }
@@ -493,7 +707,7 @@ impl Facts {
             return;
         };
         // A group waits for its first event, so what comes again comes in order.
-        port.copies = port.copies.or(Copies::Suffix(node));
+        self.deliver(node, Copies::Suffix(node), port);
         self.place(node, Some(key), count, port);
         if port.order == Order::Total {
             let key = self.key(key, port);
@@ -503,11 +717,11 @@ impl Facts {
 
     /// Moves events to the partition of their key.
     fn place(&mut self, node: NodeIx, key: Option<&Expr>, count: i64, port: &mut Port) {
-        let key = key.map(|key| self.key(key, port)).unwrap_or_default();
-        if count <= 1 || key.is_empty() {
+        let placed = key.map(|key| (self.key(key, port), self.keyed(key, port)));
+        let Some((key, form)) = placed.filter(|(key, _)| count > 1 && !key.is_empty()) else {
             port.part = Part::Single;
             return;
-        }
+        };
         port.order = match &port.order {
             Order::Lost(..) => port.order.clone(),
             known if self.in_order(known, &key) => Order::PerKey(key.clone().into()),
@@ -515,6 +729,7 @@ impl Facts {
         };
         port.part = Part::Hash {
             key: key.into(),
+            form: Rc::new(form),
             count,
             by: node,
         };
@@ -566,6 +781,9 @@ impl Facts {
             (Pointer::root().child("right"), right, keys.1),
         ];
         let id = self.identify_by_context(node);
+        let named = [&left, right]
+            .iter()
+            .all(|side| self.renews_ids(side).is_none());
         let mut payload = Payload::made(node, None);
         let (mut labels, mut taint) = (Labels::default(), Labels::default());
         let mut matched = BTreeSet::new();
@@ -588,23 +806,30 @@ impl Facts {
         if of_both.len() == 2 {
             self.origins.borrow_mut().decide(of_both, id);
         }
-        let part = if self.together(node, keys, &left, right) {
-            left.part.clone()
-        } else {
-            Part::Mixed { at: node }
+        let side = |port, key| Side {
+            port,
+            key: design.expr(node, key),
         };
+        let part = self.matched_part(node, side(&left, keys.0), side(right, keys.1));
         let union = |a: &BTreeSet<OriginId>, b: &BTreeSet<OriginId>| a | b;
         let mut port = Port {
             payload: Rc::new(payload),
             labels: Rc::new(labels),
             taint: Rc::new(taint),
             presence: Rc::new(&*left.presence | &*right.presence),
-            guards: Rc::new(&*left.guards | &*right.guards),
+            guards: Rc::new(owners::both(&left.guards, &right.guards)),
+            owners: Rc::new(&*left.owners | &*right.owners),
             present: Rc::new(union(&left.present, &right.present)),
             copies: left.copies.or(right.copies),
+            redelivery: Redelivery::of_all(&[&left.redelivery, &right.redelivery].into_iter()),
+            renewers: Rc::new(&*left.renewers | &*right.renewers),
             order: Order::Lost(node, Loss::Meeting),
             part,
-            mode: Mode::Append,
+            // Pairs come again with each version of what is on either side.
+            mode: match left.mode {
+                Mode::Append => right.mode.clone(),
+                ref known => known.clone(),
+            },
             losing: left.losing.or(right.losing),
             delay: left.delay.max(right.delay),
             definition: Rc::new(left.definition.with(&right.definition)),
@@ -613,6 +838,8 @@ impl Facts {
         if !matched.is_subset(&port.presence) {
             Rc::make_mut(&mut port.presence).extend(&matched);
         }
+        self.equate_keys(node, keys, (&left, right), &mut port);
+        self.renew(node, named, &mut port);
         Some(port)
     }
 
@@ -643,64 +870,78 @@ impl Facts {
                 taint.shift(&at, &rows.taint);
             }
         }
+        port.payload = Rc::new(payload);
+        port.labels = Rc::new(labels);
+        port.taint = Rc::new(taint);
         if let Some(rows) = rows {
+            let events = port.clone();
+            port.owners = Rc::new(&*port.owners | &*rows.owners);
+            self.equate_keys(node, keys, (&events, rows), port);
             port.losing = port.losing.or(rows.losing);
             port.size = port.size.zip(rows.size).map(|(a, b)| a.saturating_add(b));
             let name = design.nodes[node].id.as_str();
             port.definition = Rc::new(port.definition.step("enrich", name, name));
         }
-        port.payload = Rc::new(payload);
-        port.labels = Rc::new(labels);
-        port.taint = Rc::new(taint);
     }
 
     fn aggregate(&mut self, node: NodeIx, group: &str, aggregates: &str, port: &mut Port) {
         let design = Rc::clone(&self.design);
-        let mut labels = Labels::default();
-        let mut taint = Labels::default();
-        for (name, of) in self.folded(node, aggregates) {
-            if let Some(of) = of {
-                let at = Pointer::root().child(name);
-                labels.add(at.clone(), &port.labels.of(&of.analysis().reads));
-                taint.add(at, &port.taint.of(&of.analysis().reads));
+        let columns = self.columns_of(node, aggregates).into_iter();
+        let results = columns.map(|column| {
+            let (labels, taint) = column.of.map_or_else(Default::default, |of| {
+                let reads = &of.analysis().reads;
+                (port.labels.of(reads), port.taint.of(reads))
+            });
+            GroupResult {
+                at: Pointer::root().child(column.name),
+                labels,
+                taint,
+                blurs: column.blurs(),
             }
+        });
+        let results = results.collect();
+        let (group, text) = (design.expr(node, group), design.text(node, group));
+        let by = self.folding(node, group, port);
+        self.grouped(node, group, port, results);
+        if numbers::windowed(&design, node) {
+            port.mode = Mode::Append;
         }
-        let group = design.expr(node, group);
-        self.grouped(node, group, port, (labels, taint));
-        let name = design.nodes[node].id.as_str();
-        port.definition = Rc::new(port.definition.step("aggregate", name, name));
+        let definition = port
+            .definition
+            .step("aggregate", &by, text.unwrap_or("null"));
+        port.definition = Rc::new(definition);
     }
 
     fn fold(&mut self, node: NodeIx, group: &str, step: &str, port: &mut Port) {
         let design = Rc::clone(&self.design);
-        let at = Pointer::root().child("state");
-        let (mut labels, mut taint) = (Labels::default(), Labels::default());
-        let (tags, taints) = match design.expr(node, step) {
+        let (labels, taint) = match design.expr(node, step) {
             Some(step) => {
                 let reads = &step.analysis().reads;
                 (port.labels.of(reads), port.taint.of(reads))
             }
             None => (port.labels.all(), port.taint.all()),
         };
-        labels.add(at.clone(), &tags);
-        taint.add(at, &taints);
-        self.grouped(node, design.expr(node, group), port, (labels, taint));
+        let state = GroupResult {
+            at: Pointer::root().child("state"),
+            labels,
+            taint,
+            blurs: false,
+        };
+        self.grouped(node, design.expr(node, group), port, vec![state]);
         let name = design.nodes[node].id.as_str();
         port.definition = Rc::new(port.definition.step("fold", name, name));
     }
 
     fn decide(&mut self, node: NodeIx, group: &str, seal: Option<&Port>, port: &mut Port) {
         let design = Rc::clone(&self.design);
-        let mut labels = Labels::default();
         // How many came says what chose them.
-        let at = Pointer::root().child("holds");
-        labels.add(at, &port.presence);
-        self.grouped(
-            node,
-            design.expr(node, group),
-            port,
-            (labels, Labels::default()),
-        );
+        let holds = GroupResult {
+            at: Pointer::root().child("holds"),
+            labels: (*port.presence).clone(),
+            taint: BTreeSet::new(),
+            blurs: false,
+        };
+        self.grouped(node, design.expr(node, group), port, vec![holds]);
         port.mode = Mode::Append;
         if let Some(seal) = seal {
             port.losing = port.losing.or(seal.losing);
@@ -715,18 +956,34 @@ impl Facts {
         node: NodeIx,
         group: Option<&Expr>,
         port: &mut Port,
-        (mut labels, mut taint): (Labels, Labels),
+        results: Vec<GroupResult>,
     ) {
         let at = Pointer::root().child("key");
         let mut key = Vec::new();
+        let (mut labels, mut taint) = (Labels::default(), Labels::default());
         if let Some(group) = group {
             key = self.key(group, port);
-            labels.add(at.clone(), &port.labels.of(&group.analysis().reads));
-            taint.add(at, &port.taint.of(&group.analysis().reads));
+            let tags = port.labels.of(&group.analysis().reads);
+            labels.add(at.clone(), &self.folded_tags(node, &key, &tags, false));
+            taint.add(at.clone(), &port.taint.of(&group.analysis().reads));
         }
+        let blurs = results.iter().all(|result| result.blurs);
+        for result in results {
+            let tags = self.folded_tags(node, &key, &result.labels, result.blurs);
+            labels.add(result.at.clone(), &tags);
+            taint.add(result.at, &result.taint);
+        }
+        port.presence = Rc::new(self.folded_tags(node, &key, &port.presence, blurs));
+        port.part = self.kept_part(node, group, &key, port);
         self.identify_by_context(node);
         let origins = &mut *self.origins.borrow_mut();
-        let (payload, whole) = Payload::of_group(node, &key, origins);
+        let (mut payload, whole) = Payload::of_group(node, &key, origins);
+        if let Some(group) = group {
+            for (place, field) in parts_of(group) {
+                let origin = port.payload.field(&field, origins);
+                payload.set(at.join(&place), origin);
+            }
+        }
         port.payload = Rc::new(payload);
         port.labels = Rc::new(labels);
         port.taint = Rc::new(taint);
@@ -739,9 +996,30 @@ impl Facts {
 
     fn put_in_order(&mut self, node: NodeIx, key: &str, port: &mut Port) {
         let design = Rc::clone(&self.design);
-        if let Some(key) = design.expr(node, key) {
-            let key = self.key(key, port);
+        if let Some(expr) = design.expr(node, key) {
+            let key = self.key(expr, port);
+            port.part = self.kept_part(node, Some(expr), &key, port);
             port.order = Order::PerKey(key.into());
         }
+    }
+}
+
+/// One field of the results of groups.
+struct GroupResult {
+    at: Pointer,
+    labels: BTreeSet<TagId>,
+    taint: BTreeSet<TagId>,
+    /// No single value can be read from it.
+    blurs: bool,
+}
+
+/// Copies end here.
+fn once(port: &mut Port) {
+    port.copies = Copies::No;
+    port.redelivery.horizon = None;
+    port.redelivery.called_again = None;
+    port.redelivery.let_through = None;
+    if !port.renewers.is_empty() {
+        port.renewers = Rc::default();
     }
 }

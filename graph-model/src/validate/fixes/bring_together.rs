@@ -4,22 +4,20 @@ use super::{Placed, fix, insert_before, kind_that, rekey};
 use crate::catalog::Behaviour;
 use crate::document::Node;
 use crate::validate::Fix;
-use crate::validate::design::NodeIx;
+use crate::validate::design::{EdgeIx, NodeIx};
 use crate::validate::facts::Facts;
 use crate::validate::rules::delivery::partitions;
 
-/// A repartition in front of an aggregate, or another key for the node `by` that places events.
+/// A repartition in front of a node that keeps something for each key, which `group` holds, or
+/// another key for the node `by` that places events.
 pub(in crate::validate) fn bring_together(
     facts: &Facts,
     node: NodeIx,
+    group: &str,
     by: Option<NodeIx>,
 ) -> Vec<Fix> {
     let design = &*facts.design;
     let view = &design.nodes[node];
-    let Some(Behaviour::Aggregate { group, .. }) = view.kind.as_ref().map(|kind| &kind.behaviour)
-    else {
-        return Vec::new();
-    };
     let mut fixes = Vec::new();
     let kind = kind_that(design, |does| matches!(does, Behaviour::Repartition { .. }));
     if let Some((
@@ -40,7 +38,8 @@ pub(in crate::validate) fn bring_together(
         let new = Node::new(kind.id.clone())
             .with(key, grouped.unwrap_or("null"))
             .with(field, count);
-        let edges = view.ins.clone();
+        let first = |edge: &EdgeIx| design.edges[*edge].input == 0;
+        let edges = view.ins.iter().copied().filter(first).collect();
         fixes.push(fix(
             design,
             format!("Repartition {how} in front of {}", design.title(node)),

@@ -2,19 +2,25 @@
 
 use smol_str::SmolStr;
 
-use super::{Placed, fix, insert_before, kind_that};
+use super::{Placed, change_audience, fix, insert_before, kind_that};
 use crate::catalog::Behaviour;
 use crate::document::{Audience, Node, RowFilter};
 use crate::pointer::Pointer;
 use crate::validate::Fix;
-use crate::validate::design::NodeIx;
+use crate::validate::design::{EdgeIx, NodeIx};
 use crate::validate::facts::Facts;
+use crate::validate::rules::auth::Place;
 
-/// A guard in front of the node, or a row filter on it.
-pub(in crate::validate) fn compare_owner(facts: &Facts, node: NodeIx, owner: &Pointer) -> Vec<Fix> {
+/// A guard in front of the node, or a row filter on it. `owner` is the field that says whose it is.
+pub(in crate::validate) fn compare_owner(
+    facts: &Facts,
+    node: NodeIx,
+    owner: &Pointer,
+    place: &Place<'_>,
+) -> Vec<Fix> {
     let design = &*facts.design;
     let view = &design.nodes[node];
-    let Some(audience) = view.node.notes.audience.as_ref() else {
+    let Some(audience) = place.audience else {
         return Vec::new();
     };
     let claim = claim(facts, audience, owner);
@@ -22,13 +28,14 @@ pub(in crate::validate) fn compare_owner(facts: &Facts, node: NodeIx, owner: &Po
     let caution = "viewers without this claim see nothing";
     let mut fixes = Vec::new();
     let kind = kind_that(design, |does| matches!(does, Behaviour::Guard { .. }));
+    let edges: Vec<EdgeIx> = view.ins.clone();
+    let drawn = edges.iter().all(|edge| !design.edges[*edge].resource);
     if let Some((kind, Behaviour::Guard { field, claim: name })) =
-        kind.map(|kind| (kind, &kind.behaviour))
+        kind.map(|kind| (kind, &kind.behaviour)).filter(|_| drawn)
     {
         let new = Node::new(kind.id.clone())
             .with(field, owner.to_string())
             .with(name, claim.clone());
-        let edges = view.ins.clone();
         fixes.push(fix(
             design,
             format!("Put a guard for `{owner}` in front of {title}"),
@@ -48,12 +55,8 @@ pub(in crate::validate) fn compare_owner(facts: &Facts, node: NodeIx, owner: &Po
         ),
         caution,
         |build| {
-            build.change_node(&view.id, |node| {
-                node.notes
-                    .audience
-                    .get_or_insert_default()
-                    .rows
-                    .push(filter);
+            change_audience(design, build, node, place.side, |held| {
+                held.rows.push(filter);
             });
         },
     ));
@@ -61,7 +64,7 @@ pub(in crate::validate) fn compare_owner(facts: &Facts, node: NodeIx, owner: &Po
 }
 
 /// The claim of these viewers that is most likely meant.
-fn claim(facts: &Facts, audience: &Audience, owner: &Pointer) -> SmolStr {
+pub(super) fn claim(facts: &Facts, audience: &Audience, owner: &Pointer) -> SmolStr {
     let named = owner.last().cloned().unwrap_or_default();
     let principals = facts.design.document.principals.values();
     let members = principals.filter(|principal| {

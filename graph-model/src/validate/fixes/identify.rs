@@ -7,15 +7,23 @@ use crate::pointer::Pointer;
 use crate::validate::Fix;
 use crate::validate::design::NodeIx;
 use crate::validate::facts::Facts;
+use crate::validate::rules::delivery::lost_identity;
 
-/// A dedupe in front of a node.
+/// A dedupe in front of a node, or where the copies can still be told apart.
 pub(in crate::validate) fn dedupe(facts: &Facts, node: NodeIx) -> Option<Fix> {
     let design = &*facts.design;
     let kind = kind_that(design, |does| matches!(does, Behaviour::Dedupe { .. }))?;
     let Behaviour::Dedupe { key, .. } = &kind.behaviour else {
         return None;
     };
-    let new = Node::new(kind.id.clone()).with(key, identity(facts, node));
+    let (node, identity) = match identity(facts, node) {
+        Some(identity) => (node, identity),
+        None => {
+            let before = lost_identity::of_ids(facts, node)?;
+            (before, identity(facts, before)?)
+        }
+    };
+    let new = Node::new(kind.id.clone()).with(key, identity);
     let edges = design.nodes[node].ins.clone();
     let title = format!("Put a dedupe in front of {}", design.title(node));
     let caution = "it remembers keys for a time; a copy that comes later passes";
@@ -26,27 +34,35 @@ pub(in crate::validate) fn dedupe(facts: &Facts, node: NodeIx) -> Option<Fix> {
 
 /// An idempotency key for an effect, or a dedupe in front of it.
 pub(in crate::validate) fn identify_effect(facts: &Facts, node: NodeIx, key: &str) -> Vec<Fix> {
-    let design = &*facts.design;
-    let identity = identity(facts, node);
-    let title = format!("Give {} the key `{identity}`", design.title(node));
-    let keyed = fix(design, title, "", |build| {
-        build.set_config(&design.nodes[node].id, key, Some(identity.into()));
-    });
-    [Some(keyed), dedupe(facts, node)]
+    [give_identity(facts, node, key), dedupe(facts, node)]
         .into_iter()
         .flatten()
         .collect()
 }
 
+/// The key of a node is what identifies its events.
+pub(in crate::validate) fn give_identity(facts: &Facts, node: NodeIx, key: &str) -> Option<Fix> {
+    let design = &*facts.design;
+    let identity = identity(facts, node)?;
+    let title = format!("Give {} the key `{identity}`", design.title(node));
+    Some(fix(design, title, "", |build| {
+        build.set_config(&design.nodes[node].id, key, Some(identity.into()));
+    }))
+}
+
 /// What identifies the events that arrive at a node: the id that their type names, or their own.
-fn identity(facts: &Facts, node: NodeIx) -> String {
-    let port = facts.input(node);
-    let ty = port.and_then(|port| port.payload.ty.as_ref());
-    let declared = ty.and_then(|ty| facts.design.document.types.get(ty));
-    declared
-        .and_then(|ty| ty.id.as_ref())
+/// Nothing when copies have other ones.
+fn identity(facts: &Facts, node: NodeIx) -> Option<String> {
+    let port = facts.input(node)?;
+    let declared = port.payload.ty.as_ref();
+    let declared = declared.and_then(|ty| facts.design.document.types.get(ty));
+    // The id of versions is that of the thing.
+    let declared = declared.filter(|ty| ty.stands_for() != Some("version"));
+    let declared = declared.and_then(|ty| ty.id.as_ref());
+    let stable = declared.filter(|id| facts.is_stable(id, port));
+    stable
         .and_then(path)
-        .unwrap_or_else(|| "$event.id".to_owned())
+        .or_else(|| facts.named(port).then(|| "$event.id".to_owned()))
 }
 
 /// A pointer as a jq path, when its names need no quotes.

@@ -1,41 +1,86 @@
 //! Keeps the events of one key in order, or says that they are.
 
+use super::identify::path;
 use super::rekey::same_at;
-use super::{fix, kind_that, rekey};
+use super::{Placed, assume, fix, insert_before, kind_that, rekey};
 use crate::catalog::Behaviour;
-use crate::document::Assumption;
+use crate::document::Node;
 use crate::validate::Fix;
 use crate::validate::design::NodeIx;
 use crate::validate::facts::Facts;
+use crate::validate::rules::order::Sort;
 
-/// `by` is the node that lost the order, `field` holds the key of `node`.
+/// `by` is the node that lost the order, `field` holds the key of `node`, if it has one.
 pub(in crate::validate) fn keep_order(
     facts: &Facts,
     node: NodeIx,
-    field: &str,
+    (field, sort): (Option<&str>, Sort),
     by: NodeIx,
 ) -> Vec<Fix> {
     let design = &*facts.design;
     let mut fixes = Vec::new();
-    if arrives_in_order(facts, node, field, by) {
-        fixes.extend(rekey(facts, by, node, field));
-        fixes.extend(make_a_log(facts, node, field, by));
+    let title = design.title(node);
+    if let Some(field) = field {
+        if arrives_in_order(facts, node, field, by) {
+            fixes.extend(rekey(facts, by, node, field));
+            fixes.extend(make_a_log(facts, node, field, by));
+        }
+        fixes.extend(by_version(facts, node, field, sort));
     }
-    let title = format!(
-        "Assume that {} gets its events in order",
-        design.title(node)
-    );
-    let caution = "a claim that every run tests";
-    fixes.push(fix(design, title, caution, |build| {
-        build.change_node(&design.nodes[node].id, |node| {
-            let claim = Assumption {
-                reason: "later events do not contradict earlier ones".into(),
-                ..Assumption::default()
-            };
-            node.notes.assumptions.insert("ordered".into(), claim);
-        });
-    }));
+    if let Some(Behaviour::Fold { .. }) = design.behaviour(node) {
+        let claim = ("commutative", "the state is the same in any order");
+        let title = format!("Assume that {title} comes to the same state in any order");
+        fixes.push(assume(design, node, title, claim));
+    }
+    let title = format!("Assume that {title} gets its events in order");
+    let claim = ("ordered", "later events do not contradict earlier ones");
+    fixes.push(assume(design, node, title, claim));
     fixes
+}
+
+/// A guard against old versions where only the last event counts; where every event does, they are
+/// put in order.
+fn by_version(facts: &Facts, node: NodeIx, field: &str, sort: Sort) -> Option<Fix> {
+    let design = &*facts.design;
+    let ty = facts.input(node)?.payload.ty.as_ref()?;
+    let version = path(design.document.types.get(ty)?.version.as_ref()?)?;
+    let key = design.text(node, field)?;
+    let guards = |does: &Behaviour| match sort {
+        Sort::Last => matches!(does, Behaviour::VersionGuard { .. }),
+        Sort::Each | Sort::Code => matches!(does, Behaviour::Resequence { .. }),
+    };
+    let kind = kind_that(design, guards)?;
+    let (Behaviour::VersionGuard {
+        key: own,
+        version: by,
+    }
+    | Behaviour::Resequence {
+        key: own,
+        version: by,
+    }) = &kind.behaviour
+    else {
+        return None;
+    };
+    let new = Node::new(kind.id.clone())
+        .with(own, key)
+        .with(by, version.clone());
+    let edges = design.nodes[node].ins.clone();
+    let title = design.title(node);
+    let (wished, title, caution) = match sort {
+        Sort::Last => (
+            "newer",
+            format!("Let only newer versions of `{key}` pass to {title}"),
+            "older versions are dropped; wire `stale` to keep them",
+        ),
+        Sort::Each | Sort::Code => (
+            "in_order",
+            format!("Put the versions of `{key}` in order in front of {title}"),
+            "versions have to count up by one",
+        ),
+    };
+    Some(fix(design, title, caution, |build| {
+        insert_before(design, build, Placed { node, edges }, &wished.into(), new);
+    }))
 }
 
 /// Whether there is an order that `by` could keep.

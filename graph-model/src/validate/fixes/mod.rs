@@ -1,35 +1,86 @@
 //! What ends a hazard, one quick fix a file. Each answers a transaction with an imperative title.
 
+mod assume;
+mod behind;
 mod bring_together;
+mod carry_owner;
+mod carry_parts;
 mod clear_field;
+mod co_partition;
+mod compare_caller;
 mod compare_owner;
+mod cut;
+mod declare;
 mod end_loop;
+mod feed_from_ahead;
+mod follow_one_write;
+mod hold_back;
 mod identify;
+mod keep_by_key;
+mod keep_copies_together;
+mod keep_events;
 mod keep_order;
+mod key_cache_by;
+mod lead_through;
 mod narrow_audience;
+mod other_key;
 mod promise_field;
+mod redact_dead_letters;
 mod redact_fields;
+mod redeliver;
 mod rekey;
 mod remove_wire;
+mod retry_less;
+mod share_definition;
+mod take_latest;
+mod tokenise;
 mod undeclare;
 mod use_default;
+mod validate_input;
 
+pub(super) use assume::assume;
 pub(super) use bring_together::bring_together;
+pub(super) use carry_owner::carry_owner;
+pub(super) use carry_parts::carry_parts;
 pub(super) use clear_field::clear_field;
+pub(super) use co_partition::{co_partition, compare_as_text};
+pub(super) use compare_caller::compare_caller;
 pub(super) use compare_owner::compare_owner;
 pub(super) use end_loop::end_loop;
-pub(super) use identify::{dedupe, identify_effect};
+pub(super) use feed_from_ahead::feed_from_ahead;
+pub(super) use follow_one_write::follow_one_write;
+pub(super) use hold_back::hold_back;
+pub(super) use identify::{dedupe, give_identity, identify_effect};
+pub(super) use keep_by_key::keep_by_key;
+pub(super) use keep_copies_together::keep_copies_together;
+pub(super) use keep_events::{keep_events, wait_when_full};
 pub(super) use keep_order::keep_order;
+pub(super) use key_cache_by::key_cache_by;
+pub(super) use lead_through::{lead_through, remove_instead};
 pub(super) use narrow_audience::narrow_audience;
+pub(super) use other_key::other_key;
 pub(super) use promise_field::promise_field;
+pub(super) use redact_dead_letters::redact_dead_letters;
 pub(super) use redact_fields::redact_fields;
+pub(super) use redeliver::{acknowledge_singly, give_up_sooner, remember_longer, wait_longer};
 pub(super) use rekey::rekey;
 pub(super) use remove_wire::remove_wire;
+pub(super) use retry_less::retry_less;
+pub(super) use share_definition::share_definition;
+pub(super) use take_latest::take_latest;
+pub(super) use tokenise::tokenise;
 pub(super) use undeclare::undeclare;
 pub(super) use use_default::use_default;
+pub(super) use validate_input::validate_input;
+
+use declare::declare;
+
+use std::collections::BTreeSet;
+
+use smol_str::SmolStr;
 
 use crate::catalog::{Behaviour, KindSpec, PortRole};
-use crate::document::Node;
+use crate::document::{Audience, Node};
 use crate::edit::TransactionBuilder;
 use crate::id::{Id, PortRef};
 use crate::validate::Fix;
@@ -54,6 +105,40 @@ fn fix(
 /// The kind of the catalog that behaves so; the first by id, when there are several.
 fn kind_that<'d>(design: &'d Design, does: impl Fn(&Behaviour) -> bool) -> Option<&'d KindSpec> {
     design.kinds().find(|kind| does(&kind.behaviour))
+}
+
+/// Whether what a node sends comes back to it.
+fn comes_back(design: &Design, node: NodeIx) -> bool {
+    let (mut open, mut seen) = (vec![node], BTreeSet::new());
+    while let Some(at) = open.pop() {
+        for edge in &design.nodes[at].outs {
+            let to = design.edges[*edge].to;
+            if to == node {
+                return true;
+            }
+            if seen.insert(to) {
+                open.push(to);
+            }
+        }
+    }
+    false
+}
+
+/// Changes the audience of a node, or of its side copy.
+fn change_audience(
+    design: &Design,
+    build: &mut TransactionBuilder<'_>,
+    node: NodeIx,
+    side: Option<&SmolStr>,
+    change: impl FnOnce(&mut Audience),
+) {
+    build.change_node(&design.nodes[node].id, |node| match side {
+        Some(side) => {
+            let sides = &mut node.notes.side_audiences;
+            change(sides.entry(side.clone()).or_default());
+        }
+        None => change(node.notes.audience.get_or_insert_default()),
+    });
 }
 
 /// In front of a node, on some of the wires that lead to it.

@@ -6,11 +6,13 @@ mod cost;
 pub(super) mod delivery;
 pub(super) mod loops;
 mod observe;
-mod order;
-mod partition;
+pub(super) mod order;
+pub(super) mod partition;
 mod schema;
 mod state;
 mod structure;
+#[cfg(test)]
+mod testing;
 
 use std::sync::LazyLock;
 
@@ -19,7 +21,7 @@ use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::RuleFindings;
 use crate::validate::facts::Facts;
 
-pub(super) use delivery::duplicate_count::counts_copies;
+pub(super) use delivery::duplicate_count::broken_by_copies;
 
 /// A kind of hazard and how it is found.
 #[derive(Clone, Copy)]

@@ -1,14 +1,14 @@
 //! Builds the parts of a flow from a plan.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use graph_model::id::NodeId;
+use graph_model::id::{EdgeId, NodeId};
 use graph_model::value::Value;
 use smol_str::SmolStr;
 use tokio::sync::Mutex;
 
-use crate::channels::ChannelState;
+use crate::channels::{ChannelState, Subscriber};
 use crate::live::channel::Channel;
 use crate::live::env::Env;
 use crate::live::feed::SourceFeed;
@@ -109,11 +109,37 @@ impl Builder<'_> {
             let gone = before.iter().filter(|edge| !readers.contains(edge));
             let came = readers.iter().filter(|edge| !before.contains(edge));
             let renamed = came.cloned().zip(gone.cloned()).collect();
+            let readers: Vec<Subscriber> = readers
+                .into_iter()
+                .map(|edge| Subscriber {
+                    one_by_one: self.leads_to_transactional(&edge, fresh),
+                    edge,
+                })
+                .collect();
             let left = channel.refit(terms, &readers, &renamed, has_failed_wire);
             orphans.extend(left.into_iter().map(|event| (node.id.clone(), event)));
             self.channels.insert(node.id.clone(), channel);
         }
         orphans
+    }
+
+    /// Whether deliveries along an edge of a channel bring events into a transactional log.
+    fn leads_to_transactional(&self, edge: &EdgeId, fresh: &Fresh) -> bool {
+        let first = self.plan.edges.iter().find(|held| held.id == *edge);
+        let mut next: Vec<NodeIndex> = first.map(|edge| edge.to).into_iter().collect();
+        let mut seen = BTreeSet::new();
+        while let Some(node) = next.pop().filter(|node| seen.insert(*node)) {
+            let held = &self.plan.nodes[node];
+            match held.role {
+                Role::Channel(_) if fresh.terms[&held.id].transactional => return true,
+                Role::Channel(_) | Role::Source => {}
+                Role::Operator | Role::Repartition | Role::Sink => {
+                    let outs = held.outs.iter().flatten();
+                    next.extend(outs.map(|edge| self.plan.edges[*edge].to));
+                }
+            }
+        }
+        false
     }
 
     pub(super) fn place_sources(

@@ -151,5 +151,6 @@ fn terms(kind: ChannelKind, build: &Build) -> Result<Terms, Problem> {
             ChannelKind::Queue => build.whole("concurrency")?.max(1) as usize,
             ChannelKind::Topic | ChannelKind::Log => 256,
         },
+        transactional: kind == ChannelKind::Log && build.flag("transactional"),
     })
 }

@@ -183,8 +183,15 @@ impl Flow {
             .collect()
     }
 
+    /// Whether no source has anything to hand in and nothing is under way.
+    pub(crate) fn is_idle(&self) -> bool {
+        let moved = self.moved();
+        // What was written last may be news to a source.
+        self.sources_at_rest() && self.is_quiet() && self.sources_at_rest() && moved == self.moved()
+    }
+
     /// Whether no source has anything at hand that it has not handed in.
-    pub(crate) fn sources_at_rest(&self) -> bool {
+    fn sources_at_rest(&self) -> bool {
         self.sources.values().all(|source| source.feed.is_at_rest())
     }
 

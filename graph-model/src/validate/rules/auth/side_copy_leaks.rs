@@ -1,12 +1,11 @@
 //! AUTH-009: copies beside the main way are seen by people who may not read them.
 
-use super as auth;
-use crate::catalog::{Behaviour, PortRole};
+use super::{self as auth, Leak, Place, Seen, Why};
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::rules::declare_rule;
-use crate::validate::{Subject, fixes};
+use crate::validate::{Fix, Subject, fixes};
 
 declare_rule! {
     /// Finds dead letters, traces, logs and replays that show payloads to people outside their
@@ -45,44 +44,46 @@ declare_rule! {
 
 fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let design = &*facts.design;
-    let Some((view, behaviour)) = design.acting(node) else {
-        return;
-    };
     let Some(port) = facts.input(node) else {
         return;
     };
-    let notes = &view.node.notes;
-    let mut copies = Vec::new();
-    if *behaviour == Behaviour::DeadLetter {
-        copies.push((None, notes.audience.as_ref()));
-    }
-    // A wire takes the given-up events away: what it leads to is looked at instead.
-    let wired = view
-        .outs
-        .iter()
-        .any(|edge| design.edges[*edge].role == PortRole::Failed);
-    for (copy, audience) in &notes.side_audiences {
-        if !(wired && copy == "dead_letter") {
-            copies.push((Some(copy), Some(audience)));
+    for place in auth::places(facts, node, port) {
+        if !matches!(place.seen, Seen::GivenUp | Seen::Copy(_)) {
+            continue;
         }
-    }
-    for (copy, audience) in copies {
-        let leaks = auth::leaks(facts, port, &port.labels, audience);
+        let mut leaks = auth::leaks(facts, port, &place);
+        leaks.retain(|leak| !matches!(leak.why, Why::TooFew(_)));
         let Some(first) = leaks.first() else { continue };
-        let title = match copy {
-            Some(copy) => format!("the {} of {}", copy.replace('_', " "), design.title(node)),
-            None => design.title(node).to_owned(),
-        };
-        let readers = facts.readers(audience);
+        let title = place.title(design, node);
+        let readers = facts.readers(place.audience);
         let fields = auth::list(&leaks);
-        let mut offers: Vec<_> = fixes::narrow_audience(facts, node, copy)
-            .into_iter()
-            .collect();
-        if copy.is_none() {
-            offers.extend(fixes::redact_fields(facts, node, &leaks));
-        }
-        findings.add(Found::at(Subject::Node(view.id.clone()), format!(
+        findings.add(
+            Found::at(
+                Subject::Node(design.nodes[node].id.clone()),
+                format!(
                     "{title} keeps {fields} where {readers} may look, who may not read it; let others look or redact it"
-                )).detail(copy.cloned().unwrap_or_default()).path(auth::evidence(facts, first, node, format!("kept for {readers}"))).fixes(offers));
+                ),
+            )
+            .detail(place.side.cloned().unwrap_or_default())
+            .path(auth::evidence(
+                facts,
+                first,
+                node,
+                format!("kept for {readers}"),
+            ))
+            .assuming_any(auth::assumed(facts, first, node))
+        .fixes(offers(facts, node, &leaks, &place)),
+        );
     }
+}
+
+fn offers(facts: &Facts, node: NodeIx, leaks: &[Leak], place: &Place<'_>) -> Vec<Fix> {
+    let mut offers: Vec<Fix> = fixes::narrow_audience(facts, node, place)
+        .into_iter()
+        .collect();
+    match place.seen {
+        Seen::GivenUp => offers.extend(fixes::redact_fields(facts, node, leaks)),
+        _ => offers.extend(fixes::redact_dead_letters(facts, node, leaks, place)),
+    }
+    offers
 }

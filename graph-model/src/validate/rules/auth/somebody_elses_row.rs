@@ -1,7 +1,6 @@
 //! AUTH-002: people see what belongs to somebody else.
 
-use super::{self as auth, Leak, Why};
-use crate::catalog::Behaviour;
+use super::{self as auth, Seen, Why};
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
@@ -41,40 +40,39 @@ declare_rule! {
 }
 
 fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
-    let design = &*facts.design;
-    let Some((view, behaviour)) = design.acting(node) else {
+    let Some(port) = facts.input(node) else {
         return;
     };
-    let observes = matches!(
-        behaviour,
-        Behaviour::Observe { .. } | Behaviour::Table { .. } | Behaviour::Effect { .. }
-    );
-    let Some(port) = facts.input(node).filter(|_| observes) else {
+    let place = auth::main_place(facts, node, port);
+    let Some(place) = place.filter(|place| place.seen == Seen::Shown) else {
         return;
     };
-    let audience = view.node.notes.audience.as_ref();
-    let shown = auth::shown(facts, node, port);
-    let leaks = auth::leaks(facts, port, &shown, audience);
-    let owned: Vec<Leak> = leaks
-        .into_iter()
-        .filter(|leak| leak.why != Why::Unreadable)
-        .collect();
-    let Some((first, Why::SomebodyElses(owner))) = owned.first().map(|leak| (leak, leak.why))
+    let mut leaks = auth::leaks(facts, port, &place);
+    leaks.retain(|leak| matches!(leak.why, Why::SomebodyElses(_)));
+    let Some((first, Why::SomebodyElses(owner))) = leaks.first().map(|leak| (leak, leak.why))
     else {
         return;
     };
-    let Some(place) = facts.place_of(owner, port) else {
+    let Some(field) = facts.place_of_owner(owner, port) else {
         return;
     };
-    let title = design.title(node);
-    let readers = facts.readers(audience);
-    let fields = auth::list(&owned);
-    findings.add(Found::at(Subject::Node(view.id.clone()), format!(
-                "{title} shows {fields} of everybody to all {readers}, because nothing compares `{place}` with the viewer; put a guard in front"
-            )).path(auth::evidence(
-                facts,
-                first,
-                node,
-                format!("shows it to {readers} without comparing `{place}`"),
-            )).fixes(fixes::compare_owner(facts, node, &place)));
+    let title = facts.design.title(node);
+    let readers = facts.readers(place.audience);
+    let fields = auth::list(&leaks);
+    findings.add(
+        Found::at(
+            Subject::Node(facts.design.nodes[node].id.clone()),
+            format!(
+                "{title} shows {fields} of everybody to all {readers}, because nothing compares `{field}` with the viewer; put a guard in front"
+            ),
+        )
+        .path(auth::evidence(
+            facts,
+            first,
+            node,
+            format!("shows it to {readers} without comparing `{field}`"),
+        ))
+        .assuming_any(auth::assumed(facts, first, node))
+        .fixes(fixes::compare_owner(facts, node, &field, &place)),
+    );
 }

@@ -1,7 +1,6 @@
 //! AUTH-001: a field is shown to people who may not read its source.
 
-use super::{self as auth, Leak, Why};
-use crate::catalog::Behaviour;
+use super::{self as auth, Seen, Why};
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
@@ -42,32 +41,36 @@ declare_rule! {
 }
 
 fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
-    let design = &*facts.design;
-    let Some((view, behaviour)) = design.acting(node) else {
+    let Some(port) = facts.input(node) else {
         return;
     };
-    let observes = matches!(
-        behaviour,
-        Behaviour::Observe { .. } | Behaviour::Table { .. } | Behaviour::Effect { .. }
-    );
-    let Some(port) = facts.input(node).filter(|_| observes) else {
+    let place = auth::main_place(facts, node, port);
+    let Some(place) = place.filter(|place| place.seen == Seen::Shown) else {
         return;
     };
-    let audience = view.node.notes.audience.as_ref();
-    let shown = auth::shown(facts, node, port);
-    let mut leaks = auth::leaks(facts, port, &shown, audience);
+    let mut leaks = auth::leaks(facts, port, &place);
     leaks.retain(|leak| leak.why == Why::Unreadable);
+    leaks.retain(|leak| auth::lowered(facts, node, leak, &place).is_none());
     let Some(first) = leaks.first() else { return };
-    let title = design.title(node);
-    let readers = facts.readers(audience);
+    let title = facts.design.title(node);
+    let readers = facts.readers(place.audience);
     let fields = auth::list(&leaks);
-    findings.add(Found::at(Subject::Node(view.id.clone()), format!(
+    let redact = fixes::redact_fields(facts, node, &leaks);
+    let narrow = fixes::narrow_audience(facts, node, &place);
+    findings.add(
+        Found::at(
+            Subject::Node(facts.design.nodes[node].id.clone()),
+            format!(
                 "{title} shows {fields} to {readers}, who may not read it; redact it on the way or narrow the audience"
-            )).path(auth::evidence(facts, first, node, format!("shows it to {readers}"))).fixes(offers(facts, node, &leaks)));
-}
-
-fn offers(facts: &Facts, node: usize, leaks: &[Leak]) -> Vec<crate::validate::Fix> {
-    let redact = fixes::redact_fields(facts, node, leaks);
-    let narrow = fixes::narrow_audience(facts, node, None);
-    redact.into_iter().chain(narrow).collect()
+            ),
+        )
+        .path(auth::evidence(
+            facts,
+            first,
+            node,
+            format!("shows it to {readers}"),
+        ))
+        .assuming_any(auth::assumed(facts, first, node))
+        .fixes(redact.into_iter().chain(narrow)),
+    );
 }

@@ -1,10 +1,10 @@
 //! DELIV-001: what cannot be taken back may happen twice.
 
-use super::{repeats, way_of_copies};
+use super::{cause_of_copies, repeats, way_of_copies};
 use crate::catalog::Behaviour;
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
-use crate::validate::facts::Facts;
+use crate::validate::facts::{Facts, Port};
 use crate::validate::rules::declare_rule;
 use crate::validate::{Subject, fixes};
 
@@ -23,26 +23,32 @@ declare_rule! {
     /// ## Use instead
     /// in: manual -> lane: queue -> charge: effect(action=charge card, key=$event.id)
     /// ## Near miss
-    /// in: manual -> lane: queue -> once: dedupe -> charge: effect(action=charge card)
+    /// in: manual -> price: function(component=price.wasm) -> lane: queue -> charge: effect(action=charge card, key=.payment)
+    /// ## Source
+    /// Amazon SQS, At-least-once delivery; RFC 9110, 9.2.2 Idempotent methods
     code = "DELIV-001", name = "duplicate-effect", severity = Error, since = "0.1.0",
     check = Node(check),
 }
 
+/// What may be asked for twice (RFC 9110, 9.2.2).
+const REPEATABLE: [&str; 5] = ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"];
+
+/// The field in which effects that call others by HTTP keep the method.
+const METHOD: &str = "method";
+
 fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let design = &*facts.design;
-    let Some((view, behaviour)) = design.acting(node) else {
+    let Some((view, Behaviour::Effect { key })) = design.acting(node) else {
         return;
     };
-    let (Behaviour::Effect { key }, Some(port)) = (behaviour, facts.input(node)) else {
+    let Some(port) = facts.input(node) else {
         return;
     };
     let Some(by) = port.copies.by() else { return };
-    let expr = design.expr(node, key);
-    if facts.assumed(node, "idempotent") || expr.is_some_and(|key| facts.stable(key, port)) {
+    if !is_repeated(facts, node, key, port) || facts.assumed(node, "idempotent") {
         return;
     }
     let title = design.title(node);
-    let why = repeats(design, by);
     let (missing, effect) = match design.text(node, key) {
         None => (
             "has no idempotency key".to_owned(),
@@ -53,8 +59,23 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
             format!("does it again, because `{key}` is another one"),
         ),
     };
-    findings.add(Found::at(Subject::Node(view.id.clone()), format!(
-                "{title} {missing}, but {} {why}, so it may happen twice; give it the id of the event as its key",
-                design.title(by)
-            )).path(way_of_copies(facts, by, node, effect)).fixes(fixes::identify_effect(facts, node, key)));
+    let message = format!(
+        "{title} {missing}, but {} {}, so it may happen twice; give it the id of the event as its key",
+        design.title(by),
+        repeats(design, by)
+    );
+    let found = Found::at(Subject::Node(view.id.clone()), message)
+        .path(way_of_copies(facts, by, node, effect))
+        .following(cause_of_copies(facts, node))
+        .fixes(fixes::identify_effect(facts, node, key));
+    findings.add(found);
+}
+
+/// Whether an effect does again what it is asked for again.
+pub(super) fn is_repeated(facts: &Facts, node: NodeIx, key: &str, port: &Port) -> bool {
+    let design = &*facts.design;
+    let method = design.text(node, METHOD);
+    let repeatable = method.is_some_and(|method| REPEATABLE.contains(&method));
+    let key = design.expr(node, key);
+    !repeatable && !key.is_some_and(|key| facts.stable(key, port))
 }

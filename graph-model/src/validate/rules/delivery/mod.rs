@@ -1,9 +1,23 @@
 //! Words and evidence for how events arrive. Shared by the rules of partitions, deliveries, order.
 
+mod blocked_line;
+mod broken_claim;
+mod dual_write;
 pub(in crate::validate) mod duplicate_count;
 mod duplicate_effect;
+pub(in crate::validate) mod lost_identity;
+mod short_memory;
+mod silent_loss;
+mod still_at_work;
+#[cfg(test)]
+pub(in crate::validate::rules) mod tests;
+
+use std::time::Duration;
+
+use smol_str::SmolStr;
 
 use crate::catalog::{Behaviour, Delivery};
+use crate::units;
 use crate::validate::Rule;
 use crate::validate::design::{Design, NodeIx};
 use crate::validate::facts::Facts;
@@ -12,7 +26,17 @@ use crate::validate::{Step, Subject};
 use crate::value::Value;
 
 /// The rules of the family, by code.
-pub(super) const RULES: &[Rule] = &[duplicate_effect::RULE, duplicate_count::RULE];
+pub(super) const RULES: &[Rule] = &[
+    duplicate_effect::RULE,
+    duplicate_count::RULE,
+    silent_loss::RULE,
+    lost_identity::RULE,
+    short_memory::RULE,
+    dual_write::RULE,
+    blocked_line::RULE,
+    still_at_work::RULE,
+    broken_claim::RULE,
+];
 
 /// The field in which a node keeps the key that it places events by.
 pub(in crate::validate) fn key_field<'d>(design: &'d Design, node: NodeIx) -> Option<&'d str> {
@@ -25,7 +49,18 @@ pub(in crate::validate) fn key_field<'d>(design: &'d Design, node: NodeIx) -> Op
 
 /// `` by `.customer` `` or ` as they come`, for a node that places events.
 pub(in crate::validate) fn placing(design: &Design, node: NodeIx) -> String {
-    match key_field(design, node).and_then(|field| design.text(node, field)) {
+    let kept = match design.behaviour(node) {
+        Some(
+            Behaviour::Aggregate { group, .. }
+            | Behaviour::Fold { group, .. }
+            | Behaviour::Decide { group, .. }
+            | Behaviour::Resequence { key: group, .. }
+            | Behaviour::VersionGuard { key: group, .. }
+            | Behaviour::Join { left: group, .. },
+        ) => Some(group.as_str()),
+        _ => key_field(design, node),
+    };
+    match kept.and_then(|field| design.text(node, field)) {
         Some(key) => format!("by `{key}`"),
         None => "as they come".to_owned(),
     }
@@ -43,6 +78,15 @@ pub(in crate::validate) fn repeats(design: &Design, node: NodeIx) -> &'static st
         }
         _ => "delivers again what was not acknowledged in time",
     }
+}
+
+/// Id of the diagnostic that is the reason why copies come to a node at all, or that it takes them for
+/// news.
+pub(in crate::validate) fn cause_of_copies(facts: &Facts, node: NodeIx) -> Option<SmolStr> {
+    lost_identity::diagnostic_of(facts, node).or_else(|| {
+        let passed = facts.input(node)?.redelivery.let_through?;
+        lost_identity::diagnostic_of(facts, passed)
+    })
 }
 
 /// The way of the copies from the node that makes them.
@@ -99,6 +143,23 @@ pub(in crate::validate) fn meeting(
     let mut steps: Vec<Step> = sides.collect();
     steps.push(Step::node(&design.nodes[to].id, effect));
     steps
+}
+
+/// A length of time for people: exact where that is short.
+pub(in crate::validate) fn in_words(ms: i64) -> String {
+    const UNITS: [(f64, &str); 4] = [(86_400e3, "d"), (3_600e3, "h"), (60e3, "m"), (1e3, "s")];
+    let ms = ms.max(0);
+    let exact = units::format_duration(Duration::from_millis(ms.unsigned_abs()));
+    if exact.len() <= 4 {
+        return exact;
+    }
+    let count = ms as f64;
+    let (size, unit) = UNITS
+        .into_iter()
+        .find(|(size, _)| count >= *size)
+        .unwrap_or((1.0, "ms"));
+    let number = format!("{:.1}", count / size);
+    format!("{}{unit}", number.trim_end_matches(".0"))
 }
 
 /// How many partitions are meant where none is given.

@@ -1,5 +1,8 @@
 //! What depends on order, and where it was lost. Shared by the rules of order.
 
+mod overtaken_events;
+#[cfg(test)]
+mod tests;
 mod unordered_channel;
 mod unordered_meeting;
 
@@ -7,14 +10,40 @@ use crate::catalog::Behaviour;
 use crate::validate::Rule;
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
-use crate::validate::facts::delivery::{Loss, Order, Part};
+use crate::validate::facts::delivery::{Loss, Order};
 use crate::validate::facts::origins::OriginId;
 use crate::validate::facts::{Facts, Port};
 use crate::validate::rules::delivery::{folds_by, placing, way_from};
-use crate::validate::{Subject, fixes};
+use crate::validate::{Severity, Subject, fixes};
 
 /// The rules of the family, by code.
-pub(super) const RULES: &[Rule] = &[unordered_channel::RULE, unordered_meeting::RULE];
+pub(super) const RULES: &[Rule] = &[
+    unordered_channel::RULE,
+    unordered_meeting::RULE,
+    overtaken_events::RULE,
+];
+
+/// What depends on the order of events.
+struct Need<'d> {
+    /// Among events with the same key.
+    key: Vec<OriginId>,
+    /// The key as it is written; nothing where there is one for all events, or where nobody says.
+    text: Option<&'d str>,
+    /// The config field of the key.
+    field: Option<&'d str>,
+    sort: Sort,
+}
+
+/// How it depends on the order.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::validate) enum Sort {
+    /// Only the last event counts.
+    Last,
+    /// Every event counts, each in its turn.
+    Each,
+    /// Code remembers something.
+    Code,
+}
 
 /// Reports what depends on order behind the losses that `ours` names.
 pub(super) fn report(
@@ -24,23 +53,23 @@ pub(super) fn report(
     ours: fn(Loss) -> bool,
 ) {
     let design = &*facts.design;
-    let Some((view, behaviour)) = design.acting(node) else {
+    let (Some((view, behaviour)), Some(port)) = (design.acting(node), facts.input(node)) else {
         return;
     };
-    let Some(port) = facts.input(node) else {
-        return;
-    };
-    let Some((key, field)) = needs_order(facts, node, behaviour, port) else {
+    let Some(need) = needs_order(facts, node, behaviour, port) else {
         return;
     };
     let assumed = ["ordered", "commutative"];
-    if facts.in_order(&port.order, &key) || assumed.iter().any(|what| facts.assumed(node, what)) {
+    if facts.in_order(&port.order, &need.key)
+        || assumed.iter().any(|what| facts.assumed(node, what))
+    {
         return;
     }
-    let (by, loss) = match (&port.order, &port.part) {
-        (Order::Lost(by, loss), _) => (*by, *loss),
-        (_, Part::Hash { by, .. } | Part::Any { by, .. }) => (*by, Loss::Instances),
-        _ => (node, Loss::Instances),
+    let (by, loss) = match &port.order {
+        Order::Lost(by, loss) => (*by, *loss),
+        // Nobody says by what code keeps its state, so it may well be what the order is by.
+        _ if need.sort == Sort::Code => return,
+        order => (keeper(facts, node, order), Loss::Instances),
     };
     if !ours(loss) {
         return;
@@ -51,40 +80,105 @@ pub(super) fn report(
         Loss::Channel => "delivers in any order".to_owned(),
         Loss::Meeting => "lets each stream run at its own pace".to_owned(),
         Loss::Instances => format!("keeps order only {}", placing(design, by)),
+        Loss::Retry => "takes up again what was given up before".to_owned(),
         Loss::Code => "may change what the order was by".to_owned(),
     };
-    let key = design.text(node, field).unwrap_or("null");
-    findings.add(Found::at(Subject::Node(view.id.clone()), format!(
-                "{title} depends on who comes last for `{key}`, but {} {cause}; keep events of one `{key}` in order",
-                design.title(by)
-            )).path(way_from(
-                facts,
-                by,
-                cause.clone(),
-                node,
-                format!("an older event for `{key}` may win over a newer one"),
-            )).fixes(fixes::keep_order(facts, node, field, by)));
+    let key = need.text.unwrap_or("null");
+    let (depends, effect) = match need.sort {
+        Sort::Last => (
+            format!("depends on who comes last for `{key}`"),
+            format!("an older event for `{key}` may win over a newer one"),
+        ),
+        Sort::Each => (
+            format!("takes events of one `{key}` in the order in which they come"),
+            format!("a later event of one `{key}` may come before an earlier one"),
+        ),
+        Sort::Code => (
+            "remembers what it did with earlier events".to_owned(),
+            "a later event may come before an earlier one".to_owned(),
+        ),
+    };
+    let kept = match need.text {
+        Some(_) => format!("keep events of one `{key}` in order"),
+        None => "keep events in order".to_owned(),
+    };
+    let message = format!(
+        "{title} {depends}, but {} {cause}; {kept}",
+        design.title(by)
+    );
+    let mut found = Found::at(Subject::Node(view.id.clone()), message)
+        .path(way_from(facts, by, cause, node, effect))
+        .fixes(fixes::keep_order(facts, node, (need.field, need.sort), by));
+    let code = [(loss == Loss::Code, by), (need.sort == Sort::Code, node)];
+    if let Some((_, code)) = code.iter().find(|(is, _)| *is) {
+        let title = design.title(*code);
+        let asked = format!("the code of {title} was not asked whether the order matters to it");
+        found = found.assuming(asked).severity(Severity::Warning);
+    }
+    findings.add(found);
 }
 
-/// The key within which a node needs events as they happened, and the field that holds it.
+/// What a node needs as it happened; nothing when any order will do.
 fn needs_order<'d>(
-    facts: &Facts,
+    facts: &'d Facts,
     node: NodeIx,
     behaviour: &'d Behaviour,
     port: &Port,
-) -> Option<(Vec<OriginId>, &'d str)> {
+) -> Option<Need<'d>> {
     let design = &*facts.design;
-    let field = match behaviour {
+    let (field, sort) = match behaviour {
         Behaviour::Aggregate {
             group, aggregates, ..
-        } => folds_by(design, node, aggregates, &["first", "last", "list"]).then_some(group)?,
-        Behaviour::Table { mode, key } => {
-            (design.text(node, mode) == Some("upsert")).then_some(key)?
+        } => {
+            let uses = |functions| folds_by(design, node, aggregates, functions);
+            let sort = uses(&["list"]).then_some(Sort::Each);
+            (
+                group,
+                sort.or(uses(&["first", "last"]).then_some(Sort::Last))?,
+            )
+        }
+        Behaviour::Fold { group, .. } => (group, Sort::Each),
+        // The first event of a group decides.
+        Behaviour::Decide {
+            group, claim, wait, ..
+        } if design.text(node, wait) == Some("no")
+            && design.text(node, claim) != Some("at_least") =>
+        {
+            (group, Sort::Each)
+        }
+        // What compares versions lets no old one win.
+        Behaviour::Table { mode, key, .. } if design.text(node, mode) == Some("upsert") => {
+            (key, Sort::Last)
+        }
+        Behaviour::Opaque { .. } => {
+            let state = design.declared_text(node, "state")?;
+            return ["instance", "keyed"].contains(&state).then_some(Need {
+                key: Vec::new(),
+                text: None,
+                field: None,
+                sort: Sort::Code,
+            });
         }
         _ => return None,
     };
     let key = design.expr(node, field);
     let key = key.map(|key| facts.key(key, port)).unwrap_or_default();
     // Where each event has a key of its own there is nothing to overtake.
-    (!facts.identifies(&key, port)).then_some((key, field))
+    (!facts.identifies(&key, port)).then(|| Need {
+        key,
+        text: design.text(node, field),
+        field: Some(field),
+        sort,
+    })
+}
+
+/// The node that keeps no other order than the one that arrives at a node.
+fn keeper(facts: &Facts, node: NodeIx, order: &Order) -> NodeIx {
+    let same = |port: Option<&Port>| port.is_some_and(|port| port.order == *order);
+    let starts = |at: NodeIx| at != node && same(facts.output(at)) && !same(facts.input(at));
+    let way = facts
+        .design
+        .trace(node, |edge| same(facts.edge(edge)), starts);
+    way.first()
+        .map_or(node, |edge| facts.design.edges[*edge].from)
 }

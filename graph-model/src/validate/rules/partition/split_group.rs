@@ -1,6 +1,6 @@
 //! PART-001: the events of one group are folded in several places.
 
-use crate::catalog::Behaviour;
+use super::{Keeper, keeper};
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
@@ -10,7 +10,8 @@ use crate::validate::rules::delivery::{placing, way_from};
 use crate::validate::{Subject, fixes};
 
 declare_rule! {
-    /// Finds aggregates whose groups are spread over several partitions or instances.
+    /// Finds nodes that keep something for each group, whose groups are spread over several partitions
+    /// or instances.
     /// ## Why is this bad
     /// An instance can only fold what it sees. If the group does not decide the partition, each
     /// partition keeps a total of its own, and the last one to write wins. The number is wrong on
@@ -25,6 +26,8 @@ declare_rule! {
     /// in: manual -> lane: log(key=.customer, partitions=4) -> sum: aggregate(group=.customer, aggregates=[{"name": "orders", "function": "max", "of": ".total"}]) -> out: view
     /// ## Near miss
     /// in: manual -> lane: log(key=.tenant, partitions=4) -> short: map(expr={t: .tenant, c: .customer}) -> sum: aggregate(group=[.t, .c], aggregates=[{"name": "orders", "function": "max", "of": ".total"}]) -> out: view
+    /// ## Source
+    /// Apache Flink, keyed streams; Kafka Streams, repartitioning before grouping
     code = "PART-001", name = "split-group", severity = Error, since = "0.1.0",
     check = Node(check),
 }
@@ -34,29 +37,27 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let Some((view, behaviour)) = design.acting(node) else {
         return;
     };
-    let (Behaviour::Aggregate { group, .. }, Some(port)) = (behaviour, facts.input(node)) else {
+    let (Some(keeper), Some(port)) = (keeper(behaviour), facts.input(node)) else {
         return;
     };
-    let key = design.expr(node, group);
-    let key = key.map(|key| facts.key(key, port)).unwrap_or_default();
-    let (count, by) = match &port.part {
-        Part::Hash {
-            key: placed,
-            count,
-            by,
-        } if !facts.determines(&key, placed) => (*count, *by),
-        Part::Any { count, by } => (*count, *by),
-        _ => return,
+    let (Part::Hash { count, by, .. } | Part::Any { count, by }) = port.part else {
+        return;
     };
+    let key = design.expr(node, keeper.key);
+    let key = key.map(|key| facts.key(key, port)).unwrap_or_default();
+    if facts.in_one_place(&key, port) {
+        return;
+    }
     let title = design.title(node);
-    let group = design.text(node, group).map_or_else(
-        || "folds all events".to_owned(),
-        |group| format!("folds by `{group}`"),
+    let Keeper { does, torn, .. } = keeper;
+    let group = design.text(node, keeper.key).map_or_else(
+        || format!("{does} all events"),
+        |group| format!("{does} by `{group}`"),
     );
     let how = placing(design, by);
     let placer = design.title(by);
     let cause = format!("places events {how} in {count} partitions");
     findings.add(Found::at(Subject::Node(view.id.clone()), format!(
-                "{title} {group}, but {placer} places events {how}, so a group is counted in several of {count} places; repartition in front of it"
-            )).path(way_from(facts, by, cause, node, format!("{group}, in each place apart"))).fixes(fixes::bring_together(facts, node, Some(by))));
+                "{title} {group}, but {placer} places events {how}, so {torn} in several of {count} places; repartition in front of it"
+            )).path(way_from(facts, by, cause, node, format!("{group}, in each place apart"))).fixes(fixes::bring_together(facts, node, keeper.key, Some(by))));
 }

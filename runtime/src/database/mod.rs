@@ -1,5 +1,7 @@
 //! `SQLite` files: one connection each, tables that grow by columns, batches as transactions.
 
+mod changes;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -10,10 +12,16 @@ use runtime_protocol::Problem;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, Transaction, TransactionBehavior};
 
+pub(crate) use changes::{Change, KEPT_MAX, Look, Place, Reader};
+
 use crate::kind::Build;
 use crate::operator::{Failure, FailureClass};
-use crate::shared::lock;
+use crate::shared::{Writes, lock};
 
+/// The column of versions.
+const VERSION: &str = "weir_version";
+/// The type that a column for whole payloads is declared with. To `SQLite` it is text.
+const PAYLOAD_TYPE: &str = "JSON TEXT";
 /// Longest wait for another program that writes to the same file.
 const BUSY: Duration = Duration::from_secs(2);
 
@@ -23,6 +31,8 @@ pub(crate) struct Database {
     /// The path as people write it in the flow.
     shown: String,
     open: Mutex<Option<Open>>,
+    /// Of table sinks.
+    pub(crate) writes: Arc<Writes>,
 }
 
 struct Open {
@@ -33,35 +43,55 @@ struct Open {
 
 /// Where rows go: a table, and how its rows are told apart.
 #[derive(Debug)]
-pub(super) struct Target {
+pub(crate) struct Target {
     table: String,
-    /// The identifying columns come first, then those that the flow names.
+    /// The identifying columns come first, then the version, then those that the flow names.
     columns: Vec<String>,
-    identity: &'static [&'static str],
+    /// The last column holds the whole payload.
+    holds_payload: bool,
+    mode: Mode,
     insert: String,
 }
 
 /// What happens to a row that is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mode {
+pub(crate) enum Mode {
     /// The new one takes its place.
     Upsert,
     /// The old one stays.
     Append,
+    /// The new one takes its place when its version is greater.
+    CompareAndSet,
+}
+
+/// What became of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Put {
+    Written,
+    /// Its version is not greater than that of the row that is there.
+    Stale,
 }
 
 impl Mode {
     /// Columns that Weir adds to tell rows apart.
-    pub(super) fn identity(self) -> &'static [&'static str] {
+    pub(crate) fn identity(self) -> &'static [&'static str] {
         match self {
-            Mode::Upsert => &["weir_key"],
+            Mode::Upsert | Mode::CompareAndSet => &["weir_key"],
             Mode::Append => &["weir_source", "weir_id"],
+        }
+    }
+
+    /// Columns that Weir writes besides those that the flow names.
+    fn own(self) -> &'static [&'static str] {
+        match self {
+            Mode::CompareAndSet => &["weir_key", VERSION],
+            Mode::Upsert | Mode::Append => self.identity(),
         }
     }
 }
 
 /// The database that `field` names; all nodes that use it share it.
-pub(super) fn open(build: &Build, field: &str) -> Result<Arc<Database>, Problem> {
+pub(crate) fn open(build: &Build, field: &str) -> Result<Arc<Database>, Problem> {
     let path = build.path(field)?;
     let shown = build.text(field)?;
     build.shared.databases.get(&path, || {
@@ -70,8 +100,9 @@ pub(super) fn open(build: &Build, field: &str) -> Result<Arc<Database>, Problem>
 }
 
 impl Target {
-    /// Refuses names that no table can have.
-    pub(super) fn new<'c>(
+    /// The whole payload goes into `data` when no columns are named. Refuses names that no table can
+    /// have.
+    pub(crate) fn new<'c>(
         table: &str,
         mode: Mode,
         names: impl IntoIterator<Item = &'c str>,
@@ -80,28 +111,39 @@ impl Target {
         if reserved || table.contains('\0') {
             return Err(format!("`{table}` is no name for a table; choose another"));
         }
-        let identity = mode.identity();
-        let mut columns: Vec<String> = identity.iter().map(|&name| name.to_owned()).collect();
+        let (identity, own) = (mode.identity(), mode.own());
+        let mut columns: Vec<String> = own.iter().map(|&name| name.to_owned()).collect();
         for name in names {
             if name.is_empty() || name.contains('\0') {
                 return Err(format!("`{name}` is no name for a column; choose another"));
             }
             if columns.iter().any(|held| held.eq_ignore_ascii_case(name)) {
                 return Err(format!(
-                    "the column `{name}` is there twice (SQLite sees no case, and {} hold the identity of the row); choose another name",
-                    identity.join(" and ")
+                    "the column `{name}` is there twice (SQLite sees no case, and Weir writes {} itself); choose another name",
+                    own.join(" and ")
                 ));
             }
             columns.push(name.into());
         }
+        let holds_payload = columns.len() == own.len();
+        if holds_payload {
+            columns.push("data".into());
+        }
         let places = vec!["?"; columns.len()].join(", ");
+        let sets = || {
+            let named = columns[identity.len()..].iter().map(|name| quote(name));
+            let sets = named.map(|name| format!("{name} = excluded.{name}"));
+            sets.collect::<Vec<_>>().join(", ")
+        };
         let on_conflict = match mode {
             Mode::Append => "NOTHING".to_owned(),
-            Mode::Upsert => {
-                let named = columns[identity.len()..].iter().map(|name| quote(name));
-                let sets = named.map(|name| format!("{name} = excluded.{name}"));
-                format!("UPDATE SET {}", sets.collect::<Vec<_>>().join(", "))
-            }
+            Mode::Upsert => format!("UPDATE SET {}", sets()),
+            // A row without a version was written in another mode, or by somebody else.
+            Mode::CompareAndSet => format!(
+                "UPDATE SET {} WHERE {table}.{VERSION} IS NULL OR excluded.{VERSION} > {table}.{VERSION}",
+                sets(),
+                table = quote(table),
+            ),
         };
         let insert = format!(
             "INSERT INTO {} ({}) VALUES ({places}) ON CONFLICT ({}) DO {on_conflict}",
@@ -112,32 +154,34 @@ impl Target {
         Ok(Target {
             table: table.into(),
             columns,
-            identity,
+            holds_payload,
+            mode,
             insert,
         })
     }
 }
 
 impl Database {
-    pub(super) fn open(path: &Path, shown: &str) -> Result<Database, Failure> {
+    pub(crate) fn open(path: &Path, shown: &str) -> Result<Database, Failure> {
         let database = Database {
             path: path.to_path_buf(),
             shown: shown.into(),
             open: Mutex::default(),
+            writes: Arc::default(),
         };
-        let opened = Open::new(path).map_err(|error| database.failure(&error))?;
+        let opened = Open::new(path).map_err(|error| database.failure("written", &error))?;
         *lock(&database.open) = Some(opened);
         Ok(database)
     }
 
     /// Writes rows in one transaction; answers one outcome for each, in order. A row holds a value
     /// for each column of the target. One that the table refuses is left out, the others are written.
-    pub(super) fn write(&self, target: &Target, rows: &[Vec<Value>]) -> Vec<Result<(), Failure>> {
+    pub(crate) fn write(&self, target: &Target, rows: &[Vec<Value>]) -> Vec<Result<Put, Failure>> {
         let mut open = lock(&self.open);
         match self.try_write(&mut open, target, rows) {
             Ok(outcomes) => outcomes,
             Err(error) => {
-                let mut failure = self.failure(&error);
+                let mut failure = self.failure("written", &error);
                 // The table was fine before, so somebody has changed it: look again.
                 let was_ready = open
                     .as_mut()
@@ -150,8 +194,40 @@ impl Database {
         }
     }
 
+    /// Looks into the database; nobody changes it meanwhile.
+    pub(crate) fn read<T>(
+        &self,
+        look: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, Failure> {
+        self.transact(TransactionBehavior::Deferred, |batch| look(batch))
+    }
+
+    /// Changes the database, as a whole or not at all.
+    pub(crate) fn change<T>(
+        &self,
+        change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, Failure> {
+        self.transact(TransactionBehavior::Immediate, change)
+    }
+
+    fn transact<T>(
+        &self,
+        behavior: TransactionBehavior,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, Failure> {
+        let mut open = lock(&self.open);
+        let transact = || {
+            let Open { connection, .. } = self.reopen(&mut open)?;
+            let batch = connection.transaction_with_behavior(behavior)?;
+            let answer = work(&batch)?;
+            batch.commit()?;
+            Ok(answer)
+        };
+        transact().map_err(|error| self.failure("followed", &error))
+    }
+
     /// Moves everything into the file itself, so that a copy of that alone is complete.
-    pub(super) fn settle(&self) -> Result<(), Failure> {
+    pub(crate) fn settle(&self) -> Result<(), Failure> {
         let open = lock(&self.open);
         let Some(open) = open.as_ref() else {
             return Ok(());
@@ -160,7 +236,7 @@ impl Database {
         let settled = open
             .connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-        settled.map_err(|error| self.failure(&error))
+        settled.map_err(|error| self.failure("written", &error))
     }
 
     fn try_write(
@@ -168,15 +244,8 @@ impl Database {
         open: &mut Option<Open>,
         target: &Target,
         rows: &[Vec<Value>],
-    ) -> rusqlite::Result<Vec<Result<(), Failure>>> {
-        // Somebody may have moved or removed the file: writing on would write to nowhere.
-        if !self.path.exists() {
-            *open = None;
-        }
-        if open.is_none() {
-            *open = Some(Open::new(&self.path)?);
-        }
-        let Open { connection, ready } = open.as_mut().expect("opened above");
+    ) -> rusqlite::Result<Vec<Result<Put, Failure>>> {
+        let Open { connection, ready } = self.reopen(open)?;
         let batch = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         if !ready.contains(&target.insert) {
             prepare_table(&batch, target)?;
@@ -185,7 +254,10 @@ impl Database {
         let mut outcomes = Vec::with_capacity(rows.len());
         for row in rows {
             match insert_row(&mut insert, row) {
-                Ok(()) => outcomes.push(Ok(())),
+                Ok(changed) => outcomes.push(Ok(match target.mode {
+                    Mode::CompareAndSet if changed == 0 => Put::Stale,
+                    _ => Put::Written,
+                })),
                 Err(error) if fault_of_row(&error) => {
                     outcomes.push(Err(Failure::invalid(format!(
                         "the table `{}` refuses the row ({error}); change the columns of the node or of the table",
@@ -201,11 +273,22 @@ impl Database {
         }
         drop(insert);
         batch.commit()?;
+        self.writes.add();
         ready.insert(target.insert.clone());
         Ok(outcomes)
     }
 
-    fn failure(&self, error: &rusqlite::Error) -> Failure {
+    /// The connection, also when somebody has moved or removed the file: going on with the old one
+    /// would write to nowhere.
+    fn reopen<'o>(&self, open: &'o mut Option<Open>) -> rusqlite::Result<&'o mut Open> {
+        if open.is_none() || !self.path.exists() {
+            *open = Some(Open::new(&self.path)?);
+        }
+        Ok(open.as_mut().expect("opened above"))
+    }
+
+    /// `what` cannot be done.
+    fn failure(&self, what: &str, error: &rusqlite::Error) -> Failure {
         use ErrorCode::{
             CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase,
             PermissionDenied, ReadOnly, SystemIoFailure,
@@ -228,7 +311,7 @@ impl Database {
         };
         Failure {
             class,
-            message: format!("`{}` cannot be written ({error}); {advice}", self.shown).into(),
+            message: format!("`{}` cannot be {what} ({error}); {advice}", self.shown).into(),
         }
     }
 }
@@ -261,42 +344,49 @@ fn prepare_table(batch: &Transaction<'_>, target: &Target) -> rusqlite::Result<(
     let Target {
         table,
         columns,
-        identity,
+        mode,
         ..
     } = target;
+    let identity = mode.identity();
     let quoted = quote(table);
     // Columns without a type keep numbers and texts as they come.
+    let mut declared: Vec<String> = columns.iter().map(|name| quote(name)).collect();
+    if let Some(payload) = declared.last_mut().filter(|_| target.holds_payload) {
+        payload.push(' ');
+        payload.push_str(PAYLOAD_TYPE);
+    }
     batch.execute_batch(&format!(
         "CREATE TABLE IF NOT EXISTS {quoted} ({})",
-        quote_all(columns)
+        declared.join(", ")
     ))?;
     let held: Vec<String> = batch
         .prepare("SELECT name FROM pragma_table_xinfo(?)")?
         .query_map([table], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
-    for column in columns {
+    for (column, declared) in columns.iter().zip(&declared) {
         if !held.iter().any(|held| held.eq_ignore_ascii_case(column)) {
-            let column = quote(column);
-            batch.execute_batch(&format!("ALTER TABLE {quoted} ADD COLUMN {column}"))?;
+            batch.execute_batch(&format!("ALTER TABLE {quoted} ADD COLUMN {declared}"))?;
         }
     }
     batch.execute_batch(&format!(
         "CREATE UNIQUE INDEX IF NOT EXISTS {} ON {quoted} ({})",
         quote(&format!("{}_of_{table}", identity.join("_"))),
         quote_all(identity),
-    ))
+    ))?;
+    changes::keep_watching(batch, table)
 }
 
-fn insert_row(insert: &mut Statement<'_>, row: &[Value]) -> rusqlite::Result<()> {
+/// Answers how many rows were written.
+fn insert_row(insert: &mut Statement<'_>, row: &[Value]) -> rusqlite::Result<usize> {
     for (place, value) in row.iter().enumerate() {
         insert.raw_bind_parameter(place + 1, Cell(value))?;
     }
-    insert.raw_execute().map(|_| ())
+    insert.raw_execute()
 }
 
 /// The outcomes of a batch that the table undid because of the last row that was tried.
-fn undone(mut outcomes: Vec<Result<(), Failure>>, count: usize) -> Vec<Result<(), Failure>> {
-    outcomes.resize(count, Ok(()));
+fn undone(mut outcomes: Vec<Result<Put, Failure>>, count: usize) -> Vec<Result<Put, Failure>> {
+    outcomes.resize(count, Ok(Put::Written));
     for outcome in outcomes.iter_mut().filter(|outcome| outcome.is_ok()) {
         *outcome = Err(Failure::transient(
             "the table undid the whole batch because of one row; it is tried again without that",
@@ -353,7 +443,7 @@ mod tests {
         let database = Database::open(&folder.path().join("d.sqlite"), "d.sqlite").expect("opens");
         let target = Target::new("t", Mode::Upsert, ["text"]).expect("a target");
         let row = |key: i64, size: usize| vec![Value::from(key), Value::from("x".repeat(size))];
-        assert_eq!(database.write(&target, &[row(1, 1)]), [Ok(())]);
+        assert_eq!(database.write(&target, &[row(1, 1)]), [Ok(Put::Written)]);
         let pragma = |code: &str| {
             let open = lock(&database.open);
             let open = open.as_ref().expect("is open");
@@ -373,7 +463,7 @@ mod tests {
         pragma("PRAGMA max_page_count = 1000");
         assert_eq!(
             database.write(&target, &[row(2, 1), row(3, 100_000)]),
-            [Ok(()), Ok(())]
+            [Ok(Put::Written), Ok(Put::Written)]
         );
         assert_eq!(pragma("SELECT count(*) FROM t"), 3);
     }

@@ -1,0 +1,224 @@
+//! What becomes of labels where several events become one result, and when such a result may be
+//! seen by more people than the events.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::catalog::Behaviour;
+use crate::expr::{Condition, Expr, Op, Operand};
+use crate::pointer::Pointer;
+use crate::validate::design::NodeIx;
+use crate::validate::facts::labels::{Fold, Tag, TagId, TagKey};
+use crate::validate::facts::origins::{Base, Origin, OriginId};
+use crate::validate::facts::release::By;
+use crate::validate::facts::{Facts, Port};
+use crate::value::Value;
+
+/// Functions whose result is one of the values, or all of them.
+const SHOWS_VALUES: [&str; 3] = ["first", "last", "list"];
+
+/// What an aggregate makes of its events, by name.
+pub(crate) struct Column<'d> {
+    pub name: &'d str,
+    pub function: &'d str,
+    pub of: Option<&'d Expr>,
+}
+
+impl Column<'_> {
+    /// Whether no single value can be read from it.
+    pub(crate) fn blurs(&self) -> bool {
+        !SHOWS_VALUES.contains(&self.function)
+    }
+}
+
+impl Facts {
+    /// What an aggregate folds, and how.
+    pub(crate) fn columns_of(&self, node: NodeIx, field: &str) -> Vec<Column<'_>> {
+        let records = self.design.value(node, field).and_then(Value::as_array);
+        let records = records.unwrap_or_default().iter();
+        let column = |record| {
+            let text = |name: &str| Value::get(record, name).and_then(Value::as_str);
+            Some(Column {
+                name: text("name")?,
+                function: text("function").unwrap_or("count"),
+                of: text("of").and_then(|code| self.design.compiled(code)),
+            })
+        };
+        records.filter_map(column).collect()
+    }
+
+    /// The tags of events as they are on results of groups. An owner is still one only where all
+    /// events of a group have the same.
+    pub(super) fn folded_tags(
+        &mut self,
+        node: NodeIx,
+        key: &[OriginId],
+        tags: &BTreeSet<TagId>,
+        blurs: bool,
+    ) -> BTreeSet<TagId> {
+        let mut of_root: BTreeMap<TagId, Vec<TagId>> = BTreeMap::new();
+        for tag in tags {
+            of_root.entry(self.root(*tag)).or_default().push(*tag);
+        }
+        let mut folded = BTreeSet::new();
+        for (root, versions) in of_root {
+            let mut tag = self.tags[root as usize].clone();
+            let known = tag.anchors.len();
+            tag.anchors.retain(|anchor| {
+                let everywhere = |version: &TagId| {
+                    let version = &self.tags[*version as usize];
+                    version.anchors.contains(anchor)
+                };
+                versions.iter().all(everywhere) && self.determines(key, &[anchor.1])
+            });
+            if !blurs && tag.anchors.len() == known && versions == [root] {
+                folded.insert(root);
+                continue;
+            }
+            tag.fold = Some(Fold {
+                of: root,
+                by: node,
+                blurs,
+            });
+            folded.insert(self.tag(TagKey::Folded(node, root, blurs), tag));
+        }
+        folded
+    }
+
+    /// What the groups of an aggregate are by; nothing when all events are one group.
+    pub(crate) fn group_key(&self, node: NodeIx) -> Vec<OriginId> {
+        let group = match self.design.behaviour(node) {
+            Some(
+                Behaviour::Aggregate { group, .. }
+                | Behaviour::Fold { group, .. }
+                | Behaviour::Decide { group, .. },
+            ) => self.design.expr(node, group),
+            _ => None,
+        };
+        match (group, &self.inputs[node]) {
+            (Some(group), Some(port)) => self.key(group, port),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The tag of single events that a tag stands for.
+    pub(crate) fn root(&self, tag: TagId) -> TagId {
+        let fold = self.tags[tag as usize].fold.as_ref();
+        fold.map_or(tag, |fold| fold.of)
+    }
+
+    /// Over how many people a result has to be, so that it is free of the tag; nothing when no rule
+    /// of the document lets go of it.
+    pub(crate) fn free_from(&self, tag: &Tag) -> Option<i64> {
+        tag.fold.as_ref().filter(|fold| fold.blurs)?;
+        let sizes = self.releases.iter().filter_map(|release| match release.by {
+            By::Aggregate { at_least } if release.is_about(tag) => Some(at_least),
+            _ => None,
+        });
+        sizes.min()
+    }
+
+    /// Tags that a condition lets go of, because it holds back results over too few people.
+    pub(super) fn freed(&self, condition: &Condition, port: &Port) -> BTreeSet<TagId> {
+        let mut freed = BTreeSet::new();
+        for conjunct in &condition.conjuncts {
+            let (Operand::Field(field), Operand::Constant(Value::Int(bound))) =
+                (&conjunct.left, &conjunct.right)
+            else {
+                continue;
+            };
+            let least = match conjunct.op {
+                Op::Ge | Op::Eq => *bound,
+                Op::Gt => bound.saturating_add(1),
+                _ => continue,
+            };
+            let held = self.field(field, port);
+            let counted = port.labels.at(field);
+            let all = port.labels.0.values().flatten().chain(&*port.presence);
+            for tag in all {
+                if freed.contains(tag) || !self.counts_people(held, *tag) {
+                    continue;
+                }
+                let tag_of = &self.tags[*tag as usize];
+                let enough = |size: i64| size <= least;
+                // How many people there are is known of a group that may be shown at all.
+                let any = || {
+                    let of_type = self.releases.iter().filter(|held| held.ty == tag_of.ty);
+                    of_type.filter_map(|release| match release.by {
+                        By::Aggregate { at_least } => Some(at_least),
+                        By::Role(_) | By::Tokenise => None,
+                    })
+                };
+                if self.free_from(tag_of).is_some_and(enough)
+                    || counted.contains(tag) && any().any(enough)
+                {
+                    freed.insert(*tag);
+                }
+            }
+        }
+        freed
+    }
+
+    /// Whether a value is the number of people, or fewer, that a result with the tag is over.
+    fn counts_people(&self, held: OriginId, tag: TagId) -> bool {
+        let tag = &self.tags[tag as usize];
+        let Some(fold) = tag.fold.as_ref().filter(|fold| fold.blurs) else {
+            return false;
+        };
+        let origin = self.origins.borrow().get(held).clone();
+        let Origin::Field(Base::Made(by), place) = origin else {
+            return false;
+        };
+        if by != fold.by || place.tokens().len() != 1 {
+            return false;
+        }
+        self.people_column(by, &tag.people)
+            .is_some_and(|column| place.last().is_some_and(|name| name == column))
+    }
+
+    /// The column of an aggregate that counts people, or not more than them.
+    pub(crate) fn people_column(&self, node: NodeIx, people: &[OriginId]) -> Option<&str> {
+        let Some(Behaviour::Aggregate { aggregates, .. }) = self.design.behaviour(node) else {
+            return None;
+        };
+        let port = self.inputs[node].as_ref()?;
+        let columns = self.columns_of(node, aggregates).into_iter();
+        let mut counting = columns.filter(|column| match (column.function, column.of) {
+            ("count", None) => people.is_empty() || self.identifies(people, port),
+            ("count_distinct", Some(of)) => {
+                people.is_empty() || self.determines(people, &self.key(of, port))
+            }
+            _ => false,
+        });
+        counting.next().map(|column| column.name)
+    }
+
+    /// Where the people stand of whom an event is.
+    pub(crate) fn place_of_people(&self, people: &[OriginId], port: &Port) -> Option<Pointer> {
+        people
+            .iter()
+            .find_map(|person| self.place_of_owner(*person, port))
+    }
+}
+
+/// Places inside a key of several parts, with the fields that they are copies of.
+pub(crate) fn parts_of(key: &Expr) -> Vec<(Pointer, Pointer)> {
+    let analysis = key.analysis();
+    let plain = |pointer: &Pointer| !pointer.tokens().iter().any(|token| token == "*");
+    let named = analysis.outputs.iter().filter_map(|row| {
+        let copy = row.copy.clone().filter(plain)?;
+        (!row.pointer.is_root() && plain(&row.pointer)).then(|| (row.pointer.clone(), copy))
+    });
+    let mut parts: Vec<_> = named.collect();
+    let list = match &analysis.outputs[..] {
+        [row] => row.pointer.tokens().len() == 1 && !plain(&row.pointer),
+        _ => false,
+    };
+    if let Some(key) = analysis.key.as_ref().filter(|key| list && key.injective) {
+        for (number, part) in key.parts.iter().enumerate() {
+            if let Operand::Field(field) = part {
+                parts.push((Pointer::root().child(number.to_string()), field.clone()));
+            }
+        }
+    }
+    parts
+}

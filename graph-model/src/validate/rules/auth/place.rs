@@ -1,0 +1,192 @@
+//! Places where somebody looks at what arrives at a node, and what they see there.
+
+use std::collections::BTreeSet;
+
+use smol_str::SmolStr;
+
+use crate::catalog::{Behaviour, FieldType, JqRole, PortRole};
+use crate::document::Audience;
+use crate::expr::Sources;
+use crate::validate::design::{Design, NodeIx};
+use crate::validate::facts::labels::{Labels, TagId};
+use crate::validate::facts::{Facts, Port};
+use crate::value::Object;
+
+/// Name of the side audience that reads a store or a channel itself, past everything that shows it.
+const READERS: &str = "readers";
+
+/// Name of the side audience that runs a channel or an effect, and sees its keys and names.
+pub(in crate::validate) static OPERATORS: SmolStr = SmolStr::new_static("operators");
+
+/// How somebody comes to see what arrives at a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::validate) enum Seen {
+    /// It is there to be seen.
+    Shown,
+    /// They read the store or the channel itself.
+    Stored,
+    /// The node keeps given-up events.
+    GivenUp,
+    /// They run the channel, and see its keys.
+    Run,
+    /// A copy beside the main way, by its name.
+    Copy(SmolStr),
+}
+
+/// A place where somebody looks.
+#[derive(Clone, Debug)]
+pub(in crate::validate) struct Place<'f> {
+    pub seen: Seen,
+    /// Its side audience is declared by this name; otherwise it is that of the node.
+    pub side: Option<&'f SmolStr>,
+    /// Nobody named means everybody inside.
+    pub audience: Option<&'f Audience>,
+    /// Labels of the fields that are seen.
+    pub shown: Labels,
+}
+
+impl Place<'_> {
+    /// What people call it.
+    pub(in crate::validate) fn title(&self, design: &Design, node: NodeIx) -> String {
+        let title = design.title(node);
+        match &self.seen {
+            Seen::Shown | Seen::GivenUp | Seen::Stored => title.to_owned(),
+            Seen::Run => format!("the keys of {title}"),
+            Seen::Copy(name) => format!("the {} of {title}", name.replace('_', " ")),
+        }
+    }
+}
+
+/// All places where somebody looks at what arrives at a node.
+pub(in crate::validate) fn places<'f>(
+    facts: &'f Facts,
+    node: NodeIx,
+    port: &Port,
+) -> Vec<Place<'f>> {
+    let mut places: Vec<Place<'_>> = main_place(facts, node, port).into_iter().collect();
+    let Some((view, behaviour)) = facts.design.acting(node) else {
+        return places;
+    };
+    // A wire takes the given-up events away: what it leads to is looked at instead.
+    let wired = view
+        .outs
+        .iter()
+        .any(|edge| facts.design.edges[*edge].role == PortRole::Failed);
+    for (side, audience) in &view.node.notes.side_audiences {
+        let seen = match side.as_str() {
+            side if side == OPERATORS => continue,
+            "dead_letter" if wired => continue,
+            READERS if is_store(behaviour) || is_channel(behaviour) => Seen::Stored,
+            _ => Seen::Copy(side.clone()),
+        };
+        places.push(Place {
+            seen,
+            side: Some(side),
+            audience: Some(audience),
+            shown: (*port.labels).clone(),
+        });
+    }
+    places
+}
+
+/// The place that the audience of a node is about.
+pub(in crate::validate) fn main_place<'f>(
+    facts: &'f Facts,
+    node: NodeIx,
+    port: &Port,
+) -> Option<Place<'f>> {
+    let (view, behaviour) = facts.design.acting(node)?;
+    let audience = view.node.notes.audience.as_ref();
+    let seen = match behaviour {
+        Behaviour::Observe { .. }
+        | Behaviour::Table { .. }
+        | Behaviour::Bucket { .. }
+        | Behaviour::Effect { .. } => Seen::Shown,
+        Behaviour::DeadLetter => Seen::GivenUp,
+        // Who sees what is on a channel is only a question when somebody is let in.
+        _ if is_channel(behaviour) && audience.is_some() => Seen::Stored,
+        _ => return None,
+    };
+    let shown = match seen {
+        Seen::Shown => shown(facts, node, port),
+        _ => (*port.labels).clone(),
+    };
+    Some(Place {
+        seen,
+        side: None,
+        audience,
+        shown,
+    })
+}
+
+fn is_store(behaviour: &Behaviour) -> bool {
+    matches!(
+        behaviour,
+        Behaviour::Table { .. } | Behaviour::Bucket { .. } | Behaviour::Observe { .. }
+    )
+}
+
+pub(in crate::validate) fn is_channel(behaviour: &Behaviour) -> bool {
+    matches!(
+        behaviour,
+        Behaviour::Topic | Behaviour::Queue { .. } | Behaviour::Log { .. }
+    )
+}
+
+/// What a node shows of what arrives: all of it, or what its columns or its mapping take.
+fn shown(facts: &Facts, node: NodeIx, port: &Port) -> Labels {
+    let design = &*facts.design;
+    let Some(kind) = &design.nodes[node].kind else {
+        return Labels::default();
+    };
+    let mut read = Sources::default();
+    let mut taken = BTreeSet::<TagId>::new();
+    let observed = matches!(kind.behaviour, Behaviour::Observe { .. });
+    let mut chooses = false;
+    for field in &kind.config {
+        match field.ty {
+            FieldType::JqTable {
+                role: JqRole::Value,
+            } => {
+                let table = design.value(node, &field.name);
+                let table = table.and_then(|value| value.as_object());
+                for code in table.into_iter().flat_map(Object::values) {
+                    chooses = true;
+                    if let Some(expr) = code.as_str().and_then(|code| design.compiled(code)) {
+                        read.extend(&expr.analysis().reads);
+                    }
+                }
+            }
+            FieldType::Jq {
+                role: JqRole::Mapping,
+            } => {
+                if let Some(expr) = design.expr(node, &field.name) {
+                    chooses = true;
+                    taken.extend(port.labels.through(expr.analysis(), false).all());
+                }
+            }
+            FieldType::Jq {
+                role: role @ (JqRole::Key | JqRole::Value),
+            } => {
+                if let Some(expr) = design.expr(node, &field.name) {
+                    // A number that is watched is all that is seen of the event.
+                    chooses |= role == JqRole::Value && observed;
+                    read.extend(&expr.analysis().reads);
+                }
+            }
+            _ => {}
+        }
+    }
+    if !chooses {
+        return (*port.labels).clone();
+    }
+    let mut shown = Labels::default();
+    for (field, tags) in &port.labels.0 {
+        if read.touched_by(field, false) {
+            shown.add(field.clone(), tags);
+        } else {
+            shown.add(field.clone(), &(tags & &taken));
+        }
+    }
+    shown
+}

@@ -1,0 +1,279 @@
+//! Flows with the hazards that they have, after folding.
+
+use crate::catalog::Catalog;
+use crate::document::Document;
+use crate::validate::{Diagnostic, Fix, Report, Severity, notation, validate};
+
+/// Checks flows, and that their fixes end their hazards. A line is a case: the codes that are found,
+/// `|`, and a flow whose lines are parted by `;;` and follow those of `head`.
+pub(in crate::validate::rules) fn check(head: &str, cases: &str) {
+    let mut wrong = Vec::new();
+    for case in cases.lines().map(str::trim).filter(|case| !case.is_empty()) {
+        let (codes, flow) = case.split_once('|').expect("codes, then a flow");
+        let wanted: Vec<&str> = codes.split_whitespace().collect();
+        let flow = with_columns(&format!("{head}\n{}", flow.replace(";;", "\n")));
+        let document = notation::read(&flow).unwrap_or_else(|error| panic!("{error}\n{flow}"));
+        let report = validate(&document, Catalog::bundled());
+        if found(&report) != wanted {
+            let said = report.diagnostics.iter().map(|found| &found.message);
+            let said: Vec<&String> = said.collect();
+            wrong.push(format!("{case}\nhas {:?}: {said:#?}", found(&report)));
+        }
+        for hazard in &report.diagnostics {
+            for fix in &hazard.fixes {
+                if let Some(trouble) = trouble(&document, &report, hazard, fix) {
+                    wrong.push(format!("{case}\n`{}` {trouble}", fix.title));
+                }
+            }
+        }
+        if let Some(left) = unmended(document) {
+            wrong.push(format!("{case}\nfirst fixes leave {left:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+fn found(report: &Report) -> Vec<&'static str> {
+    report.diagnostics.iter().map(|found| found.code).collect()
+}
+
+/// What is wrong with a fix.
+fn trouble(before: &Document, report: &Report, found: &Diagnostic, fix: &Fix) -> Option<String> {
+    let mut document = before.clone();
+    let inverse = fix.transaction.clone().apply(&mut document);
+    let after = validate(&document, Catalog::bundled());
+    if after.diagnostics.iter().any(|left| left.id == found.id) {
+        return Some("does not end it".into());
+    }
+    let known = |code: &str| {
+        let listed = |other: &Diagnostic| {
+            let follows = other.consequences.iter().map(|other| other.code);
+            follows.chain([other.code]).any(|other| other == code)
+        };
+        report.diagnostics.iter().any(listed)
+    };
+    let new = |left: &&Diagnostic| left.severity == Severity::Error && !known(left.code);
+    if let Some(new) = after.diagnostics.iter().find(new) {
+        return Some(format!("brings {}: {}", new.code, new.message));
+    }
+    inverse.apply(&mut document);
+    (document != *before).then(|| "cannot be undone".into())
+}
+
+/// What is left when first fixes were applied, as far as there are any.
+fn unmended(mut document: Document) -> Option<Vec<&'static str>> {
+    for _ in 0..4 {
+        let report = validate(&document, Catalog::bundled());
+        let fix = report.diagnostics.first()?.fixes.first()?;
+        fix.transaction.clone().apply(&mut document);
+    }
+    let report = validate(&document, Catalog::bundled());
+    (!report.diagnostics.is_empty()).then(|| found(&report))
+}
+
+/// Writes out columns: `SUM<.total>` is one of that name in small letters.
+fn with_columns(flow: &str) -> String {
+    let mut flow = flow.to_owned();
+    let functions = [
+        ("AVG", "average"),
+        ("SUM", "sum"),
+        ("COUNT", "count"),
+        ("DISTINCT", "count_distinct"),
+        ("MAX", "max"),
+        ("LAST", "last"),
+    ];
+    for (short, function) in functions {
+        while let Some(at) = flow.find(&format!("{short}<")) {
+            let end = at + flow[at..].find('>').expect("it closes");
+            let of = flow[at + short.len() + 1..end].to_owned();
+            let name = short.to_lowercase();
+            let column =
+                format!(r#"[{{"name": "{name}", "function": "{function}", "of": "{of}"}}]"#);
+            flow.replace_range(at..=end, &format!("aggregates={column}"));
+        }
+    }
+    flow
+}
+
+#[test]
+fn groups_stay_in_one_place() {
+    check(
+        "type order(depends=/customer>/tenant): customer string, tenant string, total number",
+        r#"
+        PART-001 | in: manual -> lane: log(key=.order, partitions=2) -> a: aggregate(group=.customer, MAX<.total>) -> out: view
+        PART-001 | in: manual -> lane: log(key=.order, partitions=2) -> same: map -> f: filter(when=.a) -> a: aggregate(group=.customer, MAX<.total>) -> out: view
+        PART-001 | in: manual -> lane: log(key=.customer, partitions=2) -> m: map(expr={customer: .order, total}) -> a: aggregate(group=.customer, MAX<.total>) -> out: view
+        PART-001 | in: manual -> lane: queue(concurrency=3) -> a: aggregate(group=.customer, MAX<.total>) -> out: view
+        PART-001 | in: manual -> lane: log(key=.customer, partitions=2) -> a: aggregate(MAX<.total>) -> out: view
+        PART-001 | in: manual -> lane: log(key=[.customer, .order], partitions=2) -> a: aggregate(group=.customer, MAX<.total>) -> out: view
+        PART-001 | in: manual -> lane: log(key=(.email | ascii_downcase), partitions=2) -> a: aggregate(group=.customer, MAX<.total>) -> out: view
+        PART-001 | in: manual -> lane: log(key=.order, partitions=2) -> g: version_guard(key=.customer, version=.v) -> out: view
+        PART-001 | in: manual -> lane: log(key=.order, partitions=2) -> d: decide(group=.customer) -> out: view
+        PART-001 | in: manual -> lane: log(key=.order, partitions=2) -> a: aggregate(group=.customer, MAX<.total>) -> b: aggregate(group=.key, MAX<.max>) -> out: view
+                 | in: manual -> lane: log(key=.customer, partitions=2) -> a: aggregate(group=.customer, MAX<.total>) -> out: view
+                 | in: manual -> lane: log(key=.customer, partitions=2) -> m: map(expr={c: .customer, total}) -> a: aggregate(group=.c, MAX<.total>) -> out: view
+                 | in: manual -> lane: log(key=.customer, partitions=2) -> a: aggregate(group=[.customer, .day], MAX<.total>) -> out: view
+                 | in: manual -> lane: log(key=(.email | ascii_downcase), partitions=2) -> a: aggregate(group=.email, MAX<.total>) -> out: view
+                 | in: manual -> lane: log(key=.order, partitions=1) -> a: aggregate(group=.customer, MAX<.total>) -> out: view
+                 | in: manual -> lane: log(key=.order, partitions=2) -> one: repartition(key=.customer, partitions=3) -> a: aggregate(group=.customer, MAX<.total>) -> out: view
+                 | in: manual -> lane: log(key=.order, partitions=2) -> t: topic -> once: dedupe -> a: aggregate(group=.customer, MAX<.total>) -> out: view
+                 | in: manual(event_type=order) -> lane: log(key=.tenant, partitions=2) -> a: aggregate(group=.customer, MAX<.total>) -> out: view
+                 | in: manual -> lane: log(key=.order, partitions=2) -> a: aggregate(group=.customer, MAX<.total>) !PART-001 -> out: view
+        "#,
+    );
+}
+
+#[test]
+fn streams_that_meet_are_placed_alike() {
+    check(
+        "",
+        r#"
+        PART-002 | a: manual -> la: log(key=.order, partitions=4) -> both: merge -> sum: aggregate(group=.order, MAX<.total>) -> out: view ;; b: manual -> lb: log(key=.order, partitions=8) -> both
+        PART-002 | a: manual -> la: log(key=.order, partitions=4) -> both: merge -> sum: aggregate(group=.order, MAX<.total>) -> out: view ;; b: manual -> both
+        PART-002 | a: manual -> la: log(key=.order, partitions=4) -> both: merge -> sum: aggregate(group=.order, MAX<.total>) -> out: view ;; b: manual -> lb: log(key=.customer, partitions=4) -> both
+        PART-002 | a: manual -> la: log(key=.order, partitions=4) -> both: merge -> sum: aggregate(group=.order, MAX<.total>) -> out: view ;; b: manual -> lb: log(key=[.order], partitions=4) -> both
+        PART-002 | a: manual -> la: log(key=[.order, .customer], partitions=4) -> both: merge -> sum: aggregate(group=[.order, .customer], MAX<.total>) -> out: view ;; b: manual -> lb: log(key=[.customer, .order], partitions=4) -> both
+                 | a: manual -> la: log(key=.order, partitions=4) -> both: merge -> sum: aggregate(group=.order, MAX<.total>) -> out: view ;; b: manual -> lb: log(key=.order, partitions=4) -> both
+                 | a: manual -> la: log(key=(.order | ascii_upcase), partitions=4) -> both: merge -> sum: aggregate(group=(.order | ascii_upcase), MAX<.total>) -> out: view ;; b: manual -> lb: log(key=(.order | ascii_upcase), partitions=4) -> both
+                 | a: manual -> la: log(key=.o, partitions=4) -> ma: map(expr={order: .o, total}) -> both: merge -> sum: aggregate(group=.order, MAX<.total>) -> out: view ;; b: manual -> lb: log(key=.id, partitions=4) -> mb: map(expr={order: .id, total}) -> both
+                 | a: manual -> both: merge -> sum: aggregate(group=.order, MAX<.total>) -> out: view ;; b: manual -> both
+        "#,
+    );
+}
+
+#[test]
+fn streams_that_are_joined_are_placed_alike() {
+    check(
+        "type texts: id string\ntype numbers: id integer\ntype item(depends=/order>/customer): order string, customer string",
+        r#"
+        PART-002 | a: manual -> la: log(key=.order, partitions=4) -> j: join(left_key=.order, right_key=.order) -> out: view ;; b: manual -> lb: log(key=.order, partitions=8) -> .right j
+        PART-002 | a: manual -> la: log(key=.order, partitions=4) -> j: join(left_key=.order, right_key=.order) -> out: view ;; b: manual -> .right j
+        PART-002 | a: manual -> la: log(key=.order, partitions=4) -> j: join(left_key=.order, right_key=.order) -> out: view ;; b: manual -> lb: log(key=.parcel, partitions=4) -> .right j
+        PART-002 | a: manual -> la: log(key=.order, partitions=4) -> j: join(left_key=.order, right_key=.order) -> out: view ;; b: manual -> lb: log(key=(.order | tostring), partitions=4) -> .right j
+        PART-002 | a: manual -> la: log(key=[.t, .u], partitions=4) -> j: join(left_key=[.t, .u], right_key=[.t, .u]) -> out: view ;; b: manual -> lb: log(key=[.u, .t], partitions=4) -> .right j
+        PART-002 | a: manual -> la: log(key=.t, partitions=4) -> j: join(left_key=[.t, .u], right_key=[.t, .u]) -> out: view ;; b: manual -> lb: log(key=.u, partitions=4) -> .right j
+        PART-002 | a: manual -> qa: queue(concurrency=2) -> j: join(left_key=.order, right_key=.order) -> out: view ;; b: manual -> qb: queue(concurrency=2) -> .right j
+        PART-002 | in: manual -> la: log(key=.customer, partitions=4) -> j: join(left_key=.order, right_key=.order) -> out: view ;; la -> .right j
+        PART-002 | a: manual(event_type=texts) -> j: join(left_key=.id, right_key=.id) -> out: view ;; b: manual(event_type=numbers) -> .right j
+        PART-002 | a: manual(event_type=numbers) -> la: log(key=.id, partitions=3) -> j: join(left_key=.id, right_key=.id) -> out: view ;; b: manual(event_type=texts) -> .right j
+        PART-002 | a: manual -> la: log(key=.o, partitions=4) -> j: join(left_key=.o, right_key=.o) -> sum: aggregate(group=.left.o, MAX<.left.n>) -> out: view ;; b: manual -> .right j
+        PART-001 | a: manual -> la: log(key=.o, partitions=4) -> j: join(left_key=.o, right_key=.o) -> sum: aggregate(group=.left.c, MAX<.left.n>) -> out: view ;; b: manual -> lb: log(key=.o, partitions=4) -> .right j
+                 | a: manual -> la: log(key=.order, partitions=4) -> j: join(left_key=.order, right_key=.of) -> out: view ;; b: manual -> lb: log(key=.of, partitions=4) -> .right j
+                 | a: manual -> la: log(key=.t, partitions=4) -> j: join(left_key=[.t, .u], right_key=[.tenant, .user]) -> out: view ;; b: manual -> lb: log(key=.tenant, partitions=4) -> .right j
+                 | a: manual -> la: log(key=.o, partitions=4) -> ma: map(expr={order: .o}) -> j: join(left_key=.order, right_key=.order) -> out: view ;; b: manual -> rb: repartition(key=.order, partitions=4) -> .right j
+                 | a: manual -> j: join(left_key=.order, right_key=.order) -> out: view ;; b: manual -> .right j
+                 | in: manual(event_type=item) -> la: log(key=.customer, partitions=4) -> j: join(left_key=.order, right_key=.order) -> out: view ;; la -> m: map(expr={order, customer}) -> .right j
+                 | a: manual(event_type=texts) -> j: join(left_key=.id, right_key=(.id | tostring)) -> out: view ;; b: manual(event_type=numbers) -> .right j
+        "#,
+    );
+}
+
+#[test]
+fn rows_and_seals_are_where_events_are() {
+    check(
+        "",
+        r#"
+        PART-002 | a: manual -> la: log(key=.c, partitions=4) -> e: enrich(key=.c, row_key=.id) -> out: view ;; b: manual -> .rows e
+        PART-002 | a: manual -> la: log(key=.c, partitions=4) -> d: decide(group=.c, claim=fewer_than, wait=seal) -> out: view ;; b: manual -> .seal d
+                 | a: manual -> la: log(key=.c, partitions=4) -> e: enrich(key=.c, row_key=.id) -> out: view ;; b: manual -> rb: repartition(key=.id, partitions=4) -> .rows e
+                 | a: manual -> e: enrich(key=.c, row_key=.id) -> out: view ;; b: manual -> .rows e
+                 | a: manual -> la: log(key=.c, partitions=4) -> d: decide(group=.c, seal_key=.of, claim=fewer_than, wait=seal) -> out: view ;; b: manual -> lb: log(key=.of, partitions=4) -> .seal d
+        "#,
+    );
+}
+
+#[test]
+fn versions_are_no_facts() {
+    check(
+        "type order(id=/id, stands_for=version): id string, shop string, total number\n\
+         type stock(stands_for=snapshot): shop string, total number",
+        r#"
+        PART-006 | in: manual(event_type=order) -> a: aggregate(group=.shop, SUM<.total>) -> out: view
+        PART-006 | in: manual(event_type=order) -> a: aggregate(group=.shop, aggregates=[{"name": "n"}]) -> out: view
+        PART-006 | in: manual(event_type=order) -> a: aggregate(group=.shop, AVG<.total>) -> out: view
+        PART-006 | in: manual(event_type=order) -> a: aggregate(SUM<.total>) -> out: view
+        PART-006 | in: manual(event_type=order) -> a: aggregate(group=.id, SUM<.total>) -> out: view
+        PART-006 | in: manual(event_type=order) -> a: aggregate(group=.shop, window=time, SUM<.total>) -> out: view
+        PART-006 | in: manual(event_type=order) -> m: map(expr={k: .id, s: .shop, total}) -> f: filter(when=.total > 3) -> a: aggregate(group=.s, SUM<.total>) -> out: view
+        PART-006 | in: manual(event_type=order) -> lane: log(key=.shop, partitions=3) -> once: dedupe -> a: aggregate(group=.shop, SUM<.total>) -> out: view
+        PART-006 | in: manual(event_type=order) -> e: enrich(key=.shop, row_key=.id) -> a: aggregate(group=.row.region, SUM<.total>) -> out: view ;; rows: manual -> .rows e
+        PART-006 | a: manual(event_type=order) -> both: merge -> s: aggregate(group=.shop, SUM<.total>) -> out: view ;; b: manual(event_type=order) -> both
+        PART-006 | a: manual(event_type=order) -> both: merge -> s: aggregate(group=.shop, SUM<.total>) -> out: view ;; b: manual -> both
+        PART-006 | a: manual(event_type=order) -> j: join(left_key=.id, right_key=.of, unique=both) -> s: aggregate(group=.left.shop, SUM<.left.total>) -> out: view ;; b: manual -> .right j
+        PART-006 | in: manual -> a: aggregate(group=[.shop, .day], SUM<.total>) -> b: aggregate(group=.key[0], SUM<.sum>) -> out: view
+        PART-006 | in: manual -> f: fold(group=.id, step=(($state // 0) + .total)) -> b: aggregate(SUM<.state>) -> out: view
+        PART-006 | in: manual(event_type=stock) -> a: aggregate(group=.shop, SUM<.total>) -> out: view
+                 | in: manual -> a: aggregate(group=.shop, SUM<.total>) -> out: view
+                 | in: manual(event_type=order) -> a: aggregate(group=.id, COUNT<.total>) -> out: view
+                 | in: manual(event_type=order) -> a: aggregate(group=[.shop, .id], AVG<.total>) -> out: view
+                 | in: manual(event_type=order) -> first: dedupe(key=.id) -> a: aggregate(group=.shop, SUM<.total>) -> out: view
+                 | in: manual(event_type=order) -> a: aggregate(group=.shop, DISTINCT<.id>) -> out: view
+                 | in: manual(event_type=order) -> a: aggregate(group=.shop, MAX<.total>) -> out: view
+                 | in: manual -> a: aggregate(group=[.shop, .day], window=time, SUM<.total>) -> b: aggregate(group=.key[0], SUM<.sum>) -> out: view
+                 | in: manual -> a: aggregate(group=.shop, SUM<.total>) -> big: aggregate(MAX<.sum>) -> out: view
+        "#,
+    );
+}
+
+#[test]
+fn results_are_combined_by_what_can_combine_them() {
+    check(
+        "type sale(id=/id): id string, shop string",
+        r#"
+        PART-003 | in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> b: aggregate(group=.key, AVG<.avg>) -> out: view
+        PART-003 | in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> b: aggregate(AVG<.avg>) -> out: view
+        PART-003 | in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> b: aggregate(SUM<.avg>) -> out: view
+        PART-003 | in: manual -> a: aggregate(group=.shop, window=time, DISTINCT<.customer>) -> b: aggregate(SUM<.distinct>) -> out: view
+        PART-003 | in: manual -> a: aggregate(group=[.shop, .day], window=time, AVG<.total>) -> b: aggregate(group=.key[0], AVG<.avg>) -> out: view
+        PART-003 | in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> m: map(expr={mean: .avg, shop: .key}) -> f: filter(when=.shop != 1) -> b: aggregate(group=.shop, AVG<.mean>) -> out: view
+        PART-003 | in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> m: map(expr=.avg = (.avg * 100 | round)) -> b: aggregate(group=.key, AVG<.avg>) -> out: view
+        PART-003 | in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> b: aggregate(group=.key, AVG<.avg // 0>) -> out: view
+        PART-003 | in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> lane: log(key=.key, partitions=3) -> once: dedupe -> b: aggregate(group=.key, AVG<.avg>) -> out: view
+        PART-003 | in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> both: merge -> b: aggregate(group=.key, AVG<.avg>) -> out: view ;; other: manual -> c: aggregate(group=.shop, window=time, AVG<.amount>) -> both
+        PART-003 | in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> both: merge -> b: aggregate(AVG<.avg>) -> out: view ;; other: manual -> both
+        PART-003 | in: manual -> a: aggregate(group=.shop, AVG<.total>) -> b: aggregate(AVG<.avg>) -> out: view
+        PART-003 | in: manual -> a: aggregate(group=.shop, window=time, aggregates=[{"name": "s", "function": "sum", "of": ".total"}, {"name": "n", "function": "count"}]) -> m: map(expr={mean: (.s / .n)}) -> b: aggregate(AVG<.mean>) -> out: view
+        PART-003 | in: manual -> a: aggregate(group=.shop, window=time, aggregates=[{"name": "s", "function": "sum", "of": ".total"}, {"name": "n", "function": "count"}]) -> b: aggregate(AVG<.s / .n>) -> out: view
+                 | in: manual -> a: aggregate(group=.shop, window=time, SUM<.total>) -> b: aggregate(SUM<.sum>) -> out: view
+                 | in: manual -> a: aggregate(group=.shop, window=time, COUNT<.total>) -> b: aggregate(SUM<.count>) -> out: view
+                 | in: manual -> a: aggregate(group=.shop, window=time, MAX<.total>) -> b: aggregate(MAX<.max>) -> out: view
+                 | in: manual -> a: aggregate(group=.shop, window=time, SUM<.total>) -> b: aggregate(AVG<.sum>) -> out: view
+                 | in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> b: aggregate(MAX<.avg>) -> out: view
+                 | in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> b: aggregate(COUNT<.avg>) -> out: view
+                 | in: manual -> a: aggregate(group=.shop, window=time, DISTINCT<.customer>) -> b: aggregate(AVG<.distinct>) -> out: view
+                 | in: manual(event_type=sale) -> a: aggregate(group=.shop, window=time, DISTINCT<.id>) -> b: aggregate(SUM<.distinct>) -> out: view
+                 | in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> m: map(expr={avg: .key, n: .avg}) -> b: aggregate(AVG<.avg>) -> out: view
+                 | in: manual -> a: aggregate(group=.shop, window=time, AVG<.total>) -> m: map(expr={high: (if .avg > 3 then 1 else 0 end)}) -> b: aggregate(AVG<.high>) -> out: view
+        "#,
+    );
+}
+
+#[test]
+fn a_number_has_one_definition() {
+    check(
+        "role sales\nrole finance",
+        r#"
+        PART-005 | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: view ^metric=best ;; in -> paid: filter(when=.paid) -> b: aggregate(group=.shop, MAX<.total>) -> y: view ^metric=best
+        PART-005 | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: view ^metric=best ;; in -> b: aggregate(group=.shop, MAX<.net>) -> y: view ^metric=Best
+        PART-005 | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: view ^metric=best ;; in -> b: aggregate(group=.shop, DISTINCT<.total>) -> y: view ^metric=best
+        PART-005 | in: manual -> a: aggregate(group=.shop, window=time, size=1h, MAX<.total>) -> x: view ^metric=best ;; in -> b: aggregate(group=.shop, window=time, size=1d, MAX<.total>) -> y: view ^metric=best
+        PART-005 | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: view ^metric=best ;; other: manual -> b: aggregate(group=.shop, MAX<.total>) -> y: view ^metric=best
+        PART-005 | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: view ^metric=best ;; in -> once: dedupe(key=.id) -> b: aggregate(group=.shop, MAX<.total>) -> y: view ^metric=best
+        PART-005 | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: view ^metric=best ;; a -> big: filter(when=.max > 3) -> y: view ^metric=best
+        PART-005 | in: manual -> r: route(routes={"eu": ".eu"}) ;; in -> a: aggregate(group=.shop, MAX<.total>) -> x: view ^metric=best ;; r.eu -> b: aggregate(group=.shop, MAX<.total>) -> y: view ^metric=best
+        PART-005 | in: manual -> f: filter(when=.paid) -> a: aggregate(group=.shop, MAX<.total>) -> x: view ^metric=best @sales ;; f.dropped -> b: aggregate(group=.shop, MAX<.total>) -> y: view ^metric=best @finance
+        PART-005 | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: view @sales ;; in -> paid: filter(when=.paid) -> b: aggregate(group=.shop, MAX<.total>) -> y: view @sales,finance
+        PART-005 | in: manual -> a: aggregate(group=.shop, window=time, MAX<.total>) -> x: view @sales ;; in -> b: aggregate(group=.shop, MAX<.total>) -> m: map(expr={shop: .key, max}) -> y: view @sales
+                 | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: view ^metric=best ;; a -> y: view ^metric=best
+                 | in: manual -> p: filter(when=.paid) -> a: aggregate(group=.shop, MAX<.total>) -> x: view ^metric=best ;; in -> m: map(expr={shop, total, ok: .paid}) -> q: filter(when=.ok) -> b: aggregate(group=.shop, MAX<.total>) -> y: view ^metric=best
+                 | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: view ^metric=best ;; in -> b: aggregate(group=.region, MAX<.total>) -> y: view ^metric=best
+                 | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: view ^metric=best ;; in -> b: aggregate(group=.shop, aggregates=[{"name": "top", "function": "max", "of": ".total"}]) -> y: view ^metric=best
+                 | in: manual -> r: route(routes={"eu": ".eu"}) ;; r.eu -> a: aggregate(group=.shop, MAX<.total>) -> x: view ^metric=best ;; r.eu -> m: map -> b: aggregate(group=.shop, MAX<.total>) -> y: view ^metric=best
+                 | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: view ^metric=best ;; in -> paid: filter(when=.paid) -> b: aggregate(group=.shop, MAX<.total>) -> y: view ^metric=best_paid
+                 | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: view @sales ;; in -> paid: filter(when=.paid) -> b: aggregate(group=.shop, MAX<.total>) -> y: view @finance
+                 | in: manual -> r: route(routes={"eu": ".eu", "us": ".us"}) ;; r.eu -> a: aggregate(group=.shop, MAX<.total>) -> x: view @sales ;; r.us -> b: aggregate(group=.shop, MAX<.total>) -> y: view @sales
+                 | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: view @sales ;; in -> b: aggregate(group=.shop, MAX<.net>) -> y: view @sales
+                 | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: view ;; in -> paid: filter(when=.paid) -> b: aggregate(group=.shop, MAX<.total>) -> y: view
+        "#,
+    );
+}
