@@ -214,6 +214,7 @@ const FOLLOWS: &[(&str, &str)] = &[
     ("DELIV-002", "DELIV-009"),
     ("LOOP-005", "LOOP-001"),
     ("STATE-001", "PART-009"),
+    ("STATE-006", "ORDER-005"),
     ("PART-003", "PART-006"),
     ("PART-003", "PART-008"),
     ("PART-006", "PART-008"),

@@ -4,8 +4,8 @@
 pub(crate) mod definition;
 pub(crate) mod delivery;
 mod doubt;
-pub(crate) mod gain;
 pub(crate) mod doubts;
+pub(crate) mod gain;
 pub(crate) mod groups;
 pub(crate) mod labels;
 pub(crate) mod numbers;

@@ -51,7 +51,6 @@ mod take_latest;
 mod tokenise;
 mod undeclare;
 mod use_default;
-mod use_event_time;
 mod validate_input;
 
 pub(super) use assume::assume;
@@ -72,7 +71,9 @@ pub(super) use follow_one_write::follow_one_write;
 pub(super) use forget::{forget, make_room};
 pub(super) use hold_back::hold_back;
 pub(super) use identify::{dedupe, give_identity, identify_effect};
-pub(super) use in_time::{keep_late, take_row_of_then, use_event_time, wait_for_late, wait_for_window};
+pub(super) use in_time::{
+    keep_late, take_row_of_then, use_event_time, wait_for_late, wait_for_window,
+};
 pub(super) use keep_by_key::keep_by_key;
 pub(super) use keep_copies_together::keep_copies_together;
 pub(super) use keep_events::{keep_events, wait_when_full};
@@ -102,7 +103,6 @@ pub(super) use take_latest::take_latest;
 pub(super) use tokenise::tokenise;
 pub(super) use undeclare::undeclare;
 pub(super) use use_default::use_default;
-pub(super) use use_event_time::use_event_time;
 pub(super) use validate_input::validate_input;
 
 use declare::declare;
