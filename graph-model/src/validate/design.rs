@@ -1,5 +1,6 @@
 //! A document resolved against the catalog: nodes by number, sound wires, compiled expressions.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -8,11 +9,11 @@ use rustc_hash::FxHashMap;
 use smol_str::{SmolStr, format_smolstr};
 
 use crate::catalog::{
-    Access, Behaviour, Catalog, FieldProblem, FieldSpec, FieldType, JqRole, KindSpec, PortRole,
-    check_field_with,
+    Access, Behaviour, Catalog, Family, FieldProblem, FieldSpec, FieldType, JqRole, KindSpec,
+    PortRole, check_field_with,
 };
 use crate::document::{Document, Edge, Node};
-use crate::expr::{Expr, ExprError};
+use crate::expr::{Expr, ExprError, Variable};
 use crate::id::{EdgeId, NodeId, PortRef};
 use crate::units;
 use crate::validate::{Step, Subject};
@@ -66,6 +67,8 @@ pub(crate) struct NodeView {
     pub problems: Problems,
     /// Declarations that have no meaning as they are written.
     pub misdeclared: Misdeclared,
+    /// Number of the first field by which the time of processing decides something.
+    pub clock: Option<usize>,
     /// It was removed, and its number waits for another node.
     pub gone: bool,
 }
@@ -109,7 +112,7 @@ impl Design {
     /// Puts a node into the place that it had, or into a new one; the wires have to follow.
     pub(crate) fn put_node(&mut self, id: &NodeId, node: &Arc<Node>) -> NodeIx {
         let kind = self.kinds.get(&node.kind).cloned();
-        let (problems, misdeclared) = kind
+        let (problems, misdeclared, clock) = kind
             .as_ref()
             .map(|kind| self.problems(kind, node))
             .unwrap_or_default();
@@ -121,6 +124,7 @@ impl Design {
             outs: Vec::new(),
             problems,
             misdeclared,
+            clock,
             gone: false,
         };
         if let Some(&number) = self.index.get(id) {
@@ -145,16 +149,26 @@ impl Design {
         view.kind = None;
         view.problems.clear();
         view.misdeclared.clear();
+        view.clock = None;
         view.gone = true;
         Some(number)
     }
 
-    /// Compiles what a node has, and says what its fields cannot hold.
-    fn problems(&mut self, kind: &KindSpec, node: &Node) -> (Problems, Misdeclared) {
+    /// Compiles what a node has, and says what its fields cannot hold, and which asks for the time.
+    fn problems(&mut self, kind: &KindSpec, node: &Node) -> (Problems, Misdeclared, Option<usize>) {
         let exprs = &mut self.exprs;
         if exprs.len() > IDLE_EXPRS_MAX + 8 * self.nodes.capacity() {
             exprs.retain(|_, expr| Rc::strong_count(expr) > 1);
         }
+        // What a sink says or keeps of the time decides nothing.
+        let says = |role| matches!(role, JqRole::Value | JqRole::Mapping);
+        let asks_the_time = Cell::new(false);
+        let look = |expr: &Expr, role| {
+            let asks = expr.variables().contains(&Variable::Now);
+            if asks && !(kind.family == Family::Sink && says(role)) {
+                asks_the_time.set(true);
+            }
+        };
         // The same text means the same everywhere, so each is compiled once.
         let mut compile = |code: &str, role: JqRole| {
             let allowed = role.variables();
@@ -162,9 +176,13 @@ impl Design {
             if let Some(Ok(expr)) = exprs.get(code).map(|held| &**held)
                 && within(expr)
             {
+                look(expr, role);
                 return Ok(());
             }
             let expr = Expr::compile_with(code, allowed);
+            if let Ok(expr) = &expr {
+                look(expr, role);
+            }
             let outcome = expr.as_ref().map(|_| ()).map_err(ExprError::clone);
             // What can be read in one role stays known when another refuses it.
             if outcome.is_ok() || !exprs.contains_key(code) {
@@ -172,11 +190,14 @@ impl Design {
             }
             outcome
         };
-        let mut problems = Vec::new();
+        let (mut problems, mut clock) = (Vec::new(), None);
         for (at, field) in kind.config.iter().enumerate() {
             let value = kind.config(node, &field.name);
             if let Err(problem) = check_field_with(field, value, &mut compile) {
                 problems.push((at, problem));
+            }
+            if asks_the_time.take() {
+                clock = clock.or(Some(at));
             }
         }
         let mut misdeclared = Vec::new();
@@ -188,7 +209,7 @@ impl Design {
                 }
             }
         }
-        (problems, misdeclared)
+        (problems, misdeclared, clock)
     }
 
     /// Draws all wires anew.
@@ -436,6 +457,11 @@ impl Design {
             Some(Behaviour::Table { mode, .. }) => self.text(node, mode) != Some("append"),
             _ => false,
         }
+    }
+
+    /// Whether the time of processing decides something at a node.
+    pub(crate) fn asks_the_time(&self, node: NodeIx) -> bool {
+        self.nodes[node].clock.is_some()
     }
 
     /// Whether somebody claims this of the node.

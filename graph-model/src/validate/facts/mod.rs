@@ -4,6 +4,7 @@
 pub(crate) mod definition;
 pub(crate) mod delivery;
 mod doubt;
+pub(crate) mod doubts;
 pub(crate) mod gain;
 pub(crate) mod groups;
 pub(crate) mod labels;
@@ -11,6 +12,7 @@ pub(crate) mod numbers;
 pub(crate) mod origins;
 mod outsiders;
 pub(crate) mod owners;
+pub(crate) mod pairs;
 pub(crate) mod payload;
 pub(crate) mod placement;
 pub(crate) mod rates;
@@ -40,6 +42,7 @@ use crate::validate::design::{Design, EdgeIx, NodeIx};
 use crate::value::Value;
 use definition::Definition;
 use delivery::{Copies, Losing, Loss, Mode, Order, Part};
+use doubts::Doubts;
 use labels::{Labels, Tag, TagId, TagKey};
 use origins::{Base, Origin, OriginId, Origins, Renewal};
 use payload::Payload;
@@ -67,9 +70,12 @@ pub(crate) struct Port {
     pub redelivery: Redelivery,
     /// Nodes that the copies came through, if those make something anew of each.
     pub renewers: Rc<BTreeSet<NodeIx>>,
+    pub doubts: Doubts,
     pub order: Order,
     pub part: Part,
     pub mode: Mode,
+    /// Joins on the way, each with the input whose events may be here several times.
+    pub multiplied: Rc<BTreeSet<pairs::Multiplied>>,
     /// Where events may have vanished.
     pub losing: Option<Losing>,
     /// How many milliseconds after its time an event may come at most, and from where; nothing when
@@ -200,11 +206,17 @@ impl Facts {
     fn arriving(&self, edge: EdgeIx) -> Option<Cow<'_, Port>> {
         let port = self.edge(edge)?;
         let view = &self.design.edges[edge];
-        if view.role != PortRole::Failed || port.redelivery.given_up {
+        let given_up = view.role == PortRole::Failed && !port.redelivery.given_up;
+        let running = port.doubts.running.is_some() && port.doubts.hasty.is_none();
+        let hasty = running && self.is_hasty(edge);
+        if !given_up && !hasty {
             return Some(Cow::Borrowed(port));
         }
         let mut port = port.clone();
-        port.redelivery.given_up = true;
+        port.redelivery.given_up |= given_up;
+        if hasty {
+            port.doubts.hasty = Some(view.from);
+        }
         Some(Cow::Owned(port))
     }
 
@@ -233,7 +245,11 @@ impl Facts {
         let mut presence = Rc::clone(&first.presence);
         let mut renewers = Rc::clone(&first.renewers);
         let mut definition = Rc::clone(&first.definition);
+        let mut multiplied = Rc::clone(&first.multiplied);
         for side in others {
+            if !side.multiplied.is_subset(&multiplied) {
+                Rc::make_mut(&mut multiplied).extend(&*side.multiplied);
+            }
             if !side.renewers.is_subset(&renewers) {
                 Rc::make_mut(&mut renewers).extend(&*side.renewers);
             }
@@ -269,9 +285,13 @@ impl Facts {
             copies,
             redelivery,
             renewers,
+            doubts: others
+                .iter()
+                .fold(first.doubts, |doubts, side| doubts.or(side.doubts)),
             order: meet_orders(node, &sides),
             part,
             mode,
+            multiplied,
             losing: sides.iter().find_map(|side| side.losing),
             delay: sides.iter().filter_map(|side| side.delay).max(),
             definition,

@@ -12,6 +12,7 @@ use crate::pointer::Pointer;
 use crate::validate::design::NodeIx;
 use crate::validate::facts::definition::Definition;
 use crate::validate::facts::delivery::{Copies, Losing, Loss, Mode, Order, Part};
+use crate::validate::facts::doubts::Doubts;
 use crate::validate::facts::groups::parts_of;
 use crate::validate::facts::labels::{Labels, Sort, Tag, TagId, TagKey};
 use crate::validate::facts::origins::{Base, Origin, OriginId};
@@ -19,7 +20,7 @@ use crate::validate::facts::payload::Payload;
 use crate::validate::facts::placement::Side;
 use crate::validate::facts::redelivery::Redelivery;
 use crate::validate::facts::{Facts, Port, numbers, owners, pointers};
-use crate::validate::rules::broken_by_copies;
+use crate::validate::rules::{broken_by_copies, decides_early};
 use crate::value::Value;
 
 impl Facts {
@@ -121,6 +122,7 @@ impl Facts {
                         // Of each thing the first version passes, as if it were made then.
                         port.mode = Mode::Append;
                     }
+                    port.multiplied = self.still_multiplied(expr, &port);
                     let by = format!("{key:?}");
                     port.definition = Rc::new(port.definition.step("dedupe", &by, expr.code()));
                 }
@@ -154,7 +156,7 @@ impl Facts {
                 self.declare(node, design.text(node, ty), &mut port);
             }
             Behaviour::Join { left, right, .. } => {
-                return self.join(node, (left, right), port, second?);
+                port = self.join(node, (left, right), port, second?)?;
             }
             Behaviour::Enrich {
                 key, row_key, into, ..
@@ -169,18 +171,24 @@ impl Facts {
                 self.aggregate(node, group, aggregates, &mut port);
                 let windowed = design.text(node, window).is_some_and(|kind| kind != "none");
                 self.answer(node, broken, copied && !windowed, &mut port);
+                port.doubts.running = (!windowed).then_some(node);
             }
             Behaviour::Fold { group, step, .. } => {
                 let broken = broken_by_copies(&design, node, port.copies).is_some();
                 let copied = port.copies != Copies::No;
                 self.fold(node, group, step, &mut port);
                 self.answer(node, broken, copied, &mut port);
+                port.doubts.running = None;
             }
             Behaviour::Decide { group, .. } => {
                 let broken = broken_by_copies(&design, node, port.copies).is_some();
                 self.decide(node, group, second, &mut port);
                 // It answers once for a group, and with the same id when it answers again.
                 self.answer(node, broken, false, &mut port);
+                port.doubts.running = None;
+                if port.doubts.hasty.is_none() && decides_early(self, node, second).is_some() {
+                    port.doubts.hasty = Some(node);
+                }
             }
             Behaviour::Resequence { key, version } | Behaviour::VersionGuard { key, version } => {
                 self.put_in_order(node, key, &mut port);
@@ -215,6 +223,10 @@ impl Facts {
         }
         if design.declared_flag(node, "may_lose") && port.losing.is_none() {
             port.losing = Some(Losing::Node(node));
+        }
+        let doubts = &mut port.doubts;
+        if design.asks_the_time(node) || doubts.read_time.is_some() && design.compares_times(node) {
+            doubts.clock = doubts.clock.or(Some(node));
         }
         if self.is_open(node) {
             self.let_outsiders_in(node, &mut port);
@@ -414,12 +426,17 @@ impl Facts {
                 ..Redelivery::default()
             },
             renewers: Rc::default(),
+            doubts: Doubts {
+                read_time: self.reads_late(node, ty, delivery).then_some(node),
+                ..Doubts::default()
+            },
             order: match delivery {
                 Delivery::CallerRetries => Order::Lost(node, Loss::Source),
                 Delivery::Resumable | Delivery::Once => Order::Total,
             },
             part: Part::Single,
             mode: Mode::Append,
+            multiplied: Rc::default(),
             losing: design
                 .declared_flag(node, "may_lose")
                 .then_some(Losing::Node(node)),
@@ -436,6 +453,13 @@ impl Facts {
         }
         self.declare(node, design.text(node, ty), &mut port);
         port
+    }
+
+    /// Whether a source reads events that were made before, and their type names no time.
+    fn reads_late(&self, node: NodeIx, ty: &str, delivery: Delivery) -> bool {
+        let ty = self.design.text(node, ty);
+        let ty = ty.and_then(|ty| self.design.document.types.get(ty));
+        delivery == Delivery::Resumable && ty.is_some_and(|ty| ty.time.is_none())
     }
 
     /// A source gets what others wrote where it listens.
@@ -823,6 +847,7 @@ impl Facts {
             copies: left.copies.or(right.copies),
             redelivery: Redelivery::of_all(&[&left.redelivery, &right.redelivery].into_iter()),
             renewers: Rc::new(&*left.renewers | &*right.renewers),
+            doubts: left.doubts.or(right.doubts),
             order: Order::Lost(node, Loss::Meeting),
             part,
             // Pairs come again with each version of what is on either side.
@@ -830,6 +855,7 @@ impl Facts {
                 Mode::Append => right.mode.clone(),
                 ref known => known.clone(),
             },
+            multiplied: self.multiplied_by(node, [&left, right]),
             losing: left.losing.or(right.losing),
             delay: left.delay.max(right.delay),
             definition: Rc::new(left.definition.with(&right.definition)),
@@ -988,6 +1014,9 @@ impl Facts {
         port.labels = Rc::new(labels);
         port.taint = Rc::new(taint);
         port.guards = Rc::default();
+        if !port.multiplied.is_empty() {
+            port.multiplied = Rc::default();
+        }
         port.size = None;
         port.mode = Mode::Upsert([whole].into());
         // The results of a group leave the one place that folds it.

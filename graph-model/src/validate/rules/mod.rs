@@ -22,6 +22,7 @@ use crate::validate::diagnostic::RuleFindings;
 use crate::validate::facts::Facts;
 
 pub(super) use delivery::duplicate_count::broken_by_copies;
+pub(super) use order::early_decision::decides_early;
 
 /// A kind of hazard and how it is found.
 #[derive(Clone, Copy)]

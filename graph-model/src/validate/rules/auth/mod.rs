@@ -2,6 +2,7 @@
 
 mod actor_from_payload;
 mod bypassed_redaction;
+mod erasure_gap;
 mod leak;
 mod lowered;
 mod open_store;
@@ -11,10 +12,13 @@ mod restricted_key;
 mod side_copy_leaks;
 mod small_group;
 mod somebody_elses_row;
+mod stale_guard;
 mod taint;
 mod telling_route;
 mod unchecked_input;
+mod unread_field;
 mod unreadable_shown;
+mod unused_right;
 
 pub(in crate::validate) use leak::{
     Leak, Why, assumed, evidence, leaks, list, refusal, root_of, way, words,
@@ -36,7 +40,11 @@ pub(super) const RULES: &[Rule] = &[
     unchecked_input::RULE,
     side_copy_leaks::RULE,
     restricted_key::RULE,
+    unused_right::RULE,
+    unread_field::RULE,
     bypassed_redaction::RULE,
+    stale_guard::RULE,
+    erasure_gap::RULE,
 ];
 
 #[cfg(test)]

@@ -362,3 +362,75 @@ fn keys_and_names_say_nothing_restricted() {
         silent: release tokens: claim/diagnosis tokenise ;; in -> t: tokenise(fields=["/diagnosis"], secret=KEY) -> q: queue(group=.diagnosis) -> out: view @adjusters
     "#);
 }
+
+#[test]
+fn rights_are_used() {
+    all(r#"
+        AUTH-011: principal svc(support) ;; grant svc: send q, write t ;; in -> a: function(component=f.wasm) &svc -> q: queue -> out: view @adjusters
+        AUTH-011: principal svc(support) ;; grant svc: call *, send q ;; in -> a: function(component=f.wasm) &svc -> q: queue -> out: effect(action=mail, key=$event.id) @adjusters
+        AUTH-011: principal svc(support) ;; grant svc: read t, write t ;; in -> t: table(table=t) @adjusters &svc
+        silent: principal svc(support) ;; grant svc: send q, write t ;; in -> a: function(component=f.wasm) &svc -> q: queue -> b: function(component=g.wasm) &svc -> c: map(expr={x: .x}) -> t: table(table=t) @adjusters
+        silent: principal svc(support) ;; grant svc: read t ;; in -> t: table(table=t) @adjusters ;; c: table_changes(table=t) &svc -> out: view @adjusters
+        silent: principal svc(support) ;; grant svc: write t ;; in -> t: table(table=t) @adjusters
+        silent: principal svc(support) ;; in -> a: function(component=f.wasm) &svc -> out: view @adjusters
+    "#);
+}
+
+#[test]
+fn code_gets_what_it_reads() {
+    all(r#"
+        AUTH-012: in -> a: function(component=f.wasm) ^reads=["/amount"] -> out: view @finance
+        AUTH-012: in -> a: map(expr={id, why: .diagnosis}) -> out: effect(action=mail, key=.id) @adjusters ^reads=["/id"]
+        silent: in -> a: function(component=f.wasm) ^reads=["/amount", "/diagnosis"] -> out: view @adjusters
+        silent: in -> a: map(expr={id}) -> out: effect(action=mail, key=.id) @adjusters ^reads=["/id"]
+        silent: in -> out: effect(action=mail, key=.id) @adjusters
+        silent: in -> a: function(component=f.wasm) ^reads=[""] -> out: view @adjusters
+    "#);
+}
+
+#[test]
+fn owners_are_compared_behind_what_is_kept() {
+    all(r#"
+        AUTH-014: in -> g: guard(field=/patient_id, claim=patient_id) -> l: log -> out: view @patients
+        AUTH-014: in -> g: guard(field=/patient_id, claim=patient_id) -> q: queue ^retention=3d -> a: map(expr={who: .patient_id, amount}) -> out: view @patients
+        AUTH-014: in -> g: guard(field=/patient_id, claim=patient_id) -> l: log -> m: merge -> out: view @patients ;; g -> m
+        silent: in -> g: guard(field=/patient_id, claim=patient_id) -> q: queue -> out: view @patients
+        silent: in -> g: guard(field=/patient_id, claim=patient_id) -> l: log ^retention=0s -> out: view @patients
+        silent: in -> g: guard(field=/patient_id, claim=patient_id) -> l: log -> out: view @adjusters
+        silent: in -> g: guard(field=/patient_id, claim=patient_id) -> l: log -> h: guard(field=/patient_id, claim=patient_id) -> out: view @patients
+    "#);
+}
+
+#[test]
+fn people_are_forgotten_everywhere() {
+    const TYPE: &str = "type visit(id=/id, subject=/who, erase_within=30d): id string {org}, who string {org}, cause string {org} ;; v: manual(event_type=visit)";
+    let cases = r#"
+        AUTH-015: VISITS -> l: log -> out: view
+        AUTH-015: VISITS -> l: log ^retention=60d -> out: view
+        AUTH-015: VISITS -> l: log ^retention=60d ^forgets=nothing -> out: view
+        AUTH-015: VISITS -> out: export(file=o.jsonl)
+        AUTH-015: VISITS -> a: map(expr={x: .cause}) -> out: bucket(folder=o)
+        AUTH-015: VISITS -> q: queue -> out: view ;; q.failed -> dead: dead_letter
+        AUTH-015: VISITS -> t: table(table=t, key=.id) ^forgets=nothing
+        AUTH-015: VISITS -> t: table(table=t, key=.id, mode=append) ^retention=31d
+        silent: VISITS -> l: log ^retention=30d -> out: view
+        silent: VISITS -> l: log ^retention=60d ^forgets=deletion -> out: view
+        silent: VISITS -> q: queue -> out: view
+        silent: VISITS -> t: table(table=t, key=.id)
+        silent: VISITS -> a: aggregate(group=.cause, aggregates=[{"name": "n", "function": "count_distinct", "of": ".who"}]) -> r: map(expr={n}) -> out: export(file=o.jsonl)
+        silent: VISITS -> a: redact(fields=["/id", "/who", "/cause"]) -> out: export(file=o.jsonl)
+        silent: in -> out: export(file=o.jsonl) @adjusters
+    "#;
+    all(&cases.replace("VISITS", &format!("{TYPE} ;; v")));
+    let document = read(
+        &"VISITS -> t: table(table=t, key=.id)"
+            .replace("VISITS", &format!("{TYPE}\nv"))
+            .replace(";;", "\n"),
+    );
+    let unchecked = check(&document).unchecked;
+    assert_eq!(unchecked.len(), 1);
+    assert_eq!(
+        unchecked[0].reason,
+        "t keeps data of visit, which has to be erased within 30d; say how it forgets"
+    );
+}

@@ -1,6 +1,7 @@
 //! DELIV-006: one event changes two things, and nobody finishes what was begun.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -50,7 +51,7 @@ const WIRES_MAX: usize = 16;
 const ROUNDS_MAX: usize = 4;
 
 /// What is done for good with one event, from a node on.
-#[derive(Clone, PartialEq)]
+#[derive(PartialEq)]
 struct Done {
     /// By id; one of each atomic group.
     actions: Vec<NodeIx>,
@@ -161,7 +162,7 @@ fn ways_on(design: &Design, node: NodeIx) -> impl Iterator<Item = EdgeIx> + '_ {
 }
 
 /// What is done behind the sources, by node.
-fn all_done(facts: &Facts, sources: &[NodeIx]) -> FxHashMap<NodeIx, Done> {
+fn all_done(facts: &Facts, sources: &[NodeIx]) -> FxHashMap<NodeIx, Rc<Done>> {
     let design = &*facts.design;
     let mut seen: FxHashSet<NodeIx> = sources.iter().copied().collect();
     let mut open: Vec<NodeIx> = sources.to_vec();
@@ -197,34 +198,33 @@ fn all_done(facts: &Facts, sources: &[NodeIx]) -> FxHashMap<NodeIx, Done> {
 }
 
 /// What is done with an event that comes to a node, as far as that is known of the nodes behind it.
-fn done_from(design: &Design, node: NodeIx, known: &FxHashMap<NodeIx, Done>) -> Option<Done> {
+fn done_from(
+    design: &Design,
+    node: NodeIx,
+    known: &FxHashMap<NodeIx, Rc<Done>>,
+) -> Option<Rc<Done>> {
     design.acting(node)?;
-    let mut ports: BTreeMap<&str, Vec<EdgeIx>> = BTreeMap::new();
-    for edge in ways_on(design, node) {
-        if known.contains_key(&design.edges[edge].to) {
-            let port = design.edges[edge].edge.from.port.as_str();
-            ports.entry(port).or_default().push(edge);
-        }
-    }
+    let mut edges: Vec<EdgeIx> = ways_on(design, node)
+        .filter(|edge| known.contains_key(&design.edges[*edge].to))
+        .collect();
+    let port = |edge: &EdgeIx| &design.edges[*edge].edge.from.port;
+    edges.sort_by_key(port);
     // An event leaves by one port of a node.
+    let ports = edges.chunk_by(|one, other| port(one) == port(other));
     let behind = ports
-        .values()
         .map(|edges| together(design, node, edges, known))
         .max_by_key(|done| done.actions.len());
     if !is_action(design, node) {
         return behind;
     }
-    let own = Done {
-        actions: vec![node],
-        parts: node,
+    let actions = match behind {
+        Some(behind) => joined(design, &[node], &behind.actions),
+        None => vec![node],
     };
-    Some(match behind {
-        Some(behind) => Done {
-            actions: joined(design, &own.actions, &behind.actions),
-            parts: node,
-        },
-        None => own,
-    })
+    Some(Rc::new(Done {
+        actions,
+        parts: node,
+    }))
 }
 
 /// The most that is done with one event that goes along some of these wires.
@@ -232,14 +232,17 @@ fn together(
     design: &Design,
     node: NodeIx,
     edges: &[EdgeIx],
-    known: &FxHashMap<NodeIx, Done>,
-) -> Done {
+    known: &FxHashMap<NodeIx, Rc<Done>>,
+) -> Rc<Done> {
     let edges = &edges[..edges.len().min(WIRES_MAX)];
     let behind = |edge: EdgeIx| &known[&design.edges[edge].to];
-    let mut best = behind(edges[0]).clone();
+    let mut best = Rc::clone(behind(edges[0]));
+    if edges.len() == 1 {
+        return best;
+    }
     for (at, edge) in edges.iter().enumerate() {
         let mut all = vec![*edge];
-        let mut done = behind(*edge).clone();
+        let mut done = Rc::clone(behind(*edge));
         for other in edges[at + 1..].iter().chain(&edges[..at]) {
             if all.iter().any(|one| exclude(design, *one, *other)) {
                 continue;
@@ -247,10 +250,10 @@ fn together(
             all.push(*other);
             let actions = joined(design, &done.actions, &behind(*other).actions);
             if actions != done.actions {
-                done = Done {
+                done = Rc::new(Done {
                     actions,
                     parts: node,
-                };
+                });
             }
         }
         if done.actions.len() > best.actions.len() {

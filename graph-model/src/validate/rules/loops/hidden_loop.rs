@@ -20,11 +20,11 @@ declare_rule! {
     /// ## Perturbation
     /// One event: its descendants never end.
     /// ## Example
-    /// in: manual -> save: table(table=orders, key=.id)
-    /// heard: table_changes(table=orders) -> seen: map(expr={id: .key, seen: (.after.data.seen + 1)}) -> store: table(table=orders, key=.id)
+    /// in: manual -> save: bucket(folder=photos)
+    /// heard: file_watch(folder=photos, format=json) -> small: map(expr=.width = 100) -> store: bucket(folder=photos)
     /// ## Use instead
-    /// in: manual -> save: table(table=orders, key=.id)
-    /// heard: table_changes(table=orders) -> seen: map(expr={id: .key, seen: (.after.data.seen + 1)}) -> store: table(table=looks, key=.id)
+    /// in: manual -> save: bucket(folder=photos)
+    /// heard: file_watch(folder=photos, format=json) -> small: map(expr=.width = 100) -> store: bucket(folder=thumbs)
     /// ## Near miss
     /// in: manual -> save: table(table=orders, key=.id, columns={"a": ".a", "b": ".b"})
     /// heard: table_changes(table=orders) -> total: map(expr={id: .key, total: (.after.a + .after.b)}) -> store: table(table=orders, key=.id, columns={"total": ".total"})

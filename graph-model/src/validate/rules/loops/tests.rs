@@ -289,7 +289,7 @@ fn loops_through_stores_are_found() {
         // The time is another one each time; a new row is a change.
         (
             "a: table_changes(table=a) -> m: map(expr={id: .key, at: $now}) -> b: table(table=a, key=.id, columns={\"id\": \".id\", \"at\": \".at\"})",
-            "LOOP-005",
+            "LOOP-005 ORDER-005",
         ),
         (
             "a: table_changes(table=a) -> m: map(expr={id: .key}) -> b: table(table=a, mode=append, columns={\"id\": \".id\"})",

@@ -1,10 +1,14 @@
 //! What depends on order, and where it was lost. Shared by the rules of order.
 
+pub(in crate::validate) mod early_decision;
+mod late_facts;
 mod overtaken_events;
+mod stale_lookup;
 #[cfg(test)]
 mod tests;
 mod unordered_channel;
 mod unordered_meeting;
+mod wall_clock;
 
 use crate::catalog::Behaviour;
 use crate::validate::Rule;
@@ -21,6 +25,10 @@ pub(super) const RULES: &[Rule] = &[
     unordered_channel::RULE,
     unordered_meeting::RULE,
     overtaken_events::RULE,
+    late_facts::RULE,
+    wall_clock::RULE,
+    early_decision::RULE,
+    stale_lookup::RULE,
 ];
 
 /// What depends on the order of events.

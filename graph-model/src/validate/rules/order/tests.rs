@@ -93,3 +93,95 @@ fn versions_mend_what_no_channel_can() {
         assert_eq!(found[0].fixes[0].title, fix);
     }
 }
+
+#[test]
+fn late_facts_are_waited_for_or_kept() {
+    hold(
+        "ORDER-004 | in: manual ^max_delay=2h -> n: COUNT(window=time) -> out: view
+        ORDER-004 | in: manual ^max_delay=2h -> same: map(expr=.) -> lane: log -> once: dedupe -> n: MAX(window=time, lateness=1h) -> out: view
+        ORDER-004 | a: manual ^max_delay=10m -> both: merge -> n: MAX(window=time) -> out: view; b: manual -> both
+        ORDER-004 | in: manual ^max_delay=2h -> n: decide(group=.k, claim=absent) -> out: view
+        ORDER-004 | in: manual ^max_delay=2h -> turn: resequence(key=.k, version=.v) -> out: view
+        | in: manual ^max_delay=2h -> n: COUNT(window=time, lateness=2h) -> out: view
+        | in: manual ^max_delay=2h -> n: COUNT(window=time) -> out: view; n.late -> late: table(table=late, mode=append)
+        | in: manual ^max_delay=2h -> n: COUNT(window=time) ~may_lose -> out: view
+        | in: manual ^max_delay=2h -> n: COUNT(window=count) -> out: view
+        | in: manual ^max_delay=2h -> n: COUNT -> out: view
+        | in: manual -> n: COUNT(window=time) -> out: view
+        | in: manual ^max_delay=4m -> turn: resequence(key=.k, version=.v) -> out: view
+        | in: manual ^max_delay=2h -> n: decide(group=.k, claim=absent, wait=no) -> out: view",
+    );
+}
+
+#[test]
+fn the_clock_decides_nothing_that_is_kept() {
+    hold(
+        "ORDER-005 | in: manual -> due: filter(when=.due < $now) -> rows: table(table=rows)
+        ORDER-005 | in: manual -> stamp: map(expr=.at = $now) -> same: map(expr={k, at}) -> files: bucket
+        ORDER-005 | in: manual -> ways: route(routes={\"due\": \".due < $now\"}); ways.due -> pay: effect(action=pay)
+        STATE-006 | in: manual -> n: fold(group=.k, step=$now) -> rows: table(table=rows, key=.key)
+        ORDER-005 | in: manual -> rows: table(table=rows, key=($now | floor))
+        ORDER-005 | in: manual -> late: filter(when=.due < $now) -> n: COUNT -> shown: metric(name=late, value=.n)
+        ORDER-005 | type job: k string; in: replay(file=a.jsonl, event_type=job) -> n: MAX(window=time) -> rows: table(table=rows, key=[.key, .from])
+        DELIV-004 | in: replay(file=a.jsonl) -> named: map(expr=.id = $now) -> pay: effect(action=pay, key=.id)
+        DELIV-004 | in: replay(file=a.jsonl) -> pay: effect(action=pay, key=$now)
+        | in: manual -> due: filter(when=.due < $now) -> seen: view
+        | in: manual -> due: filter(when=.due < $now) ~nondeterministic -> rows: table(table=rows)
+        | in: manual -> rows: table(table=rows, columns={\"k\": \".k\", \"at\": \"$now\"})
+        | in: replay(file=a.jsonl) -> once: dedupe(ttl=1h) -> rows: table(table=rows)
+        | type job(time=/at): k string, at string; in: replay(file=a.jsonl, event_type=job) -> n: MAX(window=time) -> rows: table(table=rows, key=[.key, .from])
+        | type job: k string; in: schedule(event_type=job) -> n: MAX(window=time) -> rows: table(table=rows, key=[.key, .from])",
+    );
+}
+
+#[test]
+fn what_is_done_for_good_waits_for_all_events() {
+    hold(
+        "ORDER-006 | in: manual -> n: decide(group=.k, claim=absent, wait=no) -> pay: effect(action=pay)
+        ORDER-006 | in: manual -> n: decide(group=.k, claim=fewer_than, count=3, wait=no) -> lane: queue -> same: map(expr=.) -> pay: effect(action=pay, key=$event.id)
+        ORDER-006 | in: manual -> n: decide(group=.k, claim=absent, wait=seal) -> pay: effect(action=pay)
+        ORDER-006 | in: manual -> n: decide(group=[.k, .v], claim=absent, wait=seal, seal_key=.k) -> pay: effect(action=pay); end: manual -> .seal n
+        ORDER-006 | in: manual -> n: COUNT -> few: filter(when=.n < 3) -> pay: effect(action=pay)
+        ORDER-006 | in: manual -> n: SUM -> named: map(expr={total: .n}) -> few: filter(when=.total <= 3) -> pay: effect(action=pay)
+        ORDER-006 | in: manual -> n: COUNT -> many: filter(when=.n >= 3) -> out: view; many.dropped -> pay: effect(action=pay)
+        ORDER-006 | in: manual -> n: AVERAGE -> good: filter(when=.n > 3) -> pay: effect(action=pay)
+        ORDER-006 | in: manual -> n: MIN -> low: route(routes={\"low\": \".n > 3\"}); low.low -> pay: effect(action=pay)
+        ORDER-006 | in: manual -> n: COUNT -> few: filter(when=.n < 3) -> rows: table(table=rows, key=.key) ^irrevocable=true
+        ORDER-006 | in: manual -> news: topic -> n: decide(group=.k, claim=absent, wait=no) -> pay: effect(action=pay, key=$event.id)
+        | in: manual -> n: decide(group=.k, claim=absent, wait=no) -> rows: table(table=rows, key=.key)
+        | in: manual -> n: decide(group=.k, claim=absent) -> pay: effect(action=pay)
+        | in: manual -> n: decide(group=.k, count=3, wait=no) -> pay: effect(action=pay)
+        | in: manual -> n: decide(group=.k, claim=absent, wait=seal) -> pay: effect(action=pay); end: manual -> .seal n
+        | in: manual -> n: decide(group=.k, claim=absent, wait=no) -> pay: effect(action=pay) ~closed
+        | in: manual -> n: COUNT -> many: filter(when=.n >= 3) -> pay: effect(action=pay)
+        | in: manual -> n: COUNT(window=time) -> few: filter(when=.n < 3) -> pay: effect(action=pay)
+        | in: manual -> n: MIN -> low: filter(when=.n < 3) -> pay: effect(action=pay)
+        | in: manual -> n: COUNT -> few: filter(when=.n < 3) -> seen: view
+        | in: manual -> n: COUNT -> rows: table(table=rows, key=.key); news: table_changes(table=rows) -> few: filter(when=.after.n < 3) -> pay: effect(action=pay, key=$event.id)",
+    );
+    let found = found(
+        "in: manual -> n: decide(group=.k, claim=absent, wait=no) -> a: effect(action=a)\nn -> b: filter(when=.key) -> c: effect(action=c)",
+    );
+    let affected = |found: &crate::validate::Diagnostic| {
+        let ids: Vec<_> = found.affected.iter().map(ToString::to_string).collect();
+        ids.join(" ")
+    };
+    let early: Vec<_> = found
+        .iter()
+        .map(|found| (found.code, affected(found)))
+        .collect();
+    assert_eq!(early, [("ORDER-006", "a c".to_owned())]);
+}
+
+#[test]
+fn rows_of_then_complete_events_of_then() {
+    hold(
+        "ORDER-007 | in: manual -> more: enrich(key=.k, row_key=.key) -> out: view; rows: table_changes(table=rows) -> .rows more
+        ORDER-007 | type price(id=/sku, stands_for=version): sku string; in: manual -> more: enrich(key=.k, row_key=.sku) -> out: view; rows: manual(event_type=price) -> .rows more
+        ORDER-007 | in: manual -> more: enrich(key=.k, row_key=.key) -> out: view; rows: table_changes(table=rows) -> some: filter(when=.after) -> .rows more
+        | in: manual -> more: enrich(key=.k, row_key=.key, as_of=true) -> out: view; rows: table_changes(table=rows) -> .rows more
+        | in: manual -> more: enrich(key=.k, row_key=.key) ~latest -> out: view; rows: table_changes(table=rows) -> .rows more
+        | in: manual -> more: enrich(key=.k, row_key=.code) -> out: view; rows: replay(file=a.jsonl) -> .rows more
+        | more: enrich(key=.k, row_key=.key) -> out: view; rows: table_changes(table=rows) -> .rows more",
+    );
+}

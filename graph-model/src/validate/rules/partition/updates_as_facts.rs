@@ -30,8 +30,8 @@ declare_rule! {
     /// type order(id=/id, stands_for=version): id string, shop string, total number
     /// in: manual(event_type=order) -> placed: dedupe(key=.id) -> sum: aggregate(group=.shop, aggregates=[{"name": "revenue", "function": "sum", "of": ".total"}]) -> out: view
     /// ## Near miss
-    /// type order(id=/id): id string, shop string, total number
-    /// in: manual(event_type=order) -> hour: aggregate(group=.shop, window=time, size=1h, aggregates=[{"name": "part", "function": "sum", "of": ".total"}]) -> sum: aggregate(group=.key, aggregates=[{"name": "revenue", "function": "sum", "of": ".part"}]) -> out: view
+    /// in: manual -> rows: table(table=orders, key=.id, columns={"shop": ".shop", "total": ".total"})
+    /// changes: table_changes(table=orders) -> once: dedupe -> more: map(expr={shop: .after.shop, by: (.after.total - (.before.total // 0))}) -> sum: aggregate(group=.shop, aggregates=[{"name": "revenue", "function": "sum", "of": ".by"}]) -> out: view
     /// ## Source
     /// Apache Flink, dynamic tables and changelog modes; Kafka Streams, duality of streams and tables
     code = "PART-006", name = "updates-as-facts", severity = Error, since = "0.1.0",

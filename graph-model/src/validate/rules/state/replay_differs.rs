@@ -68,10 +68,11 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
             "{title} rebuilds its state by `{code}`, which differs with each replay; take the time from \
              the event"
         );
+        let spec = view.kind.as_ref().and_then(|kind| kind.field(&field));
         findings.add(
             Found::at(subject(), message)
                 .path(path)
-                .fixes(fixes::use_event_time(design, node, &field)),
+                .fixes(spec.and_then(|spec| fixes::use_event_time(design, node, spec))),
         );
         return;
     }

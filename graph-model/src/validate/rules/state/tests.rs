@@ -74,10 +74,10 @@ fn caches_name_whose_data_they_keep() {
             ),
             "",
         ),
-        // It looks at nothing of anybody.
+        // It looks at nothing of anybody, and so need not get it.
         (
             flow("f: function(component=f.wasm) ^state=cache ^cache_key=.page ^reads=[\"/text\"]"),
-            "",
+            "AUTH-012",
         ),
         (
             flow(
