@@ -19,9 +19,10 @@ pub(crate) mod rates;
 pub(crate) mod redelivery;
 pub(crate) mod release;
 pub(crate) mod rounds;
+pub(crate) mod size;
 mod solve;
 mod transfer;
-mod workers;
+pub(crate) mod workers;
 
 use std::borrow::Cow;
 use std::cell::RefCell;

@@ -126,6 +126,12 @@ impl Facts {
         }
     }
 
+    /// How many events arrive at each node for one that the source sends, as far as they are sure.
+    pub(crate) fn visits(&self, source: NodeIx) -> Vec<f64> {
+        let sent = |node: NodeIx| (node == source).then_some(1.0);
+        self.arrivals(&self.stream(Bound::Least), &sent)
+    }
+
     fn stream(&self, bound: Bound) -> Stream {
         let design = &*self.design;
         let outlets = design.nodes.iter().map(|view| {

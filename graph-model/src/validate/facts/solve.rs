@@ -213,7 +213,10 @@ impl Facts {
         } else {
             None
         };
-        let output = self.transfer(node, input.as_ref(), second.as_ref());
+        let mut output = self.transfer(node, input.as_ref(), second.as_ref());
+        if let Some(output) = &mut output {
+            self.resize(node, input.as_ref(), output);
+        }
         let writes = self.design.nodes[node].outs.iter();
         let stored = if writes.clone().any(|edge| self.design.edges[*edge].resource) {
             self.stored(node, input.as_ref())

@@ -1,0 +1,102 @@
+//! COST-002: one event from outside costs more than it may.
+
+use crate::validate::design::NodeIx;
+use crate::validate::diagnostic::{Found, RuleFindings};
+use crate::validate::facts::Facts;
+use crate::validate::facts::rates::Bound;
+use crate::validate::rules::declare_rule;
+use crate::validate::rules::loops::number;
+use crate::validate::{Step, Subject};
+
+declare_rule! {
+    /// Finds sources of which one event costs more, with all that follows from it, than the budget
+    /// `per_event`.
+    /// ## Why is this bad
+    /// Each hop is billed, and each copy of an event pays again. Chatter grows with success: twice the
+    /// customers, twice the bill. By then the flow is in use and hard to change.
+    /// ## When is this fine
+    /// When an event earns more than it costs: then raise the budget, so that the next step counts.
+    /// ## Perturbation
+    /// A thousand events: the bill of the run over their number.
+    /// ## Example
+    /// budget per_event=0.00002
+    /// in: manual -> lines: split(expr=[.a, .b, .c, .d]) -> price: function(component=price.wasm) ^price=4 ^gain=1 -> store: table(table=lines, mode=append) ^price=1.25
+    /// ## Use instead
+    /// budget per_event=0.00002
+    /// in: manual -> price: function(component=price.wasm) ^price=4 ^gain=1 -> store: table(table=lines, mode=append) ^price=1.25
+    /// ## Near miss
+    /// budget per_event=0.00002
+    /// in: manual -> way: route(routes={"large": ".total > 100"})
+    /// way.large -> first: function(component=price.wasm) ^price=15 -> one: view
+    /// way.otherwise -> second: function(component=price.wasm) ^price=15 -> two: view
+    /// ## Source
+    /// The prices that were declared; as an example AWS Price List API, us-east-1, read 2026-09-24 (functions
+    /// 0.20 a million calls beside their time)
+    code = "COST-002", name = "cost-over-budget", severity = Warning, since = "0.2.0",
+    check = Whole(check),
+}
+
+/// Prices are for so many events.
+const PRICED: f64 = 1e6;
+
+fn check(facts: &Facts, findings: &mut RuleFindings<'_, '_>) {
+    let design = &*facts.design;
+    let Some(budget) = design.budget_number("per_event") else {
+        return;
+    };
+    let price = |node: NodeIx| design.declared_number(node, "price").unwrap_or(0.0) / PRICED;
+    let sum = |node: NodeIx, total: f64| price(node) + total;
+    let (least, most) = (
+        facts.aftermath(Bound::Least, &sum),
+        facts.aftermath(Bound::Most, &sum),
+    );
+    for source in design.sources() {
+        let cost = price(source) + least.from_source(facts, source);
+        if cost <= budget {
+            if price(source) + most.from_source(facts, source) > budget
+                && let Some(by) = facts.doubt_behind(source)
+            {
+                let reason = format!(
+                    "nobody says how many events {} makes of one; declare its gain",
+                    design.title(by)
+                );
+                findings.unchecked(Subject::Node(design.nodes[by].id.clone()), reason);
+            }
+            continue;
+        }
+        let visits = facts.visits(source);
+        let mut shares: Vec<(NodeIx, f64, f64)> = design
+            .active()
+            .map(|(node, _, _)| (node, visits[node], visits[node] * price(node)))
+            .filter(|(_, _, cost)| *cost > 0.0)
+            .collect();
+        shares.sort_by(|a, b| b.2.total_cmp(&a.2));
+        let id = &design.nodes[source].id;
+        let mut path = vec![Step::node(id, "sends one event")];
+        path.extend(shares.iter().take(4).map(|(node, visits, cost)| {
+            let note = format!(
+                "gets {} for it, which costs {}",
+                number(*visits),
+                money(*cost)
+            );
+            Step::node(&design.nodes[*node].id, note)
+        }));
+        let title = design.title(source);
+        let message = format!(
+            "one event of {title} costs {} with all that follows, and the budget allows {}; gather, or \
+             filter earlier",
+            money(cost),
+            money(budget)
+        );
+        findings.add(Found::at(Subject::Node(id.clone()), message).path(path));
+    }
+}
+
+/// `0.000021`: enough digits to tell amounts apart.
+fn money(amount: f64) -> String {
+    if amount >= 0.01 {
+        return number(amount);
+    }
+    let text = format!("{amount:.9}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
