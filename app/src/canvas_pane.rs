@@ -2,22 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use egui::{Context, Pos2, Rect, Ui};
-use graph_model::document::Document;
+use egui::{Align2, Context, Id, Order, Pos2, Rect, RichText, Ui, vec2};
 use graph_model::id::PortRef;
+use graph_model::validate::Known;
 
-use crate::canvas::intent::{Item, QuickAddFrom, Target};
+use crate::canvas::intent::{Item, PortSide, QuickAddFrom, Target};
 use crate::canvas::{self, CanvasInput, CanvasView, Ghost, HazardMark};
 use crate::designer::Designer;
 use crate::graph_edits;
 use crate::palette::DraggedKind;
+use crate::preview;
 use crate::requests::{Request, Requests};
-use crate::state::Preview;
 use crate::theme;
 use crate::view::Region;
 
 /// Events that an edge holds when it does not say; the engine's default.
 const EDGE_CAPACITY: u32 = 1024;
+
+/// How long the pointer rests on a port before it is explained.
+const REST_SECONDS: f32 = 0.35;
 
 /// The canvas and what is waiting to happen to its view.
 #[derive(Default)]
@@ -27,9 +30,11 @@ pub(crate) struct CanvasPane {
     moves: Vec<Move>,
     menu: Option<Menu>,
     pub hover_port: Option<PortRef>,
+    /// What is known at the port that is pointed at, as of that check.
+    known: Option<(PortRef, u64, Vec<Known>)>,
     marks: (u64, BTreeMap<Item, HazardMark>),
-    ghost: Option<(Preview, Document, u64)>,
-    ghosts: u64,
+    pub ghost: Option<preview::Ghost>,
+    pub ghosts: u64,
 }
 
 /// A change of the view that needs the size of the canvas.
@@ -144,6 +149,8 @@ impl Designer {
         self.move_view(rect);
         self.mark_hazards();
         self.make_ghost();
+        self.learn_of_port(ui.ctx());
+        self.keep_following();
         let changed = self.changed_nodes();
         let tapped = BTreeSet::new();
         let keyboard = !self.covered() && self.canvas.menu.is_none();
@@ -159,15 +166,18 @@ impl Designer {
             run: self.session.state(),
             highlight: &self.highlight,
             tapped: &tapped,
-            changed: &changed,
-            ghost: self
+            known: self
                 .canvas
-                .ghost
+                .known
                 .as_ref()
-                .map(|(_, document, revision)| Ghost {
-                    document,
-                    revision: *revision,
-                }),
+                .map(|(port, _, known)| (port, &known[..])),
+            flow: self.follow.as_ref().map(|follow| &follow.flow),
+            changed: &changed,
+            ghost: self.canvas.ghost.as_ref().map(|ghost| Ghost {
+                document: &ghost.document,
+                revision: ghost.revision,
+                marks: &ghost.diff.marks,
+            }),
             incoming: egui::DragAndDrop::has_payload_of_type::<DraggedKind>(ui.ctx()),
             keyboard,
             animate: !self.view.still,
@@ -207,6 +217,9 @@ impl Designer {
         for intent in intents {
             self.take_intent(&ctx, intent);
         }
+        self.draw_preview_bar(ui, rect, out);
+        self.draw_follow_bar(ui, rect, out);
+        self.draw_known(ui, rect);
         self.draw_menu(ui);
     }
 
@@ -226,15 +239,22 @@ impl Designer {
                     view.camera.zoom_at(rect, rect.center(), 1.0 / zoom);
                 }
                 Move::Zoom(factor) => view.camera.zoom_at(rect, rect.center(), factor),
-                Move::Reveal(items) => view.reveal(rect, &items),
+                Move::Reveal(items) => {
+                    let bar = self
+                        .canvas
+                        .ghost
+                        .as_ref()
+                        .map_or(0.0, |_| preview::BAR_HEIGHT);
+                    view.reveal(rect, bar, &items);
+                }
             }
         }
     }
 
     /// Marks of the findings on nodes and edges, made anew when the findings are.
     fn mark_hazards(&mut self) {
-        let checked = self.state.checked();
-        if self.canvas.marks.0 == checked && !self.canvas.marks.1.is_empty() {
+        let checks = self.state.checks();
+        if self.canvas.marks.0 == checks {
             return;
         }
         let mut marks: BTreeMap<Item, HazardMark> = BTreeMap::new();
@@ -255,21 +275,66 @@ impl Designer {
             mark.text
                 .push_str(&format!("{} {}", finding.code, finding.message));
         }
-        self.canvas.marks = (checked, marks);
+        self.canvas.marks = (checks, marks);
     }
 
-    /// The document as the previewed change would make it.
-    fn make_ghost(&mut self) {
-        let preview = self.state.preview();
-        if self.canvas.ghost.as_ref().map(|(of, ..)| of) == preview {
+    /// Asks what is known at a port when the pointer has rested on it, or the keyboard is there.
+    fn learn_of_port(&mut self, ctx: &Context) {
+        let Some(port) = self.canvas.hover_port.clone() else {
+            self.canvas.known = None;
+            return;
+        };
+        let checks = self.state.checks();
+        if let Some((at, as_of, _)) = &self.canvas.known
+            && *at == port
+            && *as_of == checks
+        {
             return;
         }
-        self.canvas.ghosts += 1;
-        self.canvas.ghost = preview.map(|preview| {
-            let mut document = self.state.document().clone();
-            preview.transaction.clone().apply(&mut document);
-            (preview.clone(), document, self.canvas.ghosts)
-        });
+        let rested = ctx.input(|input| input.pointer.time_since_last_movement());
+        if rested < REST_SECONDS {
+            self.canvas.known = None;
+            ctx.request_repaint_after_secs(REST_SECONDS - rested);
+            return;
+        }
+        let known = self.state.checker().port_facts(&port);
+        self.canvas.known = Some((port, checks, known));
+    }
+
+    /// Explains the port that is pointed at, beside it.
+    fn draw_known(&self, ui: &Ui, canvas: Rect) {
+        let Some((port, _, known)) = &self.canvas.known else {
+            return;
+        };
+        let place = self.canvas.view.port_at(canvas, port);
+        let Some((at, side)) = place.filter(|_| !known.is_empty() && !self.canvas.busy()) else {
+            return;
+        };
+        let (pivot, away) = match side {
+            PortSide::Input => (Align2::RIGHT_TOP, -12.0),
+            PortSide::Output => (Align2::LEFT_TOP, 12.0),
+        };
+        egui::Area::new(Id::unique("known at a port"))
+            .order(Order::Tooltip)
+            .interactable(false)
+            .pivot(pivot)
+            .fixed_pos(at + vec2(away, 16.0))
+            .constrain_to(canvas)
+            .show(ui.ctx(), |ui| {
+                egui::Frame::popup(ui.style()).show(ui, |ui| {
+                    ui.set_max_width((canvas.width() - 40.0).min(340.0));
+                    let grid = egui::Grid::new("known").num_columns(2);
+                    let grid = grid.min_row_height(0.0).spacing(vec2(10.0, 3.0));
+                    grid.show(ui, |ui| {
+                        for known in known {
+                            ui.label(RichText::new(known.topic).small().weak());
+                            let text = RichText::new(&known.text).small();
+                            ui.add(egui::Label::new(text).wrap());
+                            ui.end_row();
+                        }
+                    });
+                });
+            });
     }
 
     fn draw_menu(&mut self, ui: &mut Ui) {
@@ -310,7 +375,7 @@ impl Designer {
                         ],
                         Target::Item(Item::Edge(_)) => &["run.inject", "edit.delete"],
                         Target::Item(_) => &["graph.rename", "graph.ungroup", "edit.delete"],
-                        Target::Port(..) => &[],
+                        Target::Port(..) => &["view.follow"],
                     };
                     let add = match &menu.target {
                         Target::Canvas => Some(QuickAddFrom::Nothing),

@@ -2,11 +2,18 @@
 
 use egui::{Event, Key, Modifiers, PointerButton, Pos2, Vec2, vec2};
 use egui_kittest::Harness;
-use egui_kittest::kittest::Queryable;
+use egui_kittest::kittest::{NodeT, Queryable};
 
 use crate::canvas::intent::{Item, QuickAddFrom};
 use crate::designer::Designer;
-use crate::tests::{FakeHost, bytes, press, settle, start, type_text, wires};
+use crate::tests::{FakeHost, bytes, press, settle, showing, start, type_text, wires};
+
+const CLINIC: &str = include_str!("../../samples/clinic-claims/clinic-claims-flawed.flow.json");
+
+fn described(harness: &Harness<'_, Designer>, label: &str) -> String {
+    let node = harness.get_by_label(label);
+    node.accesskit_node().description().unwrap_or_default()
+}
 
 /// A designer with nodes of these kinds in a row, none joined.
 fn with_nodes(kinds: &[&str]) -> Harness<'static, Designer> {
@@ -357,4 +364,123 @@ fn everything_in_sight_has_a_name_at_any_magnification() {
         }
         harness.check_accessibility();
     }
+}
+
+#[test]
+fn a_port_that_is_rested_on_says_what_is_known_there() {
+    let mut harness = showing(CLINIC);
+    // From afar a port is too small for the pointer.
+    harness.state_mut().canvas.zoom_reset();
+    settle(&mut harness);
+    let port = "port approved.out";
+    let at = middle(&harness, port);
+    harness.event(Event::PointerMoved(at));
+    harness.run_steps(2);
+    let text = described(&harness, port);
+    assert!(!text.contains("Readers"), "the pointer may be on its way");
+    harness.run_steps(30);
+    let text = described(&harness, port);
+    for known in [
+        "Order: ",
+        "Copies: ",
+        "Readers: ",
+        "`/diagnosis` for role:adjusters",
+    ] {
+        assert!(text.contains(known), "{known} is not in {text}");
+    }
+}
+
+#[test]
+fn a_port_with_the_keyboard_says_what_is_known_there() {
+    let mut harness = showing(CLINIC);
+    harness.get_by_label("port claims.in").focus();
+    harness.run_steps(30);
+    let text = described(&harness, "port claims.in");
+    assert!(text.contains("Readers: "), "{text}");
+}
+
+#[test]
+fn a_field_is_followed_over_the_wires_until_escape() {
+    let mut harness = showing(CLINIC);
+    harness.state_mut().state.select_nodes(["desk".into()]);
+    press(&mut harness, Modifiers::NONE, Key::L);
+    type_text(&mut harness, "diagnosis");
+    press(&mut harness, Modifiers::NONE, Key::Enter);
+    harness.get_by_label("Where /diagnosis of claim goes");
+    harness.get_by_label("leaves 4 nodes");
+    let wire = "wire approved.out to payouts.in";
+    assert_eq!(described(&harness, wire), "carries it as /diagnosis");
+    press(&mut harness, Modifiers::NONE, Key::Escape);
+    assert!(harness.state().follow.is_none());
+    assert_eq!(described(&harness, wire), "");
+    assert_eq!(selected(&harness), ["desk"], "Escape ended that only");
+}
+
+#[test]
+fn what_is_followed_keeps_up_with_the_flow() {
+    let mut harness = showing(CLINIC);
+    let field = graph_model::pointer::Pointer::parse("/diagnosis").expect("a pointer");
+    harness.state_mut().follow_field("claim".into(), field);
+    settle(&mut harness);
+    let mut build = harness.state().state.build("Redact");
+    build.change_node(&"approved".into(), |node| {
+        *node = graph_model::document::Node::new("map").with("expr", "{sick: .diagnosis}");
+    });
+    let transaction = build.finish();
+    harness.state_mut().edit(transaction);
+    settle(&mut harness);
+    let wire = "wire approved.out to payouts.in";
+    assert_eq!(described(&harness, wire), "carries it as /sick");
+    harness.get_by_label("leaves 4 nodes, also as /sick");
+    undo(&mut harness);
+    assert_eq!(described(&harness, wire), "carries it as /diagnosis");
+}
+
+#[test]
+fn where_nothing_is_known_of_a_field_it_is_said() {
+    let flow = r#"{"version": 1, "nodes": {"a": {"kind": "manual"}},
+        "types": {"order": {"schema": {"properties": {"id": {"type": "string"}}}}}}"#;
+    let mut harness = showing(flow);
+    press(&mut harness, Modifiers::NONE, Key::L);
+    press(&mut harness, Modifiers::NONE, Key::ArrowDown);
+    press(&mut harness, Modifiers::NONE, Key::Enter);
+    harness.get_by_label("nothing is known of it: no event of type order arrives anywhere");
+    harness.get_by_label("End following the field").click();
+    settle(&mut harness);
+    assert!(harness.state().follow.is_none());
+}
+
+#[test]
+fn a_port_offers_to_follow_a_field() {
+    let mut harness = showing(CLINIC);
+    harness.state_mut().canvas.zoom_reset();
+    settle(&mut harness);
+    harness.get_by_label("port approved.out").click_secondary();
+    settle(&mut harness);
+    harness.get_by_label_contains("Follow a field").click();
+    settle(&mut harness);
+    type_text(&mut harness, "status");
+    press(&mut harness, Modifiers::NONE, Key::Enter);
+    harness.get_by_label("Where /status of claim goes");
+}
+
+#[test]
+fn cards_tell_what_people_say_of_them() {
+    let mut harness = showing(CLINIC);
+    let portal = "node portal, view";
+    assert!(described(&harness, portal).contains("seen by Patients"));
+    let mut build = harness.state().state.build("Say more");
+    build.change_node(&"portal".into(), |node| {
+        let acceptance = graph_model::document::Acceptance::default();
+        node.notes.accepted.insert("AUTH-002".into(), acceptance);
+        node.notes.declared.insert("must_not_lose", true);
+    });
+    let transaction = build.finish();
+    harness.state_mut().edit(transaction);
+    settle(&mut harness);
+    let text = described(&harness, portal);
+    assert!(
+        text.contains("you know: must not lose, accepted: AUTH-002"),
+        "{text}"
+    );
 }

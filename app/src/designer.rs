@@ -16,6 +16,7 @@ use crate::canvas::intent::{Intent, Item, PortSide, QuickAddFrom, SelectMode};
 use crate::canvas_pane::CanvasPane;
 use crate::dialogs::Dialog;
 use crate::files::{Files, SETTINGS};
+use crate::follow::Follow;
 use crate::graph_edits;
 use crate::host::{Ask, Host, Location};
 use crate::keymap::Keymap;
@@ -30,9 +31,12 @@ use crate::state::State;
 use crate::theme;
 use crate::trust::Trust;
 use crate::view::{Overlay, Region, Settings, SideTab, View};
+use crate::widgets::picker;
 
 /// Seconds for which the status bar shows what was done last.
 const SAYING_SECONDS: f64 = 6.0;
+/// Seconds after which the host is asked again which day it is.
+const DAY_ASKED_SECONDS: f64 = 1.0;
 
 /// The designer. A host makes one and draws it every frame.
 pub struct Designer {
@@ -53,9 +57,13 @@ pub struct Designer {
     pub(crate) panels: Panels,
     /// Time of this frame in seconds.
     pub(crate) now: f64,
+    /// When the host was asked last which day it is.
+    day_asked: Option<f64>,
     said: Option<(String, f64)>,
     /// Nodes and edges that stand out on the canvas.
     pub(crate) highlight: BTreeSet<Item>,
+    /// The field whose way stands out.
+    pub(crate) follow: Option<Follow>,
     /// The finding that F4 went to last.
     pub(crate) hazard_at: Option<usize>,
     /// The revision that was seen last, to notice changes of the document.
@@ -99,8 +107,10 @@ impl Designer {
             palette: Palette::default(),
             panels: Panels::default(),
             now: 0.0,
+            day_asked: None,
             said: None,
             highlight: BTreeSet::new(),
+            follow: None,
             hazard_at: None,
             deployed_nodes: BTreeMap::new(),
             others_flow: None,
@@ -131,6 +141,7 @@ impl Designer {
         }
         self.follow_line();
         self.follow_others();
+        self.follow_calendar();
         self.recall_if_ready(&ctx);
         self.hear_host(&ctx);
         self.read_keys(&ctx);
@@ -163,6 +174,17 @@ impl Designer {
         self.files.recall(recent.collect());
         ctx.set_theme(self.view.theme);
         self.offer_recovery();
+    }
+
+    /// Notices, now and then, that another day has come.
+    fn follow_calendar(&mut self) {
+        if self
+            .day_asked
+            .is_none_or(|at| self.now - at >= DAY_ASKED_SECONDS)
+        {
+            self.day_asked = Some(self.now);
+            self.state.set_today(self.host.today());
+        }
     }
 
     /// Tells once that the line to the engine has ended.
@@ -379,29 +401,13 @@ impl Designer {
             None => 0,
         } as usize;
         self.hazard_at = Some(at);
+        self.state.set_preview(None);
         self.view.show_bottom(crate::view::BottomTab::Hazards);
         self.panels.hazards.choose(at);
         let finding = &self.state.findings()[at];
         self.highlight = finding.path.iter().cloned().collect();
         if let Some(item) = finding.subject.clone() {
             self.reveal(item);
-        }
-    }
-
-    /// Applies the first fix of the hazard that F4 went to last, or else of the first with a fix.
-    pub(crate) fn fix_hazard(&mut self) {
-        let findings = self.state.findings();
-        let chosen = self.hazard_at.and_then(|at| findings.get(at));
-        let fix = match chosen {
-            Some(finding) => finding.fixes.first(),
-            None => findings.iter().find_map(|finding| finding.fixes.first()),
-        };
-        match fix.cloned() {
-            Some(fix) => {
-                self.say(format!("applied: {}", fix.title));
-                self.edit(fix.transaction);
-            }
-            None => self.say("this hazard has no fix; its page says what ends it".to_owned()),
         }
     }
 
@@ -553,6 +559,7 @@ impl Designer {
     /// Another document took the place of the one that was open.
     pub(crate) fn documents_differ(&mut self) {
         self.highlight.clear();
+        self.follow = None;
         self.hazard_at = None;
         self.quick_add = None;
         self.view.overlay = None;
@@ -597,7 +604,7 @@ impl Designer {
         if dialog_open {
             return;
         }
-        if self.covered() {
+        if self.covered() || picker::is_open(ctx) {
             // The list above the window has its own keys.
             return;
         }
@@ -607,6 +614,9 @@ impl Designer {
         }
         let focus = ctx.memory(egui::Memory::focused);
         let tab_adds = focus.is_none() || self.canvas.has_focus(ctx);
+        if tab_adds && self.read_preview_keys(ctx) {
+            return;
+        }
         let pressed = self.keymap.read(ctx, tab_adds);
         if let Some(text) = pressed.pasted {
             let at = self.pointed_place(ctx);
@@ -617,8 +627,10 @@ impl Designer {
         }
         let on_canvas = focus.is_none() || self.canvas.has_focus(ctx);
         if ctx.input(|input| input.key_pressed(egui::Key::Escape)) && on_canvas {
+            if self.follow.take().is_some() {
+                return;
+            }
             self.highlight.clear();
-            self.state.set_preview(None);
             if !self.state.selection().is_empty() {
                 self.state.select(BTreeSet::new());
             }
@@ -646,14 +658,16 @@ impl Designer {
             }
             Request::Select(items) => self.state.select(items),
             Request::Reveal(item) => self.reveal(item),
+            Request::ShowType(id) => {
+                self.view.show_side(SideTab::Types);
+                self.panels.types.choose(id);
+            }
             Request::Highlight(items) => self.highlight = items,
             Request::Add { kind, at, from } => self.add_node(&kind, at, &from),
-            Request::Preview(preview) => {
-                if let Some(preview) = &preview {
-                    self.say(format!("preview: {}", preview.title));
-                }
-                self.state.set_preview(preview);
-            }
+            Request::Preview(preview) => self.state.set_preview(preview),
+            Request::Fix(preview) => self.apply_fix(preview),
+            Request::Follow(Some((ty, field))) => self.follow_field(ty, field),
+            Request::Follow(None) => self.follow = None,
             Request::Copy(text) => {
                 ctx.copy_text(text);
                 self.say("copied".to_owned());

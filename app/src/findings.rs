@@ -2,15 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use graph_model::catalog::Catalog;
 use graph_model::document::Document;
 use graph_model::edit::Transaction;
-use graph_model::id::{EdgeId, NodeId, PortRef};
-use graph_model::validate::{self, Diagnostic, Step, Subject, validate};
+use graph_model::id::{EdgeId, Id, NodeId, PortRef};
+use graph_model::validate::{self, Diagnostic, Report, Step, Subject};
 use smol_str::SmolStr;
 
 use crate::canvas::intent::Item;
 use crate::theme::Severity;
+
+/// Everything that the validator says.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Findings {
+    /// Hazards, the gravest first.
+    pub open: Vec<Finding>,
+    /// Hazards that somebody decided to live with.
+    pub accepted: Vec<Accepted>,
+    /// What rules could not look at.
+    pub unchecked: Vec<Unchecked>,
+}
 
 /// One hazard at one place.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,15 +31,41 @@ pub(crate) struct Finding {
     pub severity: Severity,
     /// What, where, what next.
     pub message: String,
-    /// What it is about.
+    /// What it is about; nothing when that is an event type.
     pub subject: Option<Item>,
+    /// The event type that it is about.
+    pub ty: Option<Id>,
     /// Everything that it involves, from cause to effect.
     pub path: Vec<Item>,
     /// The path in sentences.
     pub steps: Vec<String>,
+    /// What it rests on that is not known for sure.
+    pub assumed: Option<String>,
+    /// Nodes at which somebody would notice.
+    pub affected: Vec<NodeId>,
+    /// Hazards that end with this one: what they say, and where.
+    pub consequences: Vec<(String, Option<Item>)>,
     /// Why this is bad and when it is fine.
     pub lesson: String,
     pub fixes: Vec<FixOffer>,
+}
+
+/// A hazard that is not shown, why, and until which day.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Accepted {
+    pub finding: Finding,
+    pub reason: SmolStr,
+    pub until: Option<SmolStr>,
+}
+
+/// Something that is not known, so that rules could not decide.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Unchecked {
+    pub codes: Vec<SmolStr>,
+    pub subject: Option<Item>,
+    pub ty: Option<Id>,
+    /// What is not known, and how to say it.
+    pub reason: String,
 }
 
 /// A change that would end the hazard.
@@ -44,11 +80,11 @@ pub(crate) struct FixOffer {
 /// Wires by the port that they start at.
 type Wires<'d> = BTreeMap<&'d PortRef, Vec<(&'d EdgeId, &'d NodeId)>>;
 
-/// Everything that the validator finds in a document, the gravest first.
-pub(crate) fn check(document: &Document, catalog: &Catalog) -> Vec<Finding> {
-    let report = validate(document, catalog);
+/// What the validator says of a document, as of this day (`2027-01-31`).
+pub(crate) fn read(document: &Document, mut report: Report, today: &str) -> Findings {
+    report.expire(today);
     let mut wires = Wires::new();
-    if !report.diagnostics.is_empty() {
+    if !report.diagnostics.is_empty() || !report.accepted.is_empty() {
         for (id, edge) in &document.edges {
             wires
                 .entry(&edge.from)
@@ -56,9 +92,37 @@ pub(crate) fn check(document: &Document, catalog: &Catalog) -> Vec<Finding> {
                 .push((id, &edge.to.node));
         }
     }
-    let found = report.diagnostics.into_iter();
-    found
-        .map(|diagnostic| finding(document, &wires, diagnostic))
+    let found = |diagnostic| finding(document, &wires, diagnostic);
+    let accepted = report.accepted.into_iter();
+    let accepted = accepted.map(|(diagnostic, acceptance)| Accepted {
+        finding: found(diagnostic),
+        reason: acceptance.reason,
+        until: acceptance.until,
+    });
+    Findings {
+        accepted: accepted.collect(),
+        open: report.diagnostics.into_iter().map(found).collect(),
+        unchecked: unchecked(report.unchecked),
+    }
+}
+
+/// Rules that miss the same thing ask for it once.
+fn unchecked(missing: Vec<validate::Unchecked>) -> Vec<Unchecked> {
+    let mut asked: BTreeMap<(Subject, String), Vec<SmolStr>> = BTreeMap::new();
+    for unchecked in missing {
+        let codes = asked
+            .entry((unchecked.subject, unchecked.reason))
+            .or_default();
+        codes.push(unchecked.code.into());
+    }
+    let asked = asked.into_iter();
+    asked
+        .map(|((subject, reason), codes)| Unchecked {
+            codes,
+            ty: ty(&subject),
+            subject: item(&subject),
+            reason,
+        })
         .collect()
 }
 
@@ -67,6 +131,10 @@ fn finding(document: &Document, wires: &Wires<'_>, diagnostic: Diagnostic) -> Fi
         title: fix.title,
         caution: fix.caution,
         transaction: fix.transaction,
+    });
+    let consequences = diagnostic.consequences.into_iter().map(|consequence| {
+        let said = format!("{} {}", consequence.code, consequence.message);
+        (said, item(&consequence.subject))
     });
     Finding {
         code: diagnostic.code.into(),
@@ -78,12 +146,16 @@ fn finding(document: &Document, wires: &Wires<'_>, diagnostic: Diagnostic) -> Fi
         },
         message: diagnostic.message,
         subject: item(&diagnostic.subject),
+        ty: ty(&diagnostic.subject),
         path: involved(wires, &diagnostic.path),
         steps: diagnostic
             .path
             .iter()
             .map(|step| sentence(document, step))
             .collect(),
+        assumed: diagnostic.assumed,
+        affected: diagnostic.affected,
+        consequences: consequences.collect(),
         lesson: diagnostic.lesson,
         fixes: fixes.collect(),
     }
@@ -95,6 +167,13 @@ fn item(subject: &Subject) -> Option<Item> {
         Subject::Port(port) => Some(Item::Node(port.node.clone())),
         Subject::Edge(id) => Some(Item::Edge(id.clone())),
         Subject::Type(_) => None,
+    }
+}
+
+fn ty(subject: &Subject) -> Option<Id> {
+    match subject {
+        Subject::Type(id) => Some(id.clone()),
+        Subject::Node(_) | Subject::Port(_) | Subject::Edge(_) => None,
     }
 }
 
@@ -130,7 +209,8 @@ fn sentence(document: &Document, step: &Step) -> String {
 
 #[cfg(test)]
 mod tests {
-    use graph_model::validate::notation;
+    use graph_model::catalog::Catalog;
+    use graph_model::validate::{notation, validate};
 
     use super::*;
 
@@ -139,7 +219,8 @@ mod tests {
         let flow =
             "in: manual -> lane: queue -> pass: map(expr=.) -> charge: effect(action=charge)";
         let document = notation::read(flow).expect("reads");
-        let findings = check(&document, Catalog::bundled());
+        let report = validate(&document, Catalog::bundled());
+        let findings = read(&document, report, "2027-01-31").open;
         let [finding] = &findings[..] else {
             panic!("one hazard: {findings:?}");
         };

@@ -1,8 +1,8 @@
 //! Transactions that the canvas and the lists ask for, built from what the user pointed at.
 
 use graph_model::catalog::{Catalog, KindSpec};
-use graph_model::document::{Document, Node};
-use graph_model::edit::Transaction;
+use graph_model::document::{Document, Node, Placement};
+use graph_model::edit::{Edit, Transaction};
 use graph_model::id::{EdgeId, Id, NodeId, PortRef};
 use graph_model::layout;
 use graph_model::value::Value;
@@ -114,6 +114,59 @@ pub(crate) fn free_place(document: &Document, wished: (i32, i32)) -> (i32, i32) 
         y += 110;
     }
     (x, y)
+}
+
+/// The change with a place for each node that it adds: beside what it is joined with, and not on top of
+/// another one. In a flow that nobody arranged, places are nobody's business.
+pub(crate) fn settled(state: &State, mut transaction: Transaction) -> Transaction {
+    let before = state.document();
+    let arranged = before.nodes.keys().all(|id| before.layout.contains_key(id));
+    if !arranged || before.nodes.is_empty() {
+        return transaction;
+    }
+    let mut after = before.clone();
+    transaction.clone().apply(&mut after);
+    for (id, (x, y)) in new_places(before, &after) {
+        let place = Placement { x, y, size: None };
+        transaction.edits.push(Edit::Place(id, Some(place)));
+    }
+    transaction
+}
+
+/// Where nodes go that are in `after` only, unless they have a good place already. Nodes that they are
+/// joined with have theirs in `after`.
+pub(crate) fn new_places(before: &Document, after: &Document) -> Vec<(NodeId, (i32, i32))> {
+    let mut placed = after.clone();
+    let mut new = Vec::new();
+    let added = after
+        .nodes
+        .keys()
+        .filter(|id| !before.nodes.contains_key(*id));
+    for id in added {
+        let own = placed.layout.remove(id);
+        let around: Vec<(i32, i32)> = after
+            .edges_of(id)
+            .flat_map(|(_, edge)| [&edge.from.node, &edge.to.node])
+            .filter_map(|other| placed.layout.get(other))
+            .map(|place| (place.x, place.y))
+            .collect();
+        let wished = match own {
+            Some(place) => (place.x, place.y),
+            None if around.is_empty() => (0, 0),
+            None => {
+                let count = around.len() as i32;
+                let sum = |part: fn(&(i32, i32)) -> i32| around.iter().map(part).sum::<i32>();
+                (sum(|place| place.0) / count, sum(|place| place.1) / count)
+            }
+        };
+        let (x, y) = free_place(&placed, wished);
+        let place = Placement { x, y, size: None };
+        if own != Some(place) {
+            new.push((id.clone(), (x, y)));
+        }
+        placed.layout.insert(id.clone(), place);
+    }
+    new
 }
 
 /// Puts a node that is already there between the ends of a wire, and moves it by the given way.

@@ -30,4 +30,6 @@ pub trait Host {
     fn folder(&self) -> String;
     /// Seconds that only ever grow, for measuring.
     fn clock(&self) -> f64;
+    /// The day of the calendar that it is in UTC, such as `2027-01-31`: the same for everybody.
+    fn today(&self) -> String;
 }

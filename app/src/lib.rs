@@ -3,10 +3,13 @@
 mod actions;
 pub mod canvas;
 mod canvas_pane;
+mod day;
 mod designer;
 mod dialogs;
+mod diff;
 mod files;
 mod findings;
+mod follow;
 mod frame;
 mod graph_edits;
 pub mod host;
@@ -14,13 +17,16 @@ mod keymap;
 mod overlays;
 mod palette;
 mod panels;
+mod pins;
 mod plain;
 mod playback;
+mod preview;
 mod quick_add;
 pub mod remote;
 mod requests;
 mod session;
 mod state;
+mod suggest;
 pub mod theme;
 mod trust;
 mod view;
@@ -28,6 +34,12 @@ mod widgets;
 
 #[cfg(test)]
 mod canvas_tests;
+#[cfg(test)]
+mod declare_tests;
+#[cfg(test)]
+mod hazard_tests;
+#[cfg(test)]
+mod pictures;
 #[cfg(test)]
 mod playback_tests;
 #[cfg(test)]

@@ -96,7 +96,8 @@ fn family_title(family: Family) -> &'static str {
     }
 }
 
-/// Kinds that have all words of the text in title, id or summary; titles that start with it first.
+/// Kinds that have all words of the text in title, id or summary; the one that is called so first, then
+/// those whose titles start with it.
 pub(crate) fn search_kinds<'c>(catalog: &'c Catalog, text: &str) -> Vec<&'c KindSpec> {
     let text = text.trim().to_lowercase();
     let words: Vec<&str> = text.split_whitespace().collect();
@@ -105,12 +106,14 @@ pub(crate) fn search_kinds<'c>(catalog: &'c Catalog, text: &str) -> Vec<&'c Kind
         .filter_map(|kind| {
             let title = kind.title.to_lowercase();
             let all = format!("{title} {} {}", kind.id, kind.summary.to_lowercase());
-            let rank = if title.starts_with(&text) || kind.id.starts_with(&text) {
+            let rank = if title == text || kind.id == text {
                 0
-            } else if title.contains(&text) || kind.id.contains(&text) {
+            } else if title.starts_with(&text) || kind.id.starts_with(&text) {
                 1
-            } else {
+            } else if title.contains(&text) || kind.id.contains(&text) {
                 2
+            } else {
+                3
             };
             words
                 .iter()

@@ -5,9 +5,9 @@ use egui::{Context, Id, Key};
 use crate::canvas::intent::QuickAddFrom;
 use crate::designer::Designer;
 use crate::graph_edits;
-use crate::overlays::{Choice, Pick, choose};
 use crate::palette::search_kinds;
 use crate::requests::{Request, Requests};
+use crate::widgets::choose::{Choice, Pick, choose};
 
 /// An open quick-add.
 #[derive(Clone, Debug)]

@@ -117,4 +117,8 @@ impl Host for RemoteHost {
     fn clock(&self) -> f64 {
         self.here.clock()
     }
+
+    fn today(&self) -> String {
+        self.here.today()
+    }
 }

@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use graph_model::edit::Transaction;
-use graph_model::id::NodeId;
+use graph_model::id::{Id, NodeId};
+use graph_model::pointer::Pointer;
 use graph_model::value::Value;
 use runtime_protocol::Target;
 use smol_str::SmolStr;
@@ -24,6 +25,8 @@ pub(crate) enum Request {
     Select(BTreeSet<Item>),
     /// Select it and bring it into view.
     Reveal(Item),
+    /// Show an event type in its panel.
+    ShowType(Id),
     /// Make a path stand out on the canvas.
     Highlight(BTreeSet<Item>),
     /// Add a node of this kind, joined with what is given.
@@ -32,7 +35,11 @@ pub(crate) enum Request {
         at: Option<(i32, i32)>,
         from: QuickAddFrom,
     },
+    /// Colour where this field of a type goes, or end that.
+    Follow(Option<(Id, Pointer)>),
     Preview(Option<Preview>),
+    /// Make the change of a preview.
+    Fix(Preview),
     Copy(String),
     /// Open the editor for an event that is sent in.
     EditEvent {

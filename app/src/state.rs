@@ -9,9 +9,11 @@ use graph_model::catalog::Catalog;
 use graph_model::document::Document;
 use graph_model::edit::{History, Transaction, TransactionBuilder};
 use graph_model::id::{Id, NodeId};
+use graph_model::validate::Checker;
 
 use crate::canvas::intent::Item;
-use crate::findings::{self, Finding};
+use crate::findings::{self, Finding, Findings};
+use crate::graph_edits;
 
 /// Checking that takes longer than this waits until the document rests, in seconds.
 const CHECK_BUDGET: f64 = 0.005;
@@ -25,8 +27,14 @@ pub(crate) struct State {
     catalog: &'static Catalog,
     /// Counts up with every change of the document.
     revision: u64,
-    findings: Vec<Finding>,
+    /// Stays with the document, so that a check costs what an edit changed.
+    checker: Checker,
+    findings: Findings,
+    /// The day that the findings are of.
+    today: String,
+    /// The revision that the findings are of.
     checked: u64,
+    checks: u64,
     check_seconds: f64,
     changed_at: f64,
     selection: BTreeSet<Item>,
@@ -37,23 +45,32 @@ pub(crate) struct State {
     unsaved: bool,
 }
 
-/// A change that is shown before it is made.
+/// A fix that is shown before it is made.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Preview {
+    /// Which hazard it ends, and how manieth of its fixes it is.
+    pub finding: usize,
+    pub fix: usize,
     /// What it would do, as the user reads it.
     pub title: String,
+    /// What to know before applying it; empty when it is safe.
+    pub caution: String,
     pub transaction: Transaction,
 }
 
 impl State {
     pub(crate) fn new(catalog: &'static Catalog) -> State {
+        let document = Document::default();
         let mut state = State {
-            document: Document::default(),
+            checker: Checker::new(&document, catalog),
+            document,
             history: History::saved(),
             catalog,
             revision: 0,
-            findings: Vec::new(),
+            findings: Findings::default(),
+            today: String::new(),
             checked: 0,
+            checks: 0,
             check_seconds: 0.0,
             changed_at: 0.0,
             selection: BTreeSet::new(),
@@ -83,12 +100,35 @@ impl State {
 
     /// What was found in the document, as of its last check.
     pub(crate) fn findings(&self) -> &[Finding] {
+        &self.findings.open
+    }
+
+    /// What the validator knows, as of the last check.
+    pub(crate) fn checker(&self) -> &Checker {
+        &self.checker
+    }
+
+    /// Everything that the last check said.
+    pub(crate) fn report(&self) -> &Findings {
         &self.findings
     }
 
-    /// The revision that the findings are of.
-    pub(crate) fn checked(&self) -> u64 {
-        self.checked
+    /// The day that it is, such as `2027-01-31`.
+    pub(crate) fn today(&self) -> &str {
+        &self.today
+    }
+
+    /// Another day has come: what was accepted until then is found again.
+    pub(crate) fn set_today(&mut self, today: String) {
+        if self.today != today {
+            self.today = today;
+            self.check();
+        }
+    }
+
+    /// Another number whenever there are other findings.
+    pub(crate) fn checks(&self) -> u64 {
+        self.checks
     }
 
     /// Whether the findings are those of the document as it is.
@@ -106,6 +146,18 @@ impl State {
 
     pub(crate) fn set_preview(&mut self, preview: Option<Preview>) {
         self.preview = preview;
+    }
+
+    /// A fix of a finding, to be shown before it is made.
+    pub(crate) fn preview_of(&self, finding: usize, fix: usize) -> Option<Preview> {
+        let offer = self.findings.open.get(finding)?.fixes.get(fix)?;
+        Some(Preview {
+            finding,
+            fix,
+            title: offer.title.clone(),
+            caution: offer.caution.clone(),
+            transaction: graph_edits::settled(self, offer.transaction.clone()),
+        })
     }
 
     /// Another document takes the place of this one; nothing of the old one can be undone.
@@ -269,8 +321,17 @@ impl State {
 
     /// Checks now.
     pub(crate) fn check(&mut self) {
-        self.findings = findings::check(&self.document, self.catalog);
+        self.checker.update(&self.document);
+        self.findings = findings::read(&self.document, self.checker.report(), &self.today);
         self.checked = self.revision;
+        self.checks += 1;
+    }
+
+    /// Says what the validator would have said.
+    #[cfg(test)]
+    pub(crate) fn tell(&mut self, findings: Findings) {
+        self.findings = findings;
+        self.checks += 1;
     }
 
     fn changed(&mut self, now: f64) {

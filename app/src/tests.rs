@@ -15,6 +15,7 @@ use runtime_protocol::{
 };
 
 use crate::actions;
+use crate::day;
 use crate::designer::Designer;
 use crate::host::{Ask, Contents, Host, Location, Sample, Stamp, Told};
 use crate::view::{BottomTab, Overlay, SideTab};
@@ -27,6 +28,8 @@ struct Machine {
     told: Vec<Told>,
     title: String,
     closed: bool,
+    /// Since the last day of January.
+    days: u32,
 }
 
 #[derive(Clone, Default)]
@@ -35,6 +38,11 @@ pub(crate) struct FakeHost(Arc<Mutex<Machine>>);
 impl FakeHost {
     fn machine(&self) -> std::sync::MutexGuard<'_, Machine> {
         self.0.lock().expect("no test panics while it holds this")
+    }
+
+    /// So many days go by.
+    pub(crate) fn days_pass(&self, days: u32) {
+        self.machine().days += days;
     }
 
     /// Puts a file there.
@@ -112,11 +120,16 @@ impl Host for FakeHost {
     fn clock(&self) -> f64 {
         0.0
     }
+
+    fn today(&self) -> String {
+        let days = self.machine().days;
+        day::after("2027-01-31", days).expect("a day")
+    }
 }
 
 /// An engine by script: it runs whatever it is given, and shows one event on every wire.
 #[derive(Default)]
-struct FakeEngine {
+pub(crate) struct FakeEngine {
     notices: Vec<Notice>,
     flow: Document,
 }
@@ -216,6 +229,22 @@ pub(crate) fn wires(harness: &Harness<'_, Designer>) -> Vec<String> {
     edges
         .map(|edge| format!("{} -> {}", edge.from, edge.to))
         .collect()
+}
+
+/// A designer that shows this flow.
+pub(crate) fn showing(flow: &str) -> Harness<'static, Designer> {
+    let host = FakeHost::default();
+    host.put("/shown.flow.json", flow);
+    let mut harness = start(&host);
+    harness.state_mut().open(Location::new("/shown.flow.json"));
+    settle(&mut harness);
+    harness
+}
+
+/// Clicks what is called so, wherever it is.
+pub(crate) fn click(harness: &mut Harness<'_, Designer>, label: &str) {
+    harness.get_by_label(label).click_accesskit();
+    settle(harness);
 }
 
 fn run_and_undo(harness: &mut Harness<'_, Designer>, empty: &str) {
@@ -398,7 +427,7 @@ fn a_hazard_is_shown_previewed_fixed_and_undone() {
     let edge = crate::canvas::intent::Item::Edge("w".into());
     assert_eq!(harness.state().state.sole(), Some(&edge));
     harness
-        .get_by_label("Preview: Remove the wire w")
+        .get_by_label("Fix 1: Remove the wire w")
         .click_accesskit();
     settle(&mut harness);
     assert!(harness.state().state.preview().is_some());
@@ -465,6 +494,7 @@ fn every_panel_draws_in_both_themes() {
             for overlay in [
                 Overlay::Commands,
                 Overlay::Find,
+                Overlay::Follow,
                 Overlay::Keys,
                 Overlay::About,
             ] {

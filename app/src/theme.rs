@@ -6,6 +6,8 @@ use egui::{Color32, Context, CornerRadius, FontId, Margin, Shadow, Stroke, TextS
 use graph_model::catalog::Family;
 use serde::{Deserialize, Deserializer};
 
+use crate::canvas::Mark;
+
 /// How grave a hazard or problem is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
@@ -243,6 +245,14 @@ impl Tokens {
             Severity::Info => self.info,
             Severity::Warning => self.warning,
             Severity::Error => self.error,
+        }
+    }
+
+    /// The colour of what a previewed change would do.
+    pub fn mark(&self, mark: Mark) -> Color32 {
+        match mark {
+            Mark::Added | Mark::Changed => self.ok,
+            Mark::Removed => self.error,
         }
     }
 

@@ -50,6 +50,8 @@ pub(crate) enum BottomTab {
 pub(crate) enum Overlay {
     Commands,
     Find,
+    /// Fields to follow.
+    Follow,
     Keys,
     About,
 }

@@ -38,6 +38,49 @@ pub static DECLARATIONS: LazyLock<Vec<Declaration>> = LazyLock::new(|| {
     all
 });
 
+/// What a flow as a whole may take: the entries of its section `budgets`, in the order of forms.
+pub static BUDGETS: LazyLock<Vec<FieldSpec>> = LazyLock::new(|| {
+    let row = FieldSpec::new;
+    vec![
+        row(
+            "descendants",
+            "Descendants",
+            COUNT,
+            "Into how many events one event from outside may be multiplied",
+        ),
+        row(
+            "retry_factor",
+            "Tries",
+            COUNT,
+            "How often one call may be tried at most, all who retry taken together",
+        ),
+        row(
+            "concurrency",
+            "Concurrency",
+            COUNT,
+            "Calls that may be under way at once, in all nodes together",
+        ),
+        row(
+            "per_event",
+            "Cost of an event",
+            POSITIVE,
+            "What one event from outside may cost with all that follows from it, in the currency of the prices",
+        ),
+        row(
+            "latency",
+            "Latency at most",
+            FieldType::Duration,
+            "How soon after an event its effects must be there, where a sink says nothing of its own",
+        ),
+        row(
+            "payload",
+            "Payload at most",
+            FieldType::Bytes,
+            "Largest event of a channel that says nothing of its own",
+        ),
+    ]
+});
+
 /// The declarations that fit a place which `fits`.
 pub fn fields(fits: impl Fn(Place) -> bool) -> Vec<FieldSpec> {
     let fitting = DECLARATIONS
@@ -539,6 +582,16 @@ mod tests {
             names.sort();
             names.dedup();
             assert_eq!(names.len(), count, "{place:?}");
+        }
+    }
+
+    #[test]
+    fn budgets_are_documented() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/specs/flow-format.md");
+        let page = std::fs::read_to_string(path).expect("the format is described");
+        for budget in BUDGETS.iter() {
+            let row = format!("| `{}` | {} |", budget.name, budget.doc);
+            assert!(page.contains(&row), "the page lacks: {row}");
         }
     }
 }

@@ -5,15 +5,15 @@ use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;
 
-use graph_model::catalog::Catalog;
-use graph_model::validate::{Rule, notation, rules, validate};
+use graph_model::validate::render::Page;
+use graph_model::validate::rules;
 
 #[test]
 fn pages_of_hazards_say_what_the_rules_say() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/hazards");
     let mut wanted: BTreeMap<String, String> = rules()
         .iter()
-        .map(|rule| (format!("{}.md", rule.code), page(rule)))
+        .map(|rule| (format!("{}.md", rule.code), Page::of(rule).markdown()))
         .collect();
     wanted.insert("README.md".to_owned(), index());
     if std::env::var_os("UPDATE").is_some() {
@@ -68,60 +68,4 @@ fn index() -> String {
          [short notation](../../graph-model/src/validate/notation.rs), and are checked as they stand.\n",
     );
     out
-}
-
-fn page(rule: &Rule) -> String {
-    let mut out = format!(
-        "# {}: {}\n\n{}\n\nSeverity: {}. Since version {}.\n",
-        rule.code,
-        rule.name,
-        rule.summary(),
-        rule.severity.word(),
-        rule.since
-    );
-    let mut add = |title: &str, text: &str| {
-        if !text.is_empty() {
-            write!(out, "\n## {title}\n\n{text}\n").expect("a string takes all text");
-        }
-    };
-    let section = |title: &str| rule.section(title).collect::<Vec<_>>().join("\n");
-    let flow = |title: &str| format!("```text\n{}\n```", section(title));
-    add("Why is this bad", &section("Why is this bad"));
-    add("When is this fine", &section("When is this fine"));
-    add("What shows it in a run", &section("Perturbation"));
-    let (said, fixes) = found_in_example(rule, &section("Example"));
-    add("Example", &format!("{}\n\n{said}", flow("Example")));
-    add("Use instead", &flow("Use instead"));
-    add("Fixes that Weir offers", &fixes);
-    add(
-        "Near miss",
-        &format!(
-            "This one only looks like it, and is fine:\n\n{}",
-            flow("Near miss")
-        ),
-    );
-    add("Source", &section("Source"));
-    out
-}
-
-/// What is said of the example with its evidence, and the fixes for it as a list.
-fn found_in_example(rule: &Rule, flow: &str) -> (String, String) {
-    let document = notation::read(flow).expect("the example reads");
-    let report = validate(&document, Catalog::bundled());
-    let found = report.diagnostics.first();
-    let found = found.unwrap_or_else(|| panic!("the example of {} has its hazard", rule.code));
-    let mut said = format!("Weir says: {}.\n", found.message);
-    for (number, step) in found.path.iter().enumerate() {
-        let place = step.place.text();
-        write!(said, "\n{}. **{place}** {}", number + 1, step.note)
-            .expect("a string takes all text");
-    }
-    let fixes = found.fixes.iter().map(|fix| {
-        if fix.caution.is_empty() {
-            format!("- {}", fix.title)
-        } else {
-            format!("- {} ({})", fix.title, fix.caution)
-        }
-    });
-    (said, fixes.collect::<Vec<_>>().join("\n"))
 }

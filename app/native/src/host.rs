@@ -9,6 +9,8 @@ use desk::engines::Shown;
 use desk::files::{Files, Reach};
 use desk::kept::Kept;
 use desk::samples;
+use graph_model::event::rfc3339;
+use runtime::world::{SystemWorld, World};
 
 /// How often the watched file is looked at.
 const WATCH_EVERY: f64 = 1.0;
@@ -17,6 +19,7 @@ const WATCH_EVERY: f64 = 1.0;
 pub(crate) struct HostNative {
     ctx: egui::Context,
     started: Instant,
+    world: SystemWorld,
     told: Vec<Told>,
     dialog: Option<Receiver<Option<PathBuf>>>,
     files: Files,
@@ -30,6 +33,7 @@ impl HostNative {
         HostNative {
             ctx,
             started: Instant::now(),
+            world: SystemWorld::new(),
             told: Vec::new(),
             dialog: None,
             files: Files::new(Reach::Everything, false, shown),
@@ -144,6 +148,11 @@ impl Host for HostNative {
 
     fn clock(&self) -> f64 {
         self.started.elapsed().as_secs_f64()
+    }
+
+    fn today(&self) -> String {
+        let now = rfc3339(self.world.now_ms());
+        now.split('T').next().unwrap_or_default().to_owned()
     }
 }
 

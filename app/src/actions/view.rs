@@ -65,6 +65,15 @@ pub(super) const ACTIONS: &[Action] = &[
         perform: |designer, _| designer.open_overlay(Overlay::Commands),
     },
     Action {
+        id: "view.follow",
+        title: "Follow a field…",
+        tooltip: "Colour where a field of an event type goes, and what is made of it; Escape ends it",
+        menu: Menu::View(1),
+        keys: &[key(NONE, Key::L)],
+        when: |designer| !designer.state.document().types.is_empty(),
+        perform: |designer, _| designer.open_overlay(Overlay::Follow),
+    },
+    Action {
         id: "view.palette",
         title: "Palette",
         tooltip: "Show or hide the kinds of nodes on the left",
@@ -183,6 +192,15 @@ pub(super) const ACTIONS: &[Action] = &[
         keys: &[anywhere(CTRL, Key::Period)],
         when: has_hazards,
         perform: |designer, _| designer.fix_hazard(),
+    },
+    Action {
+        id: "view.preview_fix",
+        title: "Preview the next fix",
+        tooltip: "Show on the canvas what a fix of the hazard would do: Enter applies it, Escape leaves it",
+        menu: Menu::View(4),
+        keys: &[key(NONE, Key::Period)],
+        when: has_hazards,
+        perform: |designer, _| designer.preview_next(),
     },
     Action {
         id: "view.next_region",

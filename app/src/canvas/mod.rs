@@ -2,6 +2,7 @@
 
 mod camera;
 mod gesture;
+mod ghost;
 mod hit;
 mod icons;
 pub mod intent;
@@ -20,7 +21,9 @@ use egui::{
 };
 use graph_model::catalog::{Catalog, Family};
 use graph_model::document::Document;
-use graph_model::id::{EdgeId, NodeId};
+use graph_model::id::{EdgeId, NodeId, PortRef};
+use graph_model::pointer::Pointer;
+use graph_model::validate::Known;
 use runtime_protocol::{Counters, RunState};
 
 use crate::theme::{Severity, Tokens};
@@ -33,7 +36,7 @@ use hit::Hit;
 use keys::KeyWire;
 use live::Live;
 use paint::{Brush, Detail, NodeLook, WireLook};
-use scene::{NodeShape, Scene};
+use scene::{EdgeShape, NodeShape, PortShape, Scene};
 use text::Texts;
 
 /// Nodes in sight that assistive technology is told of; beyond this they are too small to read.
@@ -69,6 +72,10 @@ pub struct CanvasInput<'a> {
     pub highlight: &'a BTreeSet<Item>,
     /// Edges whose events are being looked at.
     pub tapped: &'a BTreeSet<EdgeId>,
+    /// Outputs at which a followed field leaves, and what holds it there; the rest steps back.
+    pub flow: Option<&'a BTreeMap<PortRef, Vec<Pointer>>>,
+    /// What is known of the events at the port that is pointed at, for assistive technology.
+    pub known: Option<(&'a PortRef, &'a [Known])>,
     /// Nodes that are not as they were deployed.
     pub changed: &'a BTreeSet<NodeId>,
     /// What the document would be after a fix, drawn over it.
@@ -99,6 +106,16 @@ pub struct HazardMark {
 pub struct Ghost<'a> {
     pub document: &'a Document,
     pub revision: u64,
+    /// In what it differs from the one that is.
+    pub marks: &'a BTreeMap<Item, Mark>,
+}
+
+/// What would become of something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mark {
+    Added,
+    Removed,
+    Changed,
 }
 
 /// What the canvas remembers between frames.
@@ -157,10 +174,16 @@ impl CanvasView {
         }
     }
 
-    /// Moves just as far as needed to show the items.
-    pub fn reveal<'i>(&mut self, canvas: Rect, items: impl IntoIterator<Item = &'i Item>) {
-        let scene = &self.scene;
-        let place = |item: &Item| match item {
+    /// Moves just as far as needed to show the items, those that a preview would add among them. So much
+    /// of the canvas, in points from above, is covered by something else.
+    pub fn reveal<'i>(
+        &mut self,
+        canvas: Rect,
+        covered: f32,
+        items: impl IntoIterator<Item = &'i Item>,
+    ) {
+        let ghost = self.ghost.as_ref().map(|(_, scene)| scene);
+        let place_in = |scene: &Scene, item: &Item| match item {
             Item::Node(id) => scene.node(id).map(|node| scene.nodes[node].rect),
             Item::Edge(id) => scene
                 .edge(id)
@@ -176,8 +199,12 @@ impl CanvasView {
                 .find(|note| note.id == *id)
                 .map(|note| note.rect),
         };
+        let place = |item| {
+            place_in(&self.scene, item).or_else(|| ghost.and_then(|scene| place_in(scene, item)))
+        };
         let bounds = items.into_iter().filter_map(place).reduce(Rect::union);
-        if let Some(bounds) = bounds {
+        if let Some(mut bounds) = bounds {
+            bounds.min.y -= covered / self.camera.zoom;
             self.camera.reveal(canvas, bounds);
         }
     }
@@ -185,6 +212,15 @@ impl CanvasView {
     /// A drag or a wire is under way: Escape ends that and nothing else.
     pub fn busy(&self) -> bool {
         self.gesture.is_some() || self.key_wire.is_some()
+    }
+
+    /// Where a port is on the screen, and on which side of its node.
+    pub fn port_at(&self, canvas: Rect, port: &PortRef) -> Option<(Pos2, PortSide)> {
+        let sides = [PortSide::Output, PortSide::Input].into_iter();
+        let mut found = sides.filter_map(|side| Some((self.scene.port(port, side)?, side)));
+        let (place, side) = found.next()?;
+        let at = self.camera.to_screen(canvas, self.scene.port_at(place));
+        Some((at, side))
     }
 
     /// Starts a wire at the selected node, to be led to its end by keyboard.
@@ -267,7 +303,7 @@ pub fn show(ui: &mut Ui, input: &CanvasInput<'_>, view: &mut CanvasView) -> Vec<
             .filter(|at| input.incoming && canvas.contains(*at))
             .and_then(|at| view.wire_near(canvas, at));
     }
-    point(ui, input, view, hover, over, &mut out);
+    point(ui, input, view, hover, over, focused, &mut out);
 
     let now = ui.input(|input| input.time);
     view.live.follow(input.counters, input.animate, now);
@@ -388,6 +424,11 @@ fn speak(
         let selected = input.selection.contains(&Item::Edge(edge.id.clone()));
         let rect = Rect::from_center_size(middle, Vec2::splat(12.0));
         let response = ui.interact(rect, edge.widget, sense);
+        if let Some(carried) = carried(input, edge) {
+            ui.ctx().accesskit_node_builder(edge.widget, |builder| {
+                builder.set_description(carried);
+            });
+        }
         response.widget_info(|| {
             let name = format!("wire {} to {}", edge.from, edge.to);
             WidgetInfo::selected(Role::ListItem, true, selected, name)
@@ -406,12 +447,37 @@ fn speak(
                 WidgetInfo::labeled(Role::Button, true, name)
             });
             ui.ctx().accesskit_node_builder(shape.widget, |builder| {
-                builder.set_description(shape.doc.to_string());
+                let mut text = shape.doc.to_string();
+                for known in known_at(input, node, shape) {
+                    text.push_str(&format!(". {}: {}", known.topic, known.text));
+                }
+                builder.set_description(text);
             });
             attend(&response, Hit::Port(*index, port));
         }
     }
     focused
+}
+
+/// What of a followed field a wire carries, in words.
+fn carried(input: &CanvasInput<'_>, edge: &EdgeShape) -> Option<String> {
+    let fields = input.flow?.get(&edge.from)?;
+    let fields: Vec<String> = fields
+        .iter()
+        .map(|field| match field {
+            field if field.is_root() => "the whole event".to_owned(),
+            field => field.to_string(),
+        })
+        .collect();
+    Some(format!("carries it as {}", fields.join(", ")))
+}
+
+/// What is known at a port, if it is the one that is pointed at.
+fn known_at<'a>(input: &CanvasInput<'a>, node: &NodeShape, port: &PortShape) -> &'a [Known] {
+    match input.known {
+        Some((at, lines)) if at.node == node.id && at.port == port.name => lines,
+        _ => &[],
+    }
 }
 
 fn described(node: &NodeShape, input: &CanvasInput<'_>) -> String {
@@ -480,6 +546,7 @@ fn point(
     view: &CanvasView,
     hover: Hit,
     over: Option<Pos2>,
+    focused: Option<Hit>,
     out: &mut Vec<Intent>,
 ) {
     if view.gesture.is_some() {
@@ -497,10 +564,12 @@ fn point(
         };
         ui.ctx().set_cursor_icon(cursor);
     }
-    let port = match hover {
-        Hit::Port(node, port) if over.is_some() => Some(view.scene.port_ref((node, port))),
+    let port = match (hover, focused) {
+        (Hit::Port(node, port), _) if over.is_some() => Some((node, port)),
+        (_, Some(Hit::Port(node, port))) => Some((node, port)),
         _ => None,
     };
+    let port = port.map(|port| view.scene.port_ref(port));
     out.push(Intent::HoverPort { port });
 }
 
@@ -517,6 +586,9 @@ fn draw(
     let selected = |item: &Item| {
         input.selection.contains(item) || marquee.is_some_and(|(_, items)| items.contains(item))
     };
+    // A field whose way is not known lets nothing step back.
+    let flow = input.flow.filter(|flow| !flow.is_empty());
+    let carries = |edge: usize| flow.is_some_and(|flow| flow.contains_key(&scene.edges[edge].from));
     let faded = |item: &Item| !input.highlight.is_empty() && !input.highlight.contains(item);
     brush.grid();
     for (index, zone) in scene.zones.iter().enumerate() {
@@ -532,10 +604,11 @@ fn draw(
         let look = WireLook {
             selected: selected(&item),
             hovered: hover == Hit::Edge(index) || focused == Some(Hit::Edge(index)),
-            faded: faded(&item),
+            faded: flow.map_or_else(|| faded(&item), |_| !carries(index)),
+            carries: carries(index),
             tapped: input.tapped.contains(&edge.id),
             opened: view.opened == Some(index),
-            ghost: false,
+            mark: None,
             hazard: input.hazards.get(&item).map(|mark| mark.severity),
         };
         brush.wire(edge, look);
@@ -556,9 +629,12 @@ fn draw(
                 selected: selected(&item),
                 hovered: matches!(hover, Hit::Node(at) | Hit::Port(at, _) if at == *index),
                 focused: input.keyboard && focused == Some(Hit::Node(*index)),
-                faded: faded(&item),
+                faded: flow.map_or_else(
+                    || faded(&item),
+                    |_| !node.edges.iter().any(|edge| carries(*edge)),
+                ),
                 changed: input.changed.contains(&node.id),
-                ghost: false,
+                mark: None,
                 hazard: input.hazards.get(&item),
                 count: input
                     .counters
@@ -566,52 +642,19 @@ fn draw(
             },
         );
     }
-    draw_ghost(brush, input, scene, &mut view.ghost);
+    if flow.is_some() {
+        for (index, edge) in scene.edges.iter().enumerate() {
+            let ends = [edge.start, edge.end].into_iter().flatten();
+            for (node, port) in ends.filter(|_| carries(index)) {
+                let node = &scene.nodes[node];
+                brush.port(node, &node.ports[port], true, false);
+            }
+        }
+    }
+    ghost::draw(brush, input, scene, &mut view.ghost);
     draw_gesture(brush, view, hover, focused);
     draw_hints(brush, input, view, hover);
     live::frame(brush, input.run);
-}
-
-/// What a previewed change would add or alter.
-fn draw_ghost(
-    brush: &mut Brush<'_>,
-    input: &CanvasInput<'_>,
-    scene: &Scene,
-    kept: &mut Option<(u64, Scene)>,
-) {
-    let Some(ghost) = input.ghost else {
-        *kept = None;
-        return;
-    };
-    if kept.as_ref().map(|(revision, _)| *revision) != Some(ghost.revision) {
-        *kept = Some((ghost.revision, Scene::new(ghost.document, input.catalog)));
-    }
-    let Some((_, after)) = kept else {
-        return;
-    };
-    for edge in &after.edges {
-        if input.document.edges.get(&edge.id) != ghost.document.edges.get(&edge.id) {
-            let look = WireLook {
-                ghost: true,
-                ..WireLook::default()
-            };
-            brush.wire(edge, look);
-        }
-    }
-    for node in &after.nodes {
-        if input.document.nodes.get(&node.id) != ghost.document.nodes.get(&node.id) {
-            let look = NodeLook {
-                ghost: true,
-                ..NodeLook::default()
-            };
-            brush.node(node, look);
-        }
-    }
-    for edge in &scene.edges {
-        if !ghost.document.edges.contains_key(&edge.id) {
-            brush.struck(edge);
-        }
-    }
 }
 
 fn draw_gesture(brush: &mut Brush<'_>, view: &CanvasView, hover: Hit, focused: Option<Hit>) {
@@ -713,6 +756,14 @@ fn draw_hints(brush: &mut Brush<'_>, input: &CanvasInput<'_>, view: &CanvasView,
     }
     if let Hit::Edge(edge) = hover
         && let Some(shape) = scene.edges.get(edge)
+        && let Some(text) = carried(input, shape)
+    {
+        let at = brush.place(scene::sample(shape.curve(), 0.5)) - vec2(0.0, 26.0);
+        let (ink, line) = (brush.tokens.text, brush.tokens.accent);
+        brush.plate(at, &text.into(), ink, line);
+    }
+    if let Hit::Edge(edge) = hover
+        && let Some(shape) = scene.edges.get(edge)
         && let Some(count) = input
             .counters
             .and_then(|counters| counters.edges.get(&shape.id))
@@ -723,9 +774,15 @@ fn draw_hints(brush: &mut Brush<'_>, input: &CanvasInput<'_>, view: &CanvasView,
         brush.plate(at, &text.into(), ink, line);
     }
     let item = gesture::item_of(scene, hover).filter(|_| !matches!(hover, Hit::Port(..)));
-    if let Some(item) = item
-        && let Some(mark) = input.hazards.get(&item)
-    {
+    let said: Vec<&str> = match hover {
+        Hit::Node(node) => {
+            let said = scene.nodes[node].said.iter();
+            said.map(|(_, words)| words.as_str()).collect()
+        }
+        _ => Vec::new(),
+    };
+    let mark = item.and_then(|item| input.hazards.get(&item));
+    if mark.is_some() || !said.is_empty() {
         let at = match hover {
             Hit::Node(node) => {
                 let rect = brush.rect(scene.nodes[node].rect);
@@ -737,8 +794,12 @@ fn draw_hints(brush: &mut Brush<'_>, input: &CanvasInput<'_>, view: &CanvasView,
             _ => return,
         };
         let ink = brush.tokens.text;
-        let line = brush.tokens.severity(mark.severity);
-        brush.plate(at, &mark.text.as_str().into(), ink, line);
+        let line = mark.map_or(brush.tokens.line, |mark| {
+            brush.tokens.severity(mark.severity)
+        });
+        let hazards = mark.map(|mark| mark.text.as_str());
+        let lines: Vec<&str> = hazards.into_iter().chain(said).collect();
+        brush.plate(at, &lines.join("\n").into(), ink, line);
     }
 }
 

@@ -10,12 +10,12 @@ use graph_model::layout::NODE_WIDTH;
 use runtime_protocol::NodeCount;
 use smol_str::SmolStr;
 
-use super::HazardMark;
 use super::camera::Camera;
 use super::icons;
 use super::intent::PortSide;
 use super::scene::{EdgeShape, FrameShape, NodeShape, PortShape, curve, sample};
 use super::text::{SIZE_MIN, Style, Texts};
+use super::{HazardMark, Mark};
 use crate::theme::{Severity, Tokens, size};
 
 /// Magnification from which cards show everything.
@@ -32,6 +32,13 @@ const PORT_RADIUS: f32 = 5.0;
 const PORT_LEAST: f32 = 1.3;
 /// Share of a colour that is left of what steps back.
 const FADED: f32 = 0.35;
+/// Share of a colour that is left of what is not there yet.
+const GHOST: f32 = 0.65;
+
+/// Side of a mark for what people say of a node, in the document.
+const SAID_SIDE: f32 = 11.0;
+/// Side on the screen below which such marks are left out.
+const SAID_LEAST: f32 = 7.0;
 
 /// How much of a card is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,8 +73,8 @@ pub(super) struct NodeLook<'a> {
     pub(super) focused: bool,
     pub(super) faded: bool,
     pub(super) changed: bool,
-    /// Drawn as what might be.
-    pub(super) ghost: bool,
+    /// Drawn as what a previewed change would make of it.
+    pub(super) mark: Option<Mark>,
     pub(super) hazard: Option<&'a HazardMark>,
     pub(super) count: Option<&'a NodeCount>,
 }
@@ -83,9 +90,11 @@ pub(super) struct WireLook {
     pub(super) hovered: bool,
     pub(super) faded: bool,
     pub(super) tapped: bool,
+    /// A followed field goes along it.
+    pub(super) carries: bool,
     /// Something is about to be put on it.
     pub(super) opened: bool,
-    pub(super) ghost: bool,
+    pub(super) mark: Option<Mark>,
     pub(super) hazard: Option<Severity>,
 }
 
@@ -218,19 +227,7 @@ impl Brush<'_> {
                 StrokeKind::Inside,
             ));
         } else {
-            let corners = [
-                rect.left_top(),
-                rect.right_top(),
-                rect.right_bottom(),
-                rect.left_bottom(),
-                rect.left_top(),
-            ];
-            self.shapes.extend(Shape::dashed_line(
-                &corners,
-                Stroke::new(width, line),
-                5.0,
-                4.0,
-            ));
+            self.dashed_frame(rect, Stroke::new(width, line));
         }
         let style = Style::line(
             self.scale(size::BODY).clamp(9.0, 26.0),
@@ -304,8 +301,10 @@ impl Brush<'_> {
             return;
         }
         let tokens = self.tokens;
-        let color = if look.ghost {
-            tokens.ok
+        let color = if let Some(mark) = look.mark {
+            tokens.mark(mark)
+        } else if look.carries {
+            tokens.accent
         } else if !edge.whole() {
             tokens.error
         } else if look.selected || look.hovered || look.opened {
@@ -324,7 +323,7 @@ impl Brush<'_> {
         } else {
             color
         };
-        let strong = look.selected || look.opened;
+        let strong = look.selected || look.opened || look.carries || look.mark.is_some();
         let width = if strong {
             2.6
         } else if look.hovered {
@@ -335,7 +334,7 @@ impl Brush<'_> {
             1.7
         };
         let width = (width * self.camera.zoom.clamp(0.5, 1.4)).max(1.0);
-        let dashed = look.opened || look.ghost || !edge.whole();
+        let dashed = look.opened || look.mark == Some(Mark::Added) || !edge.whole();
         self.curve(points, Stroke::new(width, color), dashed);
     }
 
@@ -382,9 +381,41 @@ impl Brush<'_> {
     }
 
     /// A wire that a previewed change would remove.
-    pub(super) fn struck(&mut self, edge: &EdgeShape) {
+    pub(super) fn struck_wire(&mut self, edge: &EdgeShape) {
         let points = edge.curve().map(|at| self.place(at));
-        self.curve(points, Stroke::new(2.0, self.tokens.error), true);
+        let stroke = Stroke::new(1.6, self.tokens.mark(Mark::Removed));
+        self.curve(points, stroke, true);
+        let middle = sample(points, 0.5);
+        let reach = self.scale(7.0).clamp(4.0, 9.0);
+        for arm in [vec2(reach, reach), vec2(reach, -reach)] {
+            self.shapes
+                .push(Shape::line_segment([middle - arm, middle + arm], stroke));
+        }
+    }
+
+    /// A node that a previewed change would remove.
+    pub(super) fn struck_node(&mut self, node: &NodeShape) {
+        let rect = self.rect(node.rect);
+        let color = self.tokens.mark(Mark::Removed);
+        let corner = self.scale(9.0).clamp(2.0, 24.0) as u8;
+        let veil = self.tokens.surface.gamma_multiply(0.6);
+        self.shapes.push(Shape::rect_filled(rect, corner, veil));
+        let line = [rect.left_bottom(), rect.right_top()];
+        self.shapes
+            .push(Shape::line_segment(line, Stroke::new(1.6, color)));
+        self.dashed_frame(rect, Stroke::new(1.6, color));
+    }
+
+    fn dashed_frame(&mut self, rect: Rect, stroke: Stroke) {
+        let corners = [
+            rect.left_top(),
+            rect.right_top(),
+            rect.right_bottom(),
+            rect.left_bottom(),
+            rect.left_top(),
+        ];
+        self.shapes
+            .extend(Shape::dashed_line(&corners, stroke, 5.0, 4.0));
     }
 
     /// The line that cuts wires.
@@ -412,8 +443,10 @@ impl Brush<'_> {
         let rect = self.rect(node.rect);
         let tokens = self.tokens;
         let fade = |color: Color32| {
-            if look.faded || look.ghost {
+            if look.faded {
                 tokens.surface.lerp_to_gamma(color, FADED)
+            } else if look.mark == Some(Mark::Added) {
+                tokens.surface.lerp_to_gamma(color, GHOST)
             } else if node.disabled {
                 tokens.surface.lerp_to_gamma(color, 0.55)
             } else {
@@ -428,11 +461,12 @@ impl Brush<'_> {
             let fill = fade(tokens.raised.lerp_to_gamma(family, 0.45));
             let corner = self.scale(8.0) as u8;
             self.shapes.push(Shape::rect_filled(rect, corner, fill));
-            if look.selected || look.focused {
+            let line = look.mark.map_or(tokens.accent, |mark| tokens.mark(mark));
+            if look.selected || look.focused || look.mark.is_some() {
                 self.shapes.push(Shape::rect_stroke(
                     rect.expand(1.0),
                     corner,
-                    Stroke::new(1.5, tokens.accent),
+                    Stroke::new(1.5, line),
                     StrokeKind::Outside,
                 ));
             }
@@ -446,7 +480,7 @@ impl Brush<'_> {
             return;
         }
         let corner = self.scale(9.0).clamp(2.0, 24.0) as u8;
-        if detail == Detail::Full && !node.disabled && !look.faded && !look.ghost {
+        if detail == Detail::Full && !node.disabled && !look.faded && look.mark.is_none() {
             self.shapes.push(Shape::Rect(
                 RectShape::filled(
                     rect.translate(vec2(0.0, self.scale(2.0))),
@@ -477,8 +511,8 @@ impl Brush<'_> {
             se: corner,
         };
         self.shapes.push(Shape::rect_filled(face, right, fill));
-        let (width, line) = if look.ghost {
-            (1.5, tokens.ok)
+        let (width, line) = if let Some(mark) = look.mark {
+            (1.8, tokens.mark(mark))
         } else if look.selected {
             (2.0, tokens.accent)
         } else if look.hovered {
@@ -486,20 +520,10 @@ impl Brush<'_> {
         } else {
             (1.0, fade(tokens.line))
         };
-        if node.disabled && !look.selected {
-            let corners = [
-                rect.left_top(),
-                rect.right_top(),
-                rect.right_bottom(),
-                rect.left_bottom(),
-                rect.left_top(),
-            ];
-            self.shapes.extend(Shape::dashed_line(
-                &corners,
-                Stroke::new(1.0, tokens.line_strong),
-                4.0,
-                3.0,
-            ));
+        if look.mark == Some(Mark::Added) {
+            self.dashed_frame(rect, Stroke::new(width, line));
+        } else if node.disabled && !look.selected && look.mark.is_none() {
+            self.dashed_frame(rect, Stroke::new(1.0, tokens.line_strong));
         } else {
             self.shapes.push(Shape::rect_stroke(
                 rect,
@@ -608,11 +632,19 @@ impl Brush<'_> {
         } else {
             node.kind_title.clone()
         };
+        let side = SAID_SIDE * unit;
+        let mut at = pos2(rect.max.x - 10.0 * unit - side, rect.min.y + 27.5 * unit);
+        let said = node.said.iter().rev();
+        for (picture, _) in said.filter(|_| side >= SAID_LEAST) {
+            icons::draw(&mut self.shapes, picture, at, side, fade(tokens.muted));
+            at.x -= side + 4.0 * unit;
+        }
+        let left = rect.min.x + 51.0 * unit;
         self.text(
             rect.min + vec2(51.0, 26.0) * unit,
             Align2::LEFT_TOP,
             &kind,
-            Style::line(size::SMALL * unit, room),
+            Style::line(size::SMALL * unit, (at.x + side - left).min(room)),
             fade(tokens.muted),
         );
         let small = size::SMALL * unit;

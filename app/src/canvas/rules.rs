@@ -105,6 +105,7 @@ fn event_type(document: &Document, catalog: &Catalog, port: &PortRef) -> Option<
         }
         let declared = match &kind.behaviour {
             Behaviour::Source { ty, .. }
+            | Behaviour::Changes { ty }
             | Behaviour::Mediate { target: ty, .. }
             | Behaviour::Opaque { ty: Some(ty) } => Some(Id::new(node.config_str(ty)?)),
             Behaviour::Queue { .. }

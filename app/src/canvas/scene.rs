@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use egui::{Pos2, Rect, Vec2, pos2, vec2};
 use graph_model::catalog::{Catalog, Family, FieldType, KindSpec, PortRole};
-use graph_model::document::{Document, Node, Placement};
+use graph_model::document::{Annotations, Document, Node, Placement};
 use graph_model::id::{EdgeId, Id, NodeId, PortRef};
 use graph_model::layout;
 use graph_model::value::Value;
@@ -38,6 +38,8 @@ pub(super) struct NodeShape {
     pub(super) kind_title: SmolStr,
     /// What matters most of its configuration, in one line.
     pub(super) fact: SmolStr,
+    /// What people say of it: a picture and a few words each.
+    pub(super) said: Vec<(&'static str, String)>,
     pub(super) ports: Vec<PortShape>,
     pub(super) edges: Vec<usize>,
     pub(super) disabled: bool,
@@ -322,6 +324,10 @@ impl NodeShape {
             text.push_str(", ");
             text.push_str(&self.fact);
         }
+        for (_, said) in &self.said {
+            text.push_str(", ");
+            text.push_str(said);
+        }
         text
     }
 
@@ -431,6 +437,7 @@ fn node_shape(
             |kind| kind.title.clone(),
         ),
         fact: kind.map(|kind| fact(kind, node).into()).unwrap_or_default(),
+        said: said(document, &node.notes),
         widget: egui::Id::unique(("canvas node", id)),
         kind: node.kind.clone(),
         ports,
@@ -457,6 +464,40 @@ fn frame(place: Placement, (width, height): (u32, u32)) -> Rect {
         pos2(place.x as f32, place.y as f32),
         vec2(width as f32, height as f32),
     )
+}
+
+/// What people say of a node, as marks: who sees it, what is known of it, what is accepted.
+fn said(document: &Document, notes: &Annotations) -> Vec<(&'static str, String)> {
+    let mut said = Vec::new();
+    if let Some(audience) = &notes.audience {
+        let roles = audience.roles.iter().map(|role| {
+            let known = document.roles.get(role);
+            let title = known.map_or("", |role| role.title.as_str());
+            if title.is_empty() {
+                role.as_str()
+            } else {
+                title
+            }
+        });
+        let roles: Vec<&str> = roles.collect();
+        let rows = match audience.rows.len() {
+            0 => "",
+            _ if roles.is_empty() => "its owners",
+            _ => ", each their own rows",
+        };
+        said.push(("people", format!("seen by {}{rows}", roles.join(", "))));
+    }
+    let known = notes.declared.keys().map(SmolStr::as_str);
+    let known = known.chain(notes.assumptions.keys().map(SmolStr::as_str));
+    let known: Vec<String> = known.map(|name| name.replace('_', " ")).collect();
+    if !known.is_empty() {
+        said.push(("known", format!("you know: {}", known.join(", "))));
+    }
+    if !notes.accepted.is_empty() {
+        let codes: Vec<&str> = notes.accepted.keys().map(SmolStr::as_str).collect();
+        said.push(("accepted", format!("accepted: {}", codes.join(", "))));
+    }
+    said
 }
 
 /// The first two set fields that say something in one line.

@@ -10,6 +10,7 @@ use graph_model::expr::{Env, Expr, Variable};
 use graph_model::value::{Object, Value};
 use smol_str::SmolStr;
 
+use super::fields;
 use crate::theme;
 use crate::widgets::{error, hint, text_field};
 
@@ -41,7 +42,7 @@ pub(crate) fn show(
     mut change: impl FnMut(&FieldSpec, Change),
 ) {
     for field in fields.iter().filter(|field| !field.advanced) {
-        if let Some(new) = show_field(ui, id, field, values.get(&field.name), around) {
+        if let Some(new) = self::field(ui, id, field, values.get(&field.name), around) {
             change(field, new);
         }
     }
@@ -58,7 +59,7 @@ pub(crate) fn show(
         .default_open(set)
         .show_unindented(ui, |ui| {
             for field in advanced {
-                if let Some(new) = show_field(ui, id, field, values.get(&field.name), around) {
+                if let Some(new) = self::field(ui, id, field, values.get(&field.name), around) {
                     change(field, new);
                 }
             }
@@ -79,23 +80,56 @@ pub(crate) fn problem(field: &FieldSpec, value: Option<&Value>) -> Option<String
     checked.err().map(|problem| problem.to_string())
 }
 
-fn show_field(
+/// Draws one field; answers what the user changed.
+pub(crate) fn field(
     ui: &mut Ui,
     id: Id,
     field: &FieldSpec,
     value: Option<&Value>,
     around: &Around<'_>,
 ) -> Option<Change> {
-    let id = id.with(&field.name);
+    draw_field(ui, id, field, value, around, false)
+}
+
+/// A field that somebody may take out again; `typing` is nothing in a change that does so.
+pub(crate) fn removable_field(
+    ui: &mut Ui,
+    id: Id,
+    field: &FieldSpec,
+    value: Option<&Value>,
+    around: &Around<'_>,
+) -> Option<Change> {
+    draw_field(ui, id, field, value, around, true)
+}
+
+/// The widget of a field that takes the keyboard, where it has a name of its own.
+pub(crate) fn field_widget(id: Id, field: &FieldSpec) -> Id {
+    id.with(&field.name)
+}
+
+fn draw_field(
+    ui: &mut Ui,
+    id: Id,
+    field: &FieldSpec,
+    value: Option<&Value>,
+    around: &Around<'_>,
+    removable: bool,
+) -> Option<Change> {
+    let id = field_widget(id, field);
     ui.add_space(theme::space::S);
     if field.ty == FieldType::Bool {
         let mut on = value
             .or(Some(&field.default))
             .and_then(Value::as_bool)
             .unwrap_or_default();
-        let response = ui.checkbox(&mut on, field.title.as_str());
+        let (response, removed) = head(ui, field, removable, |ui| {
+            ui.checkbox(&mut on, field.title.as_str())
+        });
         let changed = response.changed();
         response.on_hover_text(field.doc.as_str());
+        if removed {
+            return Some(discrete(None));
+        }
         return changed.then(|| discrete(Some(Value::Bool(on))));
     }
     let title = if field.required {
@@ -103,9 +137,10 @@ fn show_field(
     } else {
         field.title.to_string()
     };
-    let name = ui
-        .label(RichText::new(title).small().weak())
-        .on_hover_text(field.doc.as_str());
+    let (name, removed) = head(ui, field, removable, |ui| {
+        ui.label(RichText::new(title).small().weak())
+    });
+    let name = name.on_hover_text(field.doc.as_str());
     let change = ui
         .push_id(id, |ui| widget(ui, id, name.id, field, value, around))
         .inner;
@@ -113,7 +148,31 @@ fn show_field(
     if let Some(problem) = problem(field, shown) {
         error(ui, &problem);
     }
+    if removed {
+        return Some(discrete(None));
+    }
     change
+}
+
+/// The line above a field, with what takes the field out; answers whether that was clicked.
+fn head<R>(
+    ui: &mut Ui,
+    field: &FieldSpec,
+    removable: bool,
+    draw: impl FnOnce(&mut Ui) -> R,
+) -> (R, bool) {
+    if !removable {
+        return (draw(ui), false);
+    }
+    ui.horizontal(|ui| {
+        let drawn = draw(ui);
+        let remove = ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            ui.small_button("×")
+                .accessible_name(format!("Remove {}", field.title))
+        });
+        (drawn, remove.inner.clicked())
+    })
+    .inner
 }
 
 fn widget(
@@ -136,7 +195,9 @@ fn widget(
         }
         FieldType::Jq { role } => expression(ui, id, name, *role, value, &default, around),
         FieldType::Json => json(ui, id, name, value),
-        FieldType::Pointers | FieldType::Texts => list(ui, id, name, field, value),
+        FieldType::Pointer => pointer(ui, id, name, field, value, around.document),
+        FieldType::Pointers => pointers(ui, id, name, field, value, around.document),
+        FieldType::Texts => list(ui, id, name, field, value),
         FieldType::Table => table(ui, id, &field.title, value, false, around),
         FieldType::JqTable { .. } => table(ui, id, &field.title, value, true, around),
         FieldType::Records { fields } => records(ui, id, &field.title, fields, value, around),
@@ -163,7 +224,6 @@ fn example(ty: &FieldType) -> &'static str {
     match ty {
         FieldType::Duration => "30s",
         FieldType::Bytes => "64 KiB",
-        FieldType::Pointer => "/field",
         FieldType::Url => "https://",
         FieldType::Secret => "NAME_OF_VARIABLE",
         FieldType::Schedule => "10s or a cron expression",
@@ -349,6 +409,53 @@ fn json(ui: &mut Ui, id: Id, name: Id, value: Option<&Value>) -> Option<Change> 
             None
         }
     }
+}
+
+/// A pointer, typed or chosen among the fields of the flow's event types.
+fn pointer(
+    ui: &mut Ui,
+    id: Id,
+    name: Id,
+    field: &FieldSpec,
+    value: Option<&Value>,
+    document: &Document,
+) -> Option<Change> {
+    let current = value.map(Value::to_text).unwrap_or_default();
+    let button = egui::Button::new("…");
+    let ((response, text, changed), chosen) = ui
+        .horizontal(|ui| {
+            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                let chosen = fields::pick(ui, id.with("pick"), button, &field.title, document);
+                (text_field(ui, id, &current, "/field", true, 1), chosen)
+            })
+            .inner
+        })
+        .inner;
+    response.labelled_by(name);
+    match chosen {
+        Some(pointer) => Some(discrete(Some(Value::str(pointer.to_string())))),
+        None => changed.then(|| typed(id, texted(&text))),
+    }
+}
+
+/// Pointers, one a line, typed or chosen.
+fn pointers(
+    ui: &mut Ui,
+    id: Id,
+    name: Id,
+    field: &FieldSpec,
+    value: Option<&Value>,
+    document: &Document,
+) -> Option<Change> {
+    let typed = list(ui, id, name, field, value);
+    let button = egui::Button::new("Add a field").small();
+    let chosen = fields::pick(ui, id.with("pick"), button, &field.title, document);
+    let Some(pointer) = chosen else {
+        return typed;
+    };
+    let mut items = value.and_then(Value::as_array).unwrap_or_default().to_vec();
+    items.push(Value::str(pointer.to_string()));
+    Some(discrete(Some(Value::Arr(Arc::new(items)))))
 }
 
 /// One entry a line.

@@ -1,17 +1,33 @@
-//! Hazards: what can go wrong, why, and what ends it.
+//! Hazards: what can go wrong, why, and what ends it; what was accepted, and what is not known.
 
-use egui::{RichText, Ui};
+use egui::{Button, Id, Key, RichText, Ui};
+use graph_model::document::{Acceptance, Annotations};
+use graph_model::edit::Transaction;
+use graph_model::id::Id as DocId;
 
-use super::{Model, properties};
+use super::Model;
+use crate::canvas::intent::Item;
+use crate::day;
+use crate::findings::{Accepted, Finding, Unchecked};
 use crate::requests::{Request, Requests};
-use crate::state::Preview;
 use crate::theme::{self, Severity};
-use crate::widgets::{empty, error, hint, section};
+use crate::widgets::picker::{Offer, picker};
+use crate::widgets::{empty, error, fold, hint, quiet_link, section};
+
+/// For how long hazards are accepted, in days.
+const SPANS: [(&str, u32); 4] = [
+    ("for a week", 7),
+    ("for a month", 30),
+    ("for three months", 91),
+    ("for a year", 365),
+];
 
 #[derive(Default)]
 pub(crate) struct Hazards {
     chosen: Option<usize>,
     reason: String,
+    /// The day from which what is being accepted is shown again.
+    until: Option<String>,
 }
 
 impl Hazards {
@@ -21,13 +37,8 @@ impl Hazards {
     }
 
     pub(crate) fn show(&mut self, ui: &mut Ui, model: &Model<'_>, out: &mut Requests) {
-        let findings = model.state.findings();
-        if findings.is_empty() {
-            empty(ui, "No hazards found in this flow.");
-            return;
-        }
-        self.chosen = self.chosen.filter(|index| *index < findings.len());
-        let tokens = theme::current(ui.ctx());
+        let report = model.state.report();
+        self.chosen = self.chosen.filter(|index| *index < report.open.len());
         let width = ui.available_width();
         let height = ui.available_height();
         ui.horizontal_top(|ui| {
@@ -41,40 +52,7 @@ impl Hazards {
                     .id_salt("hazard list")
                     .max_height(height)
                     .auto_shrink([false, false])
-                    .show(ui, |ui| {
-                        for (index, finding) in findings.iter().enumerate() {
-                            let severity = match finding.severity {
-                                Severity::Error => "error",
-                                Severity::Warning => "warning",
-                                Severity::Info => "info",
-                            };
-                            let mut line = egui::text::LayoutJob::default();
-                            let ink = |size, color| {
-                                egui::TextFormat::simple(egui::FontId::proportional(size), color)
-                            };
-                            let mark = format!("{severity}  {}   ", finding.code);
-                            let color = tokens.severity(finding.severity);
-                            line.append(&mark, 0.0, ink(theme::size::SMALL, color));
-                            line.append(&finding.message, 0.0, ink(theme::size::BODY, tokens.text));
-                            let row = ui
-                                .add(
-                                    egui::Button::selectable(self.chosen == Some(index), line)
-                                        .truncate()
-                                        .min_size(egui::vec2(ui.available_width(), 0.0)),
-                                )
-                                .accessible_name(format!("{} {}", finding.code, finding.message));
-                            if row.clicked() {
-                                self.chosen = Some(index);
-                                out.push(Request::Preview(None));
-                                out.push(Request::Highlight(
-                                    finding.path.iter().cloned().collect(),
-                                ));
-                                if let Some(item) = &finding.subject {
-                                    out.push(Request::Reveal(item.clone()));
-                                }
-                            }
-                        }
-                    });
+                    .show(ui, |ui| self.list(ui, model, out));
             });
             if let Some(index) = self.chosen {
                 ui.separator();
@@ -83,72 +61,86 @@ impl Hazards {
                         .id_salt("hazard details")
                         .max_height(height)
                         .auto_shrink([false, false])
-                        .show(ui, |ui| self.details(ui, model, index, out));
+                        .show(ui, |ui| {
+                            self.details(ui, model, index, out);
+                        });
                 });
             }
         });
+    }
+
+    fn list(&mut self, ui: &mut Ui, model: &Model<'_>, out: &mut Requests) {
+        let report = model.state.report();
+        if report.open.is_empty() {
+            empty(ui, "No hazards found in this flow.");
+        }
+        for (index, finding) in report.open.iter().enumerate() {
+            if finding_row(ui, finding, self.chosen == Some(index)).clicked() {
+                self.chosen = Some(index);
+                out.push(Request::Preview(None));
+                out.push(Request::Highlight(finding.path.iter().cloned().collect()));
+                go(finding.subject.as_ref(), finding.ty.as_ref(), out);
+            }
+        }
+        let count = report.accepted.len();
+        if count > 0 {
+            let id = Id::unique("accepted hazards");
+            fold(ui, id, "Accepted", &count.to_string(), false, |ui| {
+                for accepted in &report.accepted {
+                    accepted_row(ui, model, accepted, out);
+                }
+            });
+        }
+        let count = report.unchecked.len();
+        if count > 0 {
+            let id = Id::unique("unchecked hazards");
+            fold(ui, id, "Not checked", &count.to_string(), false, |ui| {
+                for unchecked in &report.unchecked {
+                    unchecked_row(ui, unchecked, out);
+                }
+            });
+        }
     }
 
     fn details(&mut self, ui: &mut Ui, model: &Model<'_>, index: usize, out: &mut Requests) {
         let finding = &model.state.findings()[index];
         ui.label(RichText::new(&finding.name).strong());
         ui.label(&finding.message);
+        if let Some(assumed) = &finding.assumed {
+            hint(
+                ui,
+                &format!("This rests on what is not known for sure: {assumed}"),
+            );
+        }
+        if !finding.affected.is_empty() {
+            ui.horizontal_wrapped(|ui| {
+                hint(ui, "Somebody would notice at");
+                for node in &finding.affected {
+                    let title = model.state.document().node_title(node);
+                    if ui.link(RichText::new(title).small()).clicked() {
+                        out.push(Request::Reveal(Item::Node(node.clone())));
+                    }
+                }
+            });
+        }
         if !finding.steps.is_empty() {
             section(ui, "How it happens");
             for (number, step) in finding.steps.iter().enumerate() {
                 hint(ui, &format!("{}. {step}", number + 1));
             }
         }
-        if !finding.fixes.is_empty() {
-            section(ui, "What ends it");
-        }
-        for fix in &finding.fixes {
-            let previewed = model
-                .state
-                .preview()
-                .is_some_and(|preview| preview.transaction == fix.transaction);
-            ui.horizontal_wrapped(|ui| {
-                ui.label(&fix.title);
-                let apply = ui
-                    .button("Apply")
-                    .accessible_name(format!("Apply: {}", fix.title));
-                if apply.clicked() {
-                    out.push(Request::Edit(fix.transaction.clone()));
+        fixes(ui, model, index, out);
+        if !finding.consequences.is_empty() {
+            section(ui, "What ends with it");
+            for (said, item) in &finding.consequences {
+                if quiet_link(ui, said).clicked() {
+                    go(item.as_ref(), None, out);
                 }
-                let title = if previewed { "Hide preview" } else { "Preview" };
-                let preview = ui
-                    .button(title)
-                    .accessible_name(format!("{title}: {}", fix.title));
-                if preview.clicked() {
-                    out.push(Request::Preview((!previewed).then(|| Preview {
-                        title: fix.title.clone(),
-                        transaction: fix.transaction.clone(),
-                    })));
-                }
-            });
-            if !fix.caution.is_empty() {
-                hint(ui, &fix.caution);
             }
         }
         if let Some(item) = &finding.subject {
             section(ui, "Or accept it");
-            ui.horizontal(|ui| {
-                ui.add(
-                    egui::TextEdit::singleline(&mut self.reason)
-                        .hint_text("reason")
-                        .desired_width((ui.available_width() - 90.0).max(80.0)),
-                )
-                .accessible_name("Reason for accepting");
-                let accept =
-                    ui.add_enabled(!self.reason.trim().is_empty(), egui::Button::new("Accept"));
-                if accept.clicked()
-                    && let Some(transaction) =
-                        properties::accept(model, item, &finding.code, self.reason.trim())
-                {
-                    self.reason.clear();
-                    out.push(Request::Edit(transaction));
-                }
-            });
+            self.acceptance(ui, model, item, finding, out);
         } else if finding.fixes.is_empty() {
             error(ui, "this has to be mended by hand");
         }
@@ -157,4 +149,197 @@ impl Hazards {
             ui.label(&finding.lesson);
         }
     }
+
+    fn acceptance(
+        &mut self,
+        ui: &mut Ui,
+        model: &Model<'_>,
+        item: &Item,
+        finding: &Finding,
+        out: &mut Requests,
+    ) {
+        let reason = egui::TextEdit::singleline(&mut self.reason)
+            .hint_text("reason")
+            .desired_width(f32::INFINITY);
+        let reason = ui.add(reason);
+        let entered = reason.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+        reason.accessible_name("Reason for accepting");
+        ui.horizontal_wrapped(|ui| {
+            let until = match &self.until {
+                Some(day) => format!("until {day}"),
+                None => "for good".to_owned(),
+            };
+            let today = model.state.today();
+            let name = "How long it is accepted";
+            let id = Id::unique("accepted until");
+            let offers = |text: &str| spans(today, text);
+            if let Some(until) = picker(ui, id, Button::new(until), name, offers) {
+                self.until = until;
+            }
+            let given = !self.reason.trim().is_empty();
+            let accept = ui.add_enabled(given, Button::new("Accept"));
+            if (accept.clicked() || entered) && given {
+                let acceptance = Acceptance {
+                    reason: self.reason.trim().into(),
+                    until: self.until.take().map(Into::into),
+                };
+                self.reason.clear();
+                let title = format!("Accept {}", finding.code);
+                out.extend(change(model, item, title, |notes| {
+                    notes.accepted.insert(finding.code.clone(), acceptance);
+                }));
+            }
+        });
+    }
+}
+
+fn finding_row(ui: &mut Ui, finding: &Finding, chosen: bool) -> egui::Response {
+    let tokens = theme::current(ui.ctx());
+    let severity = match finding.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Info => "info",
+    };
+    let mut line = egui::text::LayoutJob::default();
+    let ink = |size, color| egui::TextFormat::simple(egui::FontId::proportional(size), color);
+    let mark = format!("{severity}  {}   ", finding.code);
+    let color = tokens.severity(finding.severity);
+    line.append(&mark, 0.0, ink(theme::size::SMALL, color));
+    line.append(&finding.message, 0.0, ink(theme::size::BODY, tokens.text));
+    ui.add(
+        Button::selectable(chosen, line)
+            .truncate()
+            .min_size(egui::vec2(ui.available_width(), 0.0)),
+    )
+    .accessible_name(format!("{} {}", finding.code, finding.message))
+}
+
+fn accepted_row(ui: &mut Ui, model: &Model<'_>, accepted: &Accepted, out: &mut Requests) {
+    let finding = &accepted.finding;
+    let said = format!("{} {}", finding.code, finding.message);
+    if quiet_link(ui, &said).clicked() {
+        out.push(Request::Highlight(finding.path.iter().cloned().collect()));
+        go(finding.subject.as_ref(), finding.ty.as_ref(), out);
+    }
+    ui.horizontal_wrapped(|ui| {
+        let reason = if accepted.reason.is_empty() {
+            "no reason given"
+        } else {
+            accepted.reason.as_str()
+        };
+        match &accepted.until {
+            Some(day) => hint(ui, &format!("{reason}; until {day}")),
+            None => hint(ui, &format!("{reason}; for good")),
+        }
+        if let Some(item) = &finding.subject {
+            let again = ui.button(RichText::new("Show again").small());
+            let place = match item {
+                Item::Node(id) | Item::Edge(id) | Item::Zone(id) | Item::Note(id) => id,
+            };
+            let again = again.accessible_name(format!("Show {} at {place} again", finding.code));
+            if again.clicked() {
+                let title = format!("Show {} again", finding.code);
+                out.extend(change(model, item, title, |notes| {
+                    notes.accepted.remove(&finding.code);
+                }));
+            }
+        }
+    });
+}
+
+fn unchecked_row(ui: &mut Ui, unchecked: &Unchecked, out: &mut Requests) {
+    let codes: Vec<&str> = unchecked
+        .codes
+        .iter()
+        .map(smol_str::SmolStr::as_str)
+        .collect();
+    if quiet_link(ui, &unchecked.reason).clicked() {
+        go(unchecked.subject.as_ref(), unchecked.ty.as_ref(), out);
+    }
+    hint(ui, &format!("for {}", codes.join(", ")));
+}
+
+/// The fixes, the best first. One that has the keyboard is shown on the canvas; Enter applies it, Escape
+/// leaves it. A click shows it, another one hides it.
+fn fixes(ui: &mut Ui, model: &Model<'_>, index: usize, out: &mut Requests) {
+    let finding = &model.state.findings()[index];
+    if finding.fixes.is_empty() {
+        return;
+    }
+    section(ui, "What ends it");
+    let shown = model.state.preview();
+    for (number, fix) in finding.fixes.iter().enumerate() {
+        let previewed = shown.is_some_and(|held| (held.finding, held.fix) == (index, number));
+        let preview = || model.state.preview_of(index, number);
+        ui.horizontal(|ui| {
+            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                let apply = ui
+                    .button("Apply")
+                    .accessible_name(format!("Apply: {}", fix.title));
+                if apply.clicked() {
+                    out.extend(preview().map(Request::Fix));
+                }
+                let title = format!("{}. {}", number + 1, fix.title);
+                let row = Button::selectable(previewed, title)
+                    .wrap()
+                    .min_size(egui::vec2(ui.available_width(), 0.0));
+                let row = ui.add(row);
+                let by_pointer = row.clicked_by(egui::PointerButton::Primary);
+                let led_to = row.gained_focus() && !ui.input(|input| input.pointer.any_down());
+                if row.clicked() && previewed && !by_pointer {
+                    out.extend(preview().map(Request::Fix));
+                } else if previewed && row.clicked() {
+                    out.push(Request::Preview(None));
+                } else if row.clicked() || led_to {
+                    out.push(Request::Preview(preview()));
+                }
+                row.accessible_name(format!("Fix {}: {}", number + 1, fix.title));
+            });
+        });
+        if !fix.caution.is_empty() {
+            hint(ui, &fix.caution);
+        }
+    }
+}
+
+/// Shows a place.
+fn go(item: Option<&Item>, ty: Option<&DocId>, out: &mut Requests) {
+    if let Some(item) = item {
+        out.push(Request::Reveal(item.clone()));
+    } else if let Some(ty) = ty {
+        out.push(Request::ShowType(ty.clone()));
+    }
+}
+
+/// Until when something may be accepted; the day that is typed, too.
+fn spans(today: &str, text: &str) -> Vec<Offer<Option<String>>> {
+    let mut offers = vec![Offer::new(None, "for good", "never shown again by itself")];
+    for (title, days) in SPANS {
+        if let Some(day) = day::after(today, days) {
+            let beside = format!("until {day}");
+            offers.push(Offer::new(Some(day), title, beside));
+        }
+    }
+    if day::is_day(text) {
+        let title = format!("until {text}");
+        offers.push(Offer::new(Some(text.to_owned()), title, "as typed"));
+    }
+    offers
+}
+
+/// The change of what people say about a node or an edge.
+fn change(
+    model: &Model<'_>,
+    item: &Item,
+    title: String,
+    change: impl FnOnce(&mut Annotations),
+) -> Option<Request> {
+    let mut build = model.state.build(title);
+    match item {
+        Item::Node(id) => build.change_node(id, |node| change(&mut node.notes)),
+        Item::Edge(id) => build.change_edge(id, |edge| change(&mut edge.notes)),
+        Item::Zone(_) | Item::Note(_) => return None,
+    };
+    let transaction: Transaction = build.finish();
+    Some(Request::Edit(transaction))
 }

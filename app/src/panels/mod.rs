@@ -1,14 +1,20 @@
 //! Panels around the canvas. Each is given a model to look at and answers with requests.
 
+mod annotations;
+mod audience;
+mod declared;
 mod events;
+pub(crate) mod fields;
 pub(crate) mod form;
 mod hazards;
 mod log;
 mod people;
 pub(crate) mod playback_bar;
 mod properties;
+mod releases;
 pub(crate) mod run_bar;
 pub(crate) mod status;
+mod type_fields;
 mod types;
 
 use egui::Ui;
@@ -58,10 +64,14 @@ impl Panels {
         egui::ScrollArea::vertical()
             .id_salt(*tab as u8)
             .auto_shrink([false, false])
-            .show(ui, |ui| match tab {
-                SideTab::Properties => self.properties.show(ui, model, out),
-                SideTab::Types => self.types.show(ui, model, out),
-                SideTab::People => self.people.show(ui, model, out),
+            .show(ui, |ui| {
+                // The bar that scrolls lies over what is wider.
+                ui.set_max_width(ui.available_width() - theme::space::S);
+                match tab {
+                    SideTab::Properties => self.properties.show(ui, model, out),
+                    SideTab::Types => self.types.show(ui, model, out),
+                    SideTab::People => self.people.show(ui, model, out),
+                }
             });
     }
 

@@ -1,15 +1,15 @@
 //! Properties of what is selected.
 
 use egui::{Id, RichText, Ui};
-use graph_model::catalog::{KindSpec, PortRole};
-use graph_model::document::{Acceptance, Annotations, Audience, Node, RowFilter, WhenFull};
+use graph_model::catalog::{Behaviour, KindSpec, Observation, PortRole};
+use graph_model::declare::Place;
+use graph_model::document::{Node, WhenFull};
 use graph_model::edit::{Edit, Transaction};
 use graph_model::id::{EdgeId, Id as DocId, NodeId, PortRef};
-use graph_model::pointer::Pointer;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Model, form};
+use super::{Model, annotations, form};
 use crate::canvas::intent::Item;
 use crate::requests::{Request, Requests};
 use crate::theme;
@@ -190,13 +190,23 @@ fn node(ui: &mut Ui, model: &Model<'_>, id: &NodeId, focus: bool, out: &mut Requ
                     document.node_title(id)
                 ));
                 build.set_config(id, &field.name, new.value);
-                let transaction = build.finish();
-                out.push(match new.typing {
-                    Some(widget) => Request::Type(widget, transaction),
-                    None => Request::Edit(transaction),
-                });
+                out.push(asked(build.finish(), new.typing));
             },
         );
+    }
+    let around = form::Around {
+        document,
+        last: None,
+    };
+    ui.add_space(theme::space::M);
+    let sheet = Id::unique(("said of node", id));
+    let place = kind.map(|kind| Place::Node(kind.family));
+    annotations::show(ui, sheet, place, &node.notes, &around, &mut |new| {
+        let mut transaction = change(&new.title, &|node| node.notes = new.notes.clone());
+        transaction.edits.extend(new.also);
+        out.push(asked(transaction, new.typing));
+    });
+    if let Some(kind) = kind {
         section(ui, "Ports");
         ports(ui, model, id, node, kind, out);
     }
@@ -247,14 +257,6 @@ fn node(ui: &mut Ui, model: &Model<'_>, id: &NodeId, focus: bool, out: &mut Requ
             }
         });
     shown.response.labelled_by(name.id);
-    section(ui, "Audience and acceptance");
-    annotations(ui, id, &node.notes, &mut |title, notes, typing| {
-        let transaction = change(title, &|node| node.notes = notes.clone());
-        out.push(match typing {
-            Some(widget) => Request::Type(widget, transaction),
-            None => Request::Edit(transaction),
-        });
-    });
     observed_rows(ui, model, id, node, out);
     section(ui, "");
     if ui.button("Delete node").clicked() {
@@ -264,6 +266,14 @@ fn node(ui: &mut Ui, model: &Model<'_>, id: &NodeId, focus: bool, out: &mut Requ
         egui::CollapsingHeader::new("About this kind")
             .id_salt(("about", &kind.id))
             .show_unindented(ui, |ui| ui.label(kind.doc.as_str()));
+    }
+}
+
+/// The change, as part of typing into a widget when it is that.
+fn asked(transaction: Transaction, typing: Option<Id>) -> Request {
+    match typing {
+        Some(widget) => Request::Type(widget, transaction),
+        None => Request::Edit(transaction),
     }
 }
 
@@ -417,106 +427,25 @@ fn connect_menu(
     });
 }
 
-fn annotations(
-    ui: &mut Ui,
-    id: &DocId,
-    notes: &Annotations,
-    change: &mut dyn FnMut(&str, Annotations, Option<Id>),
-) {
-    let audience = notes.audience.clone().unwrap_or_default();
-    let roles: Vec<&str> = audience.roles.iter().map(DocId::as_str).collect();
-    let field = Id::unique(("audience", id));
-    if let Some(text) = titled(
-        ui,
-        field,
-        "Roles that see it (separated by commas)",
-        &roles.join(", "),
-        1,
-        false,
-    ) {
-        let roles: Vec<DocId> = text
-            .split(',')
-            .map(str::trim)
-            .filter(|role| !role.is_empty())
-            .map(DocId::from)
-            .collect();
-        let mut notes = notes.clone();
-        let new = Audience {
-            roles,
-            rows: audience.rows.clone(),
-        };
-        notes.audience = (!new.roles.is_empty() || !new.rows.is_empty()).then_some(new);
-        change("Change the audience", notes, Some(field));
-    }
-    let rows: Vec<String> = audience
-        .rows
-        .iter()
-        .map(|row| format!("{} = {}", row.claim, row.field))
-        .collect();
-    let field = Id::unique(("audience rows", id));
-    if let Some(text) = titled(
-        ui,
-        field,
-        "Rows they see (claim = /field, one a line)",
-        &rows.join("\n"),
-        2,
-        false,
-    ) {
-        let rows: Vec<RowFilter> = text
-            .lines()
-            .filter_map(|line| {
-                let (claim, pointer) = line.split_once('=')?;
-                Some(RowFilter {
-                    claim: claim.trim().into(),
-                    field: Pointer::parse(pointer.trim()).ok()?,
-                })
-            })
-            .collect();
-        let mut notes = notes.clone();
-        let new = Audience {
-            roles: audience.roles.clone(),
-            rows,
-        };
-        notes.audience = (!new.roles.is_empty() || !new.rows.is_empty()).then_some(new);
-        change("Change the rows of the audience", notes, Some(field));
-    }
-    let runs_as = notes.runs_as.as_ref().map_or("", DocId::as_str);
-    let field = Id::unique(("runs as", id));
-    if let Some(text) = titled(ui, field, "Acts as (principal)", runs_as, 1, false) {
-        let mut notes = notes.clone();
-        let text = text.trim();
-        notes.runs_as = (!text.is_empty()).then(|| DocId::from(text));
-        change("Change who it acts as", notes, Some(field));
-    }
-    for (code, acceptance) in &notes.accepted {
-        ui.horizontal_wrapped(|ui| {
-            ui.label(RichText::new(format!("accepted {code}: {}", acceptance.reason)).small());
-            let withdraw = ui
-                .small_button("Withdraw")
-                .accessible_name(format!("Withdraw acceptance of {code}"));
-            if withdraw.clicked() {
-                let mut notes = notes.clone();
-                notes.accepted.remove(code);
-                change("Withdraw an acceptance", notes, None);
-            }
-        });
-    }
-}
-
-/// Rows that a view shows, or letters that were given up.
+/// Rows that a view shows, numbers of a metric, or letters that were given up.
 fn observed_rows(ui: &mut Ui, model: &Model<'_>, id: &NodeId, node: &Node, out: &mut Requests) {
     if !model.session.active() {
         return;
     }
-    let rows = match node.kind.as_str() {
-        "view" | "metric" => {
+    let Some(kind) = model.state.catalog().get(&node.kind) else {
+        return;
+    };
+    let rows = match kind.behaviour {
+        Behaviour::Observe {
+            observation: Observation::View | Observation::Metric,
+        } => {
             section(ui, "Rows");
             if ui.button("Read rows").clicked() {
                 out.push(Request::ReadView(id.clone()));
             }
             model.session.view(id).unwrap_or_default()
         }
-        "dead_letter" => {
+        Behaviour::DeadLetter => {
             section(ui, "Letters");
             if ui.button("Read letters").clicked() {
                 out.push(Request::ReadDeadLetters);
@@ -612,13 +541,16 @@ fn edge(ui: &mut Ui, model: &Model<'_>, id: &EdgeId, out: &mut Requests) {
             ),
         );
     }
-    section(ui, "Audience and acceptance");
-    annotations(ui, id, &edge.notes, &mut |title, notes, typing| {
-        let transaction = change(title, &|edge| edge.notes = notes.clone());
-        out.push(match typing {
-            Some(widget) => Request::Type(widget, transaction),
-            None => Request::Edit(transaction),
-        });
+    ui.add_space(theme::space::M);
+    let around = form::Around {
+        document,
+        last: None,
+    };
+    let sheet = Id::unique(("said of wire", id));
+    annotations::show(ui, sheet, None, &edge.notes, &around, &mut |new| {
+        let mut transaction = change(&new.title, &|edge| edge.notes = new.notes.clone());
+        transaction.edits.extend(new.also);
+        out.push(asked(transaction, new.typing));
     });
     section(ui, "");
     if ui.button("Delete wire").clicked() {
@@ -679,28 +611,4 @@ fn note(ui: &mut Ui, model: &Model<'_>, id: &DocId, focus: bool, out: &mut Reque
     if ui.button("Delete note").clicked() {
         out.push(Request::Do("edit.delete"));
     }
-}
-
-/// The change that accepts a hazard at a place, with its reason.
-pub(crate) fn accept(
-    model: &Model<'_>,
-    item: &Item,
-    code: &str,
-    reason: &str,
-) -> Option<Transaction> {
-    let acceptance = Acceptance {
-        reason: reason.into(),
-        until: None,
-    };
-    let mut build = model.state.build(format!("Accept {code}"));
-    match item {
-        Item::Node(id) => build.change_node(id, |node| {
-            node.notes.accepted.insert(code.into(), acceptance);
-        }),
-        Item::Edge(id) => build.change_edge(id, |edge| {
-            edge.notes.accepted.insert(code.into(), acceptance);
-        }),
-        _ => return None,
-    };
-    Some(build.finish())
 }

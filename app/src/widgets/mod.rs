@@ -1,5 +1,7 @@
 //! Small widgets of our own.
 
+pub(crate) mod choose;
+pub(crate) mod picker;
 pub(crate) mod tree;
 
 use egui::{Id, Response, RichText, Ui};
@@ -42,9 +44,54 @@ pub(crate) fn text_field(
     (response, text, changed)
 }
 
+/// Something in few words that a click takes out; answers whether it was clicked.
+pub(crate) fn chip(ui: &mut Ui, text: &str, name: &str) -> bool {
+    let chip = ui.add(egui::Button::new(
+        RichText::new(format!("{text} ×")).small(),
+    ));
+    let clicked = chip.clicked();
+    chip.accessible_name(name);
+    clicked
+}
+
+/// A quiet button that adds to the chips beside it.
+pub(crate) fn adder(title: &str) -> egui::Button<'_> {
+    egui::Button::new(RichText::new(title).small().weak()).frame_when_inactive(false)
+}
+
+/// A group that can be folded away, with what is in it in a few words.
+pub(crate) fn fold(
+    ui: &mut Ui,
+    id: Id,
+    title: &str,
+    summary: &str,
+    open: bool,
+    body: impl FnOnce(&mut Ui),
+) {
+    let tokens = theme::current(ui.ctx());
+    let mut text = egui::text::LayoutJob::default();
+    let ink = |size, color| egui::TextFormat::simple(egui::FontId::proportional(size), color);
+    text.append(title, 0.0, ink(theme::size::BODY, tokens.text));
+    if !summary.is_empty() {
+        let format = ink(theme::size::SMALL, tokens.muted);
+        text.append(&format!(" · {summary}"), theme::space::S, format);
+    }
+    ui.add_space(theme::space::S);
+    egui::CollapsingHeader::new(text)
+        .id_salt(id)
+        .default_open(open)
+        .show_unindented(ui, body);
+}
+
 /// A quiet line below a field.
 pub(crate) fn hint(ui: &mut Ui, text: &str) {
     ui.label(RichText::new(text).small().weak());
+}
+
+/// A line of the second rank that leads somewhere.
+pub(crate) fn quiet_link(ui: &mut Ui, text: &str) -> Response {
+    let color = theme::current(ui.ctx()).muted;
+    ui.link(RichText::new(text).small().color(color))
 }
 
 /// A line that says what is wrong.

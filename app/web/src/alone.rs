@@ -282,6 +282,11 @@ impl Host for HostAlone {
     fn clock(&self) -> f64 {
         eframe::web::now_sec()
     }
+
+    fn today(&self) -> String {
+        let now = String::from(js_sys::Date::new_0().to_iso_string());
+        now.split('T').next().unwrap_or_default().to_owned()
+    }
 }
 
 /// Keeps a text in the storage of the browser, or forgets it.

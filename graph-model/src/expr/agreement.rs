@@ -357,6 +357,12 @@ fn explain(
     let (Ok(one), Ok(two)) = (one, two) else {
         return Ok(());
     };
+    if let (Some(elements), Some(made)) = (analysis.elements, one.as_array()) {
+        let made = made.len() as u64;
+        if made < elements.least || elements.most.is_some_and(|most| made > most) {
+            return Err(format!("{made} elements"));
+        }
+    }
     for (left, right) in [(&one, &two), (&two, &one)] {
         let there = leaves(right);
         for (at, leaf) in leaves(left) {

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::ops::Cmp;
 use super::tree::Node;
-use super::{Variable, flow, predicate};
+use super::{Elements, Variable, count, flow, predicate};
 use crate::pointer::Pointer;
 use crate::value::Value;
 
@@ -47,6 +47,8 @@ pub struct Analysis {
     /// What decides whether the evaluation fails.
     pub failure: Sources,
     pub multiplicity: Multiplicity,
+    /// How many elements the result has, when the text makes it an array.
+    pub elements: Option<Elements>,
     /// The expression read as a predicate.
     pub condition: Condition,
     /// What holds of the event whenever there is an output, from `select` before anything else.
@@ -191,6 +193,7 @@ pub(super) fn analyse(node: &Node, variables: &[Variable]) -> Analysis {
             may_be_none: flow.may_be_none,
             may_be_many: flow.may_be_many,
         },
+        elements: count::elements(node),
         condition: Condition {
             fields,
             ..condition

@@ -22,6 +22,7 @@
 mod analysis;
 mod bounds;
 mod builtins;
+mod count;
 mod fast;
 mod flow;
 mod form;
@@ -40,6 +41,7 @@ pub use analysis::{
 };
 pub(crate) use analysis::{covers, related, tail};
 pub use bounds::{CODE_MAX, Limit, NESTING_MAX, OPERATORS_MAX, STEPS_MAX, TERMS_MAX, WEIGHT_MAX};
+pub use count::Elements;
 use fast::Fast;
 pub use form::{Form, Term};
 use ops::{Outcome, Stop};

@@ -80,7 +80,7 @@ pub fn json_schema(catalog: &Catalog) -> Value {
             }}))),
             "nodes": (map_of(value!({"$ref": "#/$defs/node"}))),
             "edges": (map_of(value!({"type": "object", "required": ["from", "to"], "properties": (Value::from(edge))}))),
-            "releases": {"type": "object"}, "providers": {"type": "object"}, "budgets": {"type": "object"},
+            "releases": {"type": "object"}, "providers": {"type": "object"}, "budgets": (record(&declare::BUDGETS)),
             "workloads": {"type": "object"}, "tests": {"type": "object"},
             "notes": (map_of(value!({"type": "object", "properties": {"text": (text())}}))),
             "layout": (map_of(number_list))

@@ -198,6 +198,7 @@ const CHAIN_MAX: usize = 4;
 
 /// Hazards that only follow from others at the same place: what causes, what follows.
 const FOLLOWS: &[(&str, &str)] = &[
+    ("AUTH-001", "AUTH-010"),
     ("AUTH-006", "AUTH-001"),
     ("AUTH-003", "AUTH-002"),
     ("PART-001", "PART-009"),
@@ -213,7 +214,10 @@ const FOLLOWS: &[(&str, &str)] = &[
     ("DELIV-002", "DELIV-009"),
     ("LOOP-005", "LOOP-001"),
     ("STATE-001", "PART-009"),
+    ("STATE-006", "ORDER-005"),
     ("PART-003", "PART-006"),
+    ("PART-003", "PART-008"),
+    ("PART-006", "PART-008"),
     ("PART-006", "DELIV-002"),
 ];
 
@@ -255,6 +259,41 @@ impl Subject {
 }
 
 impl Step {
+    /// The step as a sentence, such as `lane delivers again what was not acknowledged in time`.
+    pub fn sentence(&self, document: &Document) -> String {
+        let note = &self.note;
+        let place = match &self.place {
+            Subject::Node(id) => document.node_title(id).to_owned(),
+            Subject::Port(port) => {
+                let title = document.node_title(&port.node);
+                let what = note.strip_suffix(title);
+                if what.is_some_and(|what| ABOUT_THE_EVENT.contains(&what)) {
+                    return format!("the event {note}");
+                }
+                if port.port == USUAL_PORT {
+                    title.to_owned()
+                } else {
+                    format!("{title} ({})", port.port)
+                }
+            }
+            Subject::Edge(id) => match document.edges.get(id) {
+                Some(edge) => format!(
+                    "the wire from {} to {}",
+                    document.node_title(&edge.from.node),
+                    document.node_title(&edge.to.node)
+                ),
+                None => format!("the wire {id}"),
+            },
+            Subject::Type(id) => format!("the type `{id}`"),
+        };
+        let first = note.split(' ').next().unwrap_or_default();
+        if PREDICATES.contains(&first) {
+            format!("{place} {note}")
+        } else {
+            format!("{place}: {note}")
+        }
+    }
+
     pub(crate) fn node(id: &NodeId, note: impl Into<String>) -> Step {
         Step {
             place: Subject::Node(id.clone()),
@@ -262,6 +301,20 @@ impl Step {
         }
     }
 }
+
+/// Most nodes send from one port, and it need not be named.
+const USUAL_PORT: &str = "out";
+
+/// Notes that name their place at the end, and are about the event.
+const ABOUT_THE_EVENT: [&str; 2] = ["passes through ", "is given up by "];
+
+/// First words of notes that say what their place does; the place is the subject of those.
+const PREDICATES: [&str; 32] = [
+    "can", "carries", "closes", "computes", "counts", "delivers", "does", "drops", "emits",
+    "folds", "forgets", "gets", "gives", "has", "holds", "is", "keeps", "lets", "loses", "makes",
+    "may", "names", "passes", "places", "reads", "repeats", "sends", "shows", "takes", "triggers",
+    "waits", "writes",
+];
 
 /// Where rules put what they find; knows what was accepted.
 pub(crate) struct Findings<'d> {
@@ -337,6 +390,12 @@ impl Found {
     /// It ends with the diagnostic that has this id.
     pub(crate) fn following(mut self, cause: Option<SmolStr>) -> Found {
         self.follows = cause;
+        self
+    }
+
+    /// What may not be known for sure.
+    pub(crate) fn assuming_any(mut self, what: Option<String>) -> Found {
+        self.assumed = what;
         self
     }
 

@@ -14,18 +14,22 @@
 //! facts at every port are computed to a fixpoint; each rule compares facts with what its nodes
 //! need. A rule says only what it cannot exclude, and shows how it would come about.
 
+mod baseline;
+mod budgets;
 mod checker;
 mod design;
 mod diagnostic;
 mod explain;
 mod facts;
 mod fixes;
+pub mod lookup;
 pub mod notation;
 pub mod render;
 mod rules;
 
 use crate::catalog::Catalog;
 use crate::document::Document;
+pub use baseline::{Baseline, Before, NoBaseline};
 pub use checker::Checker;
 pub use diagnostic::{Consequence, Diagnostic, Fix, Report, Severity, Step, Subject, Unchecked};
 pub use explain::{Known, Passage};

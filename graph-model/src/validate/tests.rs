@@ -178,36 +178,275 @@ fn reports_read_well() {
         error[STRUCT-001]: the kind `viewer` of out is not known; replace the node
           --> node out
            |
-         1 | out  is of kind `viewer`
+         1 | out is of kind `viewer`
            |
            = why: A kind says what a node does with an event. Without it nothing can run here, and
-                 nothing can be said about what lies behind. The rest of the flow is still checked.
+                  nothing can be said about what lies behind. The rest of the flow is still checked.
 
         error[STRUCT-003]: lane: Visibility timeout: `soon` is no duration; write `250ms`, `30s`, `5m`
           --> node lane
            |
-         1 | lane  `visibility` is set to it
+         1 | lane: `visibility` is set to it
            |
            = why: The node cannot read its configuration. The flow does not start until it can. A guess
-                 would hide the mistake.
+                  would hide the mistake.
            = fix: Use `30s` for Visibility timeout of lane
 
         2 errors
+        weir explain CODE says more on STRUCT-001, STRUCT-003
     "]].assert_eq(&render::text(&report, &document));
+}
+
+/// A report in which there is something of everything that a report can hold.
+fn full_report(document: &Document) -> Report {
+    let mut report = check(document);
+    let found = &mut report.diagnostics[0];
+    found.assumed = Some("the code of out may do anything".into());
+    found.affected = vec!["lane".into(), "out".into()];
+    found.consequences = vec![Consequence {
+        code: "STRUCT-003",
+        subject: Subject::Node("x".into()),
+        message: "x does not start".into(),
+    }];
+    report.unchecked = (1..=10)
+        .map(|number| Unchecked {
+            code: "SCHEMA-001",
+            subject: Subject::Node(format!("n{number}").into()),
+            reason: "`orders` declares no schema; add one".into(),
+        })
+        .collect();
+    report
+}
+
+const FULL: &str =
+    "in: manual -> lane: queue(visibility=soon) -> out: viewer\nx: view(keep=0) !STRUCT-003";
+
+#[test]
+fn text_tells_everything_that_a_report_holds() {
+    let document = read(FULL);
+    let report = full_report(&document);
+    expect![[r"
+        error[STRUCT-001]: the kind `viewer` of out is not known; replace the node
+          --> node out
+           |
+         1 | out is of kind `viewer`
+           |
+           = seen at: lane, out
+           = assumed: the code of out may do anything
+           = also: STRUCT-003 x does not start
+           = why: A kind says what a node does with an event. Without it nothing can run here, and
+                  nothing can be said about what lies behind. The rest of the flow is still checked.
+
+        error[STRUCT-003]: lane: Visibility timeout: `soon` is no duration; write `250ms`, `30s`, `5m`
+          --> node lane
+           |
+         1 | lane: `visibility` is set to it
+           |
+           = why: The node cannot read its configuration. The flow does not start until it can. A guess
+                  would hide the mistake.
+           = fix: Use `30s` for Visibility timeout of lane
+
+        not checked: SCHEMA-001 at node n1: `orders` declares no schema; add one
+        not checked: SCHEMA-001 at node n2: `orders` declares no schema; add one
+        not checked: SCHEMA-001 at node n3: `orders` declares no schema; add one
+        not checked: SCHEMA-001 at node n4: `orders` declares no schema; add one
+        not checked: SCHEMA-001 at node n5: `orders` declares no schema; add one
+        not checked: SCHEMA-001 at node n6: `orders` declares no schema; add one
+        not checked: SCHEMA-001 at node n7: `orders` declares no schema; add one
+        not checked: SCHEMA-001 at node n8: `orders` declares no schema; add one
+        not checked: 2 more, which `--format json` lists
+
+        2 errors, 1 accepted, 10 not checked
+        weir explain CODE says more on STRUCT-001, STRUCT-003
+    "]].assert_eq(&render::text(&report, &document));
+    let silent = Report::default();
+    assert_eq!(render::text(&silent, &document), "no hazards found\n");
+}
+
+#[test]
+fn lines_keep_their_width_and_code_stays_whole() {
+    let document = read(FULL);
+    let mut report = full_report(&document);
+    let code = "`.a  | select(.b == 1 and .c == 2)`";
+    let long = format!(
+        "is {} {code} {}",
+        "wide ".repeat(15),
+        "and so on ".repeat(12)
+    );
+    report.diagnostics[0].path[0].note.clone_from(&long);
+    report.diagnostics[0].assumed = Some(long);
+    let text = render::text(&report, &document);
+    assert_eq!(text.matches(code).count(), 2, "{text}");
+    let evidence = text.lines().filter(|line| !line.starts_with("error["));
+    for line in evidence {
+        assert!(line.chars().count() <= 96, "{line}");
+    }
+}
+
+#[test]
+fn flows_in_files_are_told_with_their_lines() {
+    let document = read("in: manual -> out: viewer");
+    let text = crate::format::write(&document);
+    let report = check(&document);
+    let other = Report::default();
+    let flow = render::Checked {
+        file: "flows/shop.flow.json",
+        path: "shop.flow.json",
+        text: &text,
+        document: &document,
+        report: &report,
+        known: None,
+    };
+    let clean = render::Checked {
+        report: &other,
+        ..flow
+    };
+    let told = render::text_all(&[flow, clean]);
+    let line = text
+        .lines()
+        .position(|line| line.contains("\"out\": {"))
+        .expect("it")
+        + 1;
+    assert!(
+        told.contains(&format!("\n  --> shop.flow.json:{line}:5 node out\n")),
+        "{told}"
+    );
+    let end = "\n1 error in 2 flows\nweir explain STRUCT-001 says more\n";
+    assert!(told.ends_with(end), "{told}");
+    let json = render::json_all(&[flow, clean]);
+    let json = Value::parse(json.as_bytes(), 1 << 20).expect("JSON");
+    Schema::new(&render::json_schema())
+        .check(&json)
+        .expect("the published shape");
+    let one = &json
+        .get("diagnostics")
+        .and_then(Value::as_array)
+        .expect("a list")[0];
+    assert_eq!(
+        one.get("file").and_then(Value::as_str),
+        Some("flows/shop.flow.json")
+    );
+    assert_eq!(
+        one.get("line").and_then(Value::as_i64),
+        i64::try_from(line).ok()
+    );
+}
+
+#[test]
+fn hops_are_sentences() {
+    let mut document = read("in: manual -> pay: map(expr=.) -> out: view");
+    let edge = document.edges.keys().next().expect("a wire").clone();
+    let pay = document.nodes.get_mut("pay").expect("a node");
+    std::sync::Arc::make_mut(pay).title = "Pay out".into();
+    let port = |node: &str, port: &str| Subject::Port(crate::id::PortRef::new(node, port));
+    for (place, note, wanted) in [
+        (
+            Subject::Node("pay".into()),
+            "counts it again",
+            "Pay out counts it again",
+        ),
+        (
+            port("pay", "out"),
+            "delivers in any order",
+            "Pay out delivers in any order",
+        ),
+        (
+            port("pay", "failed"),
+            "`/a` is secret",
+            "Pay out (failed): `/a` is secret",
+        ),
+        (
+            port("pay", "out"),
+            "passes through Pay out",
+            "the event passes through Pay out",
+        ),
+        (
+            Subject::Node("out".into()),
+            "an older event may win",
+            "out: an older event may win",
+        ),
+        (
+            Subject::Edge(edge),
+            "carries each event",
+            "the wire from in to Pay out carries each event",
+        ),
+        (
+            Subject::Type("order".into()),
+            "has no `/id`",
+            "the type `order` has no `/id`",
+        ),
+    ] {
+        let step = Step {
+            place,
+            note: note.to_owned(),
+        };
+        assert_eq!(step.sentence(&document), wanted);
+    }
+}
+
+#[test]
+fn pages_of_rules_say_the_same_everywhere() {
+    for rule in rules() {
+        let page = render::Page::of(rule);
+        let (text, markdown) = (page.text(), page.markdown());
+        let json = Value::parse(page.json().as_bytes(), 1 << 20).expect("JSON");
+        let sections = json
+            .get("sections")
+            .and_then(Value::as_array)
+            .expect("a list");
+        for section in sections {
+            let part = |key: &str| section.get(key).and_then(Value::as_str).expect("a text");
+            let title = part("title");
+            assert!(
+                text.contains(&format!("\n{title}\n\n")),
+                "{}: {title}",
+                rule.code
+            );
+            assert!(markdown.contains(&format!("\n## {title}\n\n{}\n", part("markdown"))));
+        }
+        for wanted in [
+            "Why is this bad",
+            "When is this fine",
+            "Example",
+            "Use instead",
+            "Near miss",
+        ] {
+            assert!(text.contains(wanted), "{}: {wanted}", rule.code);
+        }
+        assert!(
+            text.contains("Weir says: "),
+            "{} shows what is found",
+            rule.code
+        );
+        assert!(
+            render::Family::of(rule.code).is_some(),
+            "{} has a family",
+            rule.code
+        );
+    }
+    let list = render::list(rules(), None);
+    for rule in rules() {
+        assert_eq!(list.matches(rule.code).count(), 1, "{}", rule.code);
+    }
+    let order = render::Family::of("ORDER-001");
+    let some = render::list(rules(), order);
+    assert!(
+        some.contains("ORDER-001") && !some.contains("AUTH"),
+        "{some}"
+    );
 }
 
 #[test]
 fn the_published_schema_describes_reports() {
-    let document = read(
-        "in: manual -> lane: queue(visibility=soon) -> out: viewer\nx: view(keep=0) !STRUCT-003",
-    );
-    let report = check(&document);
+    let report = full_report(&read(FULL));
     let text = render::json(&report);
     let value = Value::parse(text.as_bytes(), 1 << 20).expect("JSON");
     let schema = render::json_schema();
     Schema::new(&schema)
         .check(&value)
         .expect("the report has the published shape");
+    let unchecked = value.get("unchecked").and_then(Value::as_array);
+    assert_eq!(unchecked.map(<[Value]>::len), Some(10));
     let mut published = schema.to_json_pretty();
     published.push('\n');
     let path = concat!(

@@ -70,8 +70,15 @@ impl Reader {
         })
     }
 
-    /// Looks for changes behind `place`, at most `max`. The first look goes where this reader was
-    /// last. One that was never there begins with the rows that it finds, or `now`.
+    /// Takes a place among the readers. One that has none yet begins with the rows that are there, or
+    /// `now`.
+    pub(crate) fn begin(&self, now: bool) -> Result<(), Failure> {
+        self.database
+            .change(|batch| self.attach(batch, !now))
+            .map(|_place| ())
+    }
+
+    /// Looks for changes behind `place`, at most `max`; the first look goes where this reader was last.
     pub(crate) fn look(
         &self,
         place: Option<Place>,

@@ -169,7 +169,7 @@ impl Database {
             open: Mutex::default(),
             writes: Arc::default(),
         };
-        let opened = Open::new(path).map_err(|error| database.failure(&error))?;
+        let opened = Open::new(path).map_err(|error| database.failure("written", &error))?;
         *lock(&database.open) = Some(opened);
         Ok(database)
     }
@@ -181,7 +181,7 @@ impl Database {
         match self.try_write(&mut open, target, rows) {
             Ok(outcomes) => outcomes,
             Err(error) => {
-                let mut failure = self.failure(&error);
+                let mut failure = self.failure("written", &error);
                 // The table was fine before, so somebody has changed it: look again.
                 let was_ready = open
                     .as_mut()
@@ -223,7 +223,7 @@ impl Database {
             batch.commit()?;
             Ok(answer)
         };
-        transact().map_err(|error| self.failure(&error))
+        transact().map_err(|error| self.failure("followed", &error))
     }
 
     /// Moves everything into the file itself, so that a copy of that alone is complete.
@@ -236,7 +236,7 @@ impl Database {
         let settled = open
             .connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-        settled.map_err(|error| self.failure(&error))
+        settled.map_err(|error| self.failure("written", &error))
     }
 
     fn try_write(
@@ -287,7 +287,8 @@ impl Database {
         Ok(open.as_mut().expect("opened above"))
     }
 
-    fn failure(&self, error: &rusqlite::Error) -> Failure {
+    /// `what` cannot be done.
+    fn failure(&self, what: &str, error: &rusqlite::Error) -> Failure {
         use ErrorCode::{
             CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase,
             PermissionDenied, ReadOnly, SystemIoFailure,
@@ -310,7 +311,7 @@ impl Database {
         };
         Failure {
             class,
-            message: format!("`{}` cannot be written ({error}); {advice}", self.shown).into(),
+            message: format!("`{}` cannot be {what} ({error}); {advice}", self.shown).into(),
         }
     }
 }

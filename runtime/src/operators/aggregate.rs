@@ -389,7 +389,7 @@ fn spec() -> KindSpec {
         icon: "sigma".into(),
         inputs: vec![PortSpec::data("in", "Events to handle")],
         outputs: vec![PortSpec::data("out", "Results by group"), PortSpec::data("late", "Events whose window had closed"), PortSpec::failed("Events that could not be folded")],
-        config: vec![FieldSpec::new("group", "Group by", FieldType::Jq { role: JqRole::Key }, "Events with the same key are folded together; empty folds all"), FieldSpec::new("aggregates", "Results", FieldType::Records { fields: fold() }, "What is computed for each group").required(), FieldSpec::new("window", "Window", FieldType::choice(&["none", "time", "count"]), "When a result is complete").default_to("none"), FieldSpec::new("size", "Span", FieldType::Duration, "Length of a time window").default_to("1m"), FieldSpec::new("count", "Events", FieldType::Integer { min: 1, max: 1_000_000_000 }, "Events in a count window").default_to(100), FieldSpec::new("lateness", "Lateness", FieldType::Duration, "How long a time window waits for events that come late").default_to("0s").advanced(), FieldSpec::new("groups", "Groups", FieldType::Integer { min: 1, max: 1_000_000_000 }, "Groups that are held at most; events of further ones fail").default_to(10_000_000).advanced(), FieldSpec::new("values", "Values", FieldType::Integer { min: 1, max: 1_000_000_000 }, "Values that `list` and `count_distinct` hold at most for a group; events with further ones fail").default_to(100_000).advanced()],
+        config: vec![FieldSpec::new("group", "Group by", FieldType::Jq { role: JqRole::Key }, "Events with the same key are folded together; empty folds all"), FieldSpec::new("aggregates", "Results", FieldType::Records { fields: fold() }, "What is computed for each group").required(), FieldSpec::new("window", "Window", FieldType::choice(&["none", "time", "count"]), "When a result is complete").default_to("none"), FieldSpec::new("size", "Span", FieldType::Duration, "Length of a time window").default_to("1m"), FieldSpec::new("count", "Events", FieldType::Integer { min: 1, max: 1_000_000_000 }, "Events in a count window").default_to(100), FieldSpec::new("lateness", "Lateness", FieldType::Duration, "How long a time window waits for events that come late").default_to("0s").advanced(), FieldSpec::new("groups", "Groups", FieldType::Integer { min: 1, max: 1_000_000_000 }, "Groups that are held at most; events of further ones fail").default_to(10_000_000).advanced(), FieldSpec::new("values", "Values", FieldType::Integer { min: 1, max: 1_000_000_000 }, "Values that `list`, `median` and `count_distinct` hold at most for a group; events with further ones fail").default_to(100_000).advanced()],
         behaviour: Behaviour::Aggregate { group: "group".into(), aggregates: "aggregates".into(), window: "window".into() },
         resource: None,
         since: "0.1.0".into(),
@@ -609,8 +609,8 @@ mod tests {
                 "`aggregates.a`: say in `of` what is folded",
             ),
             (
-                value!([{"name": "a", "function": "median"}]),
-                "`aggregates.a`: the function `median` is not known",
+                value!([{"name": "a", "function": "mode"}]),
+                "`aggregates.a`: the function `mode` is not known",
             ),
         ] {
             let config = value!({"aggregates": aggregates});

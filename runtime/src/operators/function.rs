@@ -15,6 +15,7 @@ pub(super) enum Function {
     Min,
     Max,
     Average,
+    Median,
     First,
     Last,
     CountDistinct,
@@ -33,6 +34,8 @@ pub(super) enum Fold {
         sum: f64,
         count: u64,
     },
+    /// In the order of the values.
+    Median(Vec<Value>),
     First(Value),
     Last(Value),
     CountDistinct(FxHashSet<Value>),
@@ -49,12 +52,13 @@ pub(super) enum Refused {
 }
 
 impl Function {
-    pub(super) const ALL: [(&'static str, Function); 9] = [
+    pub(super) const ALL: [(&'static str, Function); 10] = [
         ("count", Function::Count),
         ("sum", Function::Sum),
         ("min", Function::Min),
         ("max", Function::Max),
         ("average", Function::Average),
+        ("median", Function::Median),
         ("first", Function::First),
         ("last", Function::Last),
         ("count_distinct", Function::CountDistinct),
@@ -74,6 +78,7 @@ impl Function {
             Function::Min => Fold::Min(Value::Null),
             Function::Max => Fold::Max(Value::Null),
             Function::Average => Fold::Average { sum: 0.0, count: 0 },
+            Function::Median => Fold::Median(Vec::new()),
             Function::First => Fold::First(Value::Null),
             Function::Last => Fold::Last(Value::Null),
             Function::CountDistinct => Fold::CountDistinct(FxHashSet::default()),
@@ -83,11 +88,10 @@ impl Function {
 
     /// Whether `begin` would take the value; what a new group asks.
     pub(super) fn takes(self, value: &Value) -> Result<(), Refused> {
-        match (self, value) {
-            (Function::Sum | Function::Average, Value::Null | Value::Int(_) | Value::Float(_)) => {
-                Ok(())
-            }
-            (Function::Sum | Function::Average, other) => Err(Refused::Value(format_smolstr!(
+        let computes = matches!(self, Function::Sum | Function::Average | Function::Median);
+        match value {
+            Value::Null | Value::Int(_) | Value::Float(_) => Ok(()),
+            other if computes => Err(Refused::Value(format_smolstr!(
                 "expected a number, found {}",
                 Types::of(other)
             ))),
@@ -100,7 +104,7 @@ impl Fold {
     /// Whether there is room for the value; `limit` bounds the values that a fold holds.
     pub(super) fn has_room(&self, value: &Value, limit: usize) -> Result<(), Refused> {
         let full = match self {
-            Fold::List(held) => held.len() >= limit,
+            Fold::List(held) | Fold::Median(held) => held.len() >= limit,
             Fold::CountDistinct(held) => held.len() >= limit && !held.contains(value),
             _ => false,
         };
@@ -126,6 +130,10 @@ impl Fold {
                 *sum += value.as_f64().unwrap_or_default();
                 *count += 1;
             }
+            Fold::Median(held) => {
+                let place = held.partition_point(|other| other <= value);
+                held.insert(place, value.clone());
+            }
             Fold::Last(last) => *last = value.clone(),
             Fold::CountDistinct(held) => {
                 held.insert(value.clone());
@@ -139,6 +147,7 @@ impl Fold {
             Fold::Count(count) => Value::from(*count),
             Fold::Average { count: 0, .. } => Value::Null,
             Fold::Average { sum, count } => Value::Float(sum / *count as f64),
+            Fold::Median(held) => middle(held),
             Fold::CountDistinct(held) => Value::from(held.len()),
             Fold::List(held) => Value::from(held.clone()),
             Fold::Sum(held)
@@ -167,11 +176,25 @@ impl Fold {
             Fold::Min(_) => Function::Min,
             Fold::Max(_) => Function::Max,
             Fold::Average { .. } => Function::Average,
+            Fold::Median(_) => Function::Median,
             Fold::First(_) => Function::First,
             Fold::Last(_) => Function::Last,
             Fold::CountDistinct(_) => Function::CountDistinct,
             Fold::List(_) => Function::List,
         }
+    }
+}
+
+/// The value in the middle, or half way between the two there.
+fn middle(ordered: &[Value]) -> Value {
+    let half = ordered.len() / 2;
+    match (ordered.get(half), half.checked_sub(1)) {
+        (None, _) => Value::Null,
+        (Some(upper), Some(before)) if ordered.len().is_multiple_of(2) => {
+            let lower = ordered[before].as_f64().unwrap_or_default();
+            Value::Float(f64::midpoint(lower, upper.as_f64().unwrap_or_default()))
+        }
+        (Some(middle), _) => middle.clone(),
     }
 }
 
@@ -200,6 +223,7 @@ mod tests {
             ("min", "null", "1"),
             ("max", "null", "3"),
             ("average", "null", "2.3333333333333335"),
+            ("median", "null", "3"),
             ("first", "null", "3"),
             ("last", "null", "3"),
             ("count_distinct", "0", "2"),
@@ -236,11 +260,30 @@ mod tests {
     }
 
     #[test]
+    fn a_median_is_half_way_between_two_in_the_middle() {
+        for (values, median) in [
+            (value!([5]), value!(5)),
+            (value!([9, 2]), value!(5.5)),
+            (value!([9, 0.5, 2]), value!(2)),
+            (value!([1, 4, 1, 3]), value!(2)),
+        ] {
+            let mut fold = Function::Median.begin();
+            for value in values.as_array().unwrap_or_default() {
+                fold.add(value);
+            }
+            assert_eq!(fold.result(), median);
+        }
+    }
+
+    #[test]
     fn what_does_not_fit_is_refused() {
         let refused = Refused::Value("expected a number, found a string".into());
-        assert_eq!(Function::Sum.takes(&value!("1")), Err(refused));
+        for function in [Function::Sum, Function::Average, Function::Median] {
+            assert_eq!(function.takes(&value!("1")), Err(refused.clone()));
+        }
         for (function, value) in [
             (Function::List, value!(1)),
+            (Function::Median, value!(1)),
             (Function::CountDistinct, value!(2)),
         ] {
             let mut fold = function.begin();

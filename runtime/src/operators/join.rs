@@ -117,11 +117,13 @@ impl Operator for Join {
         }
         self.number += 1;
         self.sides[mine].hold(key, (time, self.number), held);
-        while self.sides[LEFT].order.len() + self.sides[RIGHT].order.len() > self.capacity {
-            let oldest = [LEFT, RIGHT].map(|side| self.sides[side].oldest());
-            let right_first =
-                oldest[LEFT].is_none_or(|left| oldest[RIGHT].is_some_and(|right| right < left));
-            self.let_go(if right_first { RIGHT } else { LEFT }, out);
+        while self.sides[LEFT].order.len() + self.sides[RIGHT].order.len() > self.capacity
+            && let Some((_, side)) = [LEFT, RIGHT]
+                .into_iter()
+                .filter_map(|side| Some((self.sides[side].oldest()?, side)))
+                .min()
+        {
+            self.let_go(side, out);
         }
     }
 
@@ -226,7 +228,7 @@ fn spec() -> KindSpec {
         family: Family::Operator,
         title: "Join".into(),
         summary: "Matches events of two streams that have the same key.".into(),
-        doc: "Events of `left` and `right` match when their keys are the same and their event times are at most `within` apart. Each pair is sent once, as `{left, right}`, with an id made of both ids and the time of the later one, which is also its cause. An event with several partners makes several pairs; `unique` promises that a key comes once on a side, and then a second one in reach, or a copy, fails.\n\nAn event leaves when the *other* input is later than its time and `within`, so one input may be ahead of the other; but an input without events keeps those of the other waiting. Without a partner it goes to `unmatched`, or nowhere when nothing is wired there, as `{left, right}` with null for the side that is missing. An event that comes late finds the partners that are still held. When `capacity` events are held, the oldest by event time leaves, even if its partner would still come; at the end of the input all leave.\n\nEvents are held in memory, for each partition, and do not outlive the run: a partner that comes after a restart finds none from before. An event without a key fails.".into(),
+        doc: "Events of `left` and `right` match when their keys are the same and their event times are at most `within` apart. Each pair is sent once, as `{left, right}`, with an id made of both ids and the time of the later one, which is also its cause. An event with several partners makes several pairs; `unique` promises that a key comes once on a side, and then a second one in reach, or a copy, fails.\n\nAn event leaves when the *other* input is later than its time and `within`, so one input may be ahead of the other; but an input without events keeps those of the other waiting, and one event from far in the future lets all of the other input go. Without a partner it goes to `unmatched`, or nowhere when nothing is wired there, as `{left, right}` with null for the side that is missing. An event that comes late finds the partners that are still held. When `capacity` events are held, the oldest by event time leaves, even if its partner would still come; at the end of the input all leave.\n\nEvents are held in memory, for each partition, and do not outlive the run: a partner that comes after a restart finds none from before. An event without a key fails.".into(),
         icon: "join".into(),
         inputs: vec![PortSpec::data("left", "Events to match"), PortSpec::data("right", "Events to match them with")],
         outputs: vec![PortSpec::data("out", "Pairs"), PortSpec::data("unmatched", "Events that found no partner"), PortSpec::failed("Events without a usable key, and second ones of a unique key")],

@@ -3,19 +3,25 @@
 
 pub(crate) mod definition;
 pub(crate) mod delivery;
+mod doubt;
 pub(crate) mod doubts;
+pub(crate) mod gain;
 pub(crate) mod groups;
 pub(crate) mod labels;
 pub(crate) mod numbers;
 pub(crate) mod origins;
 mod outsiders;
 pub(crate) mod owners;
+pub(crate) mod pairs;
 pub(crate) mod payload;
 pub(crate) mod placement;
+pub(crate) mod rates;
 pub(crate) mod redelivery;
 pub(crate) mod release;
+pub(crate) mod rounds;
 mod solve;
 mod transfer;
+mod workers;
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -67,6 +73,8 @@ pub(crate) struct Port {
     pub order: Order,
     pub part: Part,
     pub mode: Mode,
+    /// Joins on the way, each with the input whose events may be here several times.
+    pub multiplied: Rc<BTreeSet<pairs::Multiplied>>,
     /// Where events may have vanished.
     pub losing: Option<Losing>,
     /// How many milliseconds after its time an event may come at most, and from where; nothing when
@@ -106,6 +114,10 @@ pub(crate) struct Facts {
     schemas: RefCell<FxHashMap<SmolStr, Option<Rc<Schema>>>>,
     tag_index: FxHashMap<TagKey, TagId>,
     releases: Vec<Release>,
+    /// Loops that nothing ends, once somebody has asked for them.
+    rounds: RefCell<Option<Rc<[rounds::Round]>>>,
+    /// What arrives where, once somebody has asked for it.
+    rates: RefCell<Option<Option<Rc<rates::Rates>>>>,
     /// A tag of the node at hand has changed its meaning.
     tags_changed: bool,
     /// A node of the component at hand says something else of its fields than before.
@@ -232,7 +244,11 @@ impl Facts {
         let mut presence = Rc::clone(&first.presence);
         let mut renewers = Rc::clone(&first.renewers);
         let mut definition = Rc::clone(&first.definition);
+        let mut multiplied = Rc::clone(&first.multiplied);
         for side in others {
+            if !side.multiplied.is_subset(&multiplied) {
+                Rc::make_mut(&mut multiplied).extend(&*side.multiplied);
+            }
             if !side.renewers.is_subset(&renewers) {
                 Rc::make_mut(&mut renewers).extend(&*side.renewers);
             }
@@ -274,6 +290,7 @@ impl Facts {
             order: meet_orders(node, &sides),
             part,
             mode,
+            multiplied,
             losing: sides.iter().find_map(|side| side.losing),
             delay: sides.iter().filter_map(|side| side.delay).max(),
             definition,

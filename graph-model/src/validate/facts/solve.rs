@@ -32,6 +32,8 @@ impl Facts {
             schemas: RefCell::default(),
             tag_index: FxHashMap::default(),
             releases: release::releases(&design.document),
+            rounds: RefCell::default(),
+            rates: RefCell::default(),
             tags_changed: false,
             said_anew: false,
             design: Rc::new(design),
@@ -49,6 +51,8 @@ impl Facts {
         nodes: &BTreeSet<NodeId>,
         edges: &BTreeSet<EdgeId>,
     ) -> BTreeSet<NodeIx> {
+        self.rounds.take();
+        self.rates.take();
         let design = Rc::get_mut(&mut self.design).expect("nobody else keeps the design");
         let (mut dirty, mut look) = (BTreeSet::new(), BTreeSet::new());
         let mut rewire = !edges.is_empty();

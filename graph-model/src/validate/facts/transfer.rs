@@ -122,6 +122,7 @@ impl Facts {
                         // Of each thing the first version passes, as if it were made then.
                         port.mode = Mode::Append;
                     }
+                    port.multiplied = self.still_multiplied(expr, &port);
                     let by = format!("{key:?}");
                     port.definition = Rc::new(port.definition.step("dedupe", &by, expr.code()));
                 }
@@ -435,6 +436,7 @@ impl Facts {
             },
             part: Part::Single,
             mode: Mode::Append,
+            multiplied: Rc::default(),
             losing: design
                 .declared_flag(node, "may_lose")
                 .then_some(Losing::Node(node)),
@@ -853,6 +855,7 @@ impl Facts {
                 Mode::Append => right.mode.clone(),
                 ref known => known.clone(),
             },
+            multiplied: self.multiplied_by(node, [&left, right]),
             losing: left.losing.or(right.losing),
             delay: left.delay.max(right.delay),
             definition: Rc::new(left.definition.with(&right.definition)),
@@ -1011,6 +1014,9 @@ impl Facts {
         port.labels = Rc::new(labels);
         port.taint = Rc::new(taint);
         port.guards = Rc::default();
+        if !port.multiplied.is_empty() {
+            port.multiplied = Rc::default();
+        }
         port.size = None;
         port.mode = Mode::Upsert([whole].into());
         // The results of a group leave the one place that folds it.

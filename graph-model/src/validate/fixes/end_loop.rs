@@ -1,4 +1,4 @@
-//! Ends a loop: after some rounds, or by breaking it.
+//! Ends a loop: after some rounds, for what has been round already, or by breaking it.
 
 use super::{fix, kind_that, remove_wire};
 use crate::catalog::Behaviour;
@@ -8,23 +8,33 @@ use crate::pointer::Pointer;
 use crate::validate::Fix;
 use crate::validate::design::EdgeIx;
 use crate::validate::facts::Facts;
-use crate::validate::rules::loops::event_storm::Ring;
+use crate::validate::facts::rounds::{Ring, Round};
 
 /// Rounds that an event may make.
 const ROUNDS: i64 = 5;
 
-/// `way` are the wires round the loop.
-pub(in crate::validate) fn end_loop(facts: &Facts, way: &[EdgeIx], ring: &Ring<'_>) -> Vec<Fix> {
+/// Steps back that are taken to see whether a counter would come round.
+const STEPS_MAX: usize = 20_000;
+
+pub(in crate::validate) fn end_loop(facts: &Facts, round: &Round) -> Vec<Fix> {
     let design = &*facts.design;
+    let drawn = || {
+        round
+            .way
+            .iter()
+            .filter(|edge| !design.edges[**edge].resource)
+    };
     // The loop is best broken where it joins what comes from outside.
     let joins = |edge: &&EdgeIx| {
         let ins = &design.nodes[design.edges[**edge].to].ins;
         ins.len() > 1
     };
-    let Some(&back) = way.iter().rfind(joins).or(way.last()) else {
+    let Some(&back) = drawn().rfind(joins).or(drawn().last()) else {
         return Vec::new();
     };
-    let mut fixes: Vec<Fix> = limit(facts, back, ring).into_iter().collect();
+    let mut ring = Ring::new(design, &round.edges, STEPS_MAX);
+    let mut fixes: Vec<Fix> = limit(facts, back, &mut ring).into_iter().collect();
+    fixes.extend(once(facts, back, &mut ring));
     let mut broken = remove_wire(design, &design.edges[back].id);
     "what was sent round again ends here".clone_into(&mut broken.caution);
     fixes.push(broken);
@@ -32,7 +42,7 @@ pub(in crate::validate) fn end_loop(facts: &Facts, way: &[EdgeIx], ring: &Ring<'
 }
 
 /// A counter and a filter on the wire that goes back.
-fn limit(facts: &Facts, back: EdgeIx, ring: &Ring<'_>) -> Option<Fix> {
+fn limit(facts: &Facts, back: EdgeIx, ring: &mut Ring<'_>) -> Option<Fix> {
     let design = &*facts.design;
     let rounds = Pointer::root().child("rounds");
     if !ring.carries(back, &rounds) {
@@ -64,5 +74,30 @@ fn limit(facts: &Facts, back: EdgeIx, ring: &Ring<'_>) -> Option<Fix> {
             PortRef::new(count, map_out.name.clone()),
             PortRef::new(stop, filter_in.name.clone()),
         );
+    }))
+}
+
+/// A dedupe on the wire that goes back, where events keep the id that they came with.
+fn once(facts: &Facts, back: EdgeIx, ring: &mut Ring<'_>) -> Option<Fix> {
+    let design = &*facts.design;
+    if !ring.carries_context(back) {
+        return None;
+    }
+    let kind = kind_that(design, |does| matches!(does, Behaviour::Dedupe { .. }))?;
+    let Behaviour::Dedupe { key, .. } = &kind.behaviour else {
+        return None;
+    };
+    let (input, output) = (kind.inputs.first()?, kind.outputs.first()?);
+    let view = &design.edges[back];
+    let new = Node::new(kind.id.clone()).with(key, "$event.id");
+    let title = format!(
+        "Let each event go from {} to {} once",
+        design.title(view.from),
+        design.title(view.to)
+    );
+    let caution = "it remembers ids for a time; an event that comes back later passes again";
+    Some(fix(design, title, caution, |build| {
+        let once = build.add_node(&"once".into(), new, None);
+        build.insert_on_edge(&view.id, &once, &input.name, &output.name);
     }))
 }

@@ -52,7 +52,7 @@ pub(in crate::validate) fn give_identity(facts: &Facts, node: NodeIx, key: &str)
 
 /// What identifies the events that arrive at a node: the id that their type names, or their own.
 /// Nothing when copies have other ones.
-fn identity(facts: &Facts, node: NodeIx) -> Option<String> {
+pub(super) fn identity(facts: &Facts, node: NodeIx) -> Option<String> {
     let port = facts.input(node)?;
     let declared = port.payload.ty.as_ref();
     let declared = declared.and_then(|ty| facts.design.document.types.get(ty));

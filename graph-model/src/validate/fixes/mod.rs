@@ -1,66 +1,113 @@
 //! What ends a hazard, one quick fix a file. Each answers a transaction with an imperative title.
 
 mod assume;
+mod average_instead;
 mod behind;
 mod bring_together;
 mod carry_owner;
 mod carry_parts;
 mod clear_field;
 mod co_partition;
+mod compare_caller;
 mod compare_owner;
+mod count_once;
 mod cut;
+mod decide_on_own_state;
+mod declare;
 mod end_loop;
 mod feed_from_ahead;
+mod fix_partitions;
 mod follow_one_write;
+mod forget;
 mod hold_back;
 mod identify;
 mod in_time;
+mod keep_by_key;
 mod keep_copies_together;
 mod keep_events;
 mod keep_order;
+mod keep_shorter;
+mod key_cache_by;
 mod lead_through;
+mod leave_out;
+mod leave_to_owner;
+mod make_rebuildable;
 mod narrow_audience;
+mod open_fewer;
+mod other_key;
+mod own_values;
+mod part_store;
 mod promise_field;
 mod redact_dead_letters;
 mod redact_fields;
 mod redeliver;
 mod rekey;
 mod remove_wire;
+mod retry_less;
 mod share_definition;
+mod shrink_grants;
+mod take_back;
 mod take_latest;
+mod tokenise;
 mod undeclare;
 mod use_default;
+mod validate_input;
 
 pub(super) use assume::assume;
+pub(super) use average_instead::average_instead;
 pub(super) use bring_together::bring_together;
 pub(super) use carry_owner::carry_owner;
 pub(super) use carry_parts::carry_parts;
 pub(super) use clear_field::clear_field;
 pub(super) use co_partition::{co_partition, compare_as_text};
+pub(super) use compare_caller::compare_caller;
 pub(super) use compare_owner::compare_owner;
+pub(super) use count_once::count_once;
+pub(super) use decide_on_own_state::decide_on_own_state;
 pub(super) use end_loop::end_loop;
 pub(super) use feed_from_ahead::feed_from_ahead;
+pub(super) use fix_partitions::{fewer_partitions, fix_partitions};
 pub(super) use follow_one_write::follow_one_write;
+pub(super) use forget::{forget, make_room};
 pub(super) use hold_back::hold_back;
 pub(super) use identify::{dedupe, give_identity, identify_effect};
 pub(super) use in_time::{
     keep_late, take_row_of_then, use_event_time, wait_for_late, wait_for_window,
 };
+pub(super) use keep_by_key::keep_by_key;
 pub(super) use keep_copies_together::keep_copies_together;
 pub(super) use keep_events::{keep_events, wait_when_full};
 pub(super) use keep_order::keep_order;
+pub(super) use keep_shorter::keep_shorter;
+pub(super) use key_cache_by::key_cache_by;
 pub(super) use lead_through::{lead_through, remove_instead};
+pub(super) use leave_out::leave_out;
+pub(super) use leave_to_owner::leave_to_owner;
+pub(super) use make_rebuildable::make_rebuildable;
 pub(super) use narrow_audience::narrow_audience;
+pub(super) use open_fewer::open_fewer;
+pub(super) use other_key::other_key;
+pub(super) use own_values::{own_values, place_rows};
+pub(super) use part_store::part_writer_and_hearer;
 pub(super) use promise_field::promise_field;
 pub(super) use redact_dead_letters::redact_dead_letters;
 pub(super) use redact_fields::redact_fields;
 pub(super) use redeliver::{acknowledge_singly, give_up_sooner, remember_longer, wait_longer};
 pub(super) use rekey::rekey;
 pub(super) use remove_wire::remove_wire;
+pub(super) use retry_less::retry_less;
 pub(super) use share_definition::share_definition;
+pub(super) use shrink_grants::shrink_grants;
+pub(super) use take_back::take_back;
 pub(super) use take_latest::take_latest;
+pub(super) use tokenise::tokenise;
 pub(super) use undeclare::undeclare;
 pub(super) use use_default::use_default;
+pub(super) use validate_input::validate_input;
+
+use declare::declare;
+
+use std::collections::BTreeSet;
 
 use smol_str::SmolStr;
 
@@ -90,6 +137,23 @@ fn fix(
 /// The kind of the catalog that behaves so; the first by id, when there are several.
 fn kind_that<'d>(design: &'d Design, does: impl Fn(&Behaviour) -> bool) -> Option<&'d KindSpec> {
     design.kinds().find(|kind| does(&kind.behaviour))
+}
+
+/// Whether what a node sends comes back to it.
+fn comes_back(design: &Design, node: NodeIx) -> bool {
+    let (mut open, mut seen) = (vec![node], BTreeSet::new());
+    while let Some(at) = open.pop() {
+        for edge in &design.nodes[at].outs {
+            let to = design.edges[*edge].to;
+            if to == node {
+                return true;
+            }
+            if seen.insert(to) {
+                open.push(to);
+            }
+        }
+    }
+    false
 }
 
 /// Changes the audience of a node, or of its side copy.

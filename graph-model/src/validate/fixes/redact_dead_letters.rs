@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::redact_fields::{fields_with, words};
+use super::redact_fields::fields_with;
 use super::{fix, kind_that};
 use crate::catalog::{Behaviour, PortRole};
 use crate::document::Node;
@@ -11,7 +11,7 @@ use crate::validate::Fix;
 use crate::validate::design::NodeIx;
 use crate::validate::facts::Facts;
 use crate::validate::facts::labels::TagId;
-use crate::validate::rules::auth::{Leak, Place};
+use crate::validate::rules::auth::{Leak, Place, words};
 use crate::value::Value;
 
 /// A wire from where the node gives up, over a redaction, to a place for dead letters with the same
@@ -46,7 +46,7 @@ pub(in crate::validate) fn redact_dead_letters(
     let title = format!(
         "Keep the dead letters of {} without {}",
         design.title(node),
-        words(&fields)
+        words(fields.iter())
     );
     let caution = "what is redacted cannot be sent again from there";
     Some(fix(design, title, caution, |build| {

@@ -11,7 +11,7 @@ use crate::validate::Fix;
 use crate::validate::design::NodeIx;
 use crate::validate::facts::Facts;
 use crate::validate::facts::labels::TagId;
-use crate::validate::rules::auth::Leak;
+use crate::validate::rules::auth::{Leak, words};
 use crate::value::Value;
 
 /// `None` when it is not single fields that leak, wherever one looks.
@@ -32,7 +32,11 @@ pub(in crate::validate) fn redact_fields(
         all.extend(fields_with(facts, *spot, &tags)?);
     }
     let before: Vec<&str> = at.iter().map(|spot| design.title(*spot)).collect();
-    let title = format!("Redact {} before {}", words(&all), before.join(" and "));
+    let title = format!(
+        "Redact {} before {}",
+        words(all.iter()),
+        before.join(" and ")
+    );
     let caution = if starves {
         "what is redacted is gone behind it, also for nodes that compute with it"
     } else {
@@ -47,16 +51,6 @@ pub(in crate::validate) fn redact_fields(
             insert_before(design, build, Placed { node, edges }, &"redact".into(), new);
         }
     }))
-}
-
-/// `/a` and `/b`.
-pub(super) fn words(fields: &BTreeSet<Pointer>) -> String {
-    let fields: Vec<String> = fields.iter().map(|field| format!("`{field}`")).collect();
-    match &fields[..] {
-        [] => String::new(),
-        [one] => one.clone(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
-    }
 }
 
 /// Fields with the tags where they arrive; nothing when it is the event as a whole.

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::behind::{insert_behind, is_main};
-use super::{Placed, fix, identify, insert_before, kind_that};
+use super::{Placed, comes_back, fix, identify, insert_before, kind_that};
 use crate::catalog::{Behaviour, FieldType};
 use crate::document::Node;
 use crate::expr::Operand;
@@ -35,6 +35,9 @@ pub(in crate::validate) fn take_latest(
     if let Some(thing) = &thing {
         fixes.extend(count_things(facts, node, thing, wrong));
         fixes.extend(keep_latest(facts, node, thing, port));
+    }
+    if comes_back(&facts.design, node) {
+        return fixes;
     }
     if let Some(cause) = cause {
         fixes.extend(only_created(facts, node, cause, port));

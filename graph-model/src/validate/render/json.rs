@@ -2,10 +2,12 @@
 
 use serde::Serialize;
 
-use crate::document::Acceptance;
-use crate::validate::{Diagnostic, Fix, Report, Severity, Step, Subject};
+use crate::id::NodeId;
+use crate::validate::{Consequence, Diagnostic, Fix, Report, Severity, Step, Subject, Unchecked};
 use crate::value;
 use crate::value::Value;
+
+use super::{Checked, Places, Region};
 
 /// Address of the published JSON Schema.
 const SCHEMA_URI: &str = "https://weir.dev/schema/check.v1.schema.json";
@@ -16,16 +18,24 @@ struct Check<'r> {
     schema: &'static str,
     version: u32,
     summary: Summary,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    files: Vec<&'r str>,
     diagnostics: Vec<One<'r>>,
     accepted: Vec<One<'r>>,
+    unchecked: Vec<NotChecked<'r>>,
 }
 
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Summary {
     errors: usize,
     warnings: usize,
     infos: usize,
     accepted: usize,
+    unchecked: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    known: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gone: Option<usize>,
 }
 
 #[derive(Serialize)]
@@ -35,10 +45,18 @@ struct One<'r> {
     name: &'r str,
     severity: &'static str,
     subject: Place,
+    #[serde(flatten)]
+    at: At<'r>,
     message: &'r str,
     path: Vec<PathStep<'r>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    assumed: Option<&'r str>,
+    affected: Vec<Place>,
+    consequences: Vec<Also<'r>>,
     lesson: &'r str,
     fixes: Vec<Offer<'r>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    known: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'r str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,10 +69,28 @@ struct Place {
     id: String,
 }
 
+/// Where in a file; nothing for a flow that is in none.
+#[derive(Serialize)]
+struct At<'r> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<usize>,
+}
+
 #[derive(Serialize)]
 struct PathStep<'r> {
     at: Place,
     note: &'r str,
+}
+
+#[derive(Serialize)]
+struct Also<'r> {
+    code: &'r str,
+    subject: Place,
+    message: &'r str,
 }
 
 #[derive(Serialize)]
@@ -64,44 +100,104 @@ struct Offer<'r> {
     edits: usize,
 }
 
-/// The report as one JSON document.
-pub fn json(report: &Report) -> String {
-    let check = Check {
-        schema: SCHEMA_URI,
-        version: 1,
-        summary: Summary {
-            errors: report.count(Severity::Error),
-            warnings: report.count(Severity::Warning),
-            infos: report.count(Severity::Info),
-            accepted: report.accepted.len(),
-        },
-        diagnostics: report
-            .diagnostics
-            .iter()
-            .map(|found| one(found, None))
-            .collect(),
-        accepted: report
-            .accepted
-            .iter()
-            .map(|(found, acceptance)| one(found, Some(acceptance)))
-            .collect(),
-    };
-    serde_json::to_string_pretty(&check).expect("texts and numbers become JSON")
+#[derive(Serialize)]
+struct NotChecked<'r> {
+    code: &'r str,
+    subject: Place,
+    #[serde(flatten)]
+    at: At<'r>,
+    reason: &'r str,
 }
 
-fn one<'r>(found: &'r Diagnostic, acceptance: Option<&'r Acceptance>) -> One<'r> {
+/// The report of one flow as a JSON document that names no file.
+pub fn json(report: &Report) -> String {
+    let mut check = Check::new();
+    check.take(report, None, &Places::default());
+    check.text()
+}
+
+/// The reports of flows as one JSON document.
+pub fn json_all(flows: &[Checked<'_>]) -> String {
+    let mut check = Check::new();
+    for flow in flows {
+        check.files.push(flow.file);
+        check.take(flow.report, Some(flow), &Places::of(flow.text));
+    }
+    check.text()
+}
+
+impl<'r> Check<'r> {
+    fn new() -> Check<'r> {
+        Check {
+            schema: SCHEMA_URI,
+            version: 1,
+            summary: Summary::default(),
+            files: Vec::new(),
+            diagnostics: Vec::new(),
+            accepted: Vec::new(),
+            unchecked: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, report: &'r Report, flow: Option<&Checked<'r>>, places: &Places) {
+        let knows = |found: &Diagnostic| flow.is_some_and(|flow| flow.knows(found));
+        let count = |severity| {
+            let found = report.diagnostics.iter().filter(|found| !knows(found));
+            found.filter(|found| found.severity == severity).count()
+        };
+        let summary = &mut self.summary;
+        summary.errors += count(Severity::Error);
+        summary.warnings += count(Severity::Warning);
+        summary.infos += count(Severity::Info);
+        summary.accepted += report.accepted.len();
+        summary.unchecked += report.unchecked.len();
+        if let Some((flow, known)) = flow.and_then(|flow| Some((flow, flow.known?))) {
+            *summary.known.get_or_insert(0) += flow.known_count();
+            *summary.gone.get_or_insert(0) += known.gone.len();
+        }
+
+        let at = |subject: &Subject| at(flow, places.find(subject));
+        let known = flow.and_then(|flow| flow.known);
+        let found = report.diagnostics.iter();
+        self.diagnostics.extend(found.map(|found| One {
+            known: known.map(|known| known.has(found)),
+            ..one(found, at(&found.subject))
+        }));
+        let accepted = report.accepted.iter();
+        self.accepted
+            .extend(accepted.map(|(found, acceptance)| One {
+                reason: Some(acceptance.reason.as_str()),
+                until: acceptance.until.as_deref(),
+                ..one(found, at(&found.subject))
+            }));
+        let unchecked = report.unchecked.iter();
+        self.unchecked
+            .extend(unchecked.map(|one| not_checked(one, at(&one.subject))));
+    }
+
+    fn text(&self) -> String {
+        serde_json::to_string_pretty(self).expect("texts and numbers become JSON")
+    }
+}
+
+fn one<'r>(found: &'r Diagnostic, at: At<'r>) -> One<'r> {
     One {
         id: &found.id,
         code: found.code,
         name: found.name,
         severity: found.severity.word(),
         subject: place(&found.subject),
+        at,
         message: &found.message,
         path: found.path.iter().map(step).collect(),
+        assumed: found.assumed.as_deref(),
+        affected: found.affected.iter().map(node).collect(),
+        consequences: found.consequences.iter().map(also).collect(),
         lesson: &found.lesson,
         fixes: found.fixes.iter().map(offer).collect(),
-        reason: acceptance.map(|acceptance| acceptance.reason.as_str()),
-        until: acceptance.and_then(|acceptance| acceptance.until.as_deref()),
+        known: None,
+        reason: None,
+        until: None,
     }
 }
 
@@ -112,10 +208,30 @@ fn place(subject: &Subject) -> Place {
     }
 }
 
+fn node(id: &NodeId) -> Place {
+    place(&Subject::Node(id.clone()))
+}
+
+fn at<'r>(flow: Option<&Checked<'r>>, region: Option<Region>) -> At<'r> {
+    At {
+        file: flow.map(|flow| flow.file),
+        line: region.map(|region| region.line),
+        column: region.map(|region| region.column),
+    }
+}
+
 fn step(step: &Step) -> PathStep<'_> {
     PathStep {
         at: place(&step.place),
         note: &step.note,
+    }
+}
+
+fn also(also: &Consequence) -> Also<'_> {
+    Also {
+        code: also.code,
+        subject: place(&also.subject),
+        message: &also.message,
     }
 }
 
@@ -124,6 +240,15 @@ fn offer(fix: &Fix) -> Offer<'_> {
         title: &fix.title,
         caution: &fix.caution,
         edits: fix.transaction.edits.len(),
+    }
+}
+
+fn not_checked<'r>(one: &'r Unchecked, at: At<'r>) -> NotChecked<'r> {
+    NotChecked {
+        code: one.code,
+        subject: place(&one.subject),
+        at,
+        reason: &one.reason,
     }
 }
 
@@ -153,6 +278,29 @@ pub fn json_schema() -> Value {
         },
         "required": ["title", "caution", "edits"],
     });
+    let file = value!({"type": "string", "description": "path from the root of the sources"});
+    let position = value!({"type": "integer", "minimum": 1});
+    let also = value!({
+        "type": "object",
+        "properties": {
+            "code": (text()),
+            "subject": (place.clone()),
+            "message": (text()),
+        },
+        "required": ["code", "subject", "message"],
+    });
+    let unchecked = value!({
+        "type": "object",
+        "properties": {
+            "code": {"type": "string", "description": "the rule that could not decide"},
+            "subject": (place.clone()),
+            "file": (file.clone()),
+            "line": (position.clone()),
+            "column": (position.clone()),
+            "reason": {"type": "string", "description": "what is not known and how to say it"},
+        },
+        "required": ["code", "subject", "reason"],
+    });
     let diagnostic = value!({
         "type": "object",
         "properties": {
@@ -160,16 +308,32 @@ pub fn json_schema() -> Value {
             "code": {"type": "string", "description": "family and number, such as `AUTH-001`"},
             "name": (text()),
             "severity": {"enum": ["info", "warning", "error"]},
-            "subject": (place),
+            "subject": (place.clone()),
+            "file": (file),
+            "line": (position.clone()),
+            "column": (position),
             "message": (text()),
             "path": {"type": "array", "items": (step), "description": "evidence from cause to effect"},
+            "assumed": {"type": "string", "description": "what it rests on that is not known for sure"},
+            "affected": {
+                "type": "array",
+                "items": (place),
+                "description": "nodes at which somebody would notice; the subject itself when empty",
+            },
+            "consequences": {
+                "type": "array",
+                "items": (also),
+                "description": "hazards that follow from this one and end with it",
+            },
             "lesson": (text()),
             "fixes": {"type": "array", "items": (fix), "description": "the best first"},
+            "known": {"type": "boolean", "description": "whether the baseline has it, so that it does not count"},
             "reason": {"type": "string", "description": "why it was accepted"},
             "until": {"type": "string", "description": "day from which it is shown again"},
         },
         "required": [
-            "id", "code", "name", "severity", "subject", "message", "path", "lesson", "fixes"
+            "id", "code", "name", "severity", "subject", "message", "path", "affected",
+            "consequences", "lesson", "fixes"
         ],
     });
     value!({
@@ -187,12 +351,29 @@ pub fn json_schema() -> Value {
                     "warnings": (count()),
                     "infos": (count()),
                     "accepted": (count()),
+                    "unchecked": (count()),
+                    "known": {
+                        "type": "integer",
+                        "minimum": 0,
+                        "description": "findings that the baseline has; they are not in the other counts",
+                    },
+                    "gone": {
+                        "type": "integer",
+                        "minimum": 0,
+                        "description": "findings of the baseline that are not there any more",
+                    },
                 },
-                "required": ["errors", "warnings", "infos", "accepted"],
+                "required": ["errors", "warnings", "infos", "accepted", "unchecked"],
             },
+            "files": {"type": "array", "items": (text()), "description": "what was checked"},
             "diagnostics": {"type": "array", "items": (diagnostic.clone())},
             "accepted": {"type": "array", "items": (diagnostic)},
+            "unchecked": {
+                "type": "array",
+                "items": (unchecked),
+                "description": "what rules could not look at",
+            },
         },
-        "required": ["version", "summary", "diagnostics", "accepted"],
+        "required": ["version", "summary", "diagnostics", "accepted", "unchecked"],
     })
 }

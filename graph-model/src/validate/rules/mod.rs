@@ -11,6 +11,8 @@ pub(super) mod partition;
 mod schema;
 mod state;
 mod structure;
+#[cfg(test)]
+mod testing;
 
 use std::sync::LazyLock;
 

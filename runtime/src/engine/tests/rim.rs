@@ -201,6 +201,42 @@ fn a_flow_hears_of_the_rows_that_it_writes() {
 }
 
 #[test]
+fn rows_of_a_table_sink_come_out_as_they_went_in() {
+    let bench = Bench::start(
+        r#"in: manual
+           put: table {"table": "t", "key": ".k", "columns": {"list": ".list", "text": ".text"}}
+           more: table {"table": "t", "key": ".k", "columns": {"more": ".more"}}
+           whole: table {"table": "w", "mode": "append"}
+           hear: table_changes {"table": "t", "poll": "5ms"}
+           too: table_changes {"table": "w", "poll": "5ms"}
+           after: map {"expr": ".after"}
+           data: map {"expr": "[.after.data, .key[0]]"}
+           seen: view
+           payloads: view
+           in.out -> put.in
+           put.out -> more.in
+           in.out -> whole.in
+           hear.out -> after.in
+           after.out -> seen.in
+           too.out -> data.in
+           data.out -> payloads.in"#,
+    );
+    let event = r#"{"k":{"a":1},"list":[1,{"b":2.5}],"text":"[1, 2]","more":{"x":null}}"#;
+    bench.inject("in", Value::parse(event.as_bytes(), 1_000).expect("JSON"));
+    bench.idle();
+    assert_eq!(
+        bench.rows("seen", 2),
+        [
+            r#"{"list":[1,{"b":2.5}],"text":"[1, 2]","weir_key":{"a":1}}"#,
+            r#"{"list":[1,{"b":2.5}],"more":{"x":null},"text":"[1, 2]","weir_key":{"a":1}}"#,
+        ]
+    );
+    bench.inject("in", value!("7"));
+    bench.idle();
+    assert_eq!(bench.rows("payloads", 2)[1], r#"["7","/in"]"#);
+}
+
+#[test]
 fn stale_rows_leave_by_a_port_of_their_own() {
     let bench = Bench::start(
         r#"in: manual

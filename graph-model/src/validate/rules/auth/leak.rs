@@ -141,13 +141,17 @@ fn has_claims(facts: &Facts, role: &Id, external: bool) -> bool {
 
 /// `/name` and `/diagnosis`.
 pub(in crate::validate) fn list(leaks: &[Leak]) -> String {
-    let fields: BTreeSet<String> = leaks
-        .iter()
-        .map(|leak| {
-            if leak.field.is_root() {
+    words(leaks.iter().map(|leak| &leak.field))
+}
+
+/// The same of fields.
+pub(in crate::validate) fn words<'f>(fields: impl Iterator<Item = &'f Pointer>) -> String {
+    let fields: BTreeSet<String> = fields
+        .map(|field| {
+            if field.is_root() {
                 "the whole event".to_owned()
             } else {
-                format!("`{}`", leak.field)
+                format!("`{field}`")
             }
         })
         .collect();
@@ -194,6 +198,19 @@ pub(in crate::validate) fn way(facts: &Facts, tag: TagId, to: NodeIx) -> Vec<Edg
         |node| node == fold.by,
     ));
     way
+}
+
+/// What the finding of a leak rests on that nobody can look into.
+pub(in crate::validate) fn assumed(facts: &Facts, leak: &Leak, to: NodeIx) -> Option<String> {
+    let design = &*facts.design;
+    let way = way(facts, leak.tag, to);
+    let mut nodes = way.iter().map(|edge| design.edges[*edge].from);
+    let code = nodes.find(|node| {
+        let source = facts.tags[leak.tag as usize].node;
+        *node != source && facts.is_opaque(*node)
+    })?;
+    let title = design.title(code);
+    Some(format!("the code of {title} may pass on all that it gets"))
 }
 
 /// The way of a leak with what happens on it.

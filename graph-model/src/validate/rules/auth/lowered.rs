@@ -54,11 +54,7 @@ pub(in crate::validate) fn lowered(
     }
     let known: BTreeSet<NodeIx> = upstream.iter().copied().collect();
     for node in &upstream {
-        for edge in &facts.design.nodes[*node].outs {
-            let step = facts.design.edges[*edge].to;
-            if known.contains(&step) || !lowers(facts, step, leak.tag) {
-                continue;
-            }
+        for step in steps_beside(facts, *node, &known, leak.tag) {
             let wires = past(facts, &known, step, leak.tag);
             if !wires.is_empty() && protects(facts, step, to, place.audience) {
                 return Some(Lowered::Past { step, wires });
@@ -66,6 +62,36 @@ pub(in crate::validate) fn lowered(
         }
     }
     None
+}
+
+/// Steps that take the tag away from what forks off at a node, as it is there.
+fn steps_beside(facts: &Facts, fork: NodeIx, known: &BTreeSet<NodeIx>, tag: TagId) -> Vec<NodeIx> {
+    let design = &*facts.design;
+    let mut seen = BTreeSet::new();
+    let mut open = VecDeque::from([fork]);
+    let mut steps = Vec::new();
+    while let Some(node) = open.pop_front() {
+        for edge in &design.nodes[node].outs {
+            let next = design.edges[*edge].to;
+            if known.contains(&next) || !carries(facts, *edge, tag) || !seen.insert(next) {
+                continue;
+            }
+            if lowers(facts, next, tag) {
+                steps.push(next);
+            } else if passes(facts, next) && seen.len() < AROUND_MAX {
+                open.push_back(next);
+            }
+        }
+    }
+    steps
+}
+
+/// Whether what leaves a node is what came.
+fn passes(facts: &Facts, node: NodeIx) -> bool {
+    match (facts.input(node), facts.output(node)) {
+        (Some(input), Some(output)) => input.payload == output.payload,
+        _ => false,
+    }
 }
 
 /// Nodes that a tag passes on its ways to a node, the nearest first.
@@ -90,23 +116,37 @@ fn carries(facts: &Facts, edge: EdgeIx, tag: TagId) -> bool {
     port.is_some_and(|port| port.labels.0.values().any(|tags| tags.contains(&tag)))
 }
 
-/// Wires that take a tag from where a step is fed to wherever else it is known to go.
+/// Wires that take a tag past a step, from where its way forks off from the known ones.
 fn past(facts: &Facts, known: &BTreeSet<NodeIx>, step: NodeIx, tag: TagId) -> Vec<EdgeIx> {
     let design = &*facts.design;
-    let mut wires: Vec<EdgeIx> = Vec::new();
-    for feed in &design.nodes[step].ins {
-        let feed = &design.edges[*feed];
-        let outs = design.nodes[feed.from].outs.iter();
-        wires.extend(outs.copied().filter(|edge| {
+    let mut forks = BTreeSet::new();
+    let mut seen = BTreeSet::from([step]);
+    let mut open = VecDeque::from([step]);
+    while let Some(node) = open.pop_front() {
+        for edge in &design.nodes[node].ins {
             let view = &design.edges[*edge];
-            view.edge.from == feed.edge.from
+            if !carries(facts, *edge, tag) || view.resource {
+                continue;
+            }
+            if known.contains(&view.from) {
+                forks.insert((view.from, &view.edge.from));
+            } else if passes(facts, view.from) && seen.insert(view.from) {
+                open.push_back(view.from);
+            }
+        }
+    }
+    let mut wires: Vec<EdgeIx> = Vec::new();
+    for (fork, port) in forks {
+        let outs = design.nodes[fork].outs.iter().copied();
+        wires.extend(outs.filter(|edge| {
+            let view = &design.edges[*edge];
+            view.edge.from == *port
                 && known.contains(&view.to)
                 && !view.resource
                 && carries(facts, *edge, tag)
         }));
     }
     wires.sort_by(|a, b| design.edges[*a].id.cmp(&design.edges[*b].id));
-    wires.dedup();
     wires
 }
 

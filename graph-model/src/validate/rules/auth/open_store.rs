@@ -70,7 +70,8 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
                 node,
                 format!("holds it open to {readers}"),
             ))
-            .fixes(narrow.into_iter().chain(redact)),
+            .assuming_any(auth::assumed(facts, first, node))
+        .fixes(narrow.into_iter().chain(redact)),
         );
     }
 }

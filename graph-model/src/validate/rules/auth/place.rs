@@ -13,10 +13,10 @@ use crate::validate::facts::{Facts, Port};
 use crate::value::Object;
 
 /// Name of the side audience that reads a store or a channel itself, past everything that shows it.
-pub(in crate::validate) const READERS: &str = "readers";
+const READERS: &str = "readers";
 
 /// Name of the side audience that runs a channel or an effect, and sees its keys and names.
-pub(in crate::validate) const OPERATORS: &str = "operators";
+pub(in crate::validate) static OPERATORS: SmolStr = SmolStr::new_static("operators");
 
 /// How somebody comes to see what arrives at a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub(in crate::validate) enum Seen {
     Stored,
     /// The node keeps given-up events.
     GivenUp,
+    /// They run the channel, and see its keys.
+    Run,
     /// A copy beside the main way, by its name.
     Copy(SmolStr),
 }
@@ -49,6 +51,7 @@ impl Place<'_> {
         let title = design.title(node);
         match &self.seen {
             Seen::Shown | Seen::GivenUp | Seen::Stored => title.to_owned(),
+            Seen::Run => format!("the keys of {title}"),
             Seen::Copy(name) => format!("the {} of {title}", name.replace('_', " ")),
         }
     }
@@ -71,7 +74,7 @@ pub(in crate::validate) fn places<'f>(
         .any(|edge| facts.design.edges[*edge].role == PortRole::Failed);
     for (side, audience) in &view.node.notes.side_audiences {
         let seen = match side.as_str() {
-            OPERATORS => continue,
+            side if side == OPERATORS => continue,
             "dead_letter" if wired => continue,
             READERS if is_store(behaviour) || is_channel(behaviour) => Seen::Stored,
             _ => Seen::Copy(side.clone()),
@@ -123,7 +126,7 @@ fn is_store(behaviour: &Behaviour) -> bool {
     )
 }
 
-pub(super) fn is_channel(behaviour: &Behaviour) -> bool {
+pub(in crate::validate) fn is_channel(behaviour: &Behaviour) -> bool {
     matches!(
         behaviour,
         Behaviour::Topic | Behaviour::Queue { .. } | Behaviour::Log { .. }

@@ -71,7 +71,8 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
                 node,
                 format!("kept for {readers}"),
             ))
-            .fixes(offers(facts, node, &leaks, &place)),
+            .assuming_any(auth::assumed(facts, first, node))
+        .fixes(offers(facts, node, &leaks, &place)),
         );
     }
 }

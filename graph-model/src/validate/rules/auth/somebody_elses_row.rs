@@ -72,6 +72,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
             node,
             format!("shows it to {readers} without comparing `{field}`"),
         ))
+        .assuming_any(auth::assumed(facts, first, node))
         .fixes(fixes::compare_owner(facts, node, &field, &place)),
     );
 }

@@ -117,7 +117,6 @@ fn fields_are_shown_to_those_who_may_read_them() {
         silent: in -> out: view @adjusters
         silent: in -> out: metric(name=m, value=.amount) @finance
         silent: in -> out: http_out(url="https://example.org", body={amount}, key=.id) @finance
-        silent: in -> a: function(component=f.wasm) ^reads=["/amount"] -> out: view @finance
         silent: in -> a: map(expr={x: .id}) -> b: queue -> c: map(expr={y: .x}) -> out: view
     "#);
 }
@@ -306,9 +305,132 @@ fn redactions_are_not_passed_by() {
         AUTH-013: in -> lane: queue -> a: redact(fields=["/diagnosis"]) -> out: view @finance ;; lane -> b: map(expr={why: .diagnosis}) -> other: view @finance
         AUTH-013: in -> a: redact(fields=["/diagnosis"], how=hash, secret=KEY) -> out: view @finance
         AUTH-013: in -> a: redact(fields=["/diagnosis"], how=hash, secret=KEY) -> b: map(expr={d: .diagnosis}) -> out: view @finance
+        AUTH-013: in -> lane: queue -> pad: map(expr=.) -> a: redact(fields=["/diagnosis"]) -> out: view @finance ;; lane -> other: view @finance
         # Nobody hid it from these people.
         AUTH-001: in -> lane: queue -> a: redact(fields=["/diagnosis", "/amount"]) -> out: view @support ;; lane -> other: view @finance
         silent: in -> a: redact(fields=["/diagnosis"], how=hash, secret=KEY) -> out: view @adjusters
         silent: in -> lane: queue -> a: redact(fields=["/diagnosis"]) -> out: view @finance ;; lane -> b: redact(fields=["/diagnosis"]) -> other: view @finance
     "#);
+}
+
+#[test]
+fn nobody_acts_for_whomever_an_event_names() {
+    all(r#"
+        AUTH-007: web: http(path=/a, event_type=claim) ^principal=/patient_id -> out: effect(action=pay, key=.id) @adjusters ^acts_on=/id
+        AUTH-007: web: http(path=/a, event_type=claim) ^principal=/patient_id -> q: queue -> a: map(expr={id, who: .patient_id}) -> out: effect(action=pay, key=.id) @adjusters ^acts_on=/id
+        AUTH-007: web: http(path=/a, event_type=claim) ^principal=/patient_id -> v: validate(event_type=claim) -> out: effect(action=pay, key=.id) @adjusters ^acts_on=/id
+        AUTH-007: web: http(path=/a, event_type=claim) ^principal=/patient_id -> f: filter(when=.id != .patient_id) -> out: effect(action=pay, key=.id) @adjusters ^acts_on=/id
+        AUTH-007: web: http(path=/a, event_type=claim) ^principal=/patient_id -> m: merge -> out: effect(action=pay, key=.id) @adjusters ^acts_on=/id ;; in -> m
+        silent: web: http(path=/a, event_type=claim) ^principal=/patient_id -> out: effect(action=pay, key=.id) @adjusters ^acts_on=/patient_id
+        silent: web: http(path=/a, event_type=claim) ^principal=/patient_id -> m: merge -> out: effect(action=pay, key=.id) @adjusters ^acts_on=/patient_id ;; web2: http(path=/b, event_type=claim) ^principal=/patient_id -> m
+        silent: web: http(path=/a, event_type=claim) ^principal=/patient_id -> f: filter(when=.id == .patient_id) -> q: queue -> out: effect(action=pay, key=.id) @adjusters ^acts_on=/id
+        silent: in -> out: effect(action=pay, key=.id) @adjusters ^acts_on=/id
+        silent: principal svc(adjusters) ;; web: http(path=/a, event_type=claim) ^publishers=["adjusters"] -> out: effect(action=pay, key=.id) @adjusters ^acts_on=/id &svc
+    "#);
+}
+
+#[test]
+fn what_strangers_send_is_checked_before_it_is_used() {
+    all(r#"
+        AUTH-008: web: http(path=/a, event_type=claim) -> out: effect(action=pay, key=.id) @adjusters ^sensitive=["/amount"]
+        AUTH-008: web: http(path=/a, event_type=claim) -> a: map(expr={id, cents: (.amount * 100)}) -> out: effect(action=pay, key=.id) @adjusters ^sensitive=["/cents"]
+        AUTH-008: web: http(path=/a, event_type=claim) -> f: function(component=f.wasm, output_type=claim) -> out: effect(action=pay, key=.id) @adjusters ^sensitive=["/amount"]
+        AUTH-008: in -> q: queue ^publishers=[] -> out: effect(action=pay, key=.id) @adjusters ^sensitive=["/amount"]
+        AUTH-008: in -> q: queue ^publishers=["partners"] -> out: effect(action=pay, key=.id) @adjusters ^sensitive=["/amount"]
+        silent: web: http(path=/a, event_type=claim) -> v: validate(event_type=claim) -> out: effect(action=pay, key=.id) @adjusters ^sensitive=["/amount"]
+        silent: web: http(path=/a, event_type=claim) -> a: map(expr={id, amount: 3}) -> out: effect(action=pay, key=.id) @adjusters ^sensitive=["/amount"]
+        silent: web: http(path=/a, event_type=claim) ^publishers=["adjusters"] -> out: effect(action=pay, key=.id) @adjusters ^sensitive=["/amount"]
+        silent: web: http(path=/a, event_type=claim) -> out: effect(action=pay, key=.id) @adjusters
+        silent: in -> q: queue ^publishers=["adjusters"] -> out: effect(action=pay, key=.id) @adjusters ^sensitive=["/amount"]
+    "#);
+}
+
+#[test]
+fn keys_and_names_say_nothing_restricted() {
+    all(r#"
+        AUTH-010: in -> q: queue(group=.diagnosis) -> out: view @adjusters
+        AUTH-010: in -> l: log(key=[.patient_id, .diagnosis]) -> out: view @adjusters
+        AUTH-010: in -> a: map(expr={k: .diagnosis, id}) -> l: log(key=.k, partitions=2) -> out: view @adjusters
+        AUTH-010: in -> out: bucket(folder=o, name=.diagnosis) @adjusters
+        AUTH-010: in -> out: effect(action=mail, key=.diagnosis) @adjusters
+        AUTH-010: in -> q: queue(group=.amount) %operators=support -> out: view @adjusters
+        silent: in -> q: queue(group=.patient_id) -> out: view @adjusters
+        silent: in -> q: queue(group=.diagnosis) %operators=adjusters -> out: view @adjusters
+        silent: in -> l: log(key=$event.id) -> out: view(key=.diagnosis) @adjusters
+        silent: in -> r: repartition(key=.diagnosis) -> out: table(table=t, key=.diagnosis) @adjusters
+        AUTH-010: release tokens: claim/diagnosis tokenise ;; in -> q: queue(group=.diagnosis) -> out: view @adjusters
+        silent: release tokens: claim/diagnosis tokenise ;; in -> t: tokenise(fields=["/diagnosis"], secret=KEY) -> q: queue(group=.diagnosis) -> out: view @adjusters
+    "#);
+}
+
+#[test]
+fn rights_are_used() {
+    all(r#"
+        AUTH-011: principal svc(support) ;; grant svc: send q, write t ;; in -> a: function(component=f.wasm) &svc -> q: queue -> out: view @adjusters
+        AUTH-011: principal svc(support) ;; grant svc: call *, send q ;; in -> a: function(component=f.wasm) &svc -> q: queue -> out: effect(action=mail, key=$event.id) @adjusters
+        AUTH-011: principal svc(support) ;; grant svc: read t, write t ;; in -> t: table(table=t) @adjusters &svc
+        silent: principal svc(support) ;; grant svc: send q, write t ;; in -> a: function(component=f.wasm) &svc -> q: queue -> b: function(component=g.wasm) &svc -> c: map(expr={x: .x}) -> t: table(table=t) @adjusters
+        silent: principal svc(support) ;; grant svc: read t ;; in -> t: table(table=t) @adjusters ;; c: table_changes(table=t) &svc -> out: view @adjusters
+        silent: principal svc(support) ;; grant svc: write t ;; in -> t: table(table=t) @adjusters
+        silent: principal svc(support) ;; in -> a: function(component=f.wasm) &svc -> out: view @adjusters
+    "#);
+}
+
+#[test]
+fn code_gets_what_it_reads() {
+    all(r#"
+        AUTH-012: in -> a: function(component=f.wasm) ^reads=["/amount"] -> out: view @finance
+        AUTH-012: in -> a: map(expr={id, why: .diagnosis}) -> out: effect(action=mail, key=.id) @adjusters ^reads=["/id"]
+        silent: in -> a: function(component=f.wasm) ^reads=["/amount", "/diagnosis"] -> out: view @adjusters
+        silent: in -> a: map(expr={id}) -> out: effect(action=mail, key=.id) @adjusters ^reads=["/id"]
+        silent: in -> out: effect(action=mail, key=.id) @adjusters
+        silent: in -> a: function(component=f.wasm) ^reads=[""] -> out: view @adjusters
+    "#);
+}
+
+#[test]
+fn owners_are_compared_behind_what_is_kept() {
+    all(r#"
+        AUTH-014: in -> g: guard(field=/patient_id, claim=patient_id) -> l: log -> out: view @patients
+        AUTH-014: in -> g: guard(field=/patient_id, claim=patient_id) -> q: queue ^retention=3d -> a: map(expr={who: .patient_id, amount}) -> out: view @patients
+        AUTH-014: in -> g: guard(field=/patient_id, claim=patient_id) -> l: log -> m: merge -> out: view @patients ;; g -> m
+        silent: in -> g: guard(field=/patient_id, claim=patient_id) -> q: queue -> out: view @patients
+        silent: in -> g: guard(field=/patient_id, claim=patient_id) -> l: log ^retention=0s -> out: view @patients
+        silent: in -> g: guard(field=/patient_id, claim=patient_id) -> l: log -> out: view @adjusters
+        silent: in -> g: guard(field=/patient_id, claim=patient_id) -> l: log -> h: guard(field=/patient_id, claim=patient_id) -> out: view @patients
+    "#);
+}
+
+#[test]
+fn people_are_forgotten_everywhere() {
+    const TYPE: &str = "type visit(id=/id, subject=/who, erase_within=30d): id string {org}, who string {org}, cause string {org} ;; v: manual(event_type=visit)";
+    let cases = r#"
+        AUTH-015: VISITS -> l: log -> out: view
+        AUTH-015: VISITS -> l: log ^retention=60d -> out: view
+        AUTH-015: VISITS -> l: log ^retention=60d ^forgets=nothing -> out: view
+        AUTH-015: VISITS -> out: export(file=o.jsonl)
+        AUTH-015: VISITS -> a: map(expr={x: .cause}) -> out: bucket(folder=o)
+        AUTH-015: VISITS -> q: queue -> out: view ;; q.failed -> dead: dead_letter
+        AUTH-015: VISITS -> t: table(table=t, key=.id) ^forgets=nothing
+        AUTH-015: VISITS -> t: table(table=t, key=.id, mode=append) ^retention=31d
+        silent: VISITS -> l: log ^retention=30d -> out: view
+        silent: VISITS -> l: log ^retention=60d ^forgets=deletion -> out: view
+        silent: VISITS -> q: queue -> out: view
+        silent: VISITS -> t: table(table=t, key=.id)
+        silent: VISITS -> a: aggregate(group=.cause, aggregates=[{"name": "n", "function": "count_distinct", "of": ".who"}]) -> r: map(expr={n}) -> out: export(file=o.jsonl)
+        silent: VISITS -> a: redact(fields=["/id", "/who", "/cause"]) -> out: export(file=o.jsonl)
+        silent: in -> out: export(file=o.jsonl) @adjusters
+    "#;
+    all(&cases.replace("VISITS", &format!("{TYPE} ;; v")));
+    let document = read(
+        &"VISITS -> t: table(table=t, key=.id)"
+            .replace("VISITS", &format!("{TYPE}\nv"))
+            .replace(";;", "\n"),
+    );
+    let unchecked = check(&document).unchecked;
+    assert_eq!(unchecked.len(), 1);
+    assert_eq!(
+        unchecked[0].reason,
+        "t keeps data of visit, which has to be erased within 30d; say how it forgets"
+    );
 }

@@ -70,6 +70,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
             node,
             format!("shows it to {readers}"),
         ))
+        .assuming_any(auth::assumed(facts, first, node))
         .fixes(redact.into_iter().chain(narrow)),
     );
 }

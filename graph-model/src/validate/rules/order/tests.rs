@@ -119,7 +119,7 @@ fn the_clock_decides_nothing_that_is_kept() {
         "ORDER-005 | in: manual -> due: filter(when=.due < $now) -> rows: table(table=rows)
         ORDER-005 | in: manual -> stamp: map(expr=.at = $now) -> same: map(expr={k, at}) -> files: bucket
         ORDER-005 | in: manual -> ways: route(routes={\"due\": \".due < $now\"}); ways.due -> pay: effect(action=pay)
-        ORDER-005 | in: manual -> n: fold(group=.k, step=$now) -> rows: table(table=rows, key=.key)
+        STATE-006 | in: manual -> n: fold(group=.k, step=$now) -> rows: table(table=rows, key=.key)
         ORDER-005 | in: manual -> rows: table(table=rows, key=($now | floor))
         ORDER-005 | in: manual -> late: filter(when=.due < $now) -> n: COUNT -> shown: metric(name=late, value=.n)
         ORDER-005 | type job: k string; in: replay(file=a.jsonl, event_type=job) -> n: MAX(window=time) -> rows: table(table=rows, key=[.key, .from])

@@ -1,9 +1,14 @@
 //! PART: is the number still the number.
 
+mod added_levels;
 mod choices;
 mod combined_partials;
+mod fan_trap;
+mod hot_key;
 mod split_group;
+mod stranded_state;
 pub(in crate::validate) mod two_definitions;
+mod two_writers;
 mod unlike_partitions;
 mod updates_as_facts;
 
@@ -17,8 +22,13 @@ pub(super) const RULES: &[Rule] = &[
     split_group::RULE,
     unlike_partitions::RULE,
     combined_partials::RULE,
+    stranded_state::RULE,
     two_definitions::RULE,
     updates_as_facts::RULE,
+    fan_trap::RULE,
+    added_levels::RULE,
+    two_writers::RULE,
+    hot_key::RULE,
 ];
 
 /// What a node keeps for each key.

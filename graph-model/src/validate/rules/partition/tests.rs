@@ -216,6 +216,32 @@ fn versions_are_no_facts() {
 }
 
 #[test]
+fn changes_of_rows_add_up_as_differences() {
+    check(
+        "in: manual -> rows: table(table=t, key=.id, columns={\"shop\": \".shop\", \"total\": \".total\", \"tax\": \".tax\"})\n\
+         ch: table_changes(table=t) -> once: dedupe",
+        r#"
+        PART-006 | once -> a: aggregate(group=.after.shop, SUM<.after.total>) -> out: view
+        PART-006 | once -> a: aggregate(group=.after.shop, SUM<.after.total + .after.tax>) -> out: view
+        PART-006 | once -> a: aggregate(group=.after.shop, aggregates=[{"name": "n"}]) -> out: view
+        PART-006 | once -> m: map(expr={id: .key, shop: .after.shop, total: .after.total}) -> f: filter(when=.total > 3) -> a: aggregate(group=.shop, SUM<.total>) -> out: view
+        PART-006 | once -> f: filter(when=.op != "delete") -> a: aggregate(group=.after.shop, SUM<.after.total>) -> out: view
+        PART-006 | once -> a: aggregate(group=.after.shop, SUM<.after.total - .before.tax>) -> out: view
+        PART-006 | once -> m: map(expr={s: .after.shop, d: ((.after.total // 0) - (.before.tax // 0))}) -> a: aggregate(group=.s, SUM<.d>) -> out: view
+                 | once -> a: aggregate(group=.after.shop, SUM<(.after.total // 0) - (.before.total // 0)>) -> out: view
+                 | once -> m: map(expr={s: .after.shop, d: (.after.total - (.before.total // 0))}) -> a: aggregate(group=.s, SUM<.d>) -> out: view
+                 | once -> m: map(expr={s: .after.shop, new: .after.total, old: .before.total}) -> a: aggregate(group=.s, SUM<.new - .old>) -> out: view
+                 | once -> m: map(expr=.d = (if .before == null then .after.total elif .after == null then -.before.total else .after.total - .before.total end)) -> a: aggregate(group=.after.shop, SUM<.d>) -> out: view
+                 | once -> a: aggregate(group=.after.shop, SUM<(.after.total * 2) - (.before.total * 2)>) -> out: view
+                 | once -> a: aggregate(group=.after.shop, SUM<.after.total + .after.tax - .before.tax - .before.total>) -> out: view
+                 | once -> f: filter(when=.op == "insert") -> a: aggregate(group=.after.shop, SUM<.after.total>) -> out: view
+                 | once -> f: filter(when=(.before == null and .after.total > 3)) -> a: aggregate(group=.after.shop, SUM<.after.total>) -> out: view
+                 | once -> a: aggregate(group=.key, aggregates=[{"name": "n"}]) -> out: view
+        "#,
+    );
+}
+
+#[test]
 fn results_are_combined_by_what_can_combine_them() {
     check(
         "type sale(id=/id): id string, shop string",
@@ -264,7 +290,12 @@ fn a_number_has_one_definition() {
         PART-005 | in: manual -> f: filter(when=.paid) -> a: aggregate(group=.shop, MAX<.total>) -> x: view ^metric=best @sales ;; f.dropped -> b: aggregate(group=.shop, MAX<.total>) -> y: view ^metric=best @finance
         PART-005 | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: view @sales ;; in -> paid: filter(when=.paid) -> b: aggregate(group=.shop, MAX<.total>) -> y: view @sales,finance
         PART-005 | in: manual -> a: aggregate(group=.shop, window=time, MAX<.total>) -> x: view @sales ;; in -> b: aggregate(group=.shop, MAX<.total>) -> m: map(expr={shop: .key, max}) -> y: view @sales
+        PART-005 | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: metric(name=best, value=.max, key=.key) ;; in -> paid: filter(when=.paid) -> b: aggregate(group=.shop, MAX<.total>) -> y: metric(name=best, value=.max, key=.key)
+        PART-005 | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: metric(name=best, value=.max, key=.key) ;; a -> y: metric(name=best, value=(.max * 1.22), key=.key)
+        PART-005 | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: metric(name=best, value=.max, key=.key) ;; in -> paid: filter(when=.paid) -> b: aggregate(group=.shop, MAX<.total>) -> m: map(expr={shop: .key, top: .max}) -> y: view ^metric=best
                  | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: view ^metric=best ;; a -> y: view ^metric=best
+                 | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: metric(name=best, value=.max, key=.key) ;; in -> b: aggregate(group=.shop, aggregates=[{"name": "top", "function": "max", "of": ".total"}]) -> m: map(expr={shop: .key, most: .top}) -> y: metric(name=best, value=.most, key=.shop)
+                 | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: metric(name=best, value=.max, key=.key) ;; a -> y: metric(name=best_gross, value=(.max * 1.22), key=.key)
                  | in: manual -> p: filter(when=.paid) -> a: aggregate(group=.shop, MAX<.total>) -> x: view ^metric=best ;; in -> m: map(expr={shop, total, ok: .paid}) -> q: filter(when=.ok) -> b: aggregate(group=.shop, MAX<.total>) -> y: view ^metric=best
                  | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: view ^metric=best ;; in -> b: aggregate(group=.region, MAX<.total>) -> y: view ^metric=best
                  | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: view ^metric=best ;; in -> b: aggregate(group=.shop, aggregates=[{"name": "top", "function": "max", "of": ".total"}]) -> y: view ^metric=best
@@ -274,6 +305,125 @@ fn a_number_has_one_definition() {
                  | in: manual -> r: route(routes={"eu": ".eu", "us": ".us"}) ;; r.eu -> a: aggregate(group=.shop, MAX<.total>) -> x: view @sales ;; r.us -> b: aggregate(group=.shop, MAX<.total>) -> y: view @sales
                  | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: view @sales ;; in -> b: aggregate(group=.shop, MAX<.net>) -> y: view @sales
                  | in: manual -> a: aggregate(group=.shop, MAX<.total>) -> x: view ;; in -> paid: filter(when=.paid) -> b: aggregate(group=.shop, MAX<.total>) -> y: view
+        "#,
+    );
+}
+
+#[test]
+fn a_row_has_one_owner() {
+    check(
+        "type order(id=/id, version=/v): id string, v integer, status string",
+        r#"
+        PART-009 | a: manual -> x: table(table=t, key=.id) ;; b: manual -> y: table(table=t, key=.id)
+        PART-009 | a: manual -> x: table(table=t, key=.id, columns={"s": ".s", "n": ".n"}) ;; b: manual -> y: table(table=t, key=.of, columns={"s": ".s", "m": ".m"})
+        PART-009 | a: replay(file=a.jsonl) -> x: table(table=t, key=.id, columns={"s": ".s"}) ;; a -> m: map(expr={id, s: .t}) -> y: table(table=t, key=.id, columns={"s": ".s"})
+        PART-009 | a: replay(file=a.jsonl) -> x: table(table=t, key=.id) ;; a -> y: table(database=./data.sqlite, table=t, key=.id)
+        PART-009 | a: replay(file=a.jsonl) -> x: table(table=t) ;; a -> y: table(table=t)
+        PART-009 | a: manual(event_type=order) -> x: table(table=t, key=.id, mode=compare_and_set, version=.v) ;; b: manual(event_type=order) -> y: table(table=t, key=.id)
+        PART-009 | a: manual(event_type=order) -> x: table(table=t, key=.id) ;; b: manual(event_type=order) -> y: table(table=t, key=.id)
+        PART-009 | a: manual -> f: filter(when=.k == 1) -> x: table(table=t, key=.id) ;; b: manual -> g: filter(when=.n == 2) -> y: table(table=t, key=.id)
+        PART-009 PART-009 | a: manual -> x: table(table=t, key=.id) ;; b: manual -> y: table(table=t, key=.id) ;; c: manual -> z: table(table=t, key=.id)
+        ORDER-001 PART-009 | in: manual -> q: queue(concurrency=3) -> f: function(component=f.wasm) ^reads_from=stock -> y: table(table=stock, key=.id)
+        PART-009 | in: manual -> f: function(component=f.wasm) ^reads_from=y ^instances=3 -> m: map -> y: table(table=stock, key=.id)
+                 | a: manual -> x: table(table=t, key=.id, columns={"s": ".s"}) ;; b: manual -> y: table(table=t, key=.id, columns={"n": ".n"})
+                 | a: manual -> x: table(table=t, key=.id) ;; b: manual -> y: table(table=u, key=.id)
+                 | a: manual -> x: table(table=t, key=.id) ;; b: manual -> y: table(database=other.sqlite, table=t, key=.id)
+                 | a: manual -> x: table(table=t, key=.id, mode=append) ;; b: manual -> y: table(table=t, key=.id, mode=append)
+                 | a: manual -> x: table(table=t) ;; b: manual -> y: table(table=t)
+                 | a: manual -> x: table(table=t, key=.id, mode=compare_and_set, version=.v) ;; b: manual -> y: table(table=t, key=.id, mode=compare_and_set, version=.v)
+                 | a: manual -> x: table(table=t, key="a-\(.id)") ;; b: manual -> y: table(table=t, key="b-\(.id)")
+                 | a: manual -> x: table(table=t, key=["eu", .id]) ;; b: manual -> y: table(table=t, key=["us", .id])
+                 | a: manual -> r: route(routes={"eu": ".eu"}) ;; r.eu -> x: table(table=t, key=.id) ;; r.otherwise -> y: table(table=t, key=.id)
+                 | a: manual -> f: filter(when=.n < 5) -> x: table(table=t, key=.id) ;; b: manual -> g: filter(when=.n >= 5) -> y: table(table=t, key=.id)
+        ORDER-002 | a: manual -> x: table(table=t, key=.id) ;; b: manual -> x
+                 | in: manual -> f: function(component=f.wasm) ^reads_from=stock -> y: table(table=stock, key=.id)
+        "#,
+    );
+}
+
+#[test]
+fn keys_stay_where_their_state_is() {
+    check(
+        "",
+        r#"
+        PART-004 | in: manual -> lane: log(key=.c, partitions=4) ^partitions_max=8 -> a: aggregate(group=.c, MAX<.total>) -> out: view
+        PART-004 | in: manual -> lane: log(key=.c) ^partitions_max=8 -> m: map -> once: dedupe -> out: view
+        PART-004 | a: manual -> lane: log(key=.c, partitions=4) ^partitions_max=8 -> j: join(left_key=.c, right_key=.c) -> out: view ;; b: manual -> lb: log(key=.c, partitions=4) -> .right j
+        PART-004 | in: manual -> lane: log(key=.c, partitions=4) ^partitions_max=8 -> t: table(table=t, key=.c)
+        PART-004 | in: manual -> lane: log(key=.c, partitions=4) ^partitions_max=8 -> f: function(component=f.wasm) ^state=keyed -> out: view
+                 | in: manual -> lane: log(key=.c, partitions=8) ^partitions_max=8 -> a: aggregate(group=.c, MAX<.total>) -> out: view
+                 | in: manual -> lane: log(key=.c, partitions=4) -> a: aggregate(group=.c, MAX<.total>) -> out: view
+                 | in: manual -> lane: log(key=.c, partitions=4) ^partitions_max=8 -> m: map -> out: view
+                 | in: manual -> lane: log(key=.c, partitions=4) ^partitions_max=8 -> r: repartition(key=.c, partitions=4) -> a: aggregate(group=.c, MAX<.total>) -> out: view
+                 | in: manual -> lane: log(key=.c, partitions=4) ^partitions_max=8 -> t: table(table=t)
+        "#,
+    );
+}
+
+#[test]
+fn levels_are_not_added_up() {
+    check(
+        "type report(time=/at): shop string, at string, stock number <not_over_time pieces>, price number <never EUR>, sold number <always EUR>",
+        r#"
+        PART-008 | in: manual(event_type=report) -> a: aggregate(group=.shop, SUM<.stock>) -> out: view
+        PART-008 | in: manual(event_type=report) -> a: aggregate(group=.at, SUM<.price>) -> out: view
+        PART-008 | in: manual(event_type=report) -> m: map(expr={s: .shop, n: .stock}) -> a: aggregate(group=.s, SUM<.n>) -> out: view
+        PART-008 | in: manual(event_type=report) -> a: aggregate(group=.shop, window=time, SUM<.stock>) -> out: view
+        PART-008 | in: manual(event_type=report) -> a: aggregate(group=.shop, SUM<.stock // 0>) -> out: view
+        PART-008 | in: manual(event_type=report) -> both: merge -> a: aggregate(group=.shop, SUM<.stock>) -> out: view ;; b: manual(event_type=report) -> both
+        PART-008 | in: manual(event_type=report) -> a: aggregate(group=.shop, window=time, size=1d, LAST<.stock>) -> b: aggregate(SUM<.last>) -> out: view
+                 | in: manual(event_type=report) -> a: aggregate(group=.at, SUM<.stock>) -> out: view
+                 | in: manual(event_type=report) -> a: aggregate(group=[.shop, .at], SUM<.stock>) -> out: view
+                 | in: manual(event_type=report) -> m: map(expr={day: .at[0:10], stock}) -> a: aggregate(group=.day, SUM<.stock>) -> out: view
+                 | in: manual(event_type=report) -> a: aggregate(group=$event.time, SUM<.stock>) -> out: view
+                 | in: manual(event_type=report) -> a: aggregate(group=.shop, SUM<.sold>) -> out: view
+                 | in: manual(event_type=report) -> a: aggregate(group=.shop, AVG<.price>) -> out: view
+                 | in: manual(event_type=report) -> a: aggregate(group=.shop, MAX<.stock>) -> out: view
+                 | in: manual(event_type=report) -> m: map(expr={shop, worth: (.stock * .price)}) -> a: aggregate(group=.shop, SUM<.worth>) -> out: view
+                 | in: manual(event_type=report) -> a: aggregate(group=.shop, window=time, size=1d, LAST<.stock>) -> b: aggregate(window=time, size=1d, SUM<.last>) -> out: view
+                 | in: manual(event_type=report) -> a: aggregate(group=.shop, window=time, size=1d, LAST<.stock>) -> b: aggregate(group=.from, SUM<.last>) -> out: view
+        "#,
+    );
+}
+
+#[test]
+fn keys_are_many_and_none_is_hot() {
+    check(
+        "",
+        r#"
+        PART-010 | in: manual ^rate=2000 -> lane: log(key=.shop, partitions=8) ^hot_key=0.7 ^partition_rate=1000 -> out: view
+        PART-010 | in: manual ^rate=100 ^peak=2000 -> m: map -> lane: log(key=.shop, partitions=8) ^hot_key=0.7 ^partition_rate=1000 -> out: view
+        PART-010 | a: manual ^rate=800 -> both: merge -> lane: log(key=.shop, partitions=8) ^hot_key=0.7 ^partition_rate=1000 -> out: view ;; b: manual ^rate=800 -> both
+        PART-010 | in: manual -> lane: log(key=.shop, partitions=8) ^keys=3 -> out: view
+                 | in: manual ^rate=2000 -> lane: log(key=.shop, partitions=8) ^hot_key=0.3 ^partition_rate=1000 -> out: view
+                 | in: manual -> lane: log(key=.shop, partitions=8) ^hot_key=0.7 ^partition_rate=1000 -> out: view
+                 | in: manual ^rate=2000 -> lane: log(key=.shop, partitions=8) ^hot_key=0.7 -> out: view
+                 | in: manual -> lane: log(key=.shop, partitions=8) ^keys=8 -> out: view
+        "#,
+    );
+}
+
+#[test]
+fn joins_do_not_multiply_what_is_added_up() {
+    check(
+        "type order(id=/id): id string, shop string, total number\ntype parcel(id=/nr): nr string, order string, grams number\n\
+         orders: manual(event_type=order)\nparcels: manual(event_type=parcel)",
+        r#"
+        PART-007 | orders -> j: join(left_key=.id, right_key=.order) -> a: aggregate(group=.left.shop, SUM<.left.total>) -> out: view ;; parcels -> .right j
+        PART-007 | orders -> j: join(left_key=.id, right_key=.order) -> a: aggregate(group=.right.carrier, SUM<.left.total>) -> out: view ;; parcels -> .right j
+        PART-007 | orders -> j: join(left_key=.id, right_key=.order, unique=left) -> m: map(expr={shop: .left.shop, net: (.left.total * 0.8)}) -> f: filter(when=.net > 3) -> a: aggregate(group=.shop, SUM<.net>) -> out: view ;; parcels -> .right j
+        PART-007 | parcels -> j: join(left_key=.order, right_key=.id) -> a: aggregate(group=.right.shop, SUM<.right.total>) -> out: view ;; orders -> .right j
+        PART-007 | orders -> j: join(left_key=.shop, right_key=.shop, unique=right) -> a: aggregate(SUM<.right.rent>) -> out: view ;; shops: manual -> .right j
+        PART-007 | orders -> j: join(left_key=.id, right_key=.order) -> k: join(left_key=.left.shop, right_key=.shop, unique=right) -> a: aggregate(SUM<.left.left.total>) -> out: view ;; parcels -> .right j ;; shops: manual -> .right k
+        PART-007 | orders -> j: join(left_key=.id, right_key=.order) -> once: dedupe(key=.right.nr) -> a: aggregate(group=.left.shop, SUM<.left.total>) -> out: view ;; parcels -> .right j
+                 | orders -> j: join(left_key=.id, right_key=.order) -> a: aggregate(group=.left.shop, SUM<.right.grams>) -> out: view ;; parcels -> .right j
+                 | orders -> j: join(left_key=.id, right_key=.order, unique=right) -> a: aggregate(group=.left.shop, SUM<.left.total>) -> out: view ;; parcels -> .right j
+                 | orders -> j: join(left_key=.id, right_key=.nr) -> a: aggregate(group=.left.shop, SUM<.left.total>) -> out: view ;; parcels -> .right j
+                 | orders -> j: join(left_key=.id, right_key=.order) -> once: dedupe(key=.left.id) -> a: aggregate(group=.left.shop, SUM<.left.total>) -> out: view ;; parcels -> .right j
+                 | orders -> j: join(left_key=.id, right_key=.order) -> a: aggregate(group=.left.shop, MAX<.left.total>) -> out: view ;; parcels -> .right j
+                 | orders -> j: join(left_key=.id, right_key=.order) -> a: aggregate(group=.left.shop, SUM<.left.total * .right.grams>) -> out: view ;; parcels -> .right j
+                 | orders -> j: join(left_key=.id, right_key=.order) -> g: aggregate(group=.left.id, window=time, MAX<.left.total>) -> a: aggregate(SUM<.max>) -> out: view ;; parcels -> .right j
+                 | orders -> e: enrich(key=.shop, row_key=.shop) -> a: aggregate(group=.row.region, SUM<.total>) -> out: view ;; shops: manual -> .rows e
         "#,
     );
 }

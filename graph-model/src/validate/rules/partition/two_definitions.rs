@@ -29,14 +29,14 @@ declare_rule! {
     /// ## Perturbation
     /// One event more that only one of the definitions counts: the numbers drift apart.
     /// ## Example
-    /// in: manual -> lane: topic -> a: aggregate(group=.shop, aggregates=[{"name": "sum", "function": "max", "of": ".total"}]) -> sales: view ^metric=best
-    /// lane -> paid: filter(when=.paid) -> b: aggregate(group=.shop, aggregates=[{"name": "sum", "function": "max", "of": ".total"}]) -> finance: view ^metric=best
+    /// in: manual -> all: aggregate(group=.shop, aggregates=[{"name": "best", "function": "max", "of": ".total"}]) -> sales: metric(name=best sale, value=.best, key=.key)
+    /// in -> paid: filter(when=.paid) -> some: aggregate(group=.shop, aggregates=[{"name": "best", "function": "max", "of": ".total"}]) -> finance: metric(name=best sale, value=.best, key=.key)
     /// ## Use instead
-    /// in: manual -> lane: topic -> paid: filter(when=.paid) -> a: aggregate(group=.shop, aggregates=[{"name": "sum", "function": "max", "of": ".total"}]) -> sales: view ^metric=best
-    /// a -> finance: view ^metric=best
+    /// in: manual -> paid: filter(when=.paid) -> some: aggregate(group=.shop, aggregates=[{"name": "best", "function": "max", "of": ".total"}]) -> sales: metric(name=best sale, value=.best, key=.key)
+    /// some -> finance: metric(name=best sale, value=.best, key=.key)
     /// ## Near miss
-    /// in: manual -> lane: topic -> paid: filter(when=.paid) -> a: aggregate(group=.shop, aggregates=[{"name": "sum", "function": "max", "of": ".total"}]) -> sales: view ^metric=best
-    /// lane -> m: map(expr={p: .paid, s: .shop, t: .total}) -> same: filter(when=.p) -> b: aggregate(group=.s, aggregates=[{"name": "top", "function": "max", "of": ".t"}]) -> finance: view ^metric=best
+    /// in: manual -> paid: filter(when=.paid) -> some: aggregate(group=.shop, aggregates=[{"name": "best", "function": "max", "of": ".total"}]) -> sales: metric(name=best sale, value=.best, key=.key)
+    /// in -> m: map(expr={ok: .paid, place: .shop, price: .total}) -> same: filter(when=.ok) -> top: aggregate(group=.place, aggregates=[{"name": "top", "function": "max", "of": ".price"}]) -> short: map(expr={place: .key, top}) -> finance: metric(name=best sale, value=.top, key=.place)
     /// ## Source
     /// T. Niemi and others: Detecting summarizability in OLAP, 2014; metric layers of business
     /// intelligence tools

@@ -30,8 +30,8 @@ declare_rule! {
     /// type order(id=/id, stands_for=version): id string, shop string, total number
     /// in: manual(event_type=order) -> placed: dedupe(key=.id) -> sum: aggregate(group=.shop, aggregates=[{"name": "revenue", "function": "sum", "of": ".total"}]) -> out: view
     /// ## Near miss
-    /// type order(id=/id): id string, shop string, total number
-    /// in: manual(event_type=order) -> hour: aggregate(group=.shop, window=time, size=1h, aggregates=[{"name": "part", "function": "sum", "of": ".total"}]) -> sum: aggregate(group=.key, aggregates=[{"name": "revenue", "function": "sum", "of": ".part"}]) -> out: view
+    /// in: manual -> rows: table(table=orders, key=.id, columns={"shop": ".shop", "total": ".total"})
+    /// changes: table_changes(table=orders) -> once: dedupe -> more: map(expr={shop: .after.shop, by: (.after.total - (.before.total // 0))}) -> sum: aggregate(group=.shop, aggregates=[{"name": "revenue", "function": "sum", "of": ".by"}]) -> out: view
     /// ## Source
     /// Apache Flink, dynamic tables and changelog modes; Kafka Streams, duality of streams and tables
     code = "PART-006", name = "updates-as-facts", severity = Error, since = "0.1.0",
@@ -48,9 +48,14 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     };
     let wrong = wrong(facts, node, group, port);
     let Some(first) = wrong.first() else { return };
-    let way = way(facts, node);
+    let causes = causes(facts, node);
+    let way = design.trace(
+        node,
+        |edge| carries(facts, edge),
+        |at| at != node && causes.contains(&at),
+    );
     let cause = way.first().map(|edge| design.edges[*edge].from);
-    let alone = cause.filter(|_| causes(facts, node).len() == 1);
+    let alone = cause.filter(|_| causes.len() == 1);
     let says = match cause.and_then(|cause| design.behaviour(cause)) {
         Some(Behaviour::Changes { .. }) => "sends every change of a row".to_owned(),
         Some(Behaviour::Aggregate { .. }) => "sends its result anew after every event".to_owned(),
@@ -113,13 +118,6 @@ fn wrong<'f>(facts: &'f Facts, node: NodeIx, group: &str, port: &Port) -> Vec<Co
         .collect()
 }
 
-/// The wires from where versions begin.
-fn way(facts: &Facts, node: NodeIx) -> Vec<EdgeIx> {
-    let carries = |edge: EdgeIx| carries(facts, edge);
-    let begins = |at: NodeIx| at != node && begins(facts, at);
-    facts.design.trace(node, carries, begins)
-}
-
 /// All nodes where versions begin that reach a node.
 fn causes(facts: &Facts, node: NodeIx) -> BTreeSet<NodeIx> {
     let design = &*facts.design;
@@ -129,7 +127,7 @@ fn causes(facts: &Facts, node: NodeIx) -> BTreeSet<NodeIx> {
         let ins = design.nodes[at].ins.iter().copied();
         for edge in ins.filter(|edge| carries(facts, *edge)) {
             let from = design.edges[edge].from;
-            if begins(facts, from) {
+            if begins(facts, edge) {
                 causes.insert(from);
             } else if seen.insert(from) {
                 open.push(from);
@@ -144,18 +142,15 @@ fn carries(facts: &Facts, edge: EdgeIx) -> bool {
     port.is_some_and(|port| port.mode != Mode::Append)
 }
 
-/// Whether events of a node stand for versions, whatever it gets.
-fn begins(facts: &Facts, node: NodeIx) -> bool {
+/// Whether what a wire carries stands for versions, whatever its start gets.
+fn begins(facts: &Facts, edge: EdgeIx) -> bool {
     let design = &*facts.design;
-    match design.behaviour(node) {
-        Some(
-            Behaviour::Source { .. }
-            | Behaviour::Changes { .. }
-            | Behaviour::Aggregate { .. }
-            | Behaviour::Fold { .. },
-        ) => true,
+    let view = &design.edges[edge];
+    match design.behaviour(view.from) {
+        Some(Behaviour::Source { .. } | Behaviour::Changes { .. }) => true,
+        Some(Behaviour::Aggregate { .. } | Behaviour::Fold { .. }) if view.main => true,
         _ => {
-            let ins = &design.nodes[node].ins;
+            let ins = &design.nodes[view.from].ins;
             !ins.iter().any(|edge| carries(facts, *edge))
         }
     }

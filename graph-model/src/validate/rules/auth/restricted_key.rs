@@ -1,0 +1,142 @@
+//! AUTH-010: restricted data in a key or a name.
+
+use super::{self as auth, OPERATORS, Place, Seen};
+use crate::catalog::{Behaviour, FieldType, JqRole};
+use crate::expr::Sources;
+use crate::validate::design::{Design, NodeIx};
+use crate::validate::diagnostic::{Found, RuleFindings};
+use crate::validate::facts::Facts;
+use crate::validate::facts::labels::Labels;
+use crate::validate::rules::declare_rule;
+use crate::validate::{Fix, Subject, fixes};
+use crate::value::Object;
+
+declare_rule! {
+    /// Finds keys, headers and object names made of data that those who run the channel may not read.
+    /// ## Why is this bad
+    /// A key is not payload: brokers keep it in clear, consoles and metrics show it, errors quote it.
+    /// Encrypting the payload leaves it as it is, and it is hard to erase afterwards. Whoever is on
+    /// call reads it without ever opening an event.
+    /// ## When is this fine
+    /// When the people who run it may read the field: then name them as its `operators`.
+    /// ## Perturbation
+    /// A different secret: whoever looks at the channel's keys sees another one.
+    /// ## Example
+    /// role hr
+    /// role desk
+    /// type person(id=/id): id string {org}, ssn string {role:hr}
+    /// in: manual(event_type=person) -> lane: queue(group=.ssn) -> list: view @hr
+    /// ## Use instead
+    /// role hr
+    /// role desk
+    /// type person(id=/id): id string {org}, ssn string {role:hr}
+    /// in: manual(event_type=person) -> lane: queue(group=.id) -> list: view @hr
+    /// ## Near miss
+    /// role hr
+    /// role desk
+    /// type person(id=/id): id string {org}, ssn string {role:hr}
+    /// in: manual(event_type=person) -> lane: queue(group=.ssn) %operators=hr -> once: dedupe(key=.ssn) -> list: view(key=.ssn) @hr
+    /// ## Source
+    /// OWASP Logging Cheat Sheet: data to exclude
+    code = "AUTH-010", name = "restricted-key", severity = Warning, since = "0.1.0",
+    check = Node(check),
+}
+
+fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
+    let design = &*facts.design;
+    let Some(port) = facts.input(node) else {
+        return;
+    };
+    let Some((view, _)) = design.acting(node) else {
+        return;
+    };
+    let slots = slots(design, node);
+    let mut read = Sources::default();
+    for (_, sources) in &slots {
+        read.extend(sources);
+    }
+    let mut shown = Labels::default();
+    for (field, tags) in &port.labels.0 {
+        if read.touched_by(field, false) {
+            shown.add(field.clone(), tags);
+        }
+    }
+    let place = Place {
+        seen: Seen::Run,
+        side: Some(&OPERATORS),
+        audience: view.node.notes.side_audiences.get(&OPERATORS),
+        shown,
+    };
+    let mut leaks = auth::leaks(facts, port, &place);
+    // What code makes of an event is not known field by field.
+    leaks.retain(|leak| !leak.field.is_root());
+    let Some(first) = leaks.first() else { return };
+    let used = slots
+        .iter()
+        .find(|(_, sources)| sources.touched_by(&first.field, false));
+    let slot = used.map_or("key", |(title, _)| title);
+    let (title, fields) = (design.title(node), auth::list(&leaks));
+    let readers = facts.readers(place.audience);
+    let mut offers: Vec<Fix> = fixes::other_key(facts, node, &place).into_iter().collect();
+    offers.extend(fixes::tokenise(facts, node, &leaks));
+    offers.extend(fixes::narrow_audience(facts, node, &place));
+    findings.add(
+        Found::at(
+            Subject::Node(view.id.clone()),
+            format!(
+                "{title} has {fields} in its {}, which {readers} can see there, who may not read it; use another one or let others run it",
+                slot.to_lowercase()
+            ),
+        )
+        .path(auth::evidence(
+            facts,
+            first,
+            node,
+            format!("shows it in clear to {readers}"),
+        ))
+        .fixes(offers),
+    );
+}
+
+/// Config fields whose values are seen by whoever runs the node, with what they are made of.
+fn slots(design: &Design, node: NodeIx) -> Vec<(&str, Sources)> {
+    let Some((view, behaviour)) = design.acting(node) else {
+        return Vec::new();
+    };
+    let outside = auth::is_channel(behaviour)
+        || matches!(
+            behaviour,
+            Behaviour::Bucket { .. } | Behaviour::Effect { .. }
+        );
+    if !outside {
+        return Vec::new();
+    }
+    let mut slots = Vec::new();
+    for field in view.kind.iter().flat_map(|kind| &kind.config) {
+        let mut sources = Sources::default();
+        match field.ty {
+            FieldType::Jq { role: JqRole::Key } => {
+                if let Some(expr) = design.expr(node, &field.name) {
+                    sources.extend(&expr.analysis().reads);
+                }
+            }
+            // Such as headers.
+            FieldType::JqTable {
+                role: JqRole::Value,
+            } => {
+                let table = design.value(node, &field.name);
+                let table = table.and_then(|value| value.as_object());
+                for code in table.into_iter().flat_map(Object::values) {
+                    if let Some(expr) = code.as_str().and_then(|code| design.compiled(code)) {
+                        sources.extend(&expr.analysis().reads);
+                    }
+                }
+            }
+            _ => {}
+        }
+        if !sources.is_empty() {
+            slots.push((field.title.as_str(), sources));
+        }
+    }
+    slots
+}
