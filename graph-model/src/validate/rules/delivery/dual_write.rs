@@ -147,7 +147,8 @@ fn remembers(design: &Design, node: NodeIx) -> bool {
     )
 }
 
-fn is_action(design: &Design, node: NodeIx) -> bool {
+/// Whether a node does something for good.
+pub(in crate::validate) fn is_action(design: &Design, node: NodeIx) -> bool {
     is_channel(design, node)
         || matches!(
             design.behaviour(node),
