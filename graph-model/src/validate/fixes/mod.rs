@@ -78,7 +78,9 @@ pub(super) use follow_one_write::follow_one_write;
 pub(super) use forget::{forget, make_room};
 pub(super) use hold_back::hold_back;
 pub(super) use identify::{dedupe, give_identity, identify_effect};
-pub(super) use in_time::{keep_late, take_row_of_then, use_event_time, wait_for_late, wait_for_window};
+pub(super) use in_time::{
+    keep_late, take_row_of_then, use_event_time, wait_for_late, wait_for_window,
+};
 pub(super) use keep_by_key::keep_by_key;
 pub(super) use keep_copies_together::keep_copies_together;
 pub(super) use keep_events::{keep_events, wait_when_full};
