@@ -16,7 +16,7 @@ const HEAD: &str = "role finance\nrole support\nrole patients external\n\
     type claim(id=/id): id string {org | subject:/owner}, owner string {org | subject:/owner}, \
     amount number? {role:finance | subject:/owner}, note string {role:support}\n";
 
-const KINDS: [&str; 24] = [
+const KINDS: [&str; 35] = [
     "replay(file=a.jsonl, event_type=claim)",
     "http(path=/a, event_type=claim)",
     "manual(event_type=claim)",
@@ -41,6 +41,17 @@ const KINDS: [&str; 24] = [
     "view @patients",
     "effect(action=mail)",
     "dead_letter @support",
+    "generator(event_type=claim) ^max_delay=1h",
+    "queue(visibility=1h, concurrency=2) ^exactly_once=true",
+    "log(key=.owner, partitions=2, transactional=true, max_attempts=500)",
+    "map(expr=.id = $now)",
+    "fold(group=.owner, step=($state // 0) + .amount)",
+    "decide(group=.owner, claim=fewer_than, count=3, wait=no)",
+    "version_guard(key=.id, version=.amount)",
+    "aggregate(group=.owner, window=time, aggregates=[{\"name\": \"last\", \"function\": \"last\", \"of\": \".amount\"}])",
+    "table(table=all, mode=append) ^duration=40s",
+    "bucket(name=.id)",
+    "http_out(url=https://a.example, key=.id)",
 ];
 
 /// Flows of some nodes with wires from any output to any input.

@@ -25,7 +25,7 @@ mod transfer;
 pub(crate) mod workers;
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -121,6 +121,9 @@ pub(crate) struct Facts {
     rates: RefCell<Option<Option<Rc<rates::Rates>>>>,
     /// A tag of the node at hand has changed its meaning.
     tags_changed: bool,
+    /// The node that was asked about last, and whether nobody sees there what they may not; several
+    /// rules ask it one after the other.
+    pub(crate) clean: Cell<Option<(NodeIx, bool)>>,
     /// A node of the component at hand says something else of its fields than before.
     said_anew: bool,
 }

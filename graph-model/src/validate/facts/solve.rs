@@ -1,6 +1,6 @@
 //! Solves for the facts: all of them at first, then what an edit can change.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -35,6 +35,7 @@ impl Facts {
             rounds: RefCell::default(),
             rates: RefCell::default(),
             tags_changed: false,
+            clean: Cell::default(),
             said_anew: false,
             design: Rc::new(design),
         };
@@ -53,6 +54,7 @@ impl Facts {
     ) -> BTreeSet<NodeIx> {
         self.rounds.take();
         self.rates.take();
+        self.clean.set(None);
         let design = Rc::get_mut(&mut self.design).expect("nobody else keeps the design");
         let (mut dirty, mut look) = (BTreeSet::new(), BTreeSet::new());
         let mut rewire = !edges.is_empty();

@@ -10,6 +10,7 @@ use crate::id::{NodeId, PortRef};
 use crate::validate::Fix;
 use crate::validate::design::{Design, EdgeIx, NodeIx};
 use crate::validate::facts::Facts;
+use crate::validate::rules::delivery::dual_write::is_action;
 use crate::value::Value;
 
 /// Nodes behind an edge that are looked at; behind more of them nothing is promised.
@@ -42,19 +43,27 @@ fn outbox(design: &Design, parts: NodeIx, table: NodeIx) -> Option<Fix> {
         return None;
     };
     // The row holds the event as it came to the table, and as it goes to the others.
-    let outs = design.nodes[parts].outs.iter().copied();
-    let mut main = outs.filter(|edge| {
-        let edge = &design.edges[*edge];
-        edge.role == PortRole::Data && edge.main && !edge.resource
-    });
-    let beside = main.clone().any(|edge| design.edges[edge].to == table);
+    let main = |node: NodeIx| {
+        let outs = design.nodes[node].outs.iter().copied();
+        outs.filter(|edge| {
+            let edge = &design.edges[*edge];
+            edge.role == PortRole::Data && edge.main && !edge.resource
+        })
+    };
+    let beside = !is_action(design, parts) && main(parts).any(|edge| goes_to(design, edge, table));
     if !design.columns(table).is_empty() || !(beside || parts == table) {
         return None;
     }
-    let moved: Vec<EdgeIx> = main
-        .by_ref()
-        .filter(|edge| design.edges[*edge].to != table)
+    let from = if parts == table { None } else { Some(parts) };
+    let moved: Vec<EdgeIx> = from
+        .into_iter()
+        .chain([table])
+        .flat_map(main)
+        .filter(|edge| !goes_to(design, *edge, table) && leads_to_action(design, *edge))
         .collect();
+    if moved.is_empty() {
+        return None;
+    }
     let behind = Behind::of(design, &moved)?;
     if behind.counts {
         return None;
@@ -92,6 +101,21 @@ fn outbox(design: &Design, parts: NodeIx, table: NodeIx) -> Option<Fix> {
         }
         behind.give_keys(build);
     }))
+}
+
+fn goes_to(design: &Design, edge: EdgeIx, node: NodeIx) -> bool {
+    design.edges[edge].to == node
+}
+
+/// Whether something is done for good behind a wire.
+fn leads_to_action(design: &Design, edge: EdgeIx) -> bool {
+    let mut seen = BTreeSet::new();
+    let first = design.edges[edge].to;
+    let behind = design.behind(first, &mut seen);
+    behind
+        .into_iter()
+        .chain([first])
+        .any(|node| is_action(design, node))
 }
 
 /// A log takes the event in one step and delivers it until all is done.

@@ -119,7 +119,8 @@ fn close_windows(facts: &Facts, cause: NodeIx, port: &Port) -> Option<Fix> {
     let FieldType::Choice { options } = &field.ty else {
         return None;
     };
-    if port.delay.is_some() || !options.iter().any(|option| option == "time") {
+    let has_some = design.text(cause, window) != Some("none");
+    if has_some || port.delay.is_some() || !options.iter().any(|option| option == "time") {
         return None;
     }
     let title = format!("Give {} time windows", design.title(cause));

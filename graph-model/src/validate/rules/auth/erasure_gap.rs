@@ -141,12 +141,18 @@ struct Personal {
 
 fn personal(facts: &Facts, node: NodeIx, port: &Port) -> Option<Personal> {
     let design = &*facts.design;
-    let deadline = |ty: &Id| {
-        let declared = &design.document.types.get(ty)?.declared;
-        let text = declared.get("erase_within").and_then(Value::as_str)?;
-        let within = units::parse_duration(text)?;
-        Some((text.to_owned(), i64::try_from(within.as_millis()).ok()?))
-    };
+    let types = &design.document.types;
+    let deadlines: BTreeMap<&Id, (&str, i64)> = types
+        .iter()
+        .filter_map(|(id, ty)| {
+            let text = ty.declared.get("erase_within").and_then(Value::as_str)?;
+            let within = units::parse_duration(text)?;
+            Some((id, (text, i64::try_from(within.as_millis()).ok()?)))
+        })
+        .collect();
+    if deadlines.is_empty() {
+        return None;
+    }
     let shown = super::main_place(facts, node, port).map(|place| place.shown);
     let labels = shown.unwrap_or_else(|| (*port.labels).clone());
     let mut by_type: BTreeMap<Id, (BTreeSet<Pointer>, Vec<Leak>)> = BTreeMap::new();
@@ -162,7 +168,7 @@ fn personal(facts: &Facts, node: NodeIx, port: &Port) -> Option<Personal> {
             let person = person || ty.is_some_and(|ty| ty.subject.is_some());
             // A number over several people is about none of them.
             let blurred = tag.fold.as_ref().is_some_and(|fold| fold.blurs);
-            if !person || blurred && tag.anchors.is_empty() || deadline(&tag.ty).is_none() {
+            if !person || blurred && tag.anchors.is_empty() || !deadlines.contains_key(&tag.ty) {
                 continue;
             }
             let (fields, leaks) = by_type.entry(tag.ty.clone()).or_default();
@@ -176,7 +182,7 @@ fn personal(facts: &Facts, node: NodeIx, port: &Port) -> Option<Personal> {
     }
     // A type without labels says whom its events are about all the same.
     if let Some(ty) = &port.payload.ty
-        && deadline(ty).is_some()
+        && deadlines.contains_key(ty)
         && !by_type.contains_key(ty)
         && let Some(subject) = &design.document.types[ty].subject
     {
@@ -185,8 +191,8 @@ fn personal(facts: &Facts, node: NodeIx, port: &Port) -> Option<Personal> {
     }
     let types = by_type.into_iter();
     let found = types.filter_map(|(ty, held)| {
-        let (within, ms) = deadline(&ty)?;
-        Some((ms, ty, within, held))
+        let (within, ms) = deadlines.get(&ty)?;
+        Some((*ms, ty, (*within).to_owned(), held))
     });
     let (within_ms, ty, within, (fields, mut leaks)) = found.min_by_key(|found| found.0)?;
     let node_of = |tag: TagId| &design.nodes[facts.tags[tag as usize].node].id;

@@ -67,6 +67,21 @@ pub(in crate::validate) fn leaks(facts: &Facts, port: &Port, place: &Place<'_>) 
     leaks
 }
 
+/// Whether nobody sees at a node what they may not see.
+pub(in crate::validate) fn is_clean(facts: &Facts, node: NodeIx) -> bool {
+    if let Some((asked, clean)) = facts.clean.get()
+        && asked == node
+    {
+        return clean;
+    }
+    let clean = facts.input(node).is_none_or(|port| {
+        let mut places = super::places(facts, node, port).into_iter();
+        places.all(|place| leaks(facts, port, &place).is_empty())
+    });
+    facts.clean.set(Some((node, clean)));
+    clean
+}
+
 /// Why some of the audience may not see what the tag is on.
 pub(in crate::validate) fn refusal(
     facts: &Facts,

@@ -51,15 +51,15 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         return;
     };
     let slots = slots(design, node);
-    let mut read = Sources::default();
-    for (_, sources) in &slots {
-        read.extend(sources);
-    }
     let mut shown = Labels::default();
     for (field, tags) in &port.labels.0 {
-        if read.touched_by(field, false) {
+        let mut slots = slots.iter();
+        if slots.any(|(_, sources)| sources.touched_by(field, false)) {
             shown.add(field.clone(), tags);
         }
+    }
+    if shown.0.is_empty() {
+        return;
     }
     let place = Place {
         seen: Seen::Run,
@@ -98,8 +98,8 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     );
 }
 
-/// Config fields whose values are seen by whoever runs the node, with what they are made of.
-fn slots(design: &Design, node: NodeIx) -> Vec<(&str, Sources)> {
+/// Titles of config fields whose values are seen by whoever runs the node, with what they read.
+fn slots(design: &Design, node: NodeIx) -> Vec<(&str, &Sources)> {
     let Some((view, behaviour)) = design.acting(node) else {
         return Vec::new();
     };
@@ -113,12 +113,11 @@ fn slots(design: &Design, node: NodeIx) -> Vec<(&str, Sources)> {
     }
     let mut slots = Vec::new();
     for field in view.kind.iter().flat_map(|kind| &kind.config) {
-        let mut sources = Sources::default();
+        let title = field.title.as_str();
         match field.ty {
             FieldType::Jq { role: JqRole::Key } => {
-                if let Some(expr) = design.expr(node, &field.name) {
-                    sources.extend(&expr.analysis().reads);
-                }
+                let expr = design.expr(node, &field.name);
+                slots.extend(expr.map(|expr| (title, &expr.analysis().reads)));
             }
             // Such as headers.
             FieldType::JqTable {
@@ -126,16 +125,11 @@ fn slots(design: &Design, node: NodeIx) -> Vec<(&str, Sources)> {
             } => {
                 let table = design.value(node, &field.name);
                 let table = table.and_then(|value| value.as_object());
-                for code in table.into_iter().flat_map(Object::values) {
-                    if let Some(expr) = code.as_str().and_then(|code| design.compiled(code)) {
-                        sources.extend(&expr.analysis().reads);
-                    }
-                }
+                let codes = table.into_iter().flat_map(Object::values);
+                let exprs = codes.filter_map(|code| design.compiled(code.as_str()?));
+                slots.extend(exprs.map(|expr| (title, &expr.analysis().reads)));
             }
             _ => {}
-        }
-        if !sources.is_empty() {
-            slots.push((field.title.as_str(), sources));
         }
     }
     slots

@@ -44,6 +44,9 @@ declare_rule! {
 
 fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let design = &*facts.design;
+    if auth::is_clean(facts, node) {
+        return;
+    }
     let Some(port) = facts.input(node) else {
         return;
     };

@@ -2,11 +2,10 @@
 
 use super::{self as auth, Leak, Seen};
 use crate::catalog::Behaviour;
-use crate::pointer::Pointer;
 use crate::validate::design::{EdgeIx, NodeIx};
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
-use crate::validate::facts::labels::TagId;
+use crate::validate::facts::labels::{Labels, TagId};
 use crate::validate::rules::declare_rule;
 use crate::validate::{Step, Subject, fixes};
 
@@ -60,12 +59,13 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         return;
     };
     // Where the payload itself leaks, that is to be mended first.
-    if !auth::leaks(facts, port, &place).is_empty() {
+    if !auth::is_clean(facts, node) && !auth::leaks(facts, port, &place).is_empty() {
         return;
     }
-    place.shown.add(Pointer::root(), &port.presence);
+    let payload = std::mem::replace(&mut place.shown, Labels::at_root(&port.presence));
     let leaks = auth::leaks(facts, port, &place);
     let Some(first) = leaks.first() else { return };
+    place.shown.join(&payload);
     let (title, readers) = (design.title(node), facts.readers(place.audience));
     let fields: Vec<Leak> = leaks
         .iter()

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::catalog::{Behaviour, Delivery, PortRole};
+use crate::expr::Expr;
 use crate::id::NodeId;
 use crate::validate::design::{Design, EdgeIx, NodeIx};
 use crate::validate::diagnostic::{Found, RuleFindings};
@@ -46,6 +47,9 @@ const ACTIONS_MAX: usize = 8;
 
 /// Wires of one port that are compared with each other.
 const WIRES_MAX: usize = 16;
+
+/// Maps that change nothing and are looked through to find a filter.
+const MAPS_MAX: usize = 4;
 
 /// Rounds around a loop.
 const ROUNDS_MAX: usize = 4;
@@ -143,7 +147,8 @@ fn remembers(design: &Design, node: NodeIx) -> bool {
     )
 }
 
-fn is_action(design: &Design, node: NodeIx) -> bool {
+/// Whether a node does something for good.
+pub(in crate::validate) fn is_action(design: &Design, node: NodeIx) -> bool {
     is_channel(design, node)
         || matches!(
             design.behaviour(node),
@@ -266,16 +271,37 @@ fn together(
 /// Whether no event passes the filters at the ends of both wires.
 fn exclude(design: &Design, one: EdgeIx, other: EdgeIx) -> bool {
     let condition = |edge: EdgeIx| {
-        let node = design.edges[edge].to;
-        let Some(Behaviour::Filter { predicate }) = design.behaviour(node) else {
-            return None;
-        };
-        Some(&design.expr(node, predicate)?.analysis().condition)
+        let mut node = design.edges[edge].to;
+        for _ in 0..MAPS_MAX {
+            match design.behaviour(node)? {
+                Behaviour::Filter { predicate } => {
+                    return Some(&design.expr(node, predicate)?.analysis().condition);
+                }
+                Behaviour::Map { expr } if is_identity(design.expr(node, expr)?) => {
+                    let [on] = design.nodes[node].outs[..] else {
+                        return None;
+                    };
+                    node = design.edges[on].to;
+                }
+                _ => return None,
+            }
+        }
+        None
     };
     match (condition(one), condition(other)) {
         (Some(one), Some(other)) => one.excludes(other),
         _ => false,
     }
+}
+
+/// Whether what comes out is what came in.
+fn is_identity(expr: &Expr) -> bool {
+    let analysis = expr.analysis();
+    let whole = analysis
+        .rest
+        .as_ref()
+        .is_some_and(|rest| rest.except.is_empty());
+    whole && analysis.outputs.is_empty()
 }
 
 /// Both, by id, with one of each atomic group.

@@ -2,7 +2,7 @@
 
 mod blocked_line;
 mod broken_claim;
-mod dual_write;
+pub(in crate::validate) mod dual_write;
 pub(in crate::validate) mod duplicate_count;
 mod duplicate_effect;
 pub(in crate::validate) mod lost_identity;
