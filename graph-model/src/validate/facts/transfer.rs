@@ -112,6 +112,7 @@ impl Facts {
                 self.declare(node, design.text(node, target), &mut port);
             }
             Behaviour::Dedupe { key, .. } => {
+                self.tell_of_keys(node, &[key], &mut port);
                 self.drop_copies(node, &[key], &mut port);
                 if let Some(expr) = design.expr(node, key) {
                     let key = self.key(expr, &port);
@@ -191,6 +192,7 @@ impl Facts {
                 }
             }
             Behaviour::Resequence { key, version } | Behaviour::VersionGuard { key, version } => {
+                self.tell_of_keys(node, &[key, version], &mut port);
                 self.put_in_order(node, key, &mut port);
                 self.drop_copies(node, &[key, version], &mut port);
             }
@@ -267,10 +269,17 @@ impl Facts {
             Behaviour::Filter { predicate } => {
                 let mut rest = port.clone();
                 self.tell(self.design.expr(node, predicate)?, &mut rest);
-                if rest.presence == port.presence {
-                    return None;
-                }
-                aside(rest)
+                (rest.presence != port.presence).then(|| aside(rest))?
+            }
+            Behaviour::Dedupe { key, .. } => {
+                let mut rest = port.clone();
+                self.tell_of_keys(node, &[key], &mut rest);
+                (rest.presence != port.presence).then(|| aside(rest))?
+            }
+            Behaviour::VersionGuard { key, version } => {
+                let mut rest = port.clone();
+                self.tell_of_keys(node, &[key, version], &mut rest);
+                (rest.presence != port.presence).then(|| aside(rest))?
             }
             // What finds no partner leaves in the shape of a pair, with nothing on one side.
             Behaviour::Join { .. } => aside(Port {
@@ -314,6 +323,21 @@ impl Facts {
         port.redelivery.reach(horizon.map(|ms| (ms, node)));
         port.redelivery.delivered_by = Some(node);
         port.redelivery.patience = design.waits_for(node);
+    }
+
+    /// That an event passes tells that none with these keys came before, unless no two events have
+    /// the same.
+    fn tell_of_keys(&self, node: NodeIx, keys: &[&SmolStr], port: &mut Port) {
+        let exprs = keys
+            .iter()
+            .filter_map(|field| self.design.expr(node, field));
+        let exprs: Vec<&Expr> = exprs.collect();
+        let parts: Vec<OriginId> = exprs.iter().flat_map(|expr| self.key(expr, port)).collect();
+        if !self.identifies(&parts, port) {
+            for expr in exprs {
+                self.tell(expr, port);
+            }
+        }
     }
 
     /// Copies end here, if these expressions tell them from other events.
@@ -987,19 +1011,23 @@ impl Facts {
         let at = Pointer::root().child("key");
         let mut key = Vec::new();
         let (mut labels, mut taint) = (Labels::default(), Labels::default());
+        let mut chosen = BTreeSet::new();
         if let Some(group) = group {
             key = self.key(group, port);
-            let tags = port.labels.of(&group.analysis().reads);
-            labels.add(at.clone(), &self.folded_tags(node, &key, &tags, false));
+            chosen = port.labels.of(&group.analysis().reads);
+            labels.add(at.clone(), &self.folded_tags(node, &key, &chosen, false));
             taint.add(at.clone(), &port.taint.of(&group.analysis().reads));
         }
         let blurs = results.iter().all(|result| result.blurs);
         for result in results {
-            let tags = self.folded_tags(node, &key, &result.labels, result.blurs);
+            // Which events it is of says what they were grouped by.
+            let tags = &result.labels | &chosen;
+            let tags = self.folded_tags(node, &key, &tags, result.blurs);
             labels.add(result.at.clone(), &tags);
             taint.add(result.at, &result.taint);
         }
-        port.presence = Rc::new(self.folded_tags(node, &key, &port.presence, blurs));
+        let presence = &*port.presence | &chosen;
+        port.presence = Rc::new(self.folded_tags(node, &key, &presence, blurs));
         port.part = self.kept_part(node, group, &key, port);
         self.identify_by_context(node);
         let origins = &mut *self.origins.borrow_mut();
