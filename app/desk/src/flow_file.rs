@@ -76,11 +76,9 @@ pub fn find(place: &Path) -> Result<PathBuf, NoFlow> {
             return Ok(own);
         }
     }
-    let mut flows = all(place)?;
-    flows.retain(|flow| !flow.to_string_lossy().ends_with(FLAWED));
+    let mut flows = meant(place)?;
     match flows.len() {
         1 => Ok(flows.remove(0)),
-        0 => Err(NoFlow::EmptyFolder(place.to_path_buf())),
         _ => Err(NoFlow::Several {
             folder: place.to_path_buf(),
             names: flows
@@ -90,6 +88,47 @@ pub fn find(place: &Path) -> Result<PathBuf, NoFlow> {
                 .join(", "),
         }),
     }
+}
+
+/// Every flow of a folder that is not a flawed twin, sorted by name; a file stands for itself.
+pub fn meant(place: &Path) -> Result<Vec<PathBuf>, NoFlow> {
+    let mut flows = all(place)?;
+    if place.is_dir() {
+        flows.retain(|flow| !flow.to_string_lossy().ends_with(FLAWED));
+    }
+    if flows.is_empty() {
+        return Err(NoFlow::EmptyFolder(place.to_path_buf()));
+    }
+    Ok(flows)
+}
+
+/// As [`meant`], of the folder and all below it that are not hidden.
+pub fn below(place: &Path) -> Result<Vec<PathBuf>, NoFlow> {
+    if !place.is_dir() {
+        return meant(place);
+    }
+    let mut flows = Vec::new();
+    let mut open = vec![place.to_path_buf()];
+    while let Some(folder) = open.pop() {
+        match meant(&folder) {
+            Ok(found) => flows.extend(found),
+            Err(NoFlow::EmptyFolder(_)) => {}
+            Err(error) => return Err(error),
+        }
+        for entry in fs::read_dir(&folder).map_err(|error| unreadable(&folder, error))? {
+            let entry = entry.map_err(|error| unreadable(&folder, error))?;
+            let hidden = entry.file_name().to_string_lossy().starts_with('.');
+            // A link is not followed, so that the way ends.
+            if !hidden && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                open.push(entry.path());
+            }
+        }
+    }
+    if flows.is_empty() {
+        return Err(NoFlow::EmptyFolder(place.to_path_buf()));
+    }
+    flows.sort();
+    Ok(flows)
 }
 
 /// Every flow of a folder, flawed twins too, sorted by name; a file stands for itself.

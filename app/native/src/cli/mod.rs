@@ -1,10 +1,11 @@
 //! The command line: one command a file.
 //!
-//! Exit codes: 0 all is well, 1 the command did its work and found something (hazards, lost events, a
-//! file that is not canonical), 2 it could not do its work.
+//! Exit codes: 0 all is well, 1 the command did its work and found something (hazards that are denied,
+//! lost events, a file that is not canonical), 2 it could not do its work.
 
 mod attach;
 mod check;
+mod explain;
 mod fmt;
 mod inject;
 mod interrupts;
@@ -45,6 +46,7 @@ enum Command {
     Attach(attach::Attach),
     New(new::New),
     Check(check::Check),
+    Explain(explain::Explain),
     Run(run::Run),
     Inject(inject::Inject),
     Tail(tail::Tail),
@@ -113,6 +115,7 @@ pub(crate) fn run() -> ExitCode {
         Some(Command::Attach(command)) => command.run(),
         Some(Command::New(command)) => command.run(&out),
         Some(Command::Check(command)) => command.run(&out),
+        Some(Command::Explain(command)) => command.run(&out),
         Some(Command::Run(command)) => command.run(&out),
         Some(Command::Inject(command)) => command.run(&out),
         Some(Command::Tail(command)) => command.run(&out),

@@ -247,7 +247,7 @@ impl Run {
         for (node, address) in listening {
             out.note(format_args!("{node} listens on {address}"));
         }
-        let errors = check::report(flow).count(Severity::Error);
+        let errors = check::report(flow, None).count(Severity::Error);
         if errors > 0 {
             out.note(format_args!(
                 "the design has errors ({errors}): weir check {}",

@@ -23,7 +23,7 @@ pub(super) struct Schema {
 enum Of {
     /// Flow files
     Flow,
-    /// What `weir check --json` answers
+    /// What `weir check --format json` answers
     Check,
     /// Each line that `weir run --json` answers
     Run,

@@ -38,7 +38,7 @@ fn a_flow_is_made_formatted_and_checked() {
     assert_eq!(json["diagnostics"], serde_json::json!([]));
     fs::write(&path, canonical.replace("\"replay\"", "\"repaly\"")).expect("written");
     let flawed = run(&["check", "till"]);
-    assert_eq!(flawed.code, 1);
+    assert_eq!(flawed.code, 1, "a kind that is not known is an error");
     assert!(flawed.answer.contains("orders_in"), "{}", flawed.answer);
 }
 
