@@ -194,11 +194,9 @@ impl Check {
     }
 
     fn denies(&self, found: &Diagnostic) -> bool {
-        let levels = self
-            .deny
-            .iter()
-            .filter(|deny| !matches!(deny, Deny::Code(_)));
-        let severe = match levels.last().unwrap_or(&Deny::From(Severity::Error)) {
+        let mut levels = self.deny.iter().rev();
+        let level = levels.find(|deny| !matches!(deny, Deny::Code(_)));
+        let severe = match level.unwrap_or(&Deny::From(Severity::Error)) {
             Deny::From(lowest) => found.severity >= *lowest,
             Deny::Nothing | Deny::Code(_) => false,
         };
