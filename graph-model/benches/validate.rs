@@ -90,25 +90,17 @@ fn one_giant_loop(bencher: Bencher, nodes: usize) {
 fn one_edit(bencher: Bencher, what: &str) {
     let document = lanes(10_000);
     let mut edited = document.clone();
-    match what {
-        "wire" => {
-            let first = edited
-                .edges
-                .keys()
-                .next()
-                .cloned()
-                .expect("there are wires");
-            edited.edges.remove(&first);
-        }
-        _ => {
-            let node = edited.nodes.get_mut("m500").expect("a node");
-            let node = Arc::make_mut(node);
-            if what == "title" {
-                node.title = "Another title".into();
-            } else {
-                node.config
-                    .insert("expr", Value::from(".amount = .amount + 1"));
-            }
+    if what == "wire" {
+        let first = edited.edges.keys().next().cloned();
+        edited.edges.remove(&first.expect("there are wires"));
+    } else {
+        let node = edited.nodes.get_mut("m500").expect("a node");
+        let node = Arc::make_mut(node);
+        if what == "title" {
+            node.title = "Another title".into();
+        } else {
+            let other = Value::from(".amount = .amount + 1");
+            node.config.insert("expr", other);
         }
     }
     let mut checker = Checker::new(&document, Catalog::bundled());

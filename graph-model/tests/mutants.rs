@@ -5,6 +5,11 @@
 //! each rule is a base too: `Use instead` is silent, `Example` its mutation, and `Near miss` is silent.
 //! Figures: `cargo test -p graph-model --test mutants -- --nocapture`.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "figures, for whoever runs it with --nocapture"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::fs;
@@ -15,6 +20,7 @@ use graph_model::document::{Document, Edge, Node};
 use graph_model::id::{Id, PortRef};
 use graph_model::validate::{Report, Severity, notation, rules, validate};
 use graph_model::value::Value;
+use smol_str::SmolStr;
 
 /// Disguises of each base and mutation.
 const DISGUISES: u64 = 16;
@@ -392,7 +398,7 @@ fn side_by_side(document: &Document, copies: usize) -> Document {
             let mut node: Node = (**node).clone();
             let kind = Catalog::bundled().get(&node.kind).expect("a known kind");
             let named = kind.resource.iter().flat_map(|resource| &resource.named_by);
-            for field in named.map(|field| field.as_str()).chain(["path", "name"]) {
+            for field in named.map(SmolStr::as_str).chain(["path", "name"]) {
                 if let Some(Value::Str(text)) = kind.config(&node, field)
                     && !text.contains(['.', '$'])
                 {

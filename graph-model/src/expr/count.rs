@@ -142,9 +142,8 @@ fn outputs(node: &Node) -> Elements {
 
 fn step_outputs(step: &Step) -> Elements {
     match &step.part {
-        StepPart::Key(_) | StepPart::At(_) => Elements::ONE,
+        StepPart::Key(_) | StepPart::At(_) | StepPart::Slice(None, None) => Elements::ONE,
         StepPart::Index(node) => outputs(node),
-        StepPart::Slice(None, None) => Elements::ONE,
         StepPart::Each | StepPart::Slice(..) => Elements::ANY,
     }
 }
@@ -161,8 +160,8 @@ fn call(name: &str, args: &[&Node]) -> Elements {
             | "todate" | "fromdate" | "todateiso8601" | "fromdateiso8601" | "to_entries"
             | "from_entries" | "flatten",
             [],
-        ) => Elements::ONE,
-        (
+        )
+        | (
             "map" | "map_values" | "sort_by" | "group_by" | "unique_by" | "min_by" | "max_by",
             [_],
         ) => Elements::ONE,

@@ -520,7 +520,11 @@ mod tests {
         );
         assert_eq!(out.notes.runs_as.as_ref().map(Id::as_str), Some("ana"));
         assert_eq!(
-            document.edges.values().map(|edge| edge.when_full).last(),
+            document
+                .edges
+                .values()
+                .next_back()
+                .map(|edge| edge.when_full),
             Some(WhenFull::DropOldest)
         );
         assert_eq!(document.principals["ana"].grants.len(), 2);

@@ -122,9 +122,10 @@ impl Facts {
             Behaviour::Split { expr } => self.elements(node, expr),
             Behaviour::Map { expr } | Behaviour::Mediate { expr, .. } => {
                 let expr = design.expr(node, expr);
-                match expr.is_some_and(|expr| expr.analysis().multiplicity.may_be_none) {
-                    true => Gain::SOME,
-                    false => Gain::ONE,
+                if expr.is_some_and(|expr| expr.analysis().multiplicity.may_be_none) {
+                    Gain::SOME
+                } else {
+                    Gain::ONE
                 }
             }
             Behaviour::Filter { .. } | Behaviour::Guard { .. } | Behaviour::Decide { .. } => {
@@ -137,9 +138,10 @@ impl Facts {
                 if only_copies { Gain::ONE } else { Gain::SOME }
             }
             Behaviour::Aggregate { window, .. } => {
-                match design.text(node, window).is_none_or(|kind| kind == "none") {
-                    true => Gain::ONE,
-                    false => Gain::SOME,
+                if design.text(node, window).is_none_or(|kind| kind == "none") {
+                    Gain::ONE
+                } else {
+                    Gain::SOME
                 }
             }
             Behaviour::Join { unique, .. } => {

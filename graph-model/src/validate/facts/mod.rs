@@ -118,7 +118,7 @@ pub(crate) struct Facts {
     /// Loops that nothing ends, once somebody has asked for them.
     rounds: RefCell<Option<Rc<[rounds::Round]>>>,
     /// What arrives where, once somebody has asked for it.
-    rates: RefCell<Option<Option<Rc<rates::Rates>>>>,
+    rates: RefCell<rates::Asked>,
     /// A tag of the node at hand has changed its meaning.
     tags_changed: bool,
     /// The node that was asked about last, and whether nobody sees there what they may not; several

@@ -60,7 +60,7 @@ pub(crate) struct Aftermath {
 
 impl Aftermath {
     /// What follows from one event that a source sends.
-    pub(crate) fn from_source(&self, facts: &Facts, source: NodeIx) -> f64 {
+    pub(crate) fn of_source(&self, facts: &Facts, source: NodeIx) -> f64 {
         let outlets = self.stream.outlets[source].iter();
         let ports =
             outlets.map(|outlet| facts.port_value(&self.stream, outlet, &self.values, false));
@@ -86,11 +86,18 @@ impl Rates {
     }
 }
 
+/// The rates, once somebody has asked for them.
+#[derive(Default)]
+pub(super) struct Asked {
+    asked: bool,
+    rates: Option<Rc<Rates>>,
+}
+
 impl Facts {
     /// Solved once for each state of the document; `None` when nobody declares a rate.
     pub(crate) fn rates(&self) -> Option<Rc<Rates>> {
         let mut held = self.rates.borrow_mut();
-        let rates = held.get_or_insert_with(|| {
+        if !held.asked {
             let design = &*self.design;
             let declared = (0..design.nodes.len()).any(|node| {
                 !design.nodes[node].gone
@@ -98,9 +105,12 @@ impl Facts {
                         .iter()
                         .any(|name| design.declared(node, name).is_some())
             });
-            declared.then(|| Rc::new(self.solve_rates()))
-        });
-        rates.clone()
+            *held = Asked {
+                asked: true,
+                rates: declared.then(|| Rc::new(self.solve_rates())),
+            };
+        }
+        held.rates.clone()
     }
 
     fn solve_rates(&self) -> Rates {
@@ -233,20 +243,21 @@ impl Facts {
                     *held += new;
                     all += *held;
                 }
-                if news == [0.0; 2] && !first {
+                if news.iter().all(|count| *count <= 0.0) && !first {
                     continue;
                 }
                 for (edge, count) in self.leaving(stream, node, news, own) {
                     let view = &design.edges[edge];
-                    if self.is_inside(stream, edge) && count > 0.0 {
-                        if let Some(held) = open.get_mut(&view.to) {
-                            held[view.input.min(1)] += count;
-                        }
+                    if self.is_inside(stream, edge)
+                        && count > 0.0
+                        && let Some(held) = open.get_mut(&view.to)
+                    {
+                        held[view.input.min(1)] += count;
                     }
                 }
             }
-            for news in open.values() {
-                left += news[0] + news[1];
+            for node in component {
+                left += open[node].iter().sum::<f64>();
             }
             if left <= CRUMB * all || !all.is_finite() {
                 break all.is_finite();

@@ -71,17 +71,14 @@ impl Facts {
         }
         for id in nodes {
             let old = design.document.nodes.get(id).cloned();
-            match document.nodes.get(id) {
-                Some(node) => {
-                    rewire |= old.is_none_or(|old| !design.same_wiring(&old, node));
-                    design.document.nodes.insert(id.clone(), Arc::clone(node));
-                    dirty.insert(design.put_node(id, node));
-                }
-                None => {
-                    rewire = true;
-                    design.document.nodes.remove(id);
-                    dirty.extend(design.remove_node(id));
-                }
+            if let Some(node) = document.nodes.get(id) {
+                rewire |= old.is_none_or(|old| !design.same_wiring(&old, node));
+                design.document.nodes.insert(id.clone(), Arc::clone(node));
+                dirty.insert(design.put_node(id, node));
+            } else {
+                rewire = true;
+                design.document.nodes.remove(id);
+                dirty.extend(design.remove_node(id));
             }
         }
         if design.document.layout != document.layout {

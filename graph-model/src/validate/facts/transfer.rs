@@ -157,7 +157,7 @@ impl Facts {
                 self.declare(node, design.text(node, ty), &mut port);
             }
             Behaviour::Join { left, right, .. } => {
-                port = self.join(node, (left, right), port, second?)?;
+                port = self.join(node, (left, right), &port, second?);
             }
             Behaviour::Enrich {
                 key, row_key, into, ..
@@ -268,7 +268,7 @@ impl Facts {
         match behaviour {
             Behaviour::Filter { predicate } => {
                 let mut rest = port.clone();
-                self.tell(self.design.expr(node, predicate)?, &mut rest);
+                Facts::tell(self.design.expr(node, predicate)?, &mut rest);
                 (rest.presence != port.presence).then(|| aside(rest))?
             }
             Behaviour::Dedupe { key, .. } => {
@@ -297,8 +297,8 @@ impl Facts {
                     let mut branch = asked.clone();
                     if let Some(expr) = code.as_str().and_then(|code| self.design.compiled(code)) {
                         self.hold(&expr.analysis().condition, &mut branch);
-                        self.tell(expr, &mut branch);
-                        self.tell(expr, &mut asked);
+                        Facts::tell(expr, &mut branch);
+                        Facts::tell(expr, &mut asked);
                     }
                     branches.push((name.clone(), branch));
                 }
@@ -335,7 +335,7 @@ impl Facts {
         let parts: Vec<OriginId> = exprs.iter().flat_map(|expr| self.key(expr, port)).collect();
         if !self.identifies(&parts, port) {
             for expr in exprs {
-                self.tell(expr, port);
+                Facts::tell(expr, port);
             }
         }
     }
@@ -717,7 +717,7 @@ impl Facts {
     /// Events that a predicate chose: that they come tells what it looked at, and they are not all.
     fn select(&self, predicate: &Expr, port: &mut Port) {
         let reads = &predicate.analysis().reads;
-        self.tell(predicate, port);
+        Facts::tell(predicate, port);
         let looked: Vec<OriginId> = reads
             .fields
             .iter()
@@ -736,7 +736,7 @@ impl Facts {
     }
 
     /// That an event takes one way and not another tells what the predicate looked at.
-    fn tell(&self, predicate: &Expr, port: &mut Port) {
+    fn tell(predicate: &Expr, port: &mut Port) {
         let tags = port.labels.of(&predicate.analysis().reads);
         if !tags.is_subset(&port.presence) {
             Rc::make_mut(&mut port.presence).extend(&tags);
@@ -822,14 +822,14 @@ impl Facts {
             .collect()
     }
 
-    fn join(&mut self, node: NodeIx, keys: (&str, &str), left: Port, right: &Port) -> Option<Port> {
+    fn join(&mut self, node: NodeIx, keys: (&str, &str), left: &Port, right: &Port) -> Port {
         let design = Rc::clone(&self.design);
         let sides = [
-            (Pointer::root().child("left"), &left, keys.0),
+            (Pointer::root().child("left"), left, keys.0),
             (Pointer::root().child("right"), right, keys.1),
         ];
         let id = self.identify_by_context(node);
-        let named = [&left, right]
+        let named = [left, right]
             .iter()
             .all(|side| self.renews_ids(side).is_none());
         let mut payload = Payload::made(node, None);
@@ -858,7 +858,7 @@ impl Facts {
             port,
             key: design.expr(node, key),
         };
-        let part = self.matched_part(node, side(&left, keys.0), side(right, keys.1));
+        let part = self.matched_part(node, side(left, keys.0), side(right, keys.1));
         let union = |a: &BTreeSet<OriginId>, b: &BTreeSet<OriginId>| a | b;
         let mut port = Port {
             payload: Rc::new(payload),
@@ -879,7 +879,7 @@ impl Facts {
                 Mode::Append => right.mode.clone(),
                 ref known => known.clone(),
             },
-            multiplied: self.multiplied_by(node, [&left, right]),
+            multiplied: self.multiplied_by(node, [left, right]),
             losing: left.losing.or(right.losing),
             delay: left.delay.max(right.delay),
             definition: Rc::new(left.definition.with(&right.definition)),
@@ -888,9 +888,9 @@ impl Facts {
         if !matched.is_subset(&port.presence) {
             Rc::make_mut(&mut port.presence).extend(&matched);
         }
-        self.equate_keys(node, keys, (&left, right), &mut port);
+        self.equate_keys(node, keys, (left, right), &mut port);
         self.renew(node, named, &mut port);
-        Some(port)
+        port
     }
 
     fn enrich(

@@ -138,13 +138,9 @@ fn carry(
 /// Takes the events in front of the aggregate that makes the results.
 fn fold_events(facts: &Facts, node: NodeIx, partials: &BTreeSet<Partial>) -> Option<Fix> {
     let design = &*facts.design;
-    let inner = match partials
-        .iter()
-        .map(|partial| partial.aggregate)
-        .collect::<Vec<_>>()[..]
-    {
-        [inner] => inner,
-        _ => return None,
+    let made_by: Vec<NodeIx> = partials.iter().map(|partial| partial.aggregate).collect();
+    let [inner] = made_by[..] else {
+        return None;
     };
     let view = &design.nodes[node];
     let direct = view.ins.iter().all(|edge| {
@@ -191,10 +187,11 @@ fn fold_events(facts: &Facts, node: NodeIx, partials: &BTreeSet<Partial>) -> Opt
     let caution = "its result is then that of single events, also in time";
     Some(fix(design, title, caution, |build| {
         build.change_node(&view.id, |held| {
-            match &by {
-                Some(by) => held.config.insert(group.clone(), by.as_str()),
-                None => held.config.remove(group),
-            };
+            if by.is_empty() {
+                held.config.remove(group);
+            } else {
+                held.config.insert(group.clone(), by.as_str());
+            }
             change_columns(facts, node, held, |name, record| {
                 let Some((_, function, of)) = raw.iter().find(|(own, ..)| own == name) else {
                     return;
@@ -217,27 +214,23 @@ fn fold_events(facts: &Facts, node: NodeIx, partials: &BTreeSet<Partial>) -> Opt
     }))
 }
 
-/// The group of a node as it reads in front of the aggregate that feeds it. The outer option says
-/// whether it can be told.
-fn raw_group(
-    design: &Design,
-    outer: (NodeIx, &str),
-    inner: (NodeIx, &str),
-) -> Option<Option<String>> {
+/// The group of a node as it reads in front of the aggregate that feeds it, empty for all events;
+/// `None` when it cannot be told.
+fn raw_group(design: &Design, outer: (NodeIx, &str), inner: (NodeIx, &str)) -> Option<String> {
     let Some(code) = design.text(outer.0, outer.1) else {
-        return Some(None);
+        return Some(String::new());
     };
     let by = design.expr(inner.0, inner.1)?;
     if code.trim() == ".key" {
-        return Some(Some(by.code().to_owned()));
+        return Some(by.code().to_owned());
     }
     // One of several parts of the key.
     let number = code.trim().strip_prefix(".key[")?.strip_suffix(']')?;
     let number: usize = number.parse().ok()?;
-    let form = by.form().filter(|form| form.is_plain())?;
+    let form = by.form().filter(crate::expr::Form::is_plain)?;
     let array = format!("[{}]", vec!["_"; form.parts.len()].join(","));
     match form.parts.get(number)? {
-        Operand::Field(field) if form.shape == array => Some(Some(identify::path(field)?)),
+        Operand::Field(field) if form.shape == array => identify::path(field),
         _ => None,
     }
 }
@@ -276,7 +269,7 @@ fn add_columns(
     let new: Vec<Value> = records
         .iter()
         .filter_map(Value::as_object)
-        .flat_map(|record| more(record))
+        .flat_map(more)
         .map(Value::from)
         .collect();
     records.extend(new);

@@ -46,10 +46,8 @@ fn one_pair(
     if needs_all || comes_back(design, node) || !group.is_none_or(in_one_group) {
         return None;
     }
-    let identities = facts.identities_of(multiplied.0, multiplied.1).into_iter();
-    let id = identities
-        .filter_map(|identity| identify::path(&facts.place_of(identity, port)?))
-        .next()?;
+    let mut identities = facts.identities_of(multiplied.0, multiplied.1).into_iter();
+    let id = identities.find_map(|identity| identify::path(&facts.place_of(identity, port)?))?;
     let kind = kind_that(design, |does| matches!(does, Behaviour::Dedupe { .. }))?;
     let Behaviour::Dedupe { key: field, .. } = &kind.behaviour else {
         return None;

@@ -29,7 +29,7 @@ pub(in crate::validate) fn end_loop(facts: &Facts, round: &Round) -> Vec<Fix> {
         let ins = &design.nodes[design.edges[**edge].to].ins;
         ins.len() > 1
     };
-    let Some(&back) = drawn().rfind(joins).or(drawn().last()) else {
+    let Some(&back) = drawn().rfind(joins).or(drawn().next_back()) else {
         return Vec::new();
     };
     let mut ring = Ring::new(design, &round.edges, STEPS_MAX);

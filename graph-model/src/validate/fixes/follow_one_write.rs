@@ -128,14 +128,16 @@ fn write_to_a_log(design: &Design, source: NodeIx, parts: NodeIx) -> Option<Fix>
     };
     let own = source == parts;
     let view = &design.nodes[parts];
-    let edges: Vec<EdgeIx> = match own {
-        true => view.outs.iter().filter(data).copied().collect(),
-        false => view.ins.iter().filter(data).copied().collect(),
+    let edges: Vec<EdgeIx> = if own {
+        view.outs.iter().filter(data).copied().collect()
+    } else {
+        view.ins.iter().filter(data).copied().collect()
     };
     let first = &design.edges[*edges.first()?].edge;
-    let behind = match own {
-        true => Behind::of(design, &edges)?,
-        false => Behind::of_node(design, parts)?,
+    let behind = if own {
+        Behind::of(design, &edges)?
+    } else {
+        Behind::of_node(design, parts)?
     };
     let (from, to) = (first.from.clone(), first.to.clone());
     let ports = |kind: &KindSpec| {
@@ -144,9 +146,10 @@ fn write_to_a_log(design: &Design, source: NodeIx, parts: NodeIx) -> Option<Fix>
     };
     let (log_ports, dedupe_ports) = (ports(log)?, ports(dedupe)?);
     let title = design.title(parts);
-    let text = match own {
-        true => format!("Put a log behind {title}"),
-        false => format!("Put a log in front of {title}"),
+    let text = if own {
+        format!("Put a log behind {title}")
+    } else {
+        format!("Put a log in front of {title}")
     };
     let caution = "the log has to outlive a crash, and what is behind it may be done again";
     Some(fix(design, text, caution, |build| {
@@ -163,15 +166,19 @@ fn write_to_a_log(design: &Design, source: NodeIx, parts: NodeIx) -> Option<Fix>
             behind.give_keys(build);
         }
         for edge in &edges {
-            build.change_edge(&design.edges[*edge].id, |edge| match own {
-                true => edge.from = end.clone(),
-                false => edge.to = start.clone(),
+            build.change_edge(&design.edges[*edge].id, |edge| {
+                if own {
+                    edge.from = end.clone();
+                } else {
+                    edge.to = start.clone();
+                }
             });
         }
-        match own {
-            true => build.connect(from, start),
-            false => build.connect(end, to),
-        };
+        if own {
+            build.connect(from, start);
+        } else {
+            build.connect(end, to);
+        }
     }))
 }
 

@@ -16,12 +16,11 @@ pub(in crate::validate) fn dedupe(facts: &Facts, node: NodeIx) -> Option<Fix> {
     let Behaviour::Dedupe { key, .. } = &kind.behaviour else {
         return None;
     };
-    let (node, identity) = match identity(facts, node) {
-        Some(identity) => (node, identity),
-        None => {
-            let before = lost_identity::of_ids(facts, node)?;
-            (before, identity(facts, before)?)
-        }
+    let (node, identity) = if let Some(identity) = identity(facts, node) {
+        (node, identity)
+    } else {
+        let before = lost_identity::of_ids(facts, node)?;
+        (before, identity(facts, before)?)
     };
     let new = Node::new(kind.id.clone()).with(key, identity);
     let edges = design.nodes[node].ins.clone();

@@ -5,10 +5,10 @@ use crate::validate::Fix;
 use crate::validate::design::NodeIx;
 use crate::validate::facts::Facts;
 
-pub(in crate::validate) fn keep_shorter(facts: &Facts, node: NodeIx, within: &str) -> Option<Fix> {
+pub(in crate::validate) fn keep_shorter(facts: &Facts, node: NodeIx, within: &str) -> Fix {
     let design = &*facts.design;
     let title = format!("Keep events of {} for {within}", design.title(node));
     let caution = "set it where they are kept too; older ones cannot be read again";
     let retention = [("retention", Some(within.into()))];
-    Some(declare(design, node, title, caution, &retention))
+    declare(design, node, title, caution, &retention)
 }

@@ -145,7 +145,7 @@ fn fix(
 }
 
 /// The kind of the catalog that behaves so; the first by id, when there are several.
-fn kind_that<'d>(design: &'d Design, does: impl Fn(&Behaviour) -> bool) -> Option<&'d KindSpec> {
+fn kind_that(design: &Design, does: impl Fn(&Behaviour) -> bool) -> Option<&KindSpec> {
     design.kinds().find(|kind| does(&kind.behaviour))
 }
 

@@ -188,9 +188,7 @@ fn keep_latest(facts: &Facts, node: NodeIx, thing: &str, port: &Port) -> Option<
     let (mut kept, mut made) = (String::new(), String::from("{key"));
     for column in columns(design, node) {
         let name = &column.name;
-        if identify::path(&Pointer::root().child(name.clone())).is_none() {
-            return None;
-        }
+        identify::path(&Pointer::root().child(name.clone()))?;
         let all = format!("[.state[].{name} | select(. != null)]");
         let code = match column.function {
             Function::Sum => format!("({all} | add)"),

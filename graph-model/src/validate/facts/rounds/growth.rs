@@ -127,7 +127,9 @@ impl Web {
                 several => shared(several.iter().map(port)),
             }
         };
-        let alike = ports.iter().all(|port| port.gains[0] == port.gains[1]);
+        let alike = ports
+            .iter()
+            .all(|port| (port.gains[0] - port.gains[1]).abs() <= f64::EPSILON);
         let first = weigh(0);
         [first, if alike { first } else { weigh(1) }]
     }

@@ -7,6 +7,7 @@ mod settle;
 mod strands;
 
 use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
 use std::rc::Rc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -315,8 +316,8 @@ fn shortest(
                 way.reverse();
                 return Some(way);
             }
-            if !came.contains_key(&to) {
-                came.insert(to, edge);
+            if let Entry::Vacant(place) = came.entry(to) {
+                place.insert(edge);
                 open.push_back(to);
             }
         }

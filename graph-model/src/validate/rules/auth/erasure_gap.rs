@@ -90,7 +90,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         ),
     )
     .path(path(facts, &personal, node, format!("keeps it {long}")))
-    .fixes(fixes::keep_shorter(facts, node, within))
+    .fixes([fixes::keep_shorter(facts, node, within)])
     .fixes(fixes::redact_fields(facts, node, &personal.leaks));
     if !known {
         found = found.assuming(format!("nobody says how long {title} keeps events"));

@@ -116,7 +116,7 @@ fn path(facts: &Facts, leak: &Leak, store: NodeIx, to: NodeIx, readers: &str) ->
     let kept = &design.nodes[store].id;
     for step in steps.iter_mut().skip(1) {
         if matches!(&step.place, Subject::Port(port) if port.node == *kept) {
-            step.note = "keeps it to be read again".to_owned();
+            "keeps it to be read again".clone_into(&mut step.note);
         }
     }
     steps

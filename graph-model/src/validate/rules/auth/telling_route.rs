@@ -143,7 +143,7 @@ fn path(
     let chooser = &facts.design.nodes[chooser].id;
     for step in steps.iter_mut().skip(1) {
         if matches!(&step.place, Subject::Port(port) if port.node == *chooser) {
-            step.note = "lets an event pass or not by it".to_owned();
+            "lets an event pass or not by it".clone_into(&mut step.note);
         }
     }
     steps

@@ -10,7 +10,7 @@ use crate::validate::{Report, Severity, notation, validate};
 const FIXES_MAX: usize = 4;
 
 /// Claims of patients, and pay of employees.
-const HEAD: &str = r#"
+const HEAD: &str = r"
     role finance
     role adjusters
     role support
@@ -24,7 +24,7 @@ const HEAD: &str = r#"
     release totals: pay/salary aggregate 5
     in: manual(event_type=claim)
     paid: manual(event_type=pay)
-"#;
+";
 
 fn read(flow: &str) -> Document {
     let text = format!("{HEAD}{flow}");
@@ -365,7 +365,7 @@ fn keys_and_names_say_nothing_restricted() {
 
 #[test]
 fn rights_are_used() {
-    all(r#"
+    all(r"
         AUTH-011: principal svc(support) ;; grant svc: send q, write t ;; in -> a: function(component=f.wasm) &svc -> q: queue -> out: view @adjusters
         AUTH-011: principal svc(support) ;; grant svc: call *, send q ;; in -> a: function(component=f.wasm) &svc -> q: queue -> out: effect(action=mail, key=$event.id) @adjusters
         AUTH-011: principal svc(support) ;; grant svc: read t, write t ;; in -> t: table(table=t) @adjusters &svc
@@ -373,7 +373,7 @@ fn rights_are_used() {
         silent: principal svc(support) ;; grant svc: read t ;; in -> t: table(table=t) @adjusters ;; c: table_changes(table=t) &svc -> out: view @adjusters
         silent: principal svc(support) ;; grant svc: write t ;; in -> t: table(table=t) @adjusters
         silent: principal svc(support) ;; in -> a: function(component=f.wasm) &svc -> out: view @adjusters
-    "#);
+    ");
 }
 
 #[test]
@@ -390,7 +390,7 @@ fn code_gets_what_it_reads() {
 
 #[test]
 fn owners_are_compared_behind_what_is_kept() {
-    all(r#"
+    all(r"
         AUTH-014: in -> g: guard(field=/patient_id, claim=patient_id) -> l: log -> out: view @patients
         AUTH-014: in -> g: guard(field=/patient_id, claim=patient_id) -> q: queue ^retention=3d -> a: map(expr={who: .patient_id, amount}) -> out: view @patients
         AUTH-014: in -> g: guard(field=/patient_id, claim=patient_id) -> l: log -> m: merge -> out: view @patients ;; g -> m
@@ -398,7 +398,7 @@ fn owners_are_compared_behind_what_is_kept() {
         silent: in -> g: guard(field=/patient_id, claim=patient_id) -> l: log ^retention=0s -> out: view @patients
         silent: in -> g: guard(field=/patient_id, claim=patient_id) -> l: log -> out: view @adjusters
         silent: in -> g: guard(field=/patient_id, claim=patient_id) -> l: log -> h: guard(field=/patient_id, claim=patient_id) -> out: view @patients
-    "#);
+    ");
 }
 
 #[test]

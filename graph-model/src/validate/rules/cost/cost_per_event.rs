@@ -51,9 +51,9 @@ fn check(facts: &Facts, findings: &mut RuleFindings<'_, '_>) {
         facts.aftermath(Bound::Most, &sum),
     );
     for source in design.sources() {
-        let cost = price(source) + least.from_source(facts, source);
+        let cost = price(source) + least.of_source(facts, source);
         if cost <= budget {
-            if price(source) + most.from_source(facts, source) > budget
+            if price(source) + most.of_source(facts, source) > budget
                 && let Some(by) = facts.doubt_behind(source)
             {
                 let reason = format!(

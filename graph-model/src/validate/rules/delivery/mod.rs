@@ -39,7 +39,7 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 /// The field in which a node keeps the key that it places events by.
-pub(in crate::validate) fn key_field<'d>(design: &'d Design, node: NodeIx) -> Option<&'d str> {
+pub(in crate::validate) fn key_field(design: &Design, node: NodeIx) -> Option<&str> {
     match design.behaviour(node)? {
         Behaviour::Log { key, .. } | Behaviour::Repartition { key, .. } => Some(key),
         Behaviour::Queue { fifo, .. } => fifo.as_deref(),

@@ -199,7 +199,7 @@ fn nothing_vanishes_on_the_way() {
     let [lost] = &found[..] else {
         panic!("{found:?}")
     };
-    let affected: Vec<_> = lost.affected.iter().map(|node| node.as_str()).collect();
+    let affected: Vec<_> = lost.affected.iter().map(crate::id::Id::as_str).collect();
     assert_eq!(
         (lost.subject.word(), affected),
         ("edge", vec!["files", "rows"])

@@ -54,7 +54,7 @@ fn check(facts: &Facts, findings: &mut RuleFindings<'_, '_>) {
     let mut named = FxHashSet::default();
     let mut sources: Vec<(NodeIx, f64)> = design
         .sources()
-        .map(|source| (source, aftermath.from_source(facts, source)))
+        .map(|source| (source, aftermath.of_source(facts, source)))
         .filter(|(_, descendants)| *descendants > budget)
         .collect();
     sources.sort_by(|a, b| b.1.total_cmp(&a.1));

@@ -112,7 +112,7 @@ fn passing(facts: &Facts, round: &Round, edge: EdgeIx) -> String {
     }
     let gain = facts.gain(edge, 0);
     match design.behaviour(view.from) {
-        _ if gain.is_known() && gain.most != 1.0 => {
+        _ if gain.is_known() && (gain.most - 1.0).abs() > f64::EPSILON => {
             format!("makes {} events of one", number(gain.most))
         }
         Some(Behaviour::Split { .. } | Behaviour::Join { .. }) => {

@@ -124,11 +124,11 @@ fn channels_before(design: &Design, node: NodeIx) -> Vec<NodeIx> {
                 continue;
             }
             match design.behaviour(from) {
+                // What it gave up itself is not its delivery any more.
+                Some(Behaviour::Queue { .. } | Behaviour::Topic | Behaviour::Log { .. })
+                    if design.edges[*edge].role != PortRole::Data => {}
                 Some(Behaviour::Queue { .. } | Behaviour::Topic | Behaviour::Log { .. }) => {
-                    // What it gave up itself is not its delivery any more.
-                    if design.edges[*edge].role == PortRole::Data {
-                        channels.push(from);
-                    }
+                    channels.push(from);
                 }
                 Some(_) if !design.edges[*edge].resource => open.push(from),
                 _ => {}

@@ -50,14 +50,14 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     };
     for &(join, side) in port.multiplied.iter() {
         let all = columns(design, node);
-        let sums = all
+        let mut sums = all
             .iter()
             .filter(|column| column.function == Function::Sum)
             .filter(|column| {
                 let of = column.of;
                 of.is_some_and(|of| facts.belongs((join, side), &facts.key(of, port)))
             });
-        let Some(of) = sums.filter_map(|column| column.of).next() else {
+        let Some(of) = sums.find_map(|column| column.of) else {
             continue;
         };
         let (title, at) = (design.title(node), design.title(join));

@@ -91,12 +91,12 @@ fn kept(facts: &Facts, log: NodeIx) -> Vec<(NodeIx, &'static str)> {
                     | Behaviour::Queue { .. }
                     | Behaviour::Topic
                     | Behaviour::Repartition { .. },
-                ) => {}
+                )
+                | None => {}
                 Some(behaviour) => {
                     found.extend(depends(facts, to, behaviour).map(|what| (to, what)));
                     open.push_back(to);
                 }
-                None => {}
             }
         }
     }

@@ -99,7 +99,7 @@ fn with_columns(flow: &str) -> String {
 fn groups_stay_in_one_place() {
     check(
         "type order(depends=/customer>/tenant): customer string, tenant string, total number",
-        r#"
+        r"
         PART-001 | in: manual -> lane: log(key=.order, partitions=2) -> a: aggregate(group=.customer, MAX<.total>) -> out: view
         PART-001 | in: manual -> lane: log(key=.order, partitions=2) -> same: map -> f: filter(when=.a) -> a: aggregate(group=.customer, MAX<.total>) -> out: view
         PART-001 | in: manual -> lane: log(key=.customer, partitions=2) -> m: map(expr={customer: .order, total}) -> a: aggregate(group=.customer, MAX<.total>) -> out: view
@@ -119,7 +119,7 @@ fn groups_stay_in_one_place() {
                  | in: manual -> lane: log(key=.order, partitions=2) -> t: topic -> once: dedupe -> a: aggregate(group=.customer, MAX<.total>) -> out: view
                  | in: manual(event_type=order) -> lane: log(key=.tenant, partitions=2) -> a: aggregate(group=.customer, MAX<.total>) -> out: view
                  | in: manual -> lane: log(key=.order, partitions=2) -> a: aggregate(group=.customer, MAX<.total>) !PART-001 -> out: view
-        "#,
+        ",
     );
 }
 
@@ -127,7 +127,7 @@ fn groups_stay_in_one_place() {
 fn streams_that_meet_are_placed_alike() {
     check(
         "",
-        r#"
+        r"
         PART-002 | a: manual -> la: log(key=.order, partitions=4) -> both: merge -> sum: aggregate(group=.order, MAX<.total>) -> out: view ;; b: manual -> lb: log(key=.order, partitions=8) -> both
         PART-002 | a: manual -> la: log(key=.order, partitions=4) -> both: merge -> sum: aggregate(group=.order, MAX<.total>) -> out: view ;; b: manual -> both
         PART-002 | a: manual -> la: log(key=.order, partitions=4) -> both: merge -> sum: aggregate(group=.order, MAX<.total>) -> out: view ;; b: manual -> lb: log(key=.customer, partitions=4) -> both
@@ -137,7 +137,7 @@ fn streams_that_meet_are_placed_alike() {
                  | a: manual -> la: log(key=(.order | ascii_upcase), partitions=4) -> both: merge -> sum: aggregate(group=(.order | ascii_upcase), MAX<.total>) -> out: view ;; b: manual -> lb: log(key=(.order | ascii_upcase), partitions=4) -> both
                  | a: manual -> la: log(key=.o, partitions=4) -> ma: map(expr={order: .o, total}) -> both: merge -> sum: aggregate(group=.order, MAX<.total>) -> out: view ;; b: manual -> lb: log(key=.id, partitions=4) -> mb: map(expr={order: .id, total}) -> both
                  | a: manual -> both: merge -> sum: aggregate(group=.order, MAX<.total>) -> out: view ;; b: manual -> both
-        "#,
+        ",
     );
 }
 
@@ -145,7 +145,7 @@ fn streams_that_meet_are_placed_alike() {
 fn streams_that_are_joined_are_placed_alike() {
     check(
         "type texts: id string\ntype numbers: id integer\ntype item(depends=/order>/customer): order string, customer string",
-        r#"
+        r"
         PART-002 | a: manual -> la: log(key=.order, partitions=4) -> j: join(left_key=.order, right_key=.order) -> out: view ;; b: manual -> lb: log(key=.order, partitions=8) -> .right j
         PART-002 | a: manual -> la: log(key=.order, partitions=4) -> j: join(left_key=.order, right_key=.order) -> out: view ;; b: manual -> .right j
         PART-002 | a: manual -> la: log(key=.order, partitions=4) -> j: join(left_key=.order, right_key=.order) -> out: view ;; b: manual -> lb: log(key=.parcel, partitions=4) -> .right j
@@ -164,7 +164,7 @@ fn streams_that_are_joined_are_placed_alike() {
                  | a: manual -> j: join(left_key=.order, right_key=.order) -> out: view ;; b: manual -> .right j
                  | in: manual(event_type=item) -> la: log(key=.customer, partitions=4) -> j: join(left_key=.order, right_key=.order) -> out: view ;; la -> m: map(expr={order, customer}) -> .right j
                  | a: manual(event_type=texts) -> j: join(left_key=.id, right_key=(.id | tostring)) -> out: view ;; b: manual(event_type=numbers) -> .right j
-        "#,
+        ",
     );
 }
 
@@ -172,13 +172,13 @@ fn streams_that_are_joined_are_placed_alike() {
 fn rows_and_seals_are_where_events_are() {
     check(
         "",
-        r#"
+        r"
         PART-002 | a: manual -> la: log(key=.c, partitions=4) -> e: enrich(key=.c, row_key=.id) -> out: view ;; b: manual -> .rows e
         PART-002 | a: manual -> la: log(key=.c, partitions=4) -> d: decide(group=.c, claim=fewer_than, wait=seal) -> out: view ;; b: manual -> .seal d
                  | a: manual -> la: log(key=.c, partitions=4) -> e: enrich(key=.c, row_key=.id) -> out: view ;; b: manual -> rb: repartition(key=.id, partitions=4) -> .rows e
                  | a: manual -> e: enrich(key=.c, row_key=.id) -> out: view ;; b: manual -> .rows e
                  | a: manual -> la: log(key=.c, partitions=4) -> d: decide(group=.c, seal_key=.of, claim=fewer_than, wait=seal) -> out: view ;; b: manual -> lb: log(key=.of, partitions=4) -> .seal d
-        "#,
+        ",
     );
 }
 
@@ -345,7 +345,7 @@ fn a_row_has_one_owner() {
 fn keys_stay_where_their_state_is() {
     check(
         "",
-        r#"
+        r"
         PART-004 | in: manual -> lane: log(key=.c, partitions=4) ^partitions_max=8 -> a: aggregate(group=.c, MAX<.total>) -> out: view
         PART-004 | in: manual -> lane: log(key=.c) ^partitions_max=8 -> m: map -> once: dedupe -> out: view
         PART-004 | a: manual -> lane: log(key=.c, partitions=4) ^partitions_max=8 -> j: join(left_key=.c, right_key=.c) -> out: view ;; b: manual -> lb: log(key=.c, partitions=4) -> .right j
@@ -356,7 +356,7 @@ fn keys_stay_where_their_state_is() {
                  | in: manual -> lane: log(key=.c, partitions=4) ^partitions_max=8 -> m: map -> out: view
                  | in: manual -> lane: log(key=.c, partitions=4) ^partitions_max=8 -> r: repartition(key=.c, partitions=4) -> a: aggregate(group=.c, MAX<.total>) -> out: view
                  | in: manual -> lane: log(key=.c, partitions=4) ^partitions_max=8 -> t: table(table=t)
-        "#,
+        ",
     );
 }
 
@@ -364,7 +364,7 @@ fn keys_stay_where_their_state_is() {
 fn levels_are_not_added_up() {
     check(
         "type report(time=/at): shop string, at string, stock number <not_over_time pieces>, price number <never EUR>, sold number <always EUR>",
-        r#"
+        r"
         PART-008 | in: manual(event_type=report) -> a: aggregate(group=.shop, SUM<.stock>) -> out: view
         PART-008 | in: manual(event_type=report) -> a: aggregate(group=.at, SUM<.price>) -> out: view
         PART-008 | in: manual(event_type=report) -> m: map(expr={s: .shop, n: .stock}) -> a: aggregate(group=.s, SUM<.n>) -> out: view
@@ -382,7 +382,7 @@ fn levels_are_not_added_up() {
                  | in: manual(event_type=report) -> m: map(expr={shop, worth: (.stock * .price)}) -> a: aggregate(group=.shop, SUM<.worth>) -> out: view
                  | in: manual(event_type=report) -> a: aggregate(group=.shop, window=time, size=1d, LAST<.stock>) -> b: aggregate(window=time, size=1d, SUM<.last>) -> out: view
                  | in: manual(event_type=report) -> a: aggregate(group=.shop, window=time, size=1d, LAST<.stock>) -> b: aggregate(group=.from, SUM<.last>) -> out: view
-        "#,
+        ",
     );
 }
 
@@ -390,7 +390,7 @@ fn levels_are_not_added_up() {
 fn keys_are_many_and_none_is_hot() {
     check(
         "",
-        r#"
+        r"
         PART-010 | in: manual ^rate=2000 -> lane: log(key=.shop, partitions=8) ^hot_key=0.7 ^partition_rate=1000 -> out: view
         PART-010 | in: manual ^rate=100 ^peak=2000 -> m: map -> lane: log(key=.shop, partitions=8) ^hot_key=0.7 ^partition_rate=1000 -> out: view
         PART-010 | a: manual ^rate=800 -> both: merge -> lane: log(key=.shop, partitions=8) ^hot_key=0.7 ^partition_rate=1000 -> out: view ;; b: manual ^rate=800 -> both
@@ -399,7 +399,7 @@ fn keys_are_many_and_none_is_hot() {
                  | in: manual -> lane: log(key=.shop, partitions=8) ^hot_key=0.7 ^partition_rate=1000 -> out: view
                  | in: manual ^rate=2000 -> lane: log(key=.shop, partitions=8) ^hot_key=0.7 -> out: view
                  | in: manual -> lane: log(key=.shop, partitions=8) ^keys=8 -> out: view
-        "#,
+        ",
     );
 }
 
@@ -408,7 +408,7 @@ fn joins_do_not_multiply_what_is_added_up() {
     check(
         "type order(id=/id): id string, shop string, total number\ntype parcel(id=/nr): nr string, order string, grams number\n\
          orders: manual(event_type=order)\nparcels: manual(event_type=parcel)",
-        r#"
+        r"
         PART-007 | orders -> j: join(left_key=.id, right_key=.order) -> a: aggregate(group=.left.shop, SUM<.left.total>) -> out: view ;; parcels -> .right j
         PART-007 | orders -> j: join(left_key=.id, right_key=.order) -> a: aggregate(group=.right.carrier, SUM<.left.total>) -> out: view ;; parcels -> .right j
         PART-007 | orders -> j: join(left_key=.id, right_key=.order, unique=left) -> m: map(expr={shop: .left.shop, net: (.left.total * 0.8)}) -> f: filter(when=.net > 3) -> a: aggregate(group=.shop, SUM<.net>) -> out: view ;; parcels -> .right j
@@ -424,6 +424,6 @@ fn joins_do_not_multiply_what_is_added_up() {
                  | orders -> j: join(left_key=.id, right_key=.order) -> a: aggregate(group=.left.shop, SUM<.left.total * .right.grams>) -> out: view ;; parcels -> .right j
                  | orders -> j: join(left_key=.id, right_key=.order) -> g: aggregate(group=.left.id, window=time, MAX<.left.total>) -> a: aggregate(SUM<.max>) -> out: view ;; parcels -> .right j
                  | orders -> e: enrich(key=.shop, row_key=.shop) -> a: aggregate(group=.row.region, SUM<.total>) -> out: view ;; shops: manual -> .rows e
-        "#,
+        ",
     );
 }

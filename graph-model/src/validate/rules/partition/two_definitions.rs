@@ -291,7 +291,7 @@ fn shown(facts: &Facts, node: NodeIx) -> Vec<Shown<'_>> {
 }
 
 /// The expression of the value that a node shows.
-fn value<'d>(design: &'d Design, node: NodeIx) -> Option<&'d str> {
+fn value(design: &Design, node: NodeIx) -> Option<&str> {
     let kind = design.nodes[node].kind.as_ref()?;
     let value = FieldType::Jq {
         role: JqRole::Value,

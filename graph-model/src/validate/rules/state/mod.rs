@@ -47,7 +47,7 @@ fn read_by(design: &Design, node: NodeIx) -> Vec<Pointer> {
 }
 
 /// The node that a declaration names by its id or title.
-fn named<'d>(design: &'d Design, name: &str) -> Option<NodeIx> {
+fn named(design: &Design, name: &str) -> Option<NodeIx> {
     let by_id = design.find(&Id::from(name));
     by_id.or_else(|| {
         let mut nodes = 0..design.nodes.len();

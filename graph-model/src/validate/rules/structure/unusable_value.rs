@@ -43,7 +43,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
                 &view.id,
                 format!("`{}` is set to it", field.name),
             )])
-            .fixes(fixes::use_default(design, node, field).into_iter()),
+            .fixes(fixes::use_default(design, node, field)),
         );
     }
     for (field, problem) in &view.misdeclared {
