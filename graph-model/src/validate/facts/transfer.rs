@@ -670,6 +670,13 @@ impl Facts {
             return;
         };
         let analysis = expr.analysis();
+        if !port.labels.0.is_empty() {
+            // What decides whether anything comes of an event is told by its coming.
+            let tags = port.labels.of(&analysis.emptiness);
+            if !tags.is_subset(&port.presence) {
+                Rc::make_mut(&mut port.presence).extend(&tags);
+            }
+        }
         port.payload = Rc::new(port.payload.through(node, analysis, elements, origins));
         for labels in [&mut port.labels, &mut port.taint] {
             if !labels.0.is_empty() {
