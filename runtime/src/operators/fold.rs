@@ -193,11 +193,13 @@ mod tests {
 
     #[test]
     fn only_a_step_sees_the_state() {
-        for config in [
-            value!({"group": "$state", "step": "1"}),
-            value!({"step": "$now"}),
-        ] {
-            assert!(Bench::refusal("fold", config).contains("1:1:"));
-        }
+        let config = value!({"group": "$state", "step": "1"});
+        assert!(Bench::refusal("fold", config).contains("1:1:"));
+        let mut bench = Bench::new("fold", value!({"step": "[$state, $now]"}));
+        bench.now_ms = 2_500;
+        assert_eq!(
+            bench.feed(value!({})),
+            [r#"out {"key":null,"state":[null,2.5]}"#]
+        );
     }
 }

@@ -68,7 +68,7 @@ fn arguments_that_make_no_sense_are_explained() {
         (&["tail", "."], "nothing runs here"),
         (&["open", "nowhere"], "no such file or folder"),
         (
-            &["check", ".", "--deny", "AUTH-01"],
+            &["check", ".", "--deny", "AUTH-0001"],
             "did you mean AUTH-001",
         ),
         (
