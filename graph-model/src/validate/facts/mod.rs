@@ -4,7 +4,6 @@
 pub(crate) mod definition;
 pub(crate) mod delivery;
 mod doubt;
-pub(crate) mod doubts;
 pub(crate) mod gain;
 pub(crate) mod groups;
 pub(crate) mod labels;
@@ -22,6 +21,7 @@ pub(crate) mod rounds;
 pub(crate) mod size;
 mod solve;
 mod transfer;
+pub(crate) mod unsettled;
 pub(crate) mod workers;
 
 use std::borrow::Cow;
@@ -42,12 +42,12 @@ use crate::validate::design::{Design, EdgeIx, NodeIx};
 use crate::value::Value;
 use definition::Definition;
 use delivery::{Copies, Losing, Loss, Mode, Order, Part};
-use doubts::Doubts;
 use labels::{Labels, Tag, TagId, TagKey};
 use origins::{Base, Origin, OriginId, Origins, Renewal};
 use payload::Payload;
 use redelivery::Redelivery;
 use release::Release;
+use unsettled::Doubts;
 
 /// What is known of the events at a port.
 #[derive(Clone, Debug, PartialEq)]
