@@ -183,7 +183,7 @@ fn copied_into(facts: &Facts, analysis: &Analysis, target: &str) -> Vec<Need> {
 fn folded(facts: &Facts, record: &Value) -> Vec<Need> {
     let function = record.get("function").and_then(Value::as_str);
     let of = record.get("of").and_then(Value::as_str);
-    let Some(function @ ("sum" | "average")) = function else {
+    let Some(function @ ("sum" | "average" | "median")) = function else {
         return Vec::new();
     };
     let Some(expr) = of.and_then(|code| facts.design.compiled(code)) else {
