@@ -133,7 +133,12 @@ impl Facts {
             };
             let held = self.field(field, port);
             let counted = port.labels.at(field);
-            let all = port.labels.0.values().flatten().chain(&*port.presence);
+            let all = port
+                .labels
+                .0
+                .values()
+                .flat_map(|tags| tags.iter())
+                .chain(&*port.presence);
             for tag in all {
                 if freed.contains(tag) || !self.counts_people(held, *tag) {
                     continue;

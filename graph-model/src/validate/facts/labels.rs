@@ -1,6 +1,8 @@
 //! Who may read what: labels on fields, with where each came from.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use crate::expr::{Analysis, Sources, covers, related, tail};
 use crate::id::Id;
@@ -66,7 +68,10 @@ pub(crate) enum TagKey {
 
 /// What readers of each field must satisfy; holds for all below the field too.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Labels(pub BTreeMap<Pointer, BTreeSet<TagId>>);
+pub(crate) struct Labels(pub BTreeMap<Pointer, Tags>);
+
+/// Tags that several fields and ports may share.
+pub(crate) type Tags = Rc<BTreeSet<TagId>>;
 
 impl Tag {
     /// Something that outsiders sent to the node.
@@ -95,7 +100,7 @@ impl Labels {
     /// Adds the labels of something that is put at a place.
     pub(crate) fn shift(&mut self, at: &Pointer, other: &Labels) {
         for (field, tags) in &other.0 {
-            self.add(at.join(field), tags);
+            self.share(at.join(field), tags);
         }
     }
 
@@ -103,7 +108,7 @@ impl Labels {
     pub(crate) fn less(&self, gone: &BTreeSet<TagId>) -> Labels {
         let mut labels = Labels::default();
         for (field, tags) in &self.0 {
-            labels.add(field.clone(), &(tags - gone));
+            labels.add(field.clone(), &(&**tags - gone));
         }
         labels
     }
@@ -111,18 +116,34 @@ impl Labels {
     /// Tags of a field: of it, of all around it and of all inside it.
     pub(crate) fn at(&self, field: &Pointer) -> BTreeSet<TagId> {
         let touched = self.0.iter().filter(|(at, _)| related(at, field));
-        touched.flat_map(|(_, tags)| tags).copied().collect()
+        touched.flat_map(|(_, tags)| tags.iter()).copied().collect()
     }
 
     pub(crate) fn add(&mut self, field: Pointer, tags: &BTreeSet<TagId>) {
         if !tags.is_empty() {
-            self.0.entry(field).or_default().extend(tags);
+            Rc::make_mut(self.0.entry(field).or_default()).extend(tags);
+        }
+    }
+
+    /// Like [`Labels::add`], without copying the tags where the field has none yet.
+    pub(crate) fn share(&mut self, field: Pointer, tags: &Tags) {
+        match self.0.entry(field) {
+            Entry::Vacant(place) => {
+                if !tags.is_empty() {
+                    place.insert(Rc::clone(tags));
+                }
+            }
+            Entry::Occupied(mut held) => {
+                if !Rc::ptr_eq(held.get(), tags) && !tags.is_subset(held.get()) {
+                    Rc::make_mut(held.get_mut()).extend(tags.iter());
+                }
+            }
         }
     }
 
     pub(crate) fn join(&mut self, other: &Labels) {
         for (field, tags) in &other.0 {
-            self.add(field.clone(), tags);
+            self.share(field.clone(), tags);
         }
     }
 
@@ -138,7 +159,11 @@ impl Labels {
 
     /// All tags, whatever field they are on.
     pub(crate) fn all(&self) -> BTreeSet<TagId> {
-        self.0.values().flatten().copied().collect()
+        self.0
+            .values()
+            .flat_map(|tags| tags.iter())
+            .copied()
+            .collect()
     }
 
     /// Tags of everything that is read here.
@@ -147,15 +172,15 @@ impl Labels {
             .0
             .iter()
             .filter(|(field, _)| sources.touched_by(field, false));
-        touched.flat_map(|(_, tags)| tags).copied().collect()
+        touched.flat_map(|(_, tags)| tags.iter()).copied().collect()
     }
 
     /// Labels of what an expression makes. `elements` takes the elements of its result.
     pub(crate) fn through(&self, analysis: &Analysis, elements: bool) -> Labels {
         let mut out = Labels::default();
-        let mut put = |place: Pointer, tags: &BTreeSet<TagId>| {
+        let mut put = |place: Pointer, tags: &Tags| {
             // What is not an element of the result may be any of them.
-            out.add(placed(&place, elements).unwrap_or_default(), tags);
+            out.share(placed(&place, elements).unwrap_or_default(), tags);
         };
         for (field, tags) in &self.0 {
             for row in &analysis.outputs {

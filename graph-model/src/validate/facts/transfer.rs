@@ -817,7 +817,7 @@ impl Facts {
         let releases = self.releases();
         let under = |at: &Pointer| fields.iter().any(|field| field.covers(at));
         let tags = port.labels.0.iter().filter(|(at, _)| under(at));
-        tags.flat_map(|(_, tags)| tags)
+        tags.flat_map(|(_, tags)| tags.iter())
             .filter(|tag| {
                 let tag = &self.tags[**tag as usize];
                 let runs_as = self.design.nodes[node].node.notes.runs_as.as_ref();

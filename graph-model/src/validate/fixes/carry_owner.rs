@@ -142,7 +142,7 @@ fn carrying(facts: &Facts, node: NodeIx, root: TagId) -> Vec<EdgeIx> {
     ins.filter(|edge| {
         let port = facts.edge(*edge);
         port.is_some_and(|port| {
-            let mut tags = port.labels.0.values().flatten();
+            let mut tags = port.labels.0.values().flat_map(|tags| tags.iter());
             tags.any(|tag| facts.root(*tag) == root)
         })
     })

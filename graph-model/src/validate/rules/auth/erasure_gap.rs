@@ -157,7 +157,7 @@ fn personal(facts: &Facts, node: NodeIx, port: &Port) -> Option<Personal> {
     let labels = shown.unwrap_or_else(|| (*port.labels).clone());
     let mut by_type: BTreeMap<Id, (BTreeSet<Pointer>, Vec<Leak>)> = BTreeMap::new();
     for (field, tags) in &labels.0 {
-        for number in tags {
+        for number in tags.iter() {
             let tag = &facts.tags[*number as usize];
             let person = tag
                 .clause

@@ -38,7 +38,7 @@ pub(in crate::validate) enum Why {
 pub(in crate::validate) fn leaks(facts: &Facts, port: &Port, place: &Place<'_>) -> Vec<Leak> {
     let mut leaks = Vec::new();
     for (field, tags) in &place.shown.0 {
-        for tag in tags {
+        for tag in tags.iter() {
             if let Some(why) = refusal(facts, port, *tag, place.audience) {
                 leaks.push(Leak {
                     field: field.clone(),
@@ -189,7 +189,7 @@ pub(in crate::validate) fn way(facts: &Facts, tag: TagId, to: NodeIx) -> Vec<Edg
     let root = facts.root(tag);
     let carries = |edge: EdgeIx, wanted: &dyn Fn(TagId) -> bool| {
         facts.edge(edge).is_some_and(|port| {
-            let labels = port.labels.0.values().flatten();
+            let labels = port.labels.0.values().flat_map(|tags| tags.iter());
             labels.chain(&*port.presence).any(|tag| wanted(*tag))
         })
     };

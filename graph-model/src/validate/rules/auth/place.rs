@@ -183,9 +183,9 @@ fn shown(facts: &Facts, node: NodeIx, port: &Port) -> Labels {
     let mut shown = Labels::default();
     for (field, tags) in &port.labels.0 {
         if read.touched_by(field, false) {
-            shown.add(field.clone(), tags);
+            shown.share(field.clone(), tags);
         } else {
-            shown.add(field.clone(), &(tags & &taken));
+            shown.add(field.clone(), &(&**tags & &taken));
         }
     }
     shown

@@ -118,7 +118,7 @@ fn way(facts: &Facts, leak: &Leak, to: NodeIx) -> (Vec<EdgeIx>, NodeIx) {
     let source = facts.tags[root as usize].node;
     let labelled = |edge| {
         facts.edge(edge).is_some_and(|port| {
-            let mut tags = port.labels.0.values().flatten();
+            let mut tags = port.labels.0.values().flat_map(|tags| tags.iter());
             tags.any(|tag| of_root(*tag))
         })
     };

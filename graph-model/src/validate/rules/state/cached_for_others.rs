@@ -60,7 +60,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
                     .iter()
                     .any(|read| read.covers(field) || field.covers(read))
         })
-        .flat_map(|(_, tags)| tags)
+        .flat_map(|(_, tags)| tags.iter())
         .copied()
         .filter(|tag| !facts.tags[*tag as usize].anchors.is_empty())
         .collect();
