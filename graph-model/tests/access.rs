@@ -15,6 +15,7 @@ use graph_model::validate::{Diagnostic, Subject, notation, validate};
 use graph_model::value;
 use graph_model::value::Value;
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 const HEAD: &str = "role finance\nrole support\nrole patients external\n\
     principal ana(patients): who=p-1\n\
@@ -371,8 +372,11 @@ fn warned(found: &[Diagnostic]) -> BTreeSet<NodeId> {
         .collect()
 }
 
+/// The same flows in every run; `RngSeed::Random` looks at others.
+const SEED: RngSeed = RngSeed::Fixed(20_261_126);
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, rng_seed: SEED, ..ProptestConfig::default() })]
 
     #[test]
     fn whoever_may_not_read_a_secret_sees_nothing_of_it(flow in flows(), secrets in prop::collection::vec(1..=255_u8, 4)) {

@@ -14,6 +14,7 @@ use graph_model::pointer::Pointer;
 use graph_model::validate::{Checker, render, validate};
 use graph_model::value::Value;
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 /// Values that no form would give, and some that one would.
 const VALUES: [&str; 40] = [
@@ -286,8 +287,11 @@ fn documents() -> impl Strategy<Value = Document> {
         })
 }
 
+/// The same flows in every run; `RngSeed::Random` looks at others.
+const SEED: RngSeed = RngSeed::Fixed(20_261_126);
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, rng_seed: SEED, ..ProptestConfig::default() })]
 
     #[test]
     fn any_document_is_checked(first in documents(), second in documents()) {
