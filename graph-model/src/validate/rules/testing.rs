@@ -5,8 +5,9 @@ use crate::validate::{notation, render, validate};
 
 /// Holds each flow to the codes that are found in it, in the order of the report; `~CODE` for what
 /// could not be checked.
-pub(super) fn check(table: &[(&str, &str)]) {
+pub(super) fn check<F: AsRef<str>>(table: &[(F, &str)]) {
     for (flow, expected) in table {
+        let flow = flow.as_ref();
         let document = notation::read(flow).unwrap_or_else(|error| panic!("{error}\n{flow}"));
         let report = validate(&document, Catalog::bundled());
         let found = report.diagnostics.iter().map(|found| found.code.to_owned());

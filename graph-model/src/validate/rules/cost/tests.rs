@@ -180,10 +180,6 @@ fn payloads_grow_and_shrink() {
         // No limit, no question.
         (flow("in: manual(event_type=big) -> lane: queue"), ""),
     ];
-    let cases: Vec<(&str, &str)> = cases
-        .iter()
-        .map(|(flow, codes)| (flow.as_str(), *codes))
-        .collect();
     check(&cases);
 }
 
@@ -221,10 +217,6 @@ fn batches_fit_or_do_not() {
             "~COST-005",
         ),
     ];
-    let cases: Vec<(&str, &str)> = cases
-        .iter()
-        .map(|(flow, codes)| (flow.as_str(), *codes))
-        .collect();
     check(&cases);
 }
 

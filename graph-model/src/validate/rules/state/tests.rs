@@ -101,10 +101,6 @@ fn caches_name_whose_data_they_keep() {
             "STATE-002",
         ),
     ];
-    let cases: Vec<(&str, &str)> = cases
-        .iter()
-        .map(|(flow, codes)| (flow.as_str(), *codes))
-        .collect();
     check(&cases);
 }
 
@@ -203,10 +199,6 @@ fn state_has_a_bound() {
             "",
         ),
     ];
-    let cases: Vec<(&str, &str)> = cases
-        .iter()
-        .map(|(flow, codes)| (flow.as_str(), *codes))
-        .collect();
     check(&cases);
 }
 
@@ -313,10 +305,6 @@ fn master_data_has_one_owner() {
             "STATE-007",
         ),
     ];
-    let cases: Vec<(&str, &str)> = cases
-        .iter()
-        .map(|(flow, codes)| (flow.as_str(), *codes))
-        .collect();
     check(&cases);
 }
 
