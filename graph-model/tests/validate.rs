@@ -216,9 +216,8 @@ proptest! {
                     left.iter().all(|left| !left.code.starts_with("STRUCT")),
                     "{}: {:?}", fix.title, left
                 );
-                // Where several loops share nodes, ending one leaves the next; where streams meet
-                // that keep their owners in different fields, a guard compares one of them.
-                let others = found.code.starts_with("LOOP") || found.code == "AUTH-002";
+                // Where several loops share nodes, ending one leaves the next.
+                let others = found.code.starts_with("LOOP");
                 prop_assert!(
                     others || left.iter().all(|left| left.id != found.id),
                     "{}: {}", found.id, fix.title

@@ -1,5 +1,7 @@
 //! AUTH-002: people see what belongs to somebody else.
 
+use std::collections::BTreeMap;
+
 use super::{self as auth, Seen, Why};
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
@@ -50,32 +52,35 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let Some(place) = place.filter(|place| place.seen == Seen::Shown) else {
         return;
     };
-    let mut leaks = auth::leaks(facts, port, &place);
-    leaks.retain(|leak| matches!(leak.why, Why::SomebodyElses(_)));
-    let Some((first, Why::SomebodyElses(owner))) = leaks.first().map(|leak| (leak, leak.why))
-    else {
-        return;
-    };
-    let Some(field) = facts.place_of_owner(owner, port) else {
-        return;
-    };
+    // One finding for each owner that nothing compares: where streams met, there may be several.
+    let mut owners = BTreeMap::new();
+    for leak in auth::leaks(facts, port, &place) {
+        if let Why::SomebodyElses(owner) = leak.why
+            && let Some(field) = facts.place_of_owner(owner, port)
+        {
+            owners.entry(field).or_insert_with(Vec::new).push(leak);
+        }
+    }
     let title = facts.design.title(node);
     let readers = facts.readers(place.audience);
-    let fields = auth::list(&leaks);
-    findings.add(
-        Found::at(
-            Subject::Node(facts.design.nodes[node].id.clone()),
-            format!(
-                "{title} shows {fields} of everybody to all {readers}, because nothing compares `{field}` with the viewer; put a guard in front"
-            ),
-        )
-        .path(auth::evidence(
-            facts,
-            first,
-            node,
-            format!("shows it to {readers} without comparing `{field}`"),
-        ))
-        .assuming_any(auth::assumed(facts, first, node))
-        .fixes(fixes::compare_owner(facts, node, &field, &place)),
-    );
+    for (field, leaks) in owners {
+        let fields = auth::list(&leaks);
+        findings.add(
+            Found::at(
+                Subject::Node(facts.design.nodes[node].id.clone()),
+                format!(
+                    "{title} shows {fields} of everybody to all {readers}, because nothing compares `{field}` with the viewer; put a guard in front"
+                ),
+            )
+            .detail(field.to_string())
+            .path(auth::evidence(
+                facts,
+                &leaks[0],
+                node,
+                format!("shows it to {readers} without comparing `{field}`"),
+            ))
+            .assuming_any(auth::assumed(facts, &leaks[0], node))
+            .fixes(fixes::compare_owner(facts, node, &field, &place)),
+        );
+    }
 }
