@@ -8,6 +8,11 @@ use graph_model::catalog::Catalog;
 use graph_model::document::Document;
 use graph_model::validate::{Checker, notation, validate};
 use graph_model::value::Value;
+use mimalloc::MiMalloc;
+
+/// The one that the product uses.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() {
     divan::main();

@@ -208,15 +208,15 @@ impl Object {
     }
 
     pub fn get(&self, key: &str) -> Option<&Value> {
-        self.find(key).ok().map(|at| &self.entries[at].1)
+        self.position(key).map(|at| &self.entries[at].1)
     }
 
     pub fn get_mut(&mut self, key: &str) -> Option<&mut Value> {
-        self.find(key).ok().map(|at| &mut self.entries[at].1)
+        self.position(key).map(|at| &mut self.entries[at].1)
     }
 
     pub fn contains_key(&self, key: &str) -> bool {
-        self.find(key).is_ok()
+        self.position(key).is_some()
     }
 
     /// Sets `key`; answers the value that was there before.
@@ -232,7 +232,7 @@ impl Object {
     }
 
     pub fn remove(&mut self, key: &str) -> Option<Value> {
-        self.find(key).ok().map(|at| self.entries.remove(at).1)
+        self.position(key).map(|at| self.entries.remove(at).1)
     }
 
     /// Entries in the order of their keys.
@@ -253,15 +253,14 @@ impl Object {
     }
 
     // Events have few fields: comparing lengths and bytes along a short list beats bisecting it.
-    fn find(&self, key: &str) -> Result<usize, usize> {
+    fn position(&self, key: &str) -> Option<usize> {
         if self.entries.len() <= 8 {
-            if let Some(at) = self.entries.iter().position(|(held, _)| held == key) {
-                return Ok(at);
-            }
-            return Err(self
-                .entries
-                .partition_point(|(held, _)| held.as_str() < key));
+            return self.entries.iter().position(|(held, _)| held == key);
         }
+        self.find(key).ok()
+    }
+
+    fn find(&self, key: &str) -> Result<usize, usize> {
         self.entries
             .binary_search_by(|(held, _)| held.as_str().cmp(key))
     }

@@ -23,6 +23,7 @@ use crate::value::{Object, Value};
 pub(crate) type NodeIx = usize;
 type Problems = Vec<(usize, FieldProblem)>;
 type Misdeclared = Vec<(&'static FieldSpec, FieldProblem)>;
+type Compiled = Rc<Result<Expr, ExprError>>;
 
 /// Number of a sound wire in a design.
 pub(crate) type EdgeIx = usize;
@@ -44,7 +45,7 @@ pub(crate) struct Design {
     /// resources come too.
     pub edges: Vec<EdgeView>,
     index: FxHashMap<NodeId, NodeIx>,
-    exprs: FxHashMap<SmolStr, Rc<Result<Expr, ExprError>>>,
+    exprs: FxHashMap<SmolStr, Compiled>,
     /// Who writes and who hears of each resource.
     resources: BTreeMap<SmolStr, Sharers>,
 }
@@ -69,6 +70,8 @@ pub(crate) struct NodeView {
     pub misdeclared: Misdeclared,
     /// Number of the first field by which the time of processing decides something.
     pub clock: Option<usize>,
+    /// What the fields hold that are expressions and can be read, by the number of the field.
+    exprs: Vec<Option<Compiled>>,
     /// It was removed, and its number waits for another node.
     pub gone: bool,
 }
@@ -112,21 +115,22 @@ impl Design {
     /// Puts a node into the place that it had, or into a new one; the wires have to follow.
     pub(crate) fn put_node(&mut self, id: &NodeId, node: &Arc<Node>) -> NodeIx {
         let kind = self.kinds.get(&node.kind).cloned();
-        let (problems, misdeclared, clock) = kind
-            .as_ref()
-            .map(|kind| self.problems(kind, node))
-            .unwrap_or_default();
-        let view = NodeView {
+        let mut view = NodeView {
             id: id.clone(),
             node: Arc::clone(node),
-            kind,
+            kind: None,
             ins: Vec::new(),
             outs: Vec::new(),
-            problems,
-            misdeclared,
-            clock,
+            problems: Vec::new(),
+            misdeclared: Vec::new(),
+            clock: None,
+            exprs: Vec::new(),
             gone: false,
         };
+        if let Some(kind) = &kind {
+            self.read_config(kind, &mut view);
+        }
+        view.kind = kind;
         if let Some(&number) = self.index.get(id) {
             let held = &mut self.nodes[number];
             let (ins, outs) = (
@@ -148,14 +152,16 @@ impl Design {
         let view = &mut self.nodes[number];
         view.kind = None;
         view.problems.clear();
+        view.exprs.clear();
         view.misdeclared.clear();
         view.clock = None;
         view.gone = true;
         Some(number)
     }
 
-    /// Compiles what a node has, and says what its fields cannot hold, and which asks for the time.
-    fn problems(&mut self, kind: &KindSpec, node: &Node) -> (Problems, Misdeclared, Option<usize>) {
+    /// Compiles what a node has, and notes what its fields cannot hold, and which asks for the time.
+    fn read_config(&mut self, kind: &KindSpec, view: &mut NodeView) {
+        let node = &view.node;
         let exprs = &mut self.exprs;
         if exprs.len() > IDLE_EXPRS_MAX + 8 * self.nodes.capacity() {
             exprs.retain(|_, expr| Rc::strong_count(expr) > 1);
@@ -163,6 +169,7 @@ impl Design {
         // What a sink says or keeps of the time decides nothing.
         let says = |role| matches!(role, JqRole::Value | JqRole::Mapping);
         let asks_the_time = Cell::new(false);
+        let last = Cell::new(None);
         let look = |expr: &Expr, role| {
             let asks = expr.variables().contains(&Variable::Now);
             if asks && !(kind.family == Family::Sink && says(role)) {
@@ -173,43 +180,46 @@ impl Design {
         let mut compile = |code: &str, role: JqRole| {
             let allowed = role.variables();
             let within = |expr: &Expr| expr.variables().iter().all(|used| allowed.contains(used));
-            if let Some(Ok(expr)) = exprs.get(code).map(|held| &**held)
+            if let Some(held) = exprs.get(code)
+                && let Ok(expr) = &**held
                 && within(expr)
             {
                 look(expr, role);
+                last.set(Some(Rc::clone(held)));
                 return Ok(());
             }
-            let expr = Expr::compile_with(code, allowed);
-            if let Ok(expr) = &expr {
-                look(expr, role);
-            }
-            let outcome = expr.as_ref().map(|_| ()).map_err(ExprError::clone);
+            let expr = Rc::new(Expr::compile_with(code, allowed));
+            let outcome = expr.as_ref().as_ref().map(|_| ()).map_err(ExprError::clone);
             // What can be read in one role stays known when another refuses it.
             if outcome.is_ok() || !exprs.contains_key(code) {
-                exprs.insert(code.into(), Rc::new(expr));
+                exprs.insert(code.into(), Rc::clone(&expr));
+            }
+            if let Ok(read) = &*expr {
+                look(read, role);
+                last.set(Some(expr));
             }
             outcome
         };
-        let (mut problems, mut clock) = (Vec::new(), None);
+        view.exprs.reserve_exact(kind.config.len());
         for (at, field) in kind.config.iter().enumerate() {
             let value = kind.config(node, &field.name);
             if let Err(problem) = check_field_with(field, value, &mut compile) {
-                problems.push((at, problem));
+                view.problems.push((at, problem));
             }
             if asks_the_time.take() {
-                clock = clock.or(Some(at));
+                view.clock = view.clock.or(Some(at));
             }
+            let single = matches!(field.ty, FieldType::Jq { .. });
+            view.exprs.push(last.take().filter(|_| single));
         }
-        let mut misdeclared = Vec::new();
         if !node.notes.declared.is_empty() {
             for field in crate::declare::of_nodes() {
                 let value = node.notes.declared.get(&field.name);
                 if let Err(problem) = check_field_with(field, value, &mut compile) {
-                    misdeclared.push((field, problem));
+                    view.misdeclared.push((field, problem));
                 }
             }
         }
-        (problems, misdeclared, clock)
     }
 
     /// Draws all wires anew.
@@ -387,7 +397,10 @@ impl Design {
 
     /// The expression in a config field, when there is one that can be read.
     pub(crate) fn expr(&self, node: NodeIx, field: &str) -> Option<&Expr> {
-        self.compiled(self.text(node, field)?)
+        let view = &self.nodes[node];
+        let mut fields = view.kind.as_ref()?.config.iter();
+        let at = fields.position(|spec| spec.name == field)?;
+        view.exprs.get(at)?.as_ref()?.as_ref().as_ref().ok()
     }
 
     /// An expression of the document by its text.

@@ -13,6 +13,7 @@ use crate::validate::design::{Design, NodeIx};
 use crate::validate::facts::delivery::{Copies, Losing, Loss, Mode, Order, Part};
 use crate::validate::facts::labels::Sort;
 use crate::validate::facts::origins::OriginId;
+use crate::validate::facts::tags::TagSet;
 use crate::validate::facts::{Facts, Port};
 
 /// Fields that one sentence lists; the others are counted.
@@ -85,9 +86,9 @@ impl Checker {
         let mut document = held.clone();
         document.types.insert(ty.clone(), Arc::new(marked));
         let facts = Facts::of(Design::new(&document, self.catalog()));
-        let followed: BTreeSet<u32> = (0..)
+        let followed: TagSet = (0..)
             .zip(&facts.tags)
-            .filter(|(_, tag)| tag.clause == mark)
+            .filter(|(_, tag)| *tag.clause == mark)
             .map(|(number, _)| number)
             .collect();
         let mut passages = BTreeSet::new();
@@ -97,7 +98,6 @@ impl Checker {
             };
             let fields: Vec<Pointer> = port
                 .labels
-                .0
                 .iter()
                 .filter(|(_, tags)| !tags.is_disjoint(&followed))
                 .map(|(field, _)| field.clone())
@@ -153,12 +153,12 @@ fn known(facts: &Facts, port: &Port) -> Vec<Known> {
             format!("up to {length} late, from {}", design.title(node)),
         );
     }
-    let readers = port.labels.0.iter().filter(|(_, tags)| !tags.is_empty());
+    let readers = port.labels.iter().filter(|(_, tags)| !tags.is_empty());
     let readers: Vec<String> = readers
         .map(|(field, tags)| {
             let clauses: BTreeSet<String> = tags
                 .iter()
-                .map(|tag| facts.tags[*tag as usize].clause.to_string())
+                .map(|tag| facts.tags[tag as usize].clause.to_string())
                 .collect();
             let clauses: Vec<String> = clauses.into_iter().collect();
             format!("`{}` for {}", shown(field), clauses.join(" and "))
@@ -172,7 +172,7 @@ fn known(facts: &Facts, port: &Port) -> Vec<Known> {
             .presence
             .iter()
             .map(|tag| {
-                let tag = &facts.tags[*tag as usize];
+                let tag = &facts.tags[tag as usize];
                 format!("`{}` of {}", shown(&tag.field), tag.ty)
             })
             .collect();
@@ -184,11 +184,10 @@ fn known(facts: &Facts, port: &Port) -> Vec<Known> {
     }
     let strange: Vec<String> = port
         .taint
-        .0
         .iter()
         .filter(|(_, tags)| {
             let mut tags = tags.iter();
-            tags.any(|tag| facts.tags[*tag as usize].sort == Sort::Unchecked)
+            tags.any(|tag| facts.tags[tag as usize].sort == Sort::Unchecked)
         })
         .map(|(field, _)| format!("`{}`", shown(field)))
         .collect();

@@ -1,15 +1,18 @@
 //! What becomes of labels where several events become one result, and when such a result may be
 //! seen by more people than the events.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use crate::catalog::Behaviour;
 use crate::expr::{Condition, Expr, Op, Operand};
+use crate::label::Atom;
 use crate::pointer::Pointer;
 use crate::validate::design::NodeIx;
-use crate::validate::facts::labels::{Fold, Tag, TagId, TagKey};
+use crate::validate::facts::labels::{Fold, Tag, TagKey};
 use crate::validate::facts::origins::{Base, Origin, OriginId};
 use crate::validate::facts::release::By;
+use crate::validate::facts::tags::{TagId, TagSet};
 use crate::validate::facts::{Facts, Port};
 use crate::value::Value;
 
@@ -52,36 +55,47 @@ impl Facts {
         &mut self,
         node: NodeIx,
         key: &[OriginId],
-        tags: &BTreeSet<TagId>,
+        tags: &TagSet,
         blurs: bool,
-    ) -> BTreeSet<TagId> {
-        let mut of_root: BTreeMap<TagId, Vec<TagId>> = BTreeMap::new();
-        for tag in tags {
-            of_root.entry(self.root(*tag)).or_default().push(*tag);
-        }
-        let mut folded = BTreeSet::new();
-        for (root, versions) in of_root {
-            let mut tag = self.tags[root as usize].clone();
-            let known = tag.anchors.len();
-            tag.anchors.retain(|anchor| {
-                let everywhere = |version: &TagId| {
+    ) -> TagSet {
+        let mut of_root: Vec<(TagId, TagId)> =
+            tags.iter().map(|tag| (self.root(tag), tag)).collect();
+        of_root.sort_unstable();
+        let mut folded = Vec::with_capacity(of_root.len());
+        for versions in of_root.chunk_by(|(one, _), (next, _)| one == next) {
+            let root = versions[0].0;
+            let single = &self.tags[root as usize];
+            let stays = |anchor: &&(Atom, OriginId)| {
+                let everywhere = |(_, version): &(TagId, TagId)| {
                     let version = &self.tags[*version as usize];
                     version.anchors.contains(anchor)
                 };
                 versions.iter().all(everywhere) && self.determines(key, &[anchor.1])
-            });
-            if !blurs && tag.anchors.len() == known && versions == [root] {
-                folded.insert(root);
+            };
+            let left = single.anchors.iter().filter(stays).count();
+            let all_left = left == single.anchors.len();
+            if !blurs && all_left && versions == [(root, root)] {
+                folded.push(root);
                 continue;
             }
-            tag.fold = Some(Fold {
+            let anchors = if all_left {
+                Rc::clone(&single.anchors)
+            } else {
+                single.anchors.iter().filter(stays).cloned().collect()
+            };
+            let fold = Fold {
                 of: root,
                 by: node,
                 blurs,
-            });
-            folded.insert(self.tag(TagKey::Folded(node, root, blurs), tag));
+            };
+            let tag = Tag {
+                anchors,
+                fold: Some(fold),
+                ..single.clone()
+            };
+            folded.push(self.tag(TagKey::Folded(node, root, blurs), tag));
         }
-        folded
+        folded.into_iter().collect()
     }
 
     /// What the groups of an aggregate are by; nothing when all events are one group.
@@ -94,7 +108,7 @@ impl Facts {
             ) => self.design.expr(node, group),
             _ => None,
         };
-        match (group, &self.inputs[node]) {
+        match (group, self.input(node)) {
             (Some(group), Some(port)) => self.key(group, port),
             _ => Vec::new(),
         }
@@ -118,7 +132,7 @@ impl Facts {
     }
 
     /// Tags that a condition lets go of, because it holds back results over too few people.
-    pub(super) fn freed(&self, condition: &Condition, port: &Port) -> BTreeSet<TagId> {
+    pub(super) fn freed(&self, condition: &Condition, port: &Port) -> TagSet {
         let mut freed = BTreeSet::new();
         for conjunct in &condition.conjuncts {
             let (Operand::Field(field), Operand::Constant(Value::Int(bound))) =
@@ -133,17 +147,11 @@ impl Facts {
             };
             let held = self.field(field, port);
             let counted = port.labels.at(field);
-            let all = port
-                .labels
-                .0
-                .values()
-                .flat_map(|tags| tags.iter())
-                .chain(&*port.presence);
-            for tag in all {
-                if freed.contains(tag) || !self.counts_people(held, *tag) {
+            for tag in port.labels.tags().chain(&port.presence) {
+                if freed.contains(&tag) || !self.counts_people(held, tag) {
                     continue;
                 }
-                let tag_of = &self.tags[*tag as usize];
+                let tag_of = &self.tags[tag as usize];
                 let enough = |size: i64| size <= least;
                 // How many people there are is known of a group that may be shown at all.
                 let any = || {
@@ -156,11 +164,11 @@ impl Facts {
                 if self.free_from(tag_of).is_some_and(enough)
                     || counted.contains(tag) && any().any(enough)
                 {
-                    freed.insert(*tag);
+                    freed.insert(tag);
                 }
             }
         }
-        freed
+        freed.into_iter().collect()
     }
 
     /// Whether a value is the number of people, or fewer, that a result with the tag is over.
@@ -185,7 +193,7 @@ impl Facts {
         let Some(Behaviour::Aggregate { aggregates, .. }) = self.design.behaviour(node) else {
             return None;
         };
-        let port = self.inputs[node].as_ref()?;
+        let port = self.input(node)?;
         let columns = self.columns_of(node, aggregates).into_iter();
         let mut counting = columns.filter(|column| match (column.function, column.of) {
             ("count", None) => people.is_empty() || self.identifies(people, port),

@@ -1,7 +1,5 @@
 //! Who may read what: labels on fields, with where each came from.
 
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::expr::{Analysis, Sources, covers, related, tail};
@@ -11,9 +9,7 @@ use crate::pointer::Pointer;
 use crate::validate::design::NodeIx;
 use crate::validate::facts::origins::OriginId;
 use crate::validate::facts::payload::placed;
-
-/// Number of a tag.
-pub(crate) type TagId = u32;
+use crate::validate::facts::tags::{TagId, TagSet};
 
 /// One clause on one field of the events of one node, or that outsiders sent them.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,11 +19,11 @@ pub(crate) struct Tag {
     /// The event type that says it.
     pub ty: Id,
     pub field: Pointer,
-    pub clause: Clause,
+    pub clause: Rc<Clause>,
     /// Where the owners stand that the clause speaks of.
-    pub anchors: Vec<(Atom, OriginId)>,
+    pub anchors: Rc<[(Atom, OriginId)]>,
     /// Whom the event is about: the owners, or else the subject of its type.
-    pub people: Vec<OriginId>,
+    pub people: Rc<[OriginId]>,
     /// Set where it is on results over several events.
     pub fold: Option<Fold>,
     pub sort: Sort,
@@ -58,20 +54,19 @@ pub(crate) struct Fold {
 /// What a tag is the same tag by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum TagKey {
-    /// A clause of the label of a field, as a node's event type has it.
-    Clause(NodeIx, Id, Pointer, usize),
+    /// A clause of the label of a field, as a node's event type has it: the number of the field
+    /// among those with labels, and the number of the clause.
+    Clause(NodeIx, u32, u32),
     /// A tag of single events, on what a node makes of several.
     Folded(NodeIx, TagId, bool),
     /// What outsiders sent to a node.
     Sent(NodeIx, Sort),
 }
 
-/// What readers of each field must satisfy; holds for all below the field too.
+/// What readers of each field must satisfy; holds for all below the field too. Sorted by field, and
+/// each field has tags.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Labels(pub BTreeMap<Pointer, Tags>);
-
-/// Tags that several fields and ports may share.
-pub(crate) type Tags = Rc<BTreeSet<TagId>>;
+pub(crate) struct Labels(Vec<(Pointer, TagSet)>);
 
 impl Tag {
     /// Something that outsiders sent to the node.
@@ -80,9 +75,9 @@ impl Tag {
             node,
             ty: Id::default(),
             field: Pointer::root(),
-            clause: Clause::default(),
-            anchors: Vec::new(),
-            people: Vec::new(),
+            clause: Rc::default(),
+            anchors: Rc::default(),
+            people: Rc::default(),
             fold: None,
             sort,
         }
@@ -91,98 +86,141 @@ impl Tag {
 
 impl Labels {
     /// Of the event as a whole.
-    pub(crate) fn at_root(tags: &BTreeSet<TagId>) -> Labels {
-        let mut labels = Labels::default();
-        labels.add(Pointer::root(), tags);
-        labels
+    pub(crate) fn at_root(tags: &TagSet) -> Labels {
+        Labels::of_parts(vec![(Pointer::root(), tags.clone())])
+    }
+
+    /// Fields in any order, some perhaps several times.
+    fn of_parts(mut parts: Vec<(Pointer, TagSet)>) -> Labels {
+        parts.retain(|(_, tags)| !tags.is_empty());
+        if !parts.is_sorted_by(|(one, _), (next, _)| one < next) {
+            parts.sort_by(|(one, _), (next, _)| one.cmp(next));
+            parts.dedup_by(|(field, tags), (kept, all)| {
+                let again = field == kept;
+                if again {
+                    all.join(tags);
+                }
+                again
+            });
+        }
+        Labels(parts)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Fields with their tags, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Pointer, &TagSet)> {
+        self.0.iter().map(|(field, tags)| (field, tags))
+    }
+
+    /// The tags of each field.
+    pub(crate) fn sets(&self) -> impl Iterator<Item = &TagSet> {
+        self.0.iter().map(|(_, tags)| tags)
+    }
+
+    /// All tags, field by field, some perhaps several times.
+    pub(crate) fn tags(&self) -> impl Iterator<Item = TagId> {
+        self.sets().flat_map(TagSet::iter)
+    }
+
+    /// All tags, whatever field they are on.
+    pub(crate) fn all(&self) -> TagSet {
+        self.tags().collect()
     }
 
     /// Adds the labels of something that is put at a place.
     pub(crate) fn shift(&mut self, at: &Pointer, other: &Labels) {
-        for (field, tags) in &other.0 {
-            self.share(at.join(field), tags);
-        }
+        let shifted = other.iter().map(|(field, tags)| (at.join(field), tags));
+        self.extend(shifted);
     }
 
     /// Without these tags.
-    pub(crate) fn less(&self, gone: &BTreeSet<TagId>) -> Labels {
-        let mut labels = Labels::default();
-        for (field, tags) in &self.0 {
-            labels.add(field.clone(), &(&**tags - gone));
-        }
-        labels
+    pub(crate) fn less(&self, gone: &TagSet) -> Labels {
+        let parts = self.iter();
+        Labels::of_parts(
+            parts
+                .map(|(field, tags)| (field.clone(), tags - gone))
+                .collect(),
+        )
+    }
+
+    /// Only these fields, with what is left of their tags.
+    pub(crate) fn narrowed(&self, left: impl Fn(&Pointer, &TagSet) -> TagSet) -> Labels {
+        let parts = self.iter();
+        Labels::of_parts(
+            parts
+                .map(|(field, tags)| (field.clone(), left(field, tags)))
+                .collect(),
+        )
     }
 
     /// Tags of a field: of it, of all around it and of all inside it.
-    pub(crate) fn at(&self, field: &Pointer) -> BTreeSet<TagId> {
-        let touched = self.0.iter().filter(|(at, _)| related(at, field));
-        touched.flat_map(|(_, tags)| tags.iter()).copied().collect()
+    pub(crate) fn at(&self, field: &Pointer) -> TagSet {
+        let touched = self.iter().filter(|(at, _)| related(at, field));
+        touched.flat_map(|(_, tags)| tags.iter()).collect()
     }
 
-    pub(crate) fn add(&mut self, field: Pointer, tags: &BTreeSet<TagId>) {
-        if !tags.is_empty() {
-            Rc::make_mut(self.0.entry(field).or_default()).extend(tags);
+    /// Tags that a field has from now on too.
+    pub(crate) fn add(&mut self, field: Pointer, tags: &TagSet) {
+        if tags.is_empty() {
+            return;
         }
-    }
-
-    /// Like [`Labels::add`], without copying the tags where the field has none yet.
-    pub(crate) fn share(&mut self, field: Pointer, tags: &Tags) {
-        match self.0.entry(field) {
-            Entry::Vacant(place) => {
-                if !tags.is_empty() {
-                    place.insert(Rc::clone(tags));
-                }
-            }
-            Entry::Occupied(mut held) => {
-                if !Rc::ptr_eq(held.get(), tags) && !tags.is_subset(held.get()) {
-                    Rc::make_mut(held.get_mut()).extend(tags.iter());
-                }
-            }
+        if self.0.last().is_none_or(|(last, _)| *last < field) {
+            self.0.push((field, tags.clone()));
+            return;
+        }
+        match self.0.binary_search_by(|(held, _)| held.cmp(&field)) {
+            Ok(at) => self.0[at].1.join(tags),
+            Err(at) => self.0.insert(at, (field, tags.clone())),
         }
     }
 
     pub(crate) fn join(&mut self, other: &Labels) {
-        for (field, tags) in &other.0 {
-            self.share(field.clone(), tags);
+        if self.is_empty() {
+            self.0.clone_from(&other.0);
+        } else {
+            let parts = other.iter();
+            self.extend(parts.map(|(field, tags)| (field.clone(), tags)));
         }
+    }
+
+    fn extend<'l>(&mut self, parts: impl Iterator<Item = (Pointer, &'l TagSet)>) {
+        let mut all = std::mem::take(&mut self.0);
+        all.extend(parts.map(|(field, tags)| (field, tags.clone())));
+        *self = Labels::of_parts(all);
     }
 
     /// Removed or replaced fields say nothing any more.
     pub(crate) fn without(&self, fields: &[Pointer]) -> Labels {
         let stays = |field: &Pointer| !fields.iter().any(|gone| covers(gone, field));
         let kept = self.0.iter().filter(|(field, _)| stays(field));
-        Labels(
-            kept.map(|(field, tags)| (field.clone(), tags.clone()))
-                .collect(),
-        )
-    }
-
-    /// All tags, whatever field they are on.
-    pub(crate) fn all(&self) -> BTreeSet<TagId> {
-        self.0
-            .values()
-            .flat_map(|tags| tags.iter())
-            .copied()
-            .collect()
+        Labels(kept.cloned().collect())
     }
 
     /// Tags of everything that is read here.
-    pub(crate) fn of(&self, sources: &Sources) -> BTreeSet<TagId> {
-        let touched = self
-            .0
-            .iter()
-            .filter(|(field, _)| sources.touched_by(field, false));
-        touched.flat_map(|(_, tags)| tags.iter()).copied().collect()
+    pub(crate) fn of(&self, sources: &Sources) -> TagSet {
+        let touched = self.iter();
+        touched
+            .filter(|(field, _)| sources.touched_by(field, false))
+            .flat_map(|(_, tags)| tags.iter())
+            .collect()
     }
 
     /// Labels of what an expression makes. `elements` takes the elements of its result.
     pub(crate) fn through(&self, analysis: &Analysis, elements: bool) -> Labels {
-        let mut out = Labels::default();
-        let mut put = |place: Pointer, tags: &Tags| {
+        let mut out = Vec::with_capacity(self.0.len());
+        let mut put = |place: Pointer, tags: &TagSet| {
             // What is not an element of the result may be any of them.
-            out.share(placed(&place, elements).unwrap_or_default(), tags);
+            let place = if elements {
+                placed(&place, true).unwrap_or_default()
+            } else {
+                place
+            };
+            out.push((place, tags.clone()));
         };
-        for (field, tags) in &self.0 {
+        for (field, tags) in self.iter() {
             for row in &analysis.outputs {
                 if row.ctl.touched_by(field, false) {
                     put(row.pointer.clone(), tags);
@@ -205,6 +243,12 @@ impl Labels {
                 }
             }
         }
-        out
+        Labels::of_parts(out)
+    }
+}
+
+impl FromIterator<(Pointer, TagSet)> for Labels {
+    fn from_iter<I: IntoIterator<Item = (Pointer, TagSet)>>(parts: I) -> Labels {
+        Labels::of_parts(parts.into_iter().collect())
     }
 }

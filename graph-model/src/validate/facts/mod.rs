@@ -20,11 +20,11 @@ pub(crate) mod release;
 pub(crate) mod rounds;
 pub(crate) mod size;
 mod solve;
+pub(crate) mod tags;
 mod transfer;
 pub(crate) mod unsettled;
 pub(crate) mod workers;
 
-use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -36,21 +36,23 @@ use crate::catalog::{Behaviour, PortRole};
 use crate::document::{Audience, WhenFull};
 use crate::expr::Expr;
 use crate::id::Id;
+use crate::label::{Clause, Label};
 use crate::pointer::Pointer;
 use crate::schema::{Declared, Schema, Types};
 use crate::validate::design::{Design, EdgeIx, NodeIx};
 use crate::value::Value;
 use definition::Definition;
 use delivery::{Copies, Losing, Loss, Mode, Order, Part};
-use labels::{Labels, Tag, TagId, TagKey};
+use labels::{Labels, Tag, TagKey};
 use origins::{Base, Origin, OriginId, Origins, Renewal};
 use payload::Payload;
 use redelivery::Redelivery;
 use release::Release;
+use tags::{TagId, TagSet};
 use unsettled::Doubts;
 
 /// What is known of the events at a port.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Port {
     pub payload: Rc<Payload>,
     /// Who may read which field.
@@ -58,7 +60,7 @@ pub(crate) struct Port {
     /// What outsiders wrote: what nothing has checked yet, and what they chose.
     pub taint: Rc<Labels>,
     /// Labels of what decided that an event comes at all.
-    pub presence: Rc<BTreeSet<TagId>>,
+    pub presence: TagSet,
     /// Viewers see an event only when this claim of theirs equals this value. With the store from
     /// which the events are read again since the comparison was put, when there is one.
     pub guards: Rc<BTreeMap<(OriginId, SmolStr), Option<NodeIx>>>,
@@ -87,6 +89,21 @@ pub(crate) struct Port {
     pub size: Option<u64>,
 }
 
+/// What is known of the events at the ports of one node.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Ports {
+    /// What arrives.
+    input: Option<Rc<Port>>,
+    /// What arrives at the second input, for the kinds that have one.
+    second: Option<Rc<Port>>,
+    /// What leaves by ordinary outputs.
+    output: Option<Rc<Port>>,
+    /// What it leaves in the resource that it writes.
+    stored: Option<Rc<Port>>,
+    /// What leaves by single outputs, where that differs from the others.
+    branches: Vec<(SmolStr, Rc<Port>)>,
+}
+
 /// What event types say of a field.
 #[derive(Clone, Debug)]
 pub(crate) struct Promised {
@@ -97,22 +114,20 @@ pub(crate) struct Promised {
     pub by: Vec<(NodeIx, Id, Pointer)>,
 }
 
+/// Fields of an event type with the clauses of their labels.
+type TypeLabels = Rc<[(Pointer, Vec<Rc<Clause>>)]>;
+
 /// A design with all its facts.
 pub(crate) struct Facts {
     pub design: Rc<Design>,
     pub tags: Vec<Tag>,
     /// Nodes that can reach each other, feeders first.
     pub components: Vec<Vec<NodeIx>>,
-    inputs: Vec<Option<Port>>,
-    /// What arrives at the second input, for the kinds that have one.
-    seconds: FxHashMap<NodeIx, Port>,
-    outputs: Vec<Option<Port>>,
-    /// What nodes leave in the resources that they write.
-    stored: FxHashMap<NodeIx, Port>,
-    /// What leaves by single outputs, where that differs from the others.
-    branches: FxHashMap<NodeIx, Vec<(SmolStr, Port)>>,
+    /// By node.
+    ports: Vec<Ports>,
     origins: RefCell<Origins>,
     schemas: RefCell<FxHashMap<SmolStr, Option<Rc<Schema>>>>,
+    labels: RefCell<FxHashMap<Id, TypeLabels>>,
     tag_index: FxHashMap<TagKey, TagId>,
     releases: Vec<Release>,
     /// Loops that nothing ends, once somebody has asked for them.
@@ -138,30 +153,34 @@ impl Facts {
 
     /// What arrives at a node; `None` when nothing does.
     pub(crate) fn input(&self, node: NodeIx) -> Option<&Port> {
-        self.inputs[node].as_ref()
+        self.ports[node].input.as_deref()
     }
 
     /// What arrives at the second input of a node.
     pub(crate) fn second(&self, node: NodeIx) -> Option<&Port> {
-        self.seconds.get(&node)
+        self.ports[node].second.as_deref()
     }
 
     /// What leaves a node by its ordinary outputs.
     pub(crate) fn output(&self, node: NodeIx) -> Option<&Port> {
-        self.outputs[node].as_ref()
+        self.ports[node].output.as_deref()
     }
 
     /// What a wire carries.
     pub(crate) fn edge(&self, edge: EdgeIx) -> Option<&Port> {
+        self.carried(edge).map(|port| &**port)
+    }
+
+    fn carried(&self, edge: EdgeIx) -> Option<&Rc<Port>> {
         let view = &self.design.edges[edge];
+        let ports = &self.ports[view.from];
         if view.resource {
-            return self.stored.get(&view.from);
+            return ports.stored.as_ref();
         }
-        if let Some(branches) = self.branches.get(&view.from) {
-            let leaving = &view.edge.from.port;
-            if let Some((_, port)) = branches.iter().find(|(name, _)| name == leaving) {
-                return Some(port);
-            }
+        let leaving = &view.edge.from.port;
+        let mut branches = ports.branches.iter();
+        if let Some((_, port)) = branches.find(|(name, _)| name == leaving) {
+            return Some(port);
         }
         let behaviour = self.design.behaviour(view.from)?;
         let by_code = matches!(behaviour, Behaviour::Opaque { .. });
@@ -175,9 +194,9 @@ impl Facts {
             PortRole::Reply => false,
         };
         if aside {
-            self.inputs[view.from].as_ref()
+            ports.input.as_ref()
         } else {
-            self.outputs[view.from].as_ref()
+            ports.output.as_ref()
         }
     }
 
@@ -186,19 +205,29 @@ impl Facts {
         &self.releases
     }
 
-    fn gather(&self, node: NodeIx, input: usize) -> Option<Port> {
+    fn gather(&self, node: NodeIx, input: usize) -> Option<Rc<Port>> {
         let edges = self.design.nodes[node].ins.iter();
-        let sides: Vec<(EdgeIx, Cow<'_, Port>)> = edges
+        let mut sides = edges
             .filter(|edge| self.design.edges[**edge].input == input)
-            .filter_map(|edge| Some((*edge, self.arriving(*edge)?)))
-            .collect();
-        let mut port = self.meet(node, &sides)?;
-        let dropping = |edge: &&(EdgeIx, Cow<'_, Port>)| {
-            self.design.edges[edge.0].edge.when_full == WhenFull::DropOldest
+            .filter_map(|edge| Some((*edge, self.arriving(*edge)?)));
+        let first = sides.next()?;
+        let mut all = Vec::new();
+        let mut port = match sides.next() {
+            None => Rc::clone(&first.1),
+            Some(second) => {
+                all.push(second);
+                all.extend(sides);
+                let others = all.iter().map(|(_, port)| &**port);
+                Rc::new(self.meet(node, &first.1, others))
+            }
         };
-        if port.losing.is_none() {
-            port.losing = sides.iter().find(dropping).map(|(edge, _)| Losing::Wire {
-                from: self.design.edges[*edge].from,
+        let mut edges = std::iter::once(first.0).chain(all.iter().map(|(edge, _)| *edge));
+        if port.losing.is_none()
+            && let Some(dropping) =
+                edges.find(|edge| self.design.edges[*edge].edge.when_full == WhenFull::DropOldest)
+        {
+            Rc::make_mut(&mut port).losing = Some(Losing::Wire {
+                from: self.design.edges[dropping].from,
                 to: node,
             });
         }
@@ -206,30 +235,30 @@ impl Facts {
     }
 
     /// What comes by a wire, with what its start says of it.
-    fn arriving(&self, edge: EdgeIx) -> Option<Cow<'_, Port>> {
-        let port = self.edge(edge)?;
+    fn arriving(&self, edge: EdgeIx) -> Option<Rc<Port>> {
+        let mut port = Rc::clone(self.carried(edge)?);
         let view = &self.design.edges[edge];
         let given_up = view.role == PortRole::Failed && !port.redelivery.given_up;
         let running = port.doubts.running.is_some() && port.doubts.hasty.is_none();
         let hasty = running && self.is_hasty(edge);
-        if !given_up && !hasty {
-            return Some(Cow::Borrowed(port));
+        if given_up || hasty {
+            let port = Rc::make_mut(&mut port);
+            port.redelivery.given_up |= given_up;
+            if hasty {
+                port.doubts.hasty = Some(view.from);
+            }
         }
-        let mut port = port.clone();
-        port.redelivery.given_up |= given_up;
-        if hasty {
-            port.doubts.hasty = Some(view.from);
-        }
-        Some(Cow::Owned(port))
+        Some(port)
     }
 
-    fn meet(&self, node: NodeIx, sides: &[(EdgeIx, Cow<'_, Port>)]) -> Option<Port> {
-        let ((_, first), others) = sides.split_first()?;
-        let first = &**first;
-        if others.is_empty() {
-            return Some(first.clone());
-        }
-        let sides: Vec<&Port> = sides.iter().map(|(_, port)| &**port).collect();
+    /// What is known where several streams meet.
+    fn meet<'p>(
+        &self,
+        node: NodeIx,
+        first: &'p Port,
+        others: impl Iterator<Item = &'p Port>,
+    ) -> Port {
+        let sides: Vec<&Port> = std::iter::once(first).chain(others).collect();
         let others = &sides[1..];
         let origins = &mut *self.origins.borrow_mut();
         let payloads: Vec<&Payload> = sides.iter().map(|side| &*side.payload).collect();
@@ -245,7 +274,7 @@ impl Facts {
         };
         let mut present = (*first.present).clone();
         present.retain(|origin| others.iter().all(|side| side.present.contains(origin)));
-        let mut presence = Rc::clone(&first.presence);
+        let mut presence = first.presence.clone();
         let mut renewers = Rc::clone(&first.renewers);
         let mut definition = Rc::clone(&first.definition);
         let mut multiplied = Rc::clone(&first.multiplied);
@@ -256,9 +285,7 @@ impl Facts {
             if !side.renewers.is_subset(&renewers) {
                 Rc::make_mut(&mut renewers).extend(&*side.renewers);
             }
-            if !side.presence.is_subset(&presence) {
-                Rc::make_mut(&mut presence).extend(&*side.presence);
-            }
+            presence.join(&side.presence);
             if definition != side.definition {
                 definition = Rc::new(definition.with(&side.definition));
             }
@@ -277,7 +304,7 @@ impl Facts {
         let part = meet_parts(node, &sides, &payload, origins);
         let (owners, guards) = owners::meet(&self.tags, &sides, &payload, origins);
         let sizes = sides.iter().map(|side| side.size);
-        Some(Port {
+        Port {
             payload: Rc::new(payload),
             labels: joined(|port| &port.labels),
             taint: joined(|port| &port.taint),
@@ -301,7 +328,7 @@ impl Facts {
             size: sizes
                 .collect::<Option<Vec<_>>>()
                 .and_then(|sizes| sizes.into_iter().max()),
-        })
+        }
     }
 
     /// Number of a tag.
@@ -425,7 +452,7 @@ impl Facts {
         let (ty, field, node) = match (&port.payload.ty, origin) {
             (Some(ty), Origin::Field(Base::Made(node), _)) => (ty.clone(), field.clone(), node),
             (None, Origin::Field(Base::Made(node), field)) => {
-                let ty = self.outputs[node].as_ref()?.payload.ty.clone()?;
+                let ty = self.output(node)?.payload.ty.clone()?;
                 (ty, field, node)
             }
             (_, Origin::Field(Base::Met(node), field)) => {
@@ -459,6 +486,20 @@ impl Facts {
             optional,
             by: vec![(node, ty, field)],
         })
+    }
+
+    /// Labels of an event type with their clauses, ready to be shared by tags.
+    fn labels_of(&self, ty: &Id) -> TypeLabels {
+        let mut labels = self.labels.borrow_mut();
+        let shared = labels.entry(ty.clone()).or_insert_with(|| {
+            let declared = self.design.document.types.get(ty);
+            let labels = declared.into_iter().flat_map(|ty| &ty.labels);
+            let clauses = |label: &Label| label.0.iter().cloned().map(Rc::new).collect();
+            labels
+                .map(|(field, label)| (field.clone(), clauses(label)))
+                .collect()
+        });
+        Rc::clone(shared)
     }
 
     pub(crate) fn schema(&self, ty: &str) -> Option<Rc<Schema>> {

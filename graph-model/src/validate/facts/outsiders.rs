@@ -1,6 +1,5 @@
 //! What outsiders sent: who may send to a node, and what of their events is still theirs.
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use crate::catalog::Behaviour;
@@ -55,21 +54,23 @@ impl Facts {
             let origin = self.field(&field, port);
             (Atom::Subject(field), origin)
         });
-        let mut tags = BTreeSet::new();
+        let mut tags = Vec::new();
         for sort in [Sort::Unchecked, Sort::Chosen] {
             if known && sort == Sort::Unchecked {
                 continue;
             }
-            let mut tag = Tag::sent_to(node, sort);
-            tag.anchors.extend(anchor.clone());
-            tags.insert(self.tag(TagKey::Sent(node, sort), tag));
+            let tag = Tag {
+                anchors: anchor.iter().cloned().collect(),
+                ..Tag::sent_to(node, sort)
+            };
+            tags.push(self.tag(TagKey::Sent(node, sort), tag));
         }
-        Rc::make_mut(&mut port.taint).add(Pointer::root(), &tags);
+        Rc::make_mut(&mut port.taint).add(Pointer::root(), &tags.into_iter().collect());
     }
 
     /// What is left of what outsiders sent when its shape has been checked.
     pub(super) fn checked(&self, taint: &Labels) -> Labels {
-        let unchecked = taint.all().into_iter();
+        let unchecked = taint.tags();
         let unchecked = unchecked.filter(|tag| self.tags[*tag as usize].sort == Sort::Unchecked);
         taint.less(&unchecked.collect())
     }

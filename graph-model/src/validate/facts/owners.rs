@@ -35,9 +35,9 @@ impl Port {
 
     /// Owners of whom the labels and what chose the events speak.
     fn anchors(&self, tags: &[Tag]) -> BTreeSet<OriginId> {
-        let labels = self.labels.0.values().chain(self.taint.0.values());
-        let all = labels.flat_map(|tags| tags.iter()).chain(&*self.presence);
-        let anchors = all.flat_map(|tag| &tags[*tag as usize].anchors);
+        let labels = self.labels.tags().chain(self.taint.tags());
+        let all = labels.chain(&self.presence);
+        let anchors = all.flat_map(|tag| &*tags[tag as usize].anchors);
         anchors.map(|(_, owner)| *owner).collect()
     }
 }

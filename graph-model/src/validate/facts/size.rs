@@ -1,5 +1,7 @@
 //! How large events are at most.
 
+use std::rc::Rc;
+
 use crate::catalog::Behaviour;
 use crate::expr::Expr;
 use crate::id::Id;
@@ -13,7 +15,7 @@ const CONTEXT_BYTES: u64 = 1024;
 
 impl Facts {
     /// What somebody says of the size of a node's events goes before what follows from its input.
-    pub(super) fn resize(&self, node: NodeIx, input: Option<&Port>, port: &mut Port) {
+    pub(super) fn resize(&self, node: NodeIx, input: Option<&Port>, port: &mut Rc<Port>) {
         let design = &*self.design;
         let came = input.and_then(|input| input.size);
         let growth = design.declared_number(node, "growth");
@@ -21,18 +23,19 @@ impl Facts {
         match design.behaviour(node) {
             Some(Behaviour::Opaque { .. }) => {
                 let ty = port.payload.ty.as_ref();
-                port.size = ty.and_then(|ty| self.declared_size(ty));
+                let size = ty.and_then(|ty| self.declared_size(ty));
+                Rc::make_mut(port).size = size;
             }
             Some(Behaviour::Map { expr } | Behaviour::Mediate { expr, .. }) => {
                 let made = design.expr(node, expr).filter(|expr| takes_nothing(expr));
                 if let Some(expr) = made {
-                    port.size = Some(CONTEXT_BYTES + expr.code().len() as u64);
+                    Rc::make_mut(port).size = Some(CONTEXT_BYTES + expr.code().len() as u64);
                 }
             }
             _ => {}
         }
         if let (Some(growth), Some(came)) = (growth, came) {
-            port.size = Some((came as f64 * growth).ceil() as u64);
+            Rc::make_mut(port).size = Some((came as f64 * growth).ceil() as u64);
         }
     }
 

@@ -11,7 +11,7 @@ use crate::catalog::Behaviour;
 use crate::document::Document;
 use crate::id::{EdgeId, NodeId};
 use crate::validate::design::{Design, NodeIx};
-use crate::validate::facts::{Facts, release};
+use crate::validate::facts::{Facts, Ports, release};
 
 /// Rounds around a loop after which its facts are taken for settled: every fact only gets worse,
 /// and none of them has more levels than this.
@@ -23,13 +23,10 @@ impl Facts {
         let mut facts = Facts {
             tags: Vec::new(),
             components: design.components(),
-            inputs: vec![None; count],
-            seconds: FxHashMap::default(),
-            outputs: vec![None; count],
-            stored: FxHashMap::default(),
-            branches: FxHashMap::default(),
+            ports: vec![Ports::default(); count],
             origins: RefCell::default(),
             schemas: RefCell::default(),
+            labels: RefCell::default(),
             tag_index: FxHashMap::default(),
             releases: release::releases(&design.document),
             rounds: RefCell::default(),
@@ -100,15 +97,10 @@ impl Facts {
             dirty.extend(before.into_iter().chain(after));
             let count = design.nodes.len();
             self.components = design.components();
-            self.inputs.resize(count, None);
-            self.outputs.resize(count, None);
+            self.ports.resize(count, Ports::default());
             for (number, view) in design.nodes.iter().enumerate() {
                 if view.gone {
-                    self.inputs[number] = None;
-                    self.outputs[number] = None;
-                    self.seconds.remove(&number);
-                    self.stored.remove(&number);
-                    self.branches.remove(&number);
+                    self.ports[number] = Ports::default();
                     dirty.remove(&number);
                     look.insert(number);
                 }
@@ -164,13 +156,8 @@ impl Facts {
         if self.is_loop(&nodes) {
             let before: Vec<_> = nodes
                 .iter()
-                .map(|node| (self.inputs[*node].take(), self.outputs[*node].take()))
+                .map(|node| std::mem::take(&mut self.ports[*node]))
                 .collect();
-            for node in &nodes {
-                self.seconds.remove(node);
-                self.stored.remove(node);
-                self.branches.remove(node);
-            }
             for _ in 0..ROUNDS_MAX {
                 let mut more = false;
                 for node in &nodes {
@@ -180,8 +167,8 @@ impl Facts {
                     break;
                 }
             }
-            for (node, (input, output)) in nodes.iter().zip(before) {
-                if self.inputs[*node] != input || self.outputs[*node] != output {
+            for (node, before) in nodes.iter().zip(before) {
+                if self.ports[*node] != before {
                     changed.insert(*node);
                 }
             }
@@ -212,9 +199,9 @@ impl Facts {
         } else {
             None
         };
-        let mut output = self.transfer(node, input.as_ref(), second.as_ref());
+        let mut output = self.transfer(node, input.as_ref(), second.as_deref());
         if let Some(output) = &mut output {
-            self.resize(node, input.as_ref(), output);
+            self.resize(node, input.as_deref(), output);
         }
         let writes = self.design.nodes[node].outs.iter();
         let stored = if writes.clone().any(|edge| self.design.edges[*edge].resource) {
@@ -222,18 +209,18 @@ impl Facts {
         } else {
             None
         };
-        let branches = self.branches(node, input.as_ref(), output.as_ref());
+        let branches = self.branches(node, input.as_deref(), output.as_deref());
         let mut changed = self.origins.borrow_mut().end(&before) || self.tags_changed;
         self.said_anew |= changed;
-        changed |= self.inputs[node] != input || self.outputs[node] != output;
-        changed |= self.seconds.get(&node) != second.as_ref();
-        changed |= self.stored.get(&node) != stored.as_ref();
-        changed |= self.branches.get(&node) != branches.as_ref();
-        self.inputs[node] = input;
-        self.outputs[node] = output;
-        put(&mut self.seconds, node, second);
-        put(&mut self.stored, node, stored);
-        put(&mut self.branches, node, branches);
+        let ports = Ports {
+            input,
+            second,
+            output,
+            stored,
+            branches: branches.unwrap_or_default(),
+        };
+        changed |= self.ports[node] != ports;
+        self.ports[node] = ports;
         changed
     }
 
@@ -241,11 +228,4 @@ impl Facts {
     pub(crate) fn is_opaque(&self, node: NodeIx) -> bool {
         matches!(self.design.behaviour(node), Some(Behaviour::Opaque { .. }))
     }
-}
-
-fn put<T>(map: &mut FxHashMap<NodeIx, T>, node: NodeIx, value: Option<T>) {
-    match value {
-        Some(value) => map.insert(node, value),
-        None => map.remove(&node),
-    };
 }

@@ -13,11 +13,12 @@ use crate::validate::design::NodeIx;
 use crate::validate::facts::definition::Definition;
 use crate::validate::facts::delivery::{Copies, Losing, Loss, Mode, Order, Part};
 use crate::validate::facts::groups::parts_of;
-use crate::validate::facts::labels::{Labels, Sort, Tag, TagId, TagKey};
+use crate::validate::facts::labels::{Labels, Sort, Tag, TagKey};
 use crate::validate::facts::origins::{Base, Origin, OriginId};
 use crate::validate::facts::payload::Payload;
 use crate::validate::facts::placement::Side;
 use crate::validate::facts::redelivery::Redelivery;
+use crate::validate::facts::tags::TagSet;
 use crate::validate::facts::unsettled::Doubts;
 use crate::validate::facts::{Facts, Port, numbers, owners, pointers};
 use crate::validate::rules::{broken_by_copies, decides_early};
@@ -28,12 +29,12 @@ impl Facts {
     pub(super) fn transfer(
         &mut self,
         node: NodeIx,
-        input: Option<&Port>,
+        input: Option<&Rc<Port>>,
         second: Option<&Port>,
-    ) -> Option<Port> {
+    ) -> Option<Rc<Port>> {
         let design = Rc::clone(&self.design);
         let (_, behaviour) = design.acting(node)?;
-        match behaviour {
+        let mut port = match behaviour {
             Behaviour::Source {
                 ty,
                 delivery,
@@ -43,12 +44,36 @@ impl Facts {
                 if let Some(stored) = input {
                     self.hear(node, stored, &mut port);
                 }
-                return Some(port);
+                return Some(Rc::new(port));
             }
-            Behaviour::Changes { ty } => return Some(self.changes(node, ty, input)),
-            _ => {}
-        }
-        let mut port = input?.clone();
+            Behaviour::Changes { ty } => {
+                let stored = input.map(|stored| &**stored);
+                return Some(Rc::new(self.changes(node, ty, stored)));
+            }
+            // They pass on what arrives.
+            Behaviour::Merge
+            | Behaviour::Route { .. }
+            | Behaviour::Table { .. }
+            | Behaviour::Bucket { .. }
+            | Behaviour::Observe { .. }
+            | Behaviour::Effect { .. }
+            | Behaviour::DeadLetter => Rc::clone(input?),
+            _ => Rc::new(self.act(node, behaviour, input?, second)?),
+        };
+        self.leave(node, &mut port);
+        Some(port)
+    }
+
+    /// What a node makes of the events that arrive.
+    fn act(
+        &mut self,
+        node: NodeIx,
+        behaviour: &Behaviour,
+        input: &Port,
+        second: Option<&Port>,
+    ) -> Option<Port> {
+        let design = Rc::clone(&self.design);
+        let mut port = input.clone();
         match behaviour {
             Behaviour::Source { .. }
             | Behaviour::Changes { .. }
@@ -200,7 +225,11 @@ impl Facts {
                 let reads = pointers(design.declared(node, "reads"));
                 let of = |labels: &Labels| match &reads[..] {
                     [] => labels.all(),
-                    fields => fields.iter().flat_map(|field| labels.at(field)).collect(),
+                    fields => {
+                        let mut all = TagSet::default();
+                        fields.iter().for_each(|field| all.join(&labels.at(field)));
+                        all
+                    }
                 };
                 let (everything, taints) = (of(&port.labels), of(&port.taint));
                 let whole = [Pointer::root()];
@@ -223,29 +252,36 @@ impl Facts {
                 port.mode = Mode::Append;
             }
         }
-        if design.declared_flag(node, "may_lose") && port.losing.is_none() {
-            port.losing = Some(Losing::Node(node));
+        Some(port)
+    }
+
+    /// What holds of the events that leave a node, whatever it does.
+    fn leave(&mut self, node: NodeIx, port: &mut Rc<Port>) {
+        let design = Rc::clone(&self.design);
+        if port.losing.is_none() && design.declared_flag(node, "may_lose") {
+            Rc::make_mut(port).losing = Some(Losing::Node(node));
         }
-        let doubts = &mut port.doubts;
-        if design.asks_the_time(node) || doubts.read_time.is_some() && design.compares_times(node) {
-            doubts.clock = doubts.clock.or(Some(node));
+        let doubts = &port.doubts;
+        if doubts.clock.is_none()
+            && (design.asks_the_time(node)
+                || doubts.read_time.is_some() && design.compares_times(node))
+        {
+            Rc::make_mut(port).doubts.clock = Some(node);
         }
         if self.is_open(node) {
-            self.let_outsiders_in(node, &mut port);
+            self.let_outsiders_in(node, Rc::make_mut(port));
         }
-        if self.design.is_kept(node) && port.guards.values().any(Option::is_none) {
+        if port.guards.values().any(Option::is_none) && design.is_kept(node) {
             // Who looks later was not there when the owner was compared.
             let guards = port.guards.iter();
             let since = |since: &Option<NodeIx>| since.or(Some(node));
             let guards = guards.map(|(guard, held)| (guard.clone(), since(held)));
-            port.guards = Rc::new(guards.collect());
+            let guards = Rc::new(guards.collect());
+            Rc::make_mut(port).guards = guards;
         }
-        if let (Some(patience), Some(takes)) =
-            (&mut port.redelivery.patience, design.works_for(node))
-        {
-            *patience = patience.saturating_sub(takes);
+        if let (Some(patience), Some(takes)) = (port.redelivery.patience, design.works_for(node)) {
+            Rc::make_mut(port).redelivery.patience = Some(patience.saturating_sub(takes));
         }
-        Some(port)
     }
 
     /// What leaves by outputs that not all of the node's events take.
@@ -254,14 +290,15 @@ impl Facts {
         node: NodeIx,
         input: Option<&Port>,
         output: Option<&Port>,
-    ) -> Option<Vec<(SmolStr, Port)>> {
+    ) -> Option<Vec<(SmolStr, Rc<Port>)>> {
         let (port, (view, behaviour)) = (input?, self.design.acting(node)?);
         let outputs = view.kind.iter().flat_map(|kind| &kind.outputs).skip(1);
         let aside = |port: Port| {
             let ports = outputs.filter(|output| output.role == PortRole::Data);
+            let port = Rc::new(port);
             Some(
                 ports
-                    .map(|output| (output.name.clone(), port.clone()))
+                    .map(|output| (output.name.clone(), Rc::clone(&port)))
                     .collect(),
             )
         };
@@ -287,7 +324,7 @@ impl Facts {
                 present: Rc::default(),
                 ..output?.clone()
             }),
-            Behaviour::Route { .. } if port.labels.0.is_empty() => None,
+            Behaviour::Route { .. } if port.labels.is_empty() => None,
             Behaviour::Route { routes, otherwise } => {
                 let table = self.design.value(node, routes)?.as_object()?;
                 let mut asked = port.clone();
@@ -300,9 +337,9 @@ impl Facts {
                         Facts::tell(expr, &mut branch);
                         Facts::tell(expr, &mut asked);
                     }
-                    branches.push((name.clone(), branch));
+                    branches.push((name.clone(), Rc::new(branch)));
                 }
-                branches.push((otherwise.clone(), asked));
+                branches.push((otherwise.clone(), Rc::new(asked)));
                 Some(branches)
             }
             _ => None,
@@ -376,13 +413,14 @@ impl Facts {
     }
 
     /// What a node leaves in the resource that it writes.
-    pub(super) fn stored(&mut self, node: NodeIx, input: Option<&Port>) -> Option<Port> {
+    pub(super) fn stored(&mut self, node: NodeIx, input: Option<&Rc<Port>>) -> Option<Rc<Port>> {
         let design = Rc::clone(&self.design);
         let (view, behaviour) = design.acting(node)?;
-        let mut port = input?.clone();
+        let input = input?;
         let Behaviour::Table { key, .. } = behaviour else {
-            return Some(port);
+            return Some(Rc::clone(input));
         };
+        let mut port = (**input).clone();
         let columns = design.columns(node);
         let mut labels = Labels::default();
         let mut taint = Labels::default();
@@ -423,7 +461,7 @@ impl Facts {
         port.taint = Rc::new(taint);
         port.guards = Rc::default();
         port.part = Part::Single;
-        Some(port)
+        Some(Rc::new(port))
     }
 
     fn source(&mut self, node: NodeIx, ty: &str, delivery: Delivery, keyed: bool) -> Port {
@@ -432,7 +470,7 @@ impl Facts {
             payload: Rc::new(Payload::made(node, None)),
             labels: Rc::default(),
             taint: Rc::default(),
-            presence: Rc::default(),
+            presence: TagSet::default(),
             guards: Rc::default(),
             owners: Rc::default(),
             present: Rc::default(),
@@ -490,7 +528,7 @@ impl Facts {
     fn hear(&mut self, node: NodeIx, stored: &Port, port: &mut Port) {
         Rc::make_mut(&mut port.labels).join(&stored.labels);
         Rc::make_mut(&mut port.taint).join(&stored.taint);
-        port.presence = Rc::clone(&stored.presence);
+        port.presence = stored.presence.clone();
         port.owners = self.same_places(stored, &port.payload);
         port.losing = port.losing.or(stored.losing);
         if port.payload.ty.is_none() && stored.payload.ty.is_some() {
@@ -534,7 +572,7 @@ impl Facts {
                 port.order = Order::PerKey(Rc::clone(by));
             }
             port.payload = Rc::new(payload);
-            port.presence = Rc::clone(&stored.presence);
+            port.presence = stored.presence.clone();
             port.owners = Rc::clone(&stored.owners);
             port.losing = stored.losing;
         }
@@ -613,12 +651,13 @@ impl Facts {
                 .and_then(crate::units::parse_bytes);
         }
         let checks = matches!(design.behaviour(node), Some(Behaviour::Validate { .. }));
-        for (field, label) in &ty.labels {
+        let labels = self.labels_of(id);
+        for (place, (field, clauses)) in labels.iter().enumerate() {
             if checks && self.was_hidden(field, &port.payload) {
                 continue;
             }
-            let mut tags = BTreeSet::new();
-            for (number, clause) in label.0.iter().enumerate() {
+            let mut tags = Vec::with_capacity(clauses.len());
+            for (number, clause) in clauses.iter().enumerate() {
                 let origins = &self.origins;
                 let origin = |field| port.payload.field(field, &mut origins.borrow_mut());
                 let owners = clause.0.iter().filter_map(|atom| match atom {
@@ -627,7 +666,7 @@ impl Facts {
                     }
                     Atom::Org | Atom::Role(_) => None,
                 });
-                let anchors: Vec<(Atom, OriginId)> = owners.collect();
+                let anchors: Rc<[(Atom, OriginId)]> = owners.collect();
                 let subjects = anchors.iter();
                 let subjects = subjects.filter(|(atom, _)| matches!(atom, Atom::Subject(_)));
                 let mut people: Vec<OriginId> = subjects.map(|(_, owner)| *owner).collect();
@@ -638,15 +677,16 @@ impl Facts {
                     node,
                     ty: id.clone(),
                     field: field.clone(),
-                    clause: clause.clone(),
+                    clause: Rc::clone(clause),
                     anchors,
-                    people,
+                    people: people.into(),
                     fold: None,
                     sort: Sort::Clause,
                 };
-                let key = TagKey::Clause(node, id.clone(), field.clone(), number);
-                tags.insert(self.tag(key, tag));
+                let key = TagKey::Clause(node, place as u32, number as u32);
+                tags.push(self.tag(key, tag));
             }
+            let tags = tags.into_iter().collect();
             Rc::make_mut(&mut port.labels).add(field.clone(), &tags);
         }
     }
@@ -670,16 +710,14 @@ impl Facts {
             return;
         };
         let analysis = expr.analysis();
-        if !port.labels.0.is_empty() {
+        if !port.labels.is_empty() {
             // What decides whether anything comes of an event is told by its coming.
             let tags = port.labels.of(&analysis.emptiness);
-            if !tags.is_subset(&port.presence) {
-                Rc::make_mut(&mut port.presence).extend(&tags);
-            }
+            port.presence.join(&tags);
         }
         port.payload = Rc::new(port.payload.through(node, analysis, elements, origins));
         for labels in [&mut port.labels, &mut port.taint] {
-            if !labels.0.is_empty() {
+            if !labels.is_empty() {
                 *labels = Rc::new(labels.through(analysis, elements));
             }
         }
@@ -696,7 +734,7 @@ impl Facts {
         let freed = self.freed(condition, port);
         if !freed.is_empty() {
             port.labels = Rc::new(port.labels.less(&freed));
-            port.presence = Rc::new(&*port.presence - &freed);
+            port.presence = &port.presence - &freed;
         }
     }
 
@@ -745,9 +783,7 @@ impl Facts {
     /// That an event takes one way and not another tells what the predicate looked at.
     fn tell(predicate: &Expr, port: &mut Port) {
         let tags = port.labels.of(&predicate.analysis().reads);
-        if !tags.is_subset(&port.presence) {
-            Rc::make_mut(&mut port.presence).extend(&tags);
-        }
+        port.presence.join(&tags);
     }
 
     fn queue(&mut self, node: NodeIx, key: Option<&Expr>, count: i64, port: &mut Port) {
@@ -813,19 +849,18 @@ impl Facts {
         fields: &[Pointer],
         by: &str,
         port: &Port,
-    ) -> BTreeSet<TagId> {
+    ) -> TagSet {
         let releases = self.releases();
         let under = |at: &Pointer| fields.iter().any(|field| field.covers(at));
-        let tags = port.labels.0.iter().filter(|(at, _)| under(at));
+        let tags = port.labels.iter().filter(|(at, _)| under(at));
         tags.flat_map(|(_, tags)| tags.iter())
             .filter(|tag| {
-                let tag = &self.tags[**tag as usize];
+                let tag = &self.tags[*tag as usize];
                 let runs_as = self.design.nodes[node].node.notes.runs_as.as_ref();
                 releases.iter().any(|release| {
                     release.lets_go(tag, by) && release.allows(&self.design.document, runs_as)
                 })
             })
-            .copied()
             .collect()
     }
 
@@ -841,11 +876,11 @@ impl Facts {
             .all(|side| self.renews_ids(side).is_none());
         let mut payload = Payload::made(node, None);
         let (mut labels, mut taint) = (Labels::default(), Labels::default());
-        let mut matched = BTreeSet::new();
+        let mut matched = TagSet::default();
         let mut of_both = Vec::new();
         for (at, side, key) in &sides {
             if let Some(key) = design.expr(node, key) {
-                matched.extend(side.labels.of(&key.analysis().reads));
+                matched.join(&side.labels.of(&key.analysis().reads));
             }
             let origins = &mut *self.origins.borrow_mut();
             payload.embed(at, &side.payload, origins);
@@ -871,7 +906,7 @@ impl Facts {
             payload: Rc::new(payload),
             labels: Rc::new(labels),
             taint: Rc::new(taint),
-            presence: Rc::new(&*left.presence | &*right.presence),
+            presence: &left.presence | &right.presence,
             guards: Rc::new(owners::both(&left.guards, &right.guards)),
             owners: Rc::new(&*left.owners | &*right.owners),
             present: Rc::new(union(&left.present, &right.present)),
@@ -892,9 +927,7 @@ impl Facts {
             definition: Rc::new(left.definition.with(&right.definition)),
             size: left.size.zip(right.size).map(|(a, b)| a.saturating_add(b)),
         };
-        if !matched.is_subset(&port.presence) {
-            Rc::make_mut(&mut port.presence).extend(&matched);
-        }
+        port.presence.join(&matched);
         self.equate_keys(node, keys, (left, right), &mut port);
         self.renew(node, named, &mut port);
         port
@@ -994,8 +1027,8 @@ impl Facts {
         // How many came says what chose them.
         let holds = GroupResult {
             at: Pointer::root().child("holds"),
-            labels: (*port.presence).clone(),
-            taint: BTreeSet::new(),
+            labels: port.presence.clone(),
+            taint: TagSet::default(),
             blurs: false,
         };
         self.grouped(node, design.expr(node, group), port, vec![holds]);
@@ -1018,7 +1051,7 @@ impl Facts {
         let at = Pointer::root().child("key");
         let mut key = Vec::new();
         let (mut labels, mut taint) = (Labels::default(), Labels::default());
-        let mut chosen = BTreeSet::new();
+        let mut chosen = TagSet::default();
         if let Some(group) = group {
             key = self.key(group, port);
             chosen = port.labels.of(&group.analysis().reads);
@@ -1033,8 +1066,8 @@ impl Facts {
             labels.add(result.at.clone(), &tags);
             taint.add(result.at, &result.taint);
         }
-        let presence = &*port.presence | &chosen;
-        port.presence = Rc::new(self.folded_tags(node, &key, &presence, blurs));
+        let presence = &port.presence | &chosen;
+        port.presence = self.folded_tags(node, &key, &presence, blurs);
         port.part = self.kept_part(node, group, &key, port);
         self.identify_by_context(node);
         let origins = &mut *self.origins.borrow_mut();
@@ -1071,8 +1104,8 @@ impl Facts {
 /// One field of the results of groups.
 struct GroupResult {
     at: Pointer,
-    labels: BTreeSet<TagId>,
-    taint: BTreeSet<TagId>,
+    labels: TagSet,
+    taint: TagSet,
     /// No single value can be read from it.
     blurs: bool,
 }

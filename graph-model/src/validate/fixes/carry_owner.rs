@@ -1,6 +1,6 @@
 //! Carries the owner of what is shown through all steps that lose it.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use smol_str::SmolStr;
 
@@ -14,9 +14,9 @@ use crate::pointer::Pointer;
 use crate::validate::Fix;
 use crate::validate::design::{EdgeIx, NodeIx};
 use crate::validate::facts::groups::parts_of;
-use crate::validate::facts::labels::TagId;
 use crate::validate::facts::origins::OriginId;
 use crate::validate::facts::payload::placed;
+use crate::validate::facts::tags::{TagId, TagSet};
 use crate::validate::facts::{Facts, pointers};
 use crate::validate::rules::auth::{Leak, Place, behind, places, refusal};
 use crate::value::{Object, Value};
@@ -35,10 +35,10 @@ pub(in crate::validate) fn carry_owner(
 ) -> Option<Fix> {
     let design = &*facts.design;
     let audience = place.audience?;
-    let roots: BTreeSet<TagId> = leaks.iter().map(|leak| facts.root(leak.tag)).collect();
+    let roots: TagSet = leaks.iter().map(|leak| facts.root(leak.tag)).collect();
     let mut carried = BTreeMap::new();
     let mut last = None;
-    for root in roots {
+    for root in &roots {
         let way = Way::of(facts, root, to, owner)?;
         let end = way.end.clone();
         // All that is shown has to have its owner in one place.
@@ -142,8 +142,8 @@ fn carrying(facts: &Facts, node: NodeIx, root: TagId) -> Vec<EdgeIx> {
     ins.filter(|edge| {
         let port = facts.edge(*edge);
         port.is_some_and(|port| {
-            let mut tags = port.labels.0.values().flat_map(|tags| tags.iter());
-            tags.any(|tag| facts.root(*tag) == root)
+            let mut tags = port.labels.tags();
+            tags.any(|tag| facts.root(tag) == root)
         })
     })
     .collect()
@@ -434,9 +434,9 @@ fn shows_too_much(
             for place in places(facts, node, port) {
                 let mut tags = tags.iter();
                 let refused = tags.any(|tag| {
-                    let own = facts.tags[*tag as usize].anchors.iter();
+                    let own = facts.tags[tag as usize].anchors.iter();
                     let compared = node == to && own.clone().any(|anchor| anchor.1 == owner);
-                    !compared && refusal(facts, port, *tag, place.audience).is_some()
+                    !compared && refusal(facts, port, tag, place.audience).is_some()
                 });
                 if refused {
                     return true;

@@ -8,7 +8,7 @@ use crate::catalog::{Behaviour, FieldSpec, FieldType, JqRole};
 use crate::expr::{Expr, related};
 use crate::pointer::Pointer;
 use crate::validate::design::{EdgeIx, NodeIx};
-use crate::validate::facts::labels::TagId;
+use crate::validate::facts::tags::TagSet;
 use crate::validate::facts::{Facts, pointers};
 use crate::validate::rules::auth::{Place, places, refusal};
 use crate::value::{Object, Value};
@@ -28,7 +28,7 @@ pub(super) struct Cut {
 
 /// Where to redact so that nothing with the tags comes to the node. Of several ways the one that is
 /// nearest to those who look.
-pub(super) fn cut(facts: &Facts, to: NodeIx, tags: &BTreeSet<TagId>) -> Option<Cut> {
+pub(super) fn cut(facts: &Facts, to: NodeIx, tags: &TagSet) -> Option<Cut> {
     let region = Region::of(facts, to, tags);
     for starves in [false, true] {
         if let Some(at) = region.cut(!starves) {
@@ -39,21 +39,21 @@ pub(super) fn cut(facts: &Facts, to: NodeIx, tags: &BTreeSet<TagId>) -> Option<C
 }
 
 /// Wires by which the tags arrive at a node, as far as somebody drew them.
-pub(super) fn wires(facts: &Facts, node: NodeIx, tags: &BTreeSet<TagId>) -> Vec<EdgeIx> {
+pub(super) fn wires(facts: &Facts, node: NodeIx, tags: &TagSet) -> Vec<EdgeIx> {
     let ins = facts.design.nodes[node].ins.iter().copied();
     ins.filter(|edge| !facts.design.edges[*edge].resource && carries(facts, *edge, tags))
         .collect()
 }
 
-fn carries(facts: &Facts, edge: EdgeIx, tags: &BTreeSet<TagId>) -> bool {
+fn carries(facts: &Facts, edge: EdgeIx, tags: &TagSet) -> bool {
     let port = facts.edge(edge);
-    port.is_some_and(|port| port.labels.0.values().any(|held| !held.is_disjoint(tags)))
+    port.is_some_and(|port| port.labels.sets().any(|held| !held.is_disjoint(tags)))
 }
 
 /// The nodes that the tags come to.
 struct Region<'f> {
     facts: &'f Facts,
-    tags: &'f BTreeSet<TagId>,
+    tags: &'f TagSet,
     to: NodeIx,
     nodes: Vec<NodeIx>,
     number: BTreeMap<NodeIx, usize>,
@@ -61,11 +61,11 @@ struct Region<'f> {
 }
 
 impl<'f> Region<'f> {
-    fn of(facts: &'f Facts, to: NodeIx, tags: &'f BTreeSet<TagId>) -> Region<'f> {
+    fn of(facts: &'f Facts, to: NodeIx, tags: &'f TagSet) -> Region<'f> {
         let mut sources: Vec<NodeIx> = tags
             .iter()
             .map(|tag| {
-                let tag = &facts.tags[*tag as usize];
+                let tag = &facts.tags[tag as usize];
                 tag.fold.as_ref().map_or(tag.node, |fold| fold.by)
             })
             .collect();
@@ -192,8 +192,8 @@ impl<'f> Region<'f> {
             shown, audience, ..
         } in places(self.facts, node, port)
         {
-            for tag in shown.all().intersection(self.tags) {
-                let may = refusal(self.facts, port, *tag, audience).is_none();
+            for tag in &(&shown.all() & self.tags) {
+                let may = refusal(self.facts, port, tag, audience).is_none();
                 looks = Some(looks == Some(true) || may);
             }
         }
@@ -202,7 +202,7 @@ impl<'f> Region<'f> {
 }
 
 /// Whether a node does something else with tagged fields than to pass them on.
-fn uses(facts: &Facts, node: NodeIx, tags: &BTreeSet<TagId>) -> bool {
+fn uses(facts: &Facts, node: NodeIx, tags: &TagSet) -> bool {
     let design = &*facts.design;
     let Some((view, behaviour)) = design.acting(node) else {
         return false;

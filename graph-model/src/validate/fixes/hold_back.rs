@@ -10,7 +10,7 @@ use crate::pointer::Pointer;
 use crate::validate::Fix;
 use crate::validate::design::{EdgeIx, NodeIx};
 use crate::validate::facts::Facts;
-use crate::validate::facts::labels::TagId;
+use crate::validate::facts::tags::TagSet;
 use crate::validate::rules::auth::Leak;
 use crate::value;
 use crate::value::Value;
@@ -63,7 +63,7 @@ pub(in crate::validate) fn hold_back(
     };
     let test = format!("{} >= {size}", path(&Pointer::root().child(&*column))?);
     let hold = Node::new(filter.id.clone()).with(predicate, test);
-    let tags: BTreeSet<TagId> = leaks.iter().map(|leak| leak.tag).collect();
+    let tags: TagSet = leaks.iter().map(|leak| leak.tag).collect();
     let wires = ways(facts, by, to, &tags);
     let (into, out) = (filter.inputs.first()?, filter.outputs.first()?);
     let (first, others) = wires.split_first()?;
@@ -87,11 +87,11 @@ pub(in crate::validate) fn hold_back(
 }
 
 /// Wires that leave the aggregate on the ways of the tags to the node.
-fn ways(facts: &Facts, by: NodeIx, to: NodeIx, tags: &BTreeSet<TagId>) -> Vec<EdgeIx> {
+fn ways(facts: &Facts, by: NodeIx, to: NodeIx, tags: &TagSet) -> Vec<EdgeIx> {
     let design = &*facts.design;
     let carries = |edge: EdgeIx| {
         let port = facts.edge(edge);
-        port.is_some_and(|port| port.labels.0.values().any(|held| !held.is_disjoint(tags)))
+        port.is_some_and(|port| port.labels.sets().any(|held| !held.is_disjoint(tags)))
     };
     let mut seen = BTreeSet::from([to]);
     let mut open = vec![to];

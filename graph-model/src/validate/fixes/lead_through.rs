@@ -26,9 +26,9 @@ pub(in crate::validate) fn lead_through(
                 continue;
             };
             for place in places(facts, node, port) {
-                let shown = place.shown.all();
-                let mut seen = shown.intersection(&hidden);
-                if seen.any(|tag| refusal(facts, port, *tag, place.audience).is_none()) {
+                let seen = &place.shown.all() & &hidden;
+                let mut seen = seen.iter();
+                if seen.any(|tag| refusal(facts, port, tag, place.audience).is_none()) {
                     return None;
                 }
             }

@@ -1,5 +1,7 @@
 //! Keys a channel by something that may be seen.
 
+use std::borrow::Cow;
+
 use super::fix;
 use super::identify::path;
 use crate::pointer::Pointer;
@@ -35,7 +37,7 @@ pub(in crate::validate) fn other_key(
         let mut shown = Labels::default();
         shown.add((*candidate).clone(), &port.labels.at(candidate));
         let place = Place {
-            shown,
+            shown: Cow::Owned(shown),
             ..place.clone()
         };
         facts.determines(&origin, &key)

@@ -1,7 +1,5 @@
 //! Keeps given-up events without the fields that those who look after them may not read.
 
-use std::collections::BTreeSet;
-
 use super::redact_fields::fields_with;
 use super::{fix, kind_that};
 use crate::catalog::{Behaviour, PortRole};
@@ -10,7 +8,7 @@ use crate::id::PortRef;
 use crate::validate::Fix;
 use crate::validate::design::NodeIx;
 use crate::validate::facts::Facts;
-use crate::validate::facts::labels::TagId;
+use crate::validate::facts::tags::TagSet;
 use crate::validate::rules::auth::{Leak, Place, words};
 use crate::value::Value;
 
@@ -35,7 +33,7 @@ pub(in crate::validate) fn redact_dead_letters(
     let Behaviour::Redact { fields: config, .. } = &redact.behaviour else {
         return None;
     };
-    let tags: BTreeSet<TagId> = leaks.iter().map(|leak| leak.tag).collect();
+    let tags: TagSet = leaks.iter().map(|leak| leak.tag).collect();
     let fields = fields_with(facts, node, &tags)?;
     let value: Value = fields.iter().map(ToString::to_string).collect();
     let hidden = Node::new(redact.id.clone()).with(config, value);

@@ -10,7 +10,7 @@ use crate::pointer::Pointer;
 use crate::validate::Fix;
 use crate::validate::design::NodeIx;
 use crate::validate::facts::Facts;
-use crate::validate::facts::labels::TagId;
+use crate::validate::facts::tags::TagSet;
 use crate::validate::rules::auth::{Leak, words};
 use crate::value::Value;
 
@@ -25,7 +25,7 @@ pub(in crate::validate) fn redact_fields(
     let Behaviour::Redact { fields: config, .. } = &kind.behaviour else {
         return None;
     };
-    let tags: BTreeSet<TagId> = leaks.iter().map(|leak| leak.tag).collect();
+    let tags: TagSet = leaks.iter().map(|leak| leak.tag).collect();
     let Cut { at, starves } = cut(facts, node, &tags)?;
     let mut all = BTreeSet::new();
     for spot in &at {
@@ -54,13 +54,9 @@ pub(in crate::validate) fn redact_fields(
 }
 
 /// Fields with the tags where they arrive; nothing when it is the event as a whole.
-pub(super) fn fields_with(
-    facts: &Facts,
-    node: NodeIx,
-    tags: &BTreeSet<TagId>,
-) -> Option<BTreeSet<Pointer>> {
+pub(super) fn fields_with(facts: &Facts, node: NodeIx, tags: &TagSet) -> Option<BTreeSet<Pointer>> {
     let labels = &facts.input(node)?.labels;
-    let held = labels.0.iter().filter(|(_, held)| !held.is_disjoint(tags));
+    let held = labels.iter().filter(|(_, held)| !held.is_disjoint(tags));
     let fields: BTreeSet<Pointer> = held.map(|(field, _)| field.clone()).collect();
     let single = !fields.is_empty() && !fields.iter().any(Pointer::is_root);
     single.then_some(fields)

@@ -1,5 +1,7 @@
 //! Lets one number be computed once, or gives two numbers two names.
 
+use std::borrow::Cow;
+
 use super::behind::is_main;
 use super::fix;
 use crate::catalog::Behaviour;
@@ -37,7 +39,7 @@ fn repoint(facts: &Facts, first: &Shown<'_>, second: &Shown<'_>) -> Option<Fix> 
         seen: Seen::Shown,
         side: None,
         audience: readers,
-        shown: (*port.labels).clone(),
+        shown: Cow::Borrowed(&*port.labels),
     };
     let shows_more = !auth::leaks(facts, port, &place).is_empty();
     let main = feeders.iter().all(|edge| is_main(design, *edge));

@@ -1,5 +1,6 @@
 //! AUTH-015: personal data stays where nothing erases it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Leak, Why, words};
@@ -10,7 +11,7 @@ use crate::pointer::Pointer;
 use crate::units;
 use crate::validate::design::{Design, NodeIx};
 use crate::validate::diagnostic::{Found, RuleFindings};
-use crate::validate::facts::labels::TagId;
+use crate::validate::facts::tags::TagId;
 use crate::validate::facts::{Facts, Port};
 use crate::validate::rules::declare_rule;
 use crate::validate::{Step, Subject, fixes};
@@ -154,11 +155,11 @@ fn personal(facts: &Facts, node: NodeIx, port: &Port) -> Option<Personal> {
         return None;
     }
     let shown = super::main_place(facts, node, port).map(|place| place.shown);
-    let labels = shown.unwrap_or_else(|| (*port.labels).clone());
+    let labels = shown.unwrap_or(Cow::Borrowed(&*port.labels));
     let mut by_type: BTreeMap<Id, (BTreeSet<Pointer>, Vec<Leak>)> = BTreeMap::new();
-    for (field, tags) in &labels.0 {
+    for (field, tags) in labels.iter() {
         for number in tags.iter() {
-            let tag = &facts.tags[*number as usize];
+            let tag = &facts.tags[number as usize];
             let person = tag
                 .clause
                 .0
@@ -175,7 +176,7 @@ fn personal(facts: &Facts, node: NodeIx, port: &Port) -> Option<Personal> {
             fields.insert(field.clone());
             leaks.push(Leak {
                 field: field.clone(),
-                tag: *number,
+                tag: number,
                 why: Why::Unreadable,
             });
         }

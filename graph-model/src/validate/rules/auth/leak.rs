@@ -9,8 +9,9 @@ use crate::label::Atom;
 use crate::pointer::Pointer;
 use crate::validate::Step;
 use crate::validate::design::{EdgeIx, NodeIx};
-use crate::validate::facts::labels::{Tag, TagId};
+use crate::validate::facts::labels::Tag;
 use crate::validate::facts::origins::OriginId;
+use crate::validate::facts::tags::TagId;
 use crate::validate::facts::{Facts, Port};
 
 /// A field that somebody sees who may not.
@@ -37,12 +38,12 @@ pub(in crate::validate) enum Why {
 /// What of the shown fields the audience may not see, by field.
 pub(in crate::validate) fn leaks(facts: &Facts, port: &Port, place: &Place<'_>) -> Vec<Leak> {
     let mut leaks = Vec::new();
-    for (field, tags) in &place.shown.0 {
+    for (field, tags) in place.shown.iter() {
         for tag in tags.iter() {
-            if let Some(why) = refusal(facts, port, *tag, place.audience) {
+            if let Some(why) = refusal(facts, port, tag, place.audience) {
                 leaks.push(Leak {
                     field: field.clone(),
-                    tag: *tag,
+                    tag,
                     why,
                 });
             }
@@ -127,7 +128,7 @@ fn refusal_of(
         return Some(Why::TooFew(size));
     }
     if role.is_some_and(|role| has_claims(facts, role, external)) {
-        for (_, owner) in &tag.anchors {
+        for (_, owner) in &*tag.anchors {
             if facts.place_of_owner(*owner, port).is_some() {
                 return Some(Why::SomebodyElses(*owner));
             }
@@ -188,10 +189,9 @@ pub(in crate::validate) fn way(facts: &Facts, tag: TagId, to: NodeIx) -> Vec<Edg
     let design = &*facts.design;
     let root = facts.root(tag);
     let carries = |edge: EdgeIx, wanted: &dyn Fn(TagId) -> bool| {
-        facts.edge(edge).is_some_and(|port| {
-            let labels = port.labels.0.values().flat_map(|tags| tags.iter());
-            labels.chain(&*port.presence).any(|tag| wanted(*tag))
-        })
+        facts
+            .edge(edge)
+            .is_some_and(|port| port.labels.tags().chain(&port.presence).any(wanted))
     };
     let source = facts.tags[root as usize].node;
     let Some(fold) = &facts.tags[tag as usize].fold else {

@@ -7,7 +7,8 @@ use crate::catalog::Behaviour;
 use crate::document::Audience;
 use crate::pointer::Pointer;
 use crate::validate::design::{Design, EdgeIx, NodeIx};
-use crate::validate::facts::labels::{Labels, TagId};
+use crate::validate::facts::labels::Labels;
+use crate::validate::facts::tags::TagId;
 use crate::validate::facts::{Facts, pointers};
 
 /// Nodes that are looked at around one leak at most.
@@ -113,7 +114,7 @@ fn upstream(facts: &Facts, tag: TagId, to: NodeIx) -> Vec<NodeIx> {
 
 fn carries(facts: &Facts, edge: EdgeIx, tag: TagId) -> bool {
     let port = facts.edge(edge);
-    port.is_some_and(|port| port.labels.0.values().any(|tags| tags.contains(&tag)))
+    port.is_some_and(|port| port.labels.sets().any(|tags| tags.contains(tag)))
 }
 
 /// Wires that take a tag past a step, from where its way forks off from the known ones.
@@ -163,10 +164,9 @@ fn hidden(design: &Design, node: NodeIx) -> Option<Vec<Pointer>> {
 
 fn holds(labels: &Labels, fields: &[Pointer], tag: TagId) -> bool {
     let mut under = labels
-        .0
         .iter()
         .filter(|(at, _)| fields.iter().any(|field| crate::expr::covers(field, at)));
-    under.any(|(_, tags)| tags.contains(&tag))
+    under.any(|(_, tags)| tags.contains(tag))
 }
 
 /// Whether a step takes a tag away that arrives at it.
@@ -177,7 +177,7 @@ fn lowers(facts: &Facts, step: NodeIx, tag: TagId) -> bool {
     let (Some(input), Some(output)) = (facts.input(step), facts.output(step)) else {
         return false;
     };
-    holds(&input.labels, &fields, tag) && !output.labels.all().contains(&tag)
+    holds(&input.labels, &fields, tag) && !output.labels.all().contains(tag)
 }
 
 /// Whether what passes a step comes to the same node, or to the same people elsewhere.

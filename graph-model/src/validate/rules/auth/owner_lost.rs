@@ -106,10 +106,10 @@ fn loser(facts: &Facts, leak: &Leak, owner: OriginId, to: NodeIx) -> NodeIx {
         let Some(port) = facts.edge(*edge) else {
             return false;
         };
-        let mut tags = port.labels.0.values().flat_map(|tags| tags.iter());
+        let mut tags = port.labels.tags();
         let speaks = tags.any(|tag| {
-            let anchors = &facts.tags[*tag as usize].anchors;
-            facts.root(*tag) == root && anchors.iter().any(|anchor| anchor.1 == owner)
+            let anchors = &facts.tags[tag as usize].anchors;
+            facts.root(tag) == root && anchors.iter().any(|anchor| anchor.1 == owner)
         });
         speaks && facts.place_of_owner(owner, port).is_some()
     });

@@ -1,6 +1,6 @@
 //! Places where somebody looks at what arrives at a node, and what they see there.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
 
 use smol_str::SmolStr;
 
@@ -8,7 +8,8 @@ use crate::catalog::{Behaviour, FieldType, JqRole, PortRole};
 use crate::document::Audience;
 use crate::expr::Sources;
 use crate::validate::design::{Design, NodeIx};
-use crate::validate::facts::labels::{Labels, TagId};
+use crate::validate::facts::labels::Labels;
+use crate::validate::facts::tags::TagSet;
 use crate::validate::facts::{Facts, Port};
 use crate::value::Object;
 
@@ -42,7 +43,7 @@ pub(in crate::validate) struct Place<'f> {
     /// Nobody named means everybody inside.
     pub audience: Option<&'f Audience>,
     /// Labels of the fields that are seen.
-    pub shown: Labels,
+    pub shown: Cow<'f, Labels>,
 }
 
 impl Place<'_> {
@@ -61,7 +62,7 @@ impl Place<'_> {
 pub(in crate::validate) fn places<'f>(
     facts: &'f Facts,
     node: NodeIx,
-    port: &Port,
+    port: &'f Port,
 ) -> Vec<Place<'f>> {
     let mut places: Vec<Place<'_>> = main_place(facts, node, port).into_iter().collect();
     let Some((view, behaviour)) = facts.design.acting(node) else {
@@ -83,7 +84,7 @@ pub(in crate::validate) fn places<'f>(
             seen,
             side: Some(side),
             audience: Some(audience),
-            shown: (*port.labels).clone(),
+            shown: Cow::Borrowed(&*port.labels),
         });
     }
     places
@@ -93,7 +94,7 @@ pub(in crate::validate) fn places<'f>(
 pub(in crate::validate) fn main_place<'f>(
     facts: &'f Facts,
     node: NodeIx,
-    port: &Port,
+    port: &'f Port,
 ) -> Option<Place<'f>> {
     let (view, behaviour) = facts.design.acting(node)?;
     let audience = view.node.notes.audience.as_ref();
@@ -109,7 +110,7 @@ pub(in crate::validate) fn main_place<'f>(
     };
     let shown = match seen {
         Seen::Shown => shown(facts, node, port),
-        _ => (*port.labels).clone(),
+        _ => Cow::Borrowed(&*port.labels),
     };
     Some(Place {
         seen,
@@ -134,13 +135,13 @@ pub(in crate::validate) fn is_channel(behaviour: &Behaviour) -> bool {
 }
 
 /// What a node shows of what arrives: all of it, or what its columns or its mapping take.
-fn shown(facts: &Facts, node: NodeIx, port: &Port) -> Labels {
+fn shown<'f>(facts: &'f Facts, node: NodeIx, port: &'f Port) -> Cow<'f, Labels> {
     let design = &*facts.design;
     let Some(kind) = &design.nodes[node].kind else {
-        return Labels::default();
+        return Cow::default();
     };
     let mut read = Sources::default();
-    let mut taken = BTreeSet::<TagId>::new();
+    let mut taken = TagSet::default();
     let observed = matches!(kind.behaviour, Behaviour::Observe { .. });
     let mut chooses = false;
     for field in &kind.config {
@@ -162,7 +163,7 @@ fn shown(facts: &Facts, node: NodeIx, port: &Port) -> Labels {
             } => {
                 if let Some(expr) = design.expr(node, &field.name) {
                     chooses = true;
-                    taken.extend(port.labels.through(expr.analysis(), false).all());
+                    taken.join(&port.labels.through(expr.analysis(), false).all());
                 }
             }
             FieldType::Jq {
@@ -178,15 +179,13 @@ fn shown(facts: &Facts, node: NodeIx, port: &Port) -> Labels {
         }
     }
     if !chooses {
-        return (*port.labels).clone();
+        return Cow::Borrowed(&*port.labels);
     }
-    let mut shown = Labels::default();
-    for (field, tags) in &port.labels.0 {
+    Cow::Owned(port.labels.narrowed(|field, tags| {
         if read.touched_by(field, false) {
-            shown.share(field.clone(), tags);
+            tags.clone()
         } else {
-            shown.add(field.clone(), &(&**tags & &taken));
+            tags & &taken
         }
-    }
-    shown
+    }))
 }

@@ -1,5 +1,7 @@
 //! AUTH-010: restricted data in a key or a name.
 
+use std::borrow::Cow;
+
 use super::{self as auth, OPERATORS, Place, Seen};
 use crate::catalog::{Behaviour, FieldType, JqRole};
 use crate::expr::Sources;
@@ -51,21 +53,24 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         return;
     };
     let slots = slots(design, node);
-    let mut shown = Labels::default();
-    for (field, tags) in &port.labels.0 {
-        let mut slots = slots.iter();
-        if slots.any(|(_, sources)| sources.touched_by(field, false)) {
-            shown.add(field.clone(), tags);
-        }
+    if slots.is_empty() {
+        return;
     }
-    if shown.0.is_empty() {
+    let told = port.labels.iter().filter(|(field, _)| {
+        let mut slots = slots.iter();
+        slots.any(|(_, sources)| sources.touched_by(field, false))
+    });
+    let shown: Labels = told
+        .map(|(field, tags)| (field.clone(), tags.clone()))
+        .collect();
+    if shown.is_empty() {
         return;
     }
     let place = Place {
         seen: Seen::Run,
         side: Some(&OPERATORS),
         audience: view.node.notes.side_audiences.get(&OPERATORS),
-        shown,
+        shown: Cow::Owned(shown),
     };
     let mut leaks = auth::leaks(facts, port, &place);
     // What code makes of an event is not known field by field.

@@ -4,7 +4,7 @@ use super::{self as auth, Leak, Seen, Why};
 use crate::catalog::Behaviour;
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
-use crate::validate::facts::labels::TagId;
+use crate::validate::facts::tags::TagId;
 use crate::validate::facts::{Facts, Port};
 use crate::validate::rules::declare_rule;
 use crate::validate::{Step, Subject, fixes};
@@ -104,7 +104,7 @@ fn path(facts: &Facts, leak: &Leak, store: NodeIx, to: NodeIx, readers: &str) ->
     let design = &*facts.design;
     let carries = |edge, tag: TagId| {
         let port = facts.edge(edge);
-        port.is_some_and(|port| port.labels.0.values().any(|tags| tags.contains(&tag)))
+        port.is_some_and(|port| port.labels.sets().any(|tags| tags.contains(tag)))
     };
     let guards = |node| matches!(design.behaviour(node), Some(Behaviour::Guard { .. }));
     let mut way = design.trace(store, |edge| carries(edge, leak.tag), guards);

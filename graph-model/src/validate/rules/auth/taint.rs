@@ -3,14 +3,16 @@
 use crate::pointer::Pointer;
 use crate::validate::Step;
 use crate::validate::design::NodeIx;
-use crate::validate::facts::labels::{Sort, TagId};
+use crate::validate::facts::labels::Sort;
+use crate::validate::facts::tags::TagId;
 use crate::validate::facts::{Facts, Port};
 
 /// What of a field outsiders sent, in the order of the nodes that they sent it to. Who is logged in is
 /// not theirs to choose.
 pub(super) fn at(facts: &Facts, port: &Port, field: &Pointer, sort: Sort) -> Vec<TagId> {
-    let tags = port.taint.at(field).into_iter();
+    let tags = port.taint.at(field);
     let mut tags: Vec<TagId> = tags
+        .iter()
         .filter(|tag| {
             let tag = &facts.tags[*tag as usize];
             let mut anchors = tag.anchors.iter();
@@ -33,7 +35,7 @@ pub(super) fn evidence(
     let carries = |edge| {
         facts
             .edge(edge)
-            .is_some_and(|port| port.taint.0.values().any(|tags| tags.contains(&tag)))
+            .is_some_and(|port| port.taint.sets().any(|tags| tags.contains(tag)))
     };
     let way = facts.design.trace(to, carries, |node| node == source);
     facts.design.steps((source, cause), &way, (to, effect))

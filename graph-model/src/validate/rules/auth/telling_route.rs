@@ -1,11 +1,14 @@
 //! AUTH-005: that an event comes tells what decided about it.
 
+use std::borrow::Cow;
+
 use super::{self as auth, Leak, Seen};
 use crate::catalog::Behaviour;
 use crate::validate::design::{EdgeIx, NodeIx};
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
-use crate::validate::facts::labels::{Labels, TagId};
+use crate::validate::facts::labels::Labels;
+use crate::validate::facts::tags::TagId;
 use crate::validate::rules::declare_rule;
 use crate::validate::{Step, Subject, fixes};
 
@@ -62,10 +65,13 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     if !auth::is_clean(facts, node) && !auth::leaks(facts, port, &place).is_empty() {
         return;
     }
-    let payload = std::mem::replace(&mut place.shown, Labels::at_root(&port.presence));
+    let payload = std::mem::replace(
+        &mut place.shown,
+        Cow::Owned(Labels::at_root(&port.presence)),
+    );
     let leaks = auth::leaks(facts, port, &place);
     let Some(first) = leaks.first() else { return };
-    place.shown.join(&payload);
+    place.shown.to_mut().join(&payload);
     let (title, readers) = (design.title(node), facts.readers(place.audience));
     let fields: Vec<Leak> = leaks
         .iter()
@@ -97,7 +103,7 @@ fn way(facts: &Facts, leak: &Leak, to: NodeIx) -> (Vec<EdgeIx>, NodeIx) {
     let root = facts.root(leak.tag);
     let told = |edge: EdgeIx, tag: &dyn Fn(TagId) -> bool| {
         let port = facts.edge(edge);
-        port.is_some_and(|port| port.presence.iter().any(|held| tag(*held)))
+        port.is_some_and(|port| port.presence.iter().any(tag))
     };
     let of_root = |tag: TagId| facts.root(tag) == root;
     let fold = facts.tags[leak.tag as usize].fold.as_ref();
@@ -118,8 +124,8 @@ fn way(facts: &Facts, leak: &Leak, to: NodeIx) -> (Vec<EdgeIx>, NodeIx) {
     let source = facts.tags[root as usize].node;
     let labelled = |edge| {
         facts.edge(edge).is_some_and(|port| {
-            let mut tags = port.labels.0.values().flat_map(|tags| tags.iter());
-            tags.any(|tag| of_root(*tag))
+            let mut tags = port.labels.tags();
+            tags.any(|tag| of_root(tag))
         })
     };
     let mut way = design.trace(chooser, labelled, |node| node == source);

@@ -9,7 +9,7 @@ use crate::label::Atom;
 use crate::pointer::Pointer;
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
-use crate::validate::facts::labels::TagId;
+use crate::validate::facts::tags::TagId;
 use crate::validate::facts::{Facts, pointers};
 use crate::validate::rules::declare_rule;
 use crate::validate::{Subject, fixes};
@@ -55,27 +55,27 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let Some(port) = facts.input(node).filter(|_| !reads.is_empty()) else {
         return;
     };
-    let restricted = |tag: &&TagId| {
-        let clause = &facts.tags[**tag as usize].clause;
+    let restricted = |tag: &TagId| {
+        let clause = &facts.tags[*tag as usize].clause;
         !clause.0.contains(&Atom::Org)
     };
     let mut fields: BTreeSet<Pointer> = BTreeSet::new();
     let mut first: Option<Leak> = None;
-    for (field, tags) in &port.labels.0 {
+    for (field, tags) in port.labels.iter() {
         let read = reads.iter().any(|read| related(read, field));
         if field.is_root() || read {
             continue;
         }
-        let mut tags: Vec<&TagId> = tags.iter().filter(restricted).collect();
+        let mut tags: Vec<TagId> = tags.iter().filter(restricted).collect();
         tags.sort_by_key(|tag| {
-            let tag = &facts.tags[**tag as usize];
+            let tag = &facts.tags[*tag as usize];
             (&tag.ty, &tag.field, &design.nodes[tag.node].id)
         });
         if let Some(tag) = tags.first() {
             fields.insert(field.clone());
             first.get_or_insert(Leak {
                 field: field.clone(),
-                tag: **tag,
+                tag: *tag,
                 why: Why::Unreadable,
             });
         }

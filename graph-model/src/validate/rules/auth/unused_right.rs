@@ -112,7 +112,8 @@ fn path(facts: &Facts, node: NodeIx, principal: &Id, unused: &BTreeSet<Right>) -
         let port = facts.input(other);
         let labelled: Vec<&Pointer> = port
             .iter()
-            .flat_map(|port| port.labels.0.keys())
+            .flat_map(|port| port.labels.iter())
+            .map(|(field, _)| field)
             .filter(|field| !field.is_root())
             .collect();
         let mut note = format!("is there to {verb}, though no wire does");

@@ -1,13 +1,11 @@
 //! STATE-002: a warm instance answers one person with what it kept of another.
 
-use std::collections::BTreeSet;
-
 use crate::catalog::Behaviour;
 use crate::label::Atom;
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
-use crate::validate::facts::labels::TagId;
+use crate::validate::facts::tags::TagSet;
 use crate::validate::rules::declare_rule;
 use crate::validate::{Subject, fixes};
 
@@ -50,9 +48,8 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         return;
     };
     let read = super::read_by(design, node);
-    let owned: BTreeSet<TagId> = port
+    let owned: TagSet = port
         .labels
-        .0
         .iter()
         .filter(|(field, _)| {
             read.is_empty()
@@ -61,7 +58,6 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
                     .any(|read| read.covers(field) || field.covers(read))
         })
         .flat_map(|(_, tags)| tags.iter())
-        .copied()
         .filter(|tag| !facts.tags[*tag as usize].anchors.is_empty())
         .collect();
     if owned.is_empty() {
@@ -96,7 +92,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     };
     let carries = |edge| {
         let port = facts.edge(edge);
-        port.is_some_and(|port| port.labels.0.values().any(|tags| tags.contains(&tag)))
+        port.is_some_and(|port| port.labels.sets().any(|tags| tags.contains(tag)))
     };
     let way = design.trace(node, carries, |at| at == label.node);
     let cause = format!("`{}` of {} is for {}", label.field, label.ty, label.clause);
