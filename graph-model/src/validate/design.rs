@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use smol_str::{SmolStr, format_smolstr};
 
 use crate::catalog::{
@@ -48,12 +48,25 @@ pub(crate) struct Design {
     exprs: FxHashMap<SmolStr, Compiled>,
     /// Who writes and who hears of each resource.
     resources: BTreeMap<SmolStr, Sharers>,
+    /// Wires of the document that carry nothing.
+    loose: BTreeSet<EdgeId>,
+    /// Numbers of wires that were taken away, for others.
+    free: Vec<EdgeIx>,
 }
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sharers {
     pub writers: Vec<NodeIx>,
     pub hearers: Vec<NodeIx>,
+}
+
+impl Sharers {
+    fn of(&mut self, access: Access) -> &mut Vec<NodeIx> {
+        match access {
+            Access::Writes => &mut self.writers,
+            Access::Hears => &mut self.hearers,
+        }
+    }
 }
 
 pub(crate) struct NodeView {
@@ -72,6 +85,8 @@ pub(crate) struct NodeView {
     pub clock: Option<usize>,
     /// What the fields hold that are expressions and can be read, by the number of the field.
     exprs: Vec<Option<Compiled>>,
+    /// The resource that it shares, as it is drawn.
+    shares: Option<(SmolStr, Access)>,
     /// It was removed, and its number waits for another node.
     pub gone: bool,
 }
@@ -104,11 +119,17 @@ impl Design {
             index: FxHashMap::default(),
             exprs: FxHashMap::default(),
             resources: BTreeMap::new(),
+            loose: BTreeSet::new(),
+            free: Vec::new(),
         };
         for (id, node) in &document.nodes {
             design.put_node(id, node);
         }
-        design.wire();
+        design.draw_wires(document.edges.keys());
+        for node in 0..design.nodes.len() {
+            design.share(node);
+        }
+        design.draw_resources(design.resources.keys().cloned().collect());
         design
     }
 
@@ -125,6 +146,7 @@ impl Design {
             misdeclared: Vec::new(),
             clock: None,
             exprs: Vec::new(),
+            shares: None,
             gone: false,
         };
         if let Some(kind) = &kind {
@@ -133,11 +155,10 @@ impl Design {
         view.kind = kind;
         if let Some(&number) = self.index.get(id) {
             let held = &mut self.nodes[number];
-            let (ins, outs) = (
-                std::mem::take(&mut held.ins),
-                std::mem::take(&mut held.outs),
-            );
-            *held = NodeView { ins, outs, ..view };
+            view.ins = std::mem::take(&mut held.ins);
+            view.outs = std::mem::take(&mut held.outs);
+            view.shares = held.shares.take();
+            *held = view;
             return number;
         }
         let number = self.nodes.len();
@@ -222,45 +243,132 @@ impl Design {
         }
     }
 
-    /// Draws all wires anew.
-    pub(crate) fn wire(&mut self) {
-        self.edges.clear();
-        self.resources.clear();
-        for view in &mut self.nodes {
-            view.ins.clear();
-            view.outs.clear();
+    /// Takes a wire away that the document has now, before it is another or none.
+    pub(crate) fn take_wire(&mut self, id: &EdgeId) {
+        self.loose.remove(id);
+        let from = self.document.edges.get(id).map(|edge| &edge.from.node);
+        let Some(from) = from.and_then(|from| self.find(from)) else {
+            return;
+        };
+        let mut outs = self.nodes[from].outs.iter();
+        let drawn = outs.find(|edge| !self.edges[**edge].resource && self.edges[**edge].id == *id);
+        if let Some(&edge) = drawn {
+            self.erase(edge);
         }
-        let edges = std::mem::take(&mut self.document.edges);
-        for (id, edge) in &edges {
-            if let Some(view) = self.sound(id, edge) {
-                self.draw(view);
-            }
+    }
+
+    /// Draws these wires, and all that end at these nodes, as the document has them now.
+    pub(crate) fn rewire(&mut self, wires: &BTreeSet<EdgeId>, nodes: &BTreeSet<NodeIx>) {
+        let mut open: BTreeSet<EdgeId> = wires.clone();
+        let mut shared = BTreeSet::new();
+        for &node in nodes {
+            let view = &self.nodes[node];
+            let drawn: BTreeSet<EdgeIx> = view.ins.iter().chain(&view.outs).copied().collect();
+            drawn.into_iter().for_each(|edge| self.erase(edge));
+            shared.extend(self.unshare(node));
+            shared.extend(self.share(node));
         }
-        self.document.edges = edges;
-        for number in 0..self.nodes.len() {
-            let Some((name, access)) = self.resource_of(number) else {
+        if !nodes.is_empty() {
+            let ids: FxHashSet<&NodeId> = nodes.iter().map(|node| &self.nodes[*node].id).collect();
+            let touched =
+                |edge: &Edge| ids.contains(&edge.from.node) || ids.contains(&edge.to.node);
+            let edges = self.document.edges.iter();
+            open.extend(
+                edges
+                    .filter(|(_, edge)| touched(edge))
+                    .map(|(id, _)| id.clone()),
+            );
+        }
+        self.draw_wires(open.iter());
+        self.draw_resources(shared);
+    }
+
+    /// Draws wires of the document that are not drawn yet.
+    fn draw_wires<'i>(&mut self, ids: impl Iterator<Item = &'i EdgeId>) {
+        for id in ids {
+            self.loose.remove(id);
+            let Some(edge) = self.document.edges.get(id) else {
                 continue;
             };
-            let sharers = self.resources.entry(name).or_default();
-            match access {
-                Access::Writes => sharers.writers.push(number),
-                Access::Hears => sharers.hearers.push(number),
+            match self.sound(id, edge) {
+                Some(view) => self.draw(view),
+                None => {
+                    self.loose.insert(id.clone());
+                }
             }
         }
-        let resources = std::mem::take(&mut self.resources);
-        for sharers in resources.values() {
-            for (writer, hearer) in pairs(sharers) {
+    }
+
+    /// Draws the wires of resources anew.
+    fn draw_resources(&mut self, names: BTreeSet<SmolStr>) {
+        for name in names {
+            let Some(sharers) = self.resources.get(&name) else {
+                continue;
+            };
+            let pairs = pairs(sharers);
+            for writer in sharers.writers.clone() {
+                let outs = self.nodes[writer].outs.iter().copied();
+                let drawn: Vec<EdgeIx> = outs.filter(|edge| self.edges[*edge].resource).collect();
+                drawn.into_iter().for_each(|edge| self.erase(edge));
+            }
+            for (writer, hearer) in pairs {
                 self.draw(self.hears(writer, hearer));
             }
         }
-        self.resources = resources;
+    }
+
+    /// Notes a node among those that share its resource.
+    fn share(&mut self, node: NodeIx) -> Option<SmolStr> {
+        let (name, access) = self.resource_of(node)?;
+        let sharers = self.resources.entry(name.clone()).or_default();
+        let (list, nodes) = (sharers.of(access), &self.nodes);
+        let at = list.partition_point(|held| nodes[*held].id < nodes[node].id);
+        list.insert(at, node);
+        self.nodes[node].shares = Some((name.clone(), access));
+        Some(name)
+    }
+
+    fn unshare(&mut self, node: NodeIx) -> Option<SmolStr> {
+        let (name, access) = self.nodes[node].shares.take()?;
+        let sharers = self.resources.get_mut(&name)?;
+        sharers.of(access).retain(|held| *held != node);
+        if sharers.writers.is_empty() && sharers.hearers.is_empty() {
+            self.resources.remove(&name);
+        }
+        Some(name)
     }
 
     fn draw(&mut self, view: EdgeView) {
-        let number = self.edges.len();
-        self.nodes[view.from].outs.push(number);
-        self.nodes[view.to].ins.push(number);
-        self.edges.push(view);
+        let (from, to) = (view.from, view.to);
+        let number = self.free.pop().unwrap_or(self.edges.len());
+        if number == self.edges.len() {
+            self.edges.push(view);
+        } else {
+            self.edges[number] = view;
+        }
+        let edges = &self.edges;
+        let place = |held: &EdgeIx| {
+            let (held, new) = (&edges[*held], &edges[number]);
+            (held.resource, &held.id) < (new.resource, &new.id)
+        };
+        let outs = &mut self.nodes[from].outs;
+        outs.insert(outs.partition_point(place), number);
+        let ins = &mut self.nodes[to].ins;
+        ins.insert(ins.partition_point(place), number);
+    }
+
+    fn erase(&mut self, edge: EdgeIx) {
+        let (from, to) = (self.edges[edge].from, self.edges[edge].to);
+        self.nodes[from].outs.retain(|held| *held != edge);
+        self.nodes[to].ins.retain(|held| *held != edge);
+        self.free.push(edge);
+    }
+
+    /// Wires of the document that carry nothing: an end is missing or disabled, or it is a reply.
+    pub(crate) fn loose(&self) -> impl Iterator<Item = (&EdgeId, &Arc<Edge>)> {
+        self.loose
+            .iter()
+            .filter_map(|id| self.document.edges.get_key_value(id))
     }
 
     /// A wire of the document, when it carries events.
@@ -483,7 +591,12 @@ impl Design {
     }
 
     pub(crate) fn title(&self, node: NodeIx) -> &str {
-        self.document.node_title(&self.nodes[node].id)
+        let view = &self.nodes[node];
+        if view.gone || view.node.title.is_empty() {
+            view.id.as_str()
+        } else {
+            &view.node.title
+        }
     }
 
     /// The shortest way back from a node to one that is a cause, along wires that carry it: the
@@ -553,6 +666,18 @@ impl Design {
 }
 
 impl Design {
+    /// Nodes that a wire joins with one of these, and these.
+    pub(crate) fn around(&self, nodes: &BTreeSet<NodeIx>) -> BTreeSet<NodeIx> {
+        let edges = nodes.iter().flat_map(|node| {
+            let view = &self.nodes[*node];
+            view.ins.iter().chain(&view.outs)
+        });
+        edges
+            .flat_map(|edge| [self.edges[*edge].from, self.edges[*edge].to])
+            .chain(nodes.iter().copied())
+            .collect()
+    }
+
     /// Nodes behind a node that are not in `seen` yet; they are put there.
     pub(crate) fn behind(&self, node: NodeIx, seen: &mut BTreeSet<NodeIx>) -> Vec<NodeIx> {
         let (mut found, mut open) = (Vec::new(), vec![node]);
@@ -607,8 +732,7 @@ impl Design {
                         held[*node] = false;
                     }
                     if component.len() > 1 {
-                        component
-                            .sort_unstable_by(|a, b| self.nodes[*a].id.cmp(&self.nodes[*b].id));
+                        component = self.along(component);
                     }
                     components.push(component);
                 }
@@ -619,6 +743,37 @@ impl Design {
         }
         components.reverse();
         components
+    }
+}
+
+impl Design {
+    /// The nodes of a loop in the order in which events come round: each behind those that lead to
+    /// it, but for one wire or more of each way round.
+    fn along(&self, mut nodes: Vec<NodeIx>) -> Vec<NodeIx> {
+        nodes.sort_unstable_by(|a, b| self.nodes[*a].id.cmp(&self.nodes[*b].id));
+        let mut inside: FxHashSet<NodeIx> = nodes.iter().copied().collect();
+        let entered = |node: &NodeIx| {
+            let mut ins = self.nodes[*node].ins.iter();
+            ins.any(|edge| !inside.contains(&self.edges[*edge].from))
+        };
+        let first = nodes.iter().position(entered).unwrap_or(0);
+        let start = nodes[first];
+        let mut order = Vec::with_capacity(nodes.len());
+        let mut calls = vec![(start, 0)];
+        inside.remove(&start);
+        while let Some((node, at)) = calls.pop() {
+            let Some(&edge) = self.nodes[node].outs.get(at) else {
+                order.push(node);
+                continue;
+            };
+            calls.push((node, at + 1));
+            let to = self.edges[edge].to;
+            if inside.remove(&to) {
+                calls.push((to, 0));
+            }
+        }
+        order.reverse();
+        order
     }
 }
 

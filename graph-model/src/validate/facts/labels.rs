@@ -180,10 +180,22 @@ impl Labels {
     pub(crate) fn join(&mut self, other: &Labels) {
         if self.is_empty() {
             self.0.clone_from(&other.0);
-        } else {
-            let parts = other.iter();
-            self.extend(parts.map(|(field, tags)| (field.clone(), tags)));
+            return;
         }
+        let mut joined = Vec::with_capacity(self.0.len().max(other.0.len()));
+        let mut held = std::mem::take(&mut self.0).into_iter().peekable();
+        for (field, tags) in &other.0 {
+            joined.extend(std::iter::from_fn(|| held.next_if(|(at, _)| at < field)));
+            match held.next_if(|(at, _)| at == field) {
+                Some((at, mut all)) => {
+                    all.join(tags);
+                    joined.push((at, all));
+                }
+                None => joined.push((field.clone(), tags.clone())),
+            }
+        }
+        joined.extend(held);
+        self.0 = joined;
     }
 
     fn extend<'l>(&mut self, parts: impl Iterator<Item = (Pointer, &'l TagSet)>) {

@@ -229,11 +229,11 @@ impl Facts {
             open.insert(node, arrived[node]);
             arrived[node] = [0.0; 2];
         }
-        let order = self.along(component);
+        let order = component;
         let mut visits = 0;
         let settled = loop {
             let (mut left, mut all) = (0.0, 0.0);
-            for &node in &order {
+            for &node in order {
                 let news = open.insert(node, [0.0; 2]).unwrap_or_default();
                 // What a source sends of its own does not depend on what it hears.
                 let first = visits < order.len();
@@ -288,8 +288,7 @@ impl Facts {
                 }
                 continue;
             }
-            let mut order = self.along(component);
-            order.reverse();
+            let order: Vec<NodeIx> = component.iter().rev().copied().collect();
             let mut settled = false;
             for _ in 0..=(VISITS_MAX / order.len()).min(ROUNDS_MAX) {
                 let mut change = 0.0_f64;
@@ -361,41 +360,6 @@ impl Facts {
         } else {
             wires.sum()
         }
-    }
-
-    /// The nodes of a loop as events come by, from where they come in.
-    fn along(&self, component: &[NodeIx]) -> Vec<NodeIx> {
-        let design = &*self.design;
-        let mut number: FxHashMap<NodeIx, bool> =
-            component.iter().map(|node| (*node, false)).collect();
-        let entered = |node: &NodeIx| {
-            let ins = design.nodes[*node].ins.iter();
-            ins.map(|edge| design.edges[*edge].from)
-                .any(|from| !number.contains_key(&from))
-        };
-        let mut starts: Vec<NodeIx> = component.iter().copied().filter(entered).collect();
-        starts.extend(component);
-        let mut order = Vec::with_capacity(component.len());
-        for start in starts {
-            if number.insert(start, true) == Some(true) {
-                continue;
-            }
-            let mut calls = vec![(start, 0)];
-            while let Some((node, at)) = calls.pop() {
-                let Some(&edge) = design.nodes[node].outs.get(at) else {
-                    order.push(node);
-                    continue;
-                };
-                calls.push((node, at + 1));
-                let to = design.edges[edge].to;
-                if number.get(&to) == Some(&false) {
-                    number.insert(to, true);
-                    calls.push((to, 0));
-                }
-            }
-        }
-        order.reverse();
-        order
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::catalog::Behaviour;
 use crate::document::Document;
@@ -54,13 +54,15 @@ impl Facts {
         self.clean.set(None);
         let design = Rc::get_mut(&mut self.design).expect("nobody else keeps the design");
         let (mut dirty, mut look) = (BTreeSet::new(), BTreeSet::new());
-        let mut rewire = !edges.is_empty();
+        // Nodes that have other ports or another resource than before.
+        let mut rewired = BTreeSet::new();
         for id in edges {
             let ends = [design.document.edges.get(id), document.edges.get(id)];
             for edge in ends.into_iter().flatten() {
                 dirty.extend(design.find(&edge.to.node));
                 look.extend(design.find(&edge.from.node));
             }
+            design.take_wire(id);
             match document.edges.get(id) {
                 Some(edge) => design.document.edges.insert(id.clone(), Arc::clone(edge)),
                 None => design.document.edges.remove(id),
@@ -69,32 +71,24 @@ impl Facts {
         for id in nodes {
             let old = design.document.nodes.get(id).cloned();
             if let Some(node) = document.nodes.get(id) {
-                rewire |= old.is_none_or(|old| !design.same_wiring(&old, node));
+                let other = old.is_none_or(|old| !design.same_wiring(&old, node));
                 design.document.nodes.insert(id.clone(), Arc::clone(node));
-                dirty.insert(design.put_node(id, node));
+                let number = design.put_node(id, node);
+                dirty.insert(number);
+                rewired.extend(other.then_some(number));
             } else {
-                rewire = true;
                 design.document.nodes.remove(id);
-                dirty.extend(design.remove_node(id));
+                rewired.extend(design.remove_node(id));
             }
         }
         if design.document.layout != document.layout {
             design.document.layout.clone_from(&document.layout);
         }
-        if rewire {
-            let neighbours = |design: &Design, dirty: &BTreeSet<NodeIx>| {
-                let edges = dirty.iter().flat_map(|node| {
-                    let view = &design.nodes[*node];
-                    view.ins.iter().chain(&view.outs).copied()
-                });
-                let ends = edges.flat_map(|edge| [design.edges[edge].from, design.edges[edge].to]);
-                ends.collect::<Vec<_>>()
-            };
+        if !edges.is_empty() || !rewired.is_empty() {
             // Whatever hung on the changed nodes, and hangs on them now, may get something else.
-            let before = neighbours(design, &dirty);
-            design.wire();
-            let after = neighbours(design, &dirty);
-            dirty.extend(before.into_iter().chain(after));
+            dirty.extend(design.around(&rewired));
+            design.rewire(edges, &rewired);
+            dirty.extend(design.around(&rewired));
             let count = design.nodes.len();
             self.components = design.components();
             self.ports.resize(count, Ports::default());
@@ -158,15 +152,7 @@ impl Facts {
                 .iter()
                 .map(|node| std::mem::take(&mut self.ports[*node]))
                 .collect();
-            for _ in 0..ROUNDS_MAX {
-                let mut more = false;
-                for node in &nodes {
-                    more |= self.step(*node);
-                }
-                if !more {
-                    break;
-                }
-            }
+            self.come_round(&nodes);
             for (node, before) in nodes.iter().zip(before) {
                 if self.ports[*node] != before {
                     changed.insert(*node);
@@ -183,6 +169,37 @@ impl Facts {
         }
         self.components[component] = nodes;
         changed.into_iter().collect()
+    }
+
+    /// Computes the nodes of a loop, those again at which something else arrives, until nothing
+    /// changes any more.
+    fn come_round(&mut self, nodes: &[NodeIx]) {
+        let said_before = std::mem::take(&mut self.said_anew);
+        let inside: FxHashSet<NodeIx> = nodes.iter().copied().collect();
+        let mut open = inside.clone();
+        let mut said = false;
+        for _ in 0..ROUNDS_MAX {
+            for node in nodes {
+                if !open.remove(node) {
+                    continue;
+                }
+                self.said_anew = false;
+                if self.step(*node) {
+                    let outs = &self.design.nodes[*node].outs;
+                    let next = outs.iter().map(|edge| self.design.edges[*edge].to);
+                    open.extend(next.filter(|next| inside.contains(next)));
+                }
+                if self.said_anew {
+                    // It is relied on wherever its fields come.
+                    said = true;
+                    open.extend(nodes);
+                }
+            }
+            if open.is_empty() {
+                break;
+            }
+        }
+        self.said_anew = said_before || said;
     }
 
     /// Computes a node anew; whether something changed.

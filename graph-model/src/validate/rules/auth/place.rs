@@ -140,7 +140,7 @@ fn shown<'f>(facts: &'f Facts, node: NodeIx, port: &'f Port) -> Cow<'f, Labels> 
     let Some(kind) = &design.nodes[node].kind else {
         return Cow::default();
     };
-    let mut read = Sources::default();
+    let mut read: Vec<&Sources> = Vec::new();
     let mut taken = TagSet::default();
     let observed = matches!(kind.behaviour, Behaviour::Observe { .. });
     let mut chooses = false;
@@ -154,7 +154,7 @@ fn shown<'f>(facts: &'f Facts, node: NodeIx, port: &'f Port) -> Cow<'f, Labels> 
                 for code in table.into_iter().flat_map(Object::values) {
                     chooses = true;
                     if let Some(expr) = code.as_str().and_then(|code| design.compiled(code)) {
-                        read.extend(&expr.analysis().reads);
+                        read.push(&expr.analysis().reads);
                     }
                 }
             }
@@ -172,7 +172,7 @@ fn shown<'f>(facts: &'f Facts, node: NodeIx, port: &'f Port) -> Cow<'f, Labels> 
                 if let Some(expr) = design.expr(node, &field.name) {
                     // A number that is watched is all that is seen of the event.
                     chooses |= role == JqRole::Value && observed;
-                    read.extend(&expr.analysis().reads);
+                    read.push(&expr.analysis().reads);
                 }
             }
             _ => {}
@@ -182,7 +182,7 @@ fn shown<'f>(facts: &'f Facts, node: NodeIx, port: &'f Port) -> Cow<'f, Labels> 
         return Cow::Borrowed(&*port.labels);
     }
     Cow::Owned(port.labels.narrowed(|field, tags| {
-        if read.touched_by(field, false) {
+        if read.iter().any(|read| read.touched_by(field, false)) {
             tags.clone()
         } else {
             tags & &taken

@@ -3,6 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use crate::id::PortRef;
+use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::rules::declare_rule;
@@ -24,13 +25,17 @@ declare_rule! {
     /// in: manual -> out: view
     /// in -> other: view
     code = "STRUCT-006", name = "double-wire", severity = Error, since = "0.1.0",
-    check = Whole(check),
+    check = Node(check),
 }
 
-fn check(facts: &Facts, findings: &mut RuleFindings<'_, '_>) {
+fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let design = &*facts.design;
+    let outs = &design.nodes[node].outs;
+    if outs.len() < 2 {
+        return;
+    }
     let mut seen: FxHashMap<(&PortRef, &PortRef), &str> = FxHashMap::default();
-    for view in &design.edges {
+    for view in outs.iter().map(|edge| &design.edges[*edge]) {
         let ends = (&view.edge.from, &view.edge.to);
         let Some(first) = seen.get(&ends) else {
             seen.insert(ends, view.id.as_str());

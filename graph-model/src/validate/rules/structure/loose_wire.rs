@@ -27,7 +27,7 @@ declare_rule! {
 
 fn check(facts: &Facts, findings: &mut RuleFindings<'_, '_>) {
     let design = &*facts.design;
-    for (id, edge) in &design.document.edges {
+    for (id, edge) in design.loose() {
         for (end, output) in [(&edge.from, true), (&edge.to, false)] {
             let message = match design.find(&end.node) {
                 None => format!("the wire ends at {end}, but there is no such node; remove it"),
