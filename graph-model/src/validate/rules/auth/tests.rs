@@ -268,6 +268,14 @@ fn ways_do_not_tell_secrets() {
         silent: paid -> a: map(expr={team}) -> out: view @support ;; paid -> b: filter(when=.salary > 100) -> top: view @finance
         silent: paid -> a: route(routes={"a": ".team == 1", "b": ".salary > 100"}) ;; a.a -> b: map(expr={team}) -> out: view @support
         silent: in -> a: filter(when=.amount > 3) -> g: guard(field=/patient_id, claim=patient_id) -> b: map(expr={id}) -> out: view @patients
+        # That one came first tells what others held, and what chose them, whosever they are.
+        AUTH-005: in -> a: dedupe(key=.diagnosis) -> out: view @patients[patient_id = /patient_id]
+        AUTH-005: in -> a: dedupe(key=.diagnosis) ;; a.repeated -> out: view @patients[patient_id = /patient_id]
+        AUTH-005: in -> a: version_guard(key=.diagnosis, version=.amount) -> out: view @patients[patient_id = /patient_id]
+        AUTH-005: in -> a: filter(when=.amount > 3) -> b: map(expr=.n = 1) -> c: dedupe(key=.n) -> out: view @patients[patient_id = /patient_id]
+        silent: in -> a: filter(when=.amount > 3) -> b: dedupe(key=.id) -> out: view @patients[patient_id = /patient_id]
+        silent: in -> a: dedupe(key=.patient_id) -> out: view @patients[patient_id = /patient_id]
+        silent: in -> a: dedupe(key=.diagnosis) -> out: view @adjusters
     "#);
 }
 
