@@ -273,6 +273,7 @@ fn one_event_changes_one_thing() {
         | in: manual -> a: filter(when=.v > 1) -> rows: table(table=rows); in -> b: filter(when=.v <= 1) -> files: bucket
         | in: manual -> a: filter(when=.v > 1) -> rows: table(table=rows); a.dropped -> files: bucket
         | in: manual -> rows: table(table=rows); rows.failed -> files: bucket
+        | in: manual -> rows: table(table=rows, mode=compare_and_set, key=.k, version=.v); rows.stale -> pay: effect(action=pay)
         | in: manual -> lane: queue -> rows: table(table=rows); lane -> files: bucket
         | in: replay(file=a.jsonl) -> rows: table(table=rows); in -> pay: effect(action=pay, key=$event.id)
         | in: manual -> rows: table(table=rows); in -> n: COUNT -> sums: table(table=sums, key=.key)
@@ -290,6 +291,10 @@ fn the_rest_follows_from_one_write() {
         ),
         (
             "in: manual -> rows: table(table=rows, key=.k) -> pay: effect(action=pay)",
+            2,
+        ),
+        (
+            "in: manual -> rows: table(table=rows, key=.k) -> pay: effect(action=pay)\nrows.stale -> pay",
             2,
         ),
         (
