@@ -342,6 +342,23 @@ fn a_row_has_one_owner() {
 }
 
 #[test]
+fn what_the_key_does_not_decide_keeps_no_versions_apart() {
+    check(
+        "type order(id=/id, stands_for=version, depends=/id>/shop): id string, shop string, region string, n integer",
+        r#"
+        PART-009 | a: manual(event_type=order) -> f: filter(when=.region == "eu") -> x: table(table=t, key=.id) ;; a -> g: filter(when=.region == "us") -> y: table(table=t, key=.id)
+        PART-009 | a: manual(event_type=order) -> f: filter(when=.n < 5) -> x: table(table=t, key=.id) ;; f.dropped -> y: table(table=t, key=.id)
+        PART-009 | a: manual(event_type=order) -> r: route(routes={"eu": ".region == \"eu\" and .n > 1"}) ;; r.eu -> x: table(table=t, key=.id) ;; r.otherwise -> m: map(expr={nr: .id}) -> y: table(table=t, key=.nr)
+        PART-009 | in: manual -> n: aggregate(group=.shop, MAX<.n>) -> f: filter(when=.max > 5) -> x: table(table=t, key=.key) ;; f.dropped -> y: table(table=t, key=.key)
+                 | a: manual(event_type=order) -> f: filter(when=.region == "eu") -> x: table(table=t, key=[.region, .id]) ;; a -> g: filter(when=.region == "us") -> y: table(table=t, key=[.region, .id])
+                 | a: manual(event_type=order) -> f: filter(when=.shop == "a") -> x: table(table=t, key=.id) ;; f.dropped -> y: table(table=t, key=.id)
+                 | a: manual(event_type=order) -> r: route(routes={"a": ".shop == \"a\""}) ;; r.a -> x: table(table=t, key=.id) ;; r.otherwise -> m: map(expr={nr: .id}) -> y: table(table=t, key=.nr)
+                 | a: manual(event_type=order) -> f: filter(when=.region == "eu") -> x: table(table=t, key=.id, columns={"eu": ".n"}) ;; f.dropped -> y: table(table=t, key=.id, columns={"us": ".n"})
+        "#,
+    );
+}
+
+#[test]
 fn keys_stay_where_their_state_is() {
     check(
         "",
