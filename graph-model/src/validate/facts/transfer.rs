@@ -187,7 +187,9 @@ impl Facts {
                 // It answers once for a group, and with the same id when it answers again.
                 self.answer(node, broken, false, &mut port);
                 port.doubts.running = None;
-                if port.doubts.hasty.is_none() && decides_early(self, node, second).is_some() {
+                if port.doubts.hasty.is_none()
+                    && decides_early(self, node, input?, second).is_some()
+                {
                     port.doubts.hasty = Some(node);
                 }
             }
