@@ -309,6 +309,29 @@ fn a_number_has_one_definition() {
     );
 }
 
+/// What is put in front of a node on a loop would get the versions that the node sends itself.
+#[test]
+fn versions_that_come_round_end_with_their_loop() {
+    let flow = with_columns(
+        "in: manual -> a: aggregate(group=.k, SUM<.v>) -> b: aggregate(group=.x, window=time, SUM<.sum>) -> out: view\nb.late -> a",
+    );
+    let mut document = notation::read(&flow).expect("it reads");
+    let before = validate(&document, Catalog::bundled());
+    assert_eq!(found(&before), ["LOOP-001", "PART-006", "PART-006"]);
+    for hazard in &before.diagnostics {
+        for fix in &hazard.fixes {
+            assert_eq!(trouble(&document, &before, hazard, fix), None);
+        }
+    }
+    let ends = &before.diagnostics[0].fixes[0];
+    ends.transaction.clone().apply(&mut document);
+    let after = validate(&document, Catalog::bundled());
+    assert_eq!(found(&after), ["PART-006"], "that of b, by what a sends");
+    let first = after.diagnostics[0].fixes[0].transaction.clone();
+    first.apply(&mut document);
+    assert_eq!(found(&validate(&document, Catalog::bundled())), [""; 0]);
+}
+
 #[test]
 fn a_row_has_one_owner() {
     check(
