@@ -196,6 +196,11 @@ fn nothing_vanishes_on_the_way() {
         DELIV-003 | in: manual -> code: function(component=f.wasm) ^may_lose=true -> rows: table(table=rows)
         DELIV-003 | in: manual ->? lane: queue ^must_not_lose=true -> seen: view
         DELIV-003 | in: manual ->? seen: view ^must_not_lose=true
+        DELIV-003 | in: manual -> turn: resequence(key=.k, version=.v) -> rows: table(table=rows, key=.k) ^must_not_lose=true
+        DELIV-003 | a: manual -> pairs: join(left_key=.k, right_key=.k) -> lane: queue -> rows: table(table=rows, key=$event.id) ^must_not_lose=true; b: manual -> .right pairs
+        | in: manual -> turn: resequence(key=.k, version=.v) -> rows: table(table=rows, key=.k)
+        | in: manual -> rows: table(table=rows) ^must_not_lose=true -> turn: resequence(key=.k, version=.v) -> seen: view
+        | in: manual -> news: version_guard(key=.k, version=.v) -> rows: table(table=rows, key=.k) ^must_not_lose=true
         DELIV-003 | in: manual ->? rows: table(table=rows); news: table_changes(table=rows) -> pay: effect(action=pay, key=$event.id)
         DELIV-003 | a: manual ->? both: merge -> rows: table(table=rows); b: manual -> both
         | in: manual ->? seen: view
