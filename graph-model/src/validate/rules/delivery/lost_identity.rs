@@ -48,7 +48,7 @@ struct Lost {
 }
 
 /// The field in which a source that is called keeps where the id of a call stands. Without it a call
-/// has the id that its event brings (CloudEvents), or else a new one.
+/// has the id that its event brings (`CloudEvents`), or else a new one.
 pub(in crate::validate) const ID_HEADER: &str = "id_header";
 
 fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {

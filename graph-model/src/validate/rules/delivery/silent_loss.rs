@@ -52,9 +52,10 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let title = design.title(node);
     let effect = "never hears of what vanished";
     let Some(losing) = port.losing else {
-        if declared == Some(true) {
-            let held = held_in_memory(facts, node, effect);
-            held.into_iter().for_each(|found| findings.add(found));
+        if declared == Some(true)
+            && let Some(held) = held_in_memory(facts, node, effect)
+        {
+            findings.add(held);
         }
         return;
     };
