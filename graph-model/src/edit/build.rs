@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use smol_str::SmolStr;
 
-use crate::document::{Document, Edge, Node, Placement};
+use crate::document::{Document, Edge, EventType, Node, Placement};
 use crate::edit::{Edit, Transaction};
 use crate::id::{EdgeId, Id, NodeId, PortRef};
 use crate::value::Value;
@@ -179,6 +179,18 @@ impl<'d> TransactionBuilder<'d> {
             change(&mut changed);
             if changed != **edge {
                 self.edit(Edit::Edge(id.clone(), Some(Arc::new(changed))));
+            }
+        }
+        self
+    }
+
+    /// Changes what is said of an event type.
+    pub fn change_type(&mut self, id: &Id, change: impl FnOnce(&mut EventType)) -> &mut Self {
+        if let Some(ty) = self.document.types.get(id) {
+            let mut changed = EventType::clone(ty);
+            change(&mut changed);
+            if changed != **ty {
+                self.edit(Edit::Type(id.clone(), Some(Arc::new(changed))));
             }
         }
         self

@@ -146,6 +146,7 @@ fn acceptance_hides_until_its_day() {
     let acceptance = crate::document::Acceptance {
         reason: "a test".into(),
         until: Some("2027-01-01".into()),
+        ..Default::default()
     };
     std::sync::Arc::make_mut(lane)
         .notes
