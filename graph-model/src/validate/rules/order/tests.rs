@@ -139,6 +139,7 @@ fn what_is_done_for_good_waits_for_all_events() {
     hold(
         "ORDER-006 | in: manual -> n: decide(group=.k, claim=absent, wait=no) -> pay: effect(action=pay)
         ORDER-006 | in: manual -> n: decide(group=.k, claim=fewer_than, count=3, wait=no) -> lane: queue -> same: map(expr=.) -> pay: effect(action=pay, key=$event.id)
+        ORDER-006 | in: manual ^max_delay=1h -> n: decide(group=.k, claim=absent, wait=no) -> pay: effect(action=pay)
         ORDER-006 | in: manual -> n: decide(group=.k, claim=absent, wait=seal) -> pay: effect(action=pay)
         ORDER-006 | in: manual -> n: decide(group=[.k, .v], claim=absent, wait=seal, seal_key=.k) -> pay: effect(action=pay); end: manual -> .seal n
         ORDER-006 | in: manual -> n: COUNT -> few: filter(when=.n < 3) -> pay: effect(action=pay)
