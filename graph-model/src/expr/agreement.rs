@@ -300,12 +300,12 @@ proptest! {
         match (&ours, &theirs) {
             (Ok(ours), Ok(theirs)) => prop_assert_eq!(ours, theirs, "{} on {}", code, input),
             (Err(_), Err(_)) => {}
-            // Theirs have numbers as keys and numbers that are none, neither is JSON, and make no
-            // objects and slices of null.
+            // Theirs have numbers as keys and numbers that are none, neither is JSON, make no objects
+            // and slices of null, and make nothing of an empty text, which is an error with jq.
             (Err(_), Ok(_)) | (Ok(_), Err(_)) => {
                 let ours = format!("{ours:?}");
                 let theirs = format!("{theirs:?}");
-                let known = ["needs texts as keys", "cannot index an object", "not JSON", "null as iterable", "null as range", "cannot index [", "as integer", "look for the key", "cannot change an object"];
+                let known = ["needs texts as keys", "cannot read \\\"\\\" as a number", "cannot index an object", "not JSON", "null as iterable", "null as range", "cannot index [", "as integer", "look for the key", "cannot change an object"];
                 prop_assert!(
                     known.iter().any(|known| ours.contains(known) || theirs.contains(known)),
                     "{} on {}: {} and {}", code, input, ours, theirs
