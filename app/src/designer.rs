@@ -324,6 +324,7 @@ impl Designer {
                 .map(|location| location.0.clone())
                 .collect(),
             trusted: self.trust.places().cloned().collect(),
+            author: self.view.author.clone(),
         };
         if let Ok(text) = serde_json::to_string_pretty(&settings) {
             self.store(SETTINGS, Some(&text));
@@ -677,6 +678,10 @@ impl Designer {
             }
             Request::ReadView(node) => self.session.read_view(&node),
             Request::ReadDeadLetters => self.session.read_dead_letters(),
+            Request::CallMe(author) => {
+                self.view.author = author;
+                self.keep_settings();
+            }
             Request::Say(line) => self.say(line),
             Request::ClearLog => self.session.clear_troubles(),
             Request::Seek(to_ms) => self.session.seek(to_ms),

@@ -55,6 +55,8 @@ pub(crate) struct Finding {
 pub(crate) struct Accepted {
     pub finding: Finding,
     pub reason: SmolStr,
+    /// Who decided it; empty when nobody says.
+    pub by: SmolStr,
     pub until: Option<SmolStr>,
 }
 
@@ -97,6 +99,7 @@ pub(crate) fn read(document: &Document, mut report: Report, today: &str) -> Find
     let accepted = accepted.map(|(diagnostic, acceptance)| Accepted {
         finding: found(diagnostic),
         reason: acceptance.reason,
+        by: acceptance.by,
         until: acceptance.until,
     });
     Findings {

@@ -151,6 +151,7 @@ impl Designer {
             session: &self.session,
             file: self.files.name(),
             recent_kinds: &self.view.recent_kinds,
+            author: &self.view.author,
         }
     }
 

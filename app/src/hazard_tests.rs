@@ -67,6 +67,57 @@ fn a_hazard_is_accepted_until_a_day_and_comes_back_on_it() {
 }
 
 #[test]
+fn who_accepts_is_asked_once_and_named() {
+    let host = FakeHost::default();
+    let mut harness = clinic(&host);
+    let before = bytes(&harness);
+    press(&mut harness, Modifiers::NONE, Key::F4);
+    harness.get_by_label("Who accepts it").focus();
+    settle(&mut harness);
+    type_text(&mut harness, "Ada");
+    harness.get_by_label("Reason for accepting").focus();
+    settle(&mut harness);
+    type_text(&mut harness, "a pilot");
+    click(&mut harness, "Accept");
+    let document = harness.state().state.document();
+    let acceptance = &document.nodes["payouts"].notes.accepted["AUTH-001"];
+    assert_eq!(
+        (acceptance.reason.as_str(), acceptance.by.as_str()),
+        ("a pilot", "Ada")
+    );
+    harness
+        .get_by_label_contains("Accepted · 1")
+        .click_accesskit();
+    settle(&mut harness);
+    harness.get_by_label("a pilot (Ada); for good");
+    assert_eq!(harness.state().view.author, "Ada");
+    press(&mut harness, Modifiers::COMMAND, Key::Z);
+    assert_eq!(bytes(&harness), before);
+
+    let later = start(&host);
+    assert_eq!(later.state().view.author, "Ada", "the next start knows it");
+}
+
+#[test]
+fn a_hazard_of_an_event_type_is_accepted_there() {
+    let mut harness = clinic(&FakeHost::default());
+    let mut finding = harness.state().state.findings()[0].clone();
+    (finding.subject, finding.ty) = (None, Some("claim".into()));
+    harness.state_mut().state.tell(Findings {
+        open: vec![finding],
+        accepted: Vec::new(),
+        unchecked: Vec::new(),
+    });
+    press(&mut harness, Modifiers::NONE, Key::F4);
+    harness.get_by_label("Reason for accepting").focus();
+    settle(&mut harness);
+    type_text(&mut harness, "a pilot");
+    click(&mut harness, "Accept");
+    let accepted = &harness.state().state.document().types["claim"].accepted;
+    assert_eq!(accepted["AUTH-001"].reason, "a pilot");
+}
+
+#[test]
 fn what_was_accepted_for_good_is_shown_again_on_request() {
     let mut harness = clinic(&FakeHost::default());
     let all = codes(&harness);

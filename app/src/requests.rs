@@ -49,6 +49,8 @@ pub(crate) enum Request {
     },
     ReadView(NodeId),
     ReadDeadLetters,
+    /// Remember who decides things here.
+    CallMe(SmolStr),
     /// A line for the status bar.
     Say(String),
     ClearLog,

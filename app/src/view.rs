@@ -25,6 +25,8 @@ pub(crate) struct View {
     pub still: bool,
     /// Kinds of node used lately, the latest first.
     pub recent_kinds: Vec<SmolStr>,
+    /// Whoever decides something here, as people call them; empty while nobody said.
+    pub author: SmolStr,
 }
 
 /// Tabs of the panel on the right.
@@ -88,6 +90,7 @@ pub(crate) struct Settings {
     pub recent_files: Vec<SmolStr>,
     /// Flows that run without being asked about.
     pub trusted: Vec<SmolStr>,
+    pub author: SmolStr,
 }
 
 /// The chosen theme by name.
@@ -112,6 +115,7 @@ impl Default for Settings {
             recent_kinds: Vec::new(),
             recent_files: Vec::new(),
             trusted: Vec::new(),
+            author: SmolStr::default(),
         }
     }
 }
@@ -131,6 +135,7 @@ impl View {
             sizes: settings.sizes,
             still: settings.still,
             recent_kinds: settings.recent_kinds.clone(),
+            author: settings.author.clone(),
         }
     }
 

@@ -127,8 +127,11 @@ pub struct Assumption {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Acceptance {
     pub reason: SmolStr,
+    /// Who decided it, as people call them; empty when nobody says.
+    pub by: SmolStr,
     /// Day (RFC 3339 date) from which the hazard is shown again.
     pub until: Option<SmolStr>,
+    pub extra: Object,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -178,6 +181,8 @@ pub struct EventType {
     pub depends: Vec<Dependency>,
     /// What the validator is told of all events of the type; see [`crate::declare`].
     pub declared: Object,
+    /// Hazards of the type accepted, by code.
+    pub accepted: BTreeMap<SmolStr, Acceptance>,
     pub extra: Object,
 }
 

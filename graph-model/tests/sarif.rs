@@ -148,6 +148,7 @@ fn everything_that_a_report_knows_has_its_place() {
          x: view(keep=0) !STRUCT-003",
     );
     flow.report.accepted[0].1.reason = "nobody waits that long".into();
+    flow.report.accepted[0].1.by = "Ada".into();
     flow.report.accepted[1].1.until = Some("2099-01-31".into());
     let found = &mut flow.report.diagnostics[0];
     found.assumed = Some("the code of out does nothing".into());
@@ -216,6 +217,7 @@ fn everything_that_a_report_knows_has_its_place() {
     let accepted = &results[1]["suppressions"][0];
     assert_eq!(accepted["kind"], "external");
     assert_eq!(accepted["justification"], "nobody waits that long");
+    assert_eq!(accepted["properties"]["by"], "Ada");
     let until = &results[2]["suppressions"][0]["properties"]["until"];
     assert_eq!(until, "2099-01-31");
     let told = &run["invocations"][0]["toolExecutionNotifications"][0];

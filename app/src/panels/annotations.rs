@@ -356,6 +356,17 @@ impl Sheet<'_> {
                     },
                 );
             }
+            let by = id.with(("by", code));
+            let (response, text, changed) =
+                text_field(ui, by, &acceptance.by, "who decided it", false, 1);
+            response.accessible_name(format!("Who accepted {code}"));
+            if changed {
+                self.put(format!("Change who accepted {code}"), Some(by), |notes| {
+                    if let Some(acceptance) = notes.accepted.get_mut(code) {
+                        acceptance.by = text.into();
+                    }
+                });
+            }
             let until = id.with(("until", code));
             let current = acceptance.until.as_deref().unwrap_or_default();
             let placeholder = "for good; a day such as 2027-01-31";

@@ -1,9 +1,12 @@
 //! Hazards: what can go wrong, why, and what ends it; what was accepted, and what is not known.
 
+use std::collections::BTreeMap;
+
 use egui::{Button, Id, Key, RichText, Ui};
-use graph_model::document::{Acceptance, Annotations};
+use graph_model::document::Acceptance;
 use graph_model::edit::Transaction;
 use graph_model::id::Id as DocId;
+use smol_str::SmolStr;
 
 use super::Model;
 use crate::canvas::intent::Item;
@@ -22,10 +25,15 @@ const SPANS: [(&str, u32); 4] = [
     ("for a year", 365),
 ];
 
+/// Points in which a name is typed.
+const AUTHOR_WIDTH: f32 = 140.0;
+
 #[derive(Default)]
 pub(crate) struct Hazards {
     chosen: Option<usize>,
     reason: String,
+    /// Who accepts it, when that is another one than before.
+    author: Option<String>,
     /// The day from which what is being accepted is shown again.
     until: Option<String>,
 }
@@ -138,9 +146,9 @@ impl Hazards {
                 }
             }
         }
-        if let Some(item) = &finding.subject {
+        if finding.subject.is_some() || finding.ty.is_some() {
             section(ui, "Or accept it");
-            self.acceptance(ui, model, item, finding, out);
+            self.acceptance(ui, model, finding, out);
         } else if finding.fixes.is_empty() {
             error(ui, "this has to be mended by hand");
         }
@@ -154,7 +162,6 @@ impl Hazards {
         &mut self,
         ui: &mut Ui,
         model: &Model<'_>,
-        item: &Item,
         finding: &Finding,
         out: &mut Requests,
     ) {
@@ -176,17 +183,31 @@ impl Hazards {
             if let Some(until) = picker(ui, id, Button::new(until), name, offers) {
                 self.until = until;
             }
+            let mut author = self.author.as_deref().unwrap_or(model.author).to_owned();
+            let name = egui::TextEdit::singleline(&mut author)
+                .hint_text("your name")
+                .desired_width(AUTHOR_WIDTH);
+            let name = ui.add(name);
+            if name.changed() {
+                self.author = Some(author.clone());
+            }
+            name.accessible_name("Who accepts it");
             let given = !self.reason.trim().is_empty();
             let accept = ui.add_enabled(given, Button::new("Accept"));
             if (accept.clicked() || entered) && given {
                 let acceptance = Acceptance {
                     reason: self.reason.trim().into(),
+                    by: author.trim().into(),
                     until: self.until.take().map(Into::into),
+                    ..Acceptance::default()
                 };
                 self.reason.clear();
+                if self.author.take().is_some() {
+                    out.push(Request::CallMe(acceptance.by.clone()));
+                }
                 let title = format!("Accept {}", finding.code);
-                out.extend(change(model, item, title, |notes| {
-                    notes.accepted.insert(finding.code.clone(), acceptance);
+                out.extend(change(model, finding, title, |accepted| {
+                    accepted.insert(finding.code.clone(), acceptance);
                 }));
             }
         });
@@ -227,20 +248,25 @@ fn accepted_row(ui: &mut Ui, model: &Model<'_>, accepted: &Accepted, out: &mut R
         } else {
             accepted.reason.as_str()
         };
+        let by = match accepted.by.as_str() {
+            "" => String::new(),
+            by => format!(" ({by})"),
+        };
         match &accepted.until {
-            Some(day) => hint(ui, &format!("{reason}; until {day}")),
-            None => hint(ui, &format!("{reason}; for good")),
+            Some(day) => hint(ui, &format!("{reason}{by}; until {day}")),
+            None => hint(ui, &format!("{reason}{by}; for good")),
         }
-        if let Some(item) = &finding.subject {
+        let place = match &finding.subject {
+            Some(Item::Node(id) | Item::Edge(id) | Item::Zone(id) | Item::Note(id)) => Some(id),
+            None => finding.ty.as_ref(),
+        };
+        if let Some(place) = place {
             let again = ui.button(RichText::new("Show again").small());
-            let place = match item {
-                Item::Node(id) | Item::Edge(id) | Item::Zone(id) | Item::Note(id) => id,
-            };
             let again = again.accessible_name(format!("Show {} at {place} again", finding.code));
             if again.clicked() {
                 let title = format!("Show {} again", finding.code);
-                out.extend(change(model, item, title, |notes| {
-                    notes.accepted.remove(&finding.code);
+                out.extend(change(model, finding, title, |accepted| {
+                    accepted.remove(&finding.code);
                 }));
             }
         }
@@ -327,18 +353,19 @@ fn spans(today: &str, text: &str) -> Vec<Offer<Option<String>>> {
     offers
 }
 
-/// The change of what people say about a node or an edge.
+/// The change of what is accepted where the hazard is: at a node, a wire or an event type.
 fn change(
     model: &Model<'_>,
-    item: &Item,
+    finding: &Finding,
     title: String,
-    change: impl FnOnce(&mut Annotations),
+    change: impl FnOnce(&mut BTreeMap<SmolStr, Acceptance>),
 ) -> Option<Request> {
     let mut build = model.state.build(title);
-    match item {
-        Item::Node(id) => build.change_node(id, |node| change(&mut node.notes)),
-        Item::Edge(id) => build.change_edge(id, |edge| change(&mut edge.notes)),
-        Item::Zone(_) | Item::Note(_) => return None,
+    match (&finding.subject, &finding.ty) {
+        (Some(Item::Node(id)), _) => build.change_node(id, |node| change(&mut node.notes.accepted)),
+        (Some(Item::Edge(id)), _) => build.change_edge(id, |edge| change(&mut edge.notes.accepted)),
+        (None, Some(id)) => build.change_type(id, |ty| change(&mut ty.accepted)),
+        (Some(Item::Zone(_) | Item::Note(_)), _) | (None, None) => return None,
     };
     let transaction: Transaction = build.finish();
     Some(Request::Edit(transaction))

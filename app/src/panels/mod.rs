@@ -34,6 +34,8 @@ pub(crate) struct Model<'a> {
     /// Name of the open file.
     pub file: &'a str,
     pub recent_kinds: &'a [SmolStr],
+    /// Whoever decides something here.
+    pub author: &'a str,
 }
 
 /// What the panels remember from frame to frame.

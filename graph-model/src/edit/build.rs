@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use smol_str::SmolStr;
 
-use crate::document::{Document, Edge, Node, Placement};
+use crate::document::{Document, Edge, EventType, Node, Placement};
 use crate::edit::{Edit, Transaction};
 use crate::id::{EdgeId, Id, NodeId, PortRef};
 use crate::value::Value;
@@ -16,6 +16,15 @@ pub struct TransactionBuilder<'d> {
     transaction: Transaction,
     nodes: BTreeSet<NodeId>,
     edges: BTreeSet<EdgeId>,
+    /// What the edits so far have made of nodes, edges and types, so that one change builds on another.
+    changed: Changed,
+}
+
+#[derive(Default)]
+struct Changed {
+    nodes: BTreeMap<NodeId, Option<Arc<Node>>>,
+    edges: BTreeMap<EdgeId, Option<Arc<Edge>>>,
+    types: BTreeMap<Id, Option<Arc<EventType>>>,
 }
 
 /// A part of a document that can be put into another: nodes, the edges between them, their places.
@@ -31,6 +40,7 @@ impl<'d> TransactionBuilder<'d> {
             transaction: Transaction::new(title, Vec::new()),
             nodes: BTreeSet::new(),
             edges: BTreeSet::new(),
+            changed: Changed::default(),
         }
     }
 
@@ -39,6 +49,13 @@ impl<'d> TransactionBuilder<'d> {
     }
 
     pub fn edit(&mut self, edit: Edit) -> &mut Self {
+        let changed = &mut self.changed;
+        match &edit {
+            Edit::Node(id, node) => drop(changed.nodes.insert(id.clone(), node.clone())),
+            Edit::Edge(id, edge) => drop(changed.edges.insert(id.clone(), edge.clone())),
+            Edit::Type(id, ty) => drop(changed.types.insert(id.clone(), ty.clone())),
+            _ => {}
+        }
         self.transaction.edits.push(edit);
         self
     }
@@ -152,10 +169,10 @@ impl<'d> TransactionBuilder<'d> {
 
     /// Changes a node by a function of it.
     pub fn change_node(&mut self, id: &NodeId, change: impl FnOnce(&mut Node)) -> &mut Self {
-        if let Some(node) = self.document.nodes.get(id) {
-            let mut changed = Node::clone(node);
+        if let Some(node) = latest(&self.changed.nodes, &self.document.nodes, id) {
+            let mut changed = Node::clone(&node);
             change(&mut changed);
-            if changed != **node {
+            if changed != *node {
                 self.edit(Edit::Node(id.clone(), Some(Arc::new(changed))));
             }
         }
@@ -174,11 +191,23 @@ impl<'d> TransactionBuilder<'d> {
 
     /// Moves an edge's end.
     pub fn change_edge(&mut self, id: &EdgeId, change: impl FnOnce(&mut Edge)) -> &mut Self {
-        if let Some(edge) = self.document.edges.get(id) {
-            let mut changed = Edge::clone(edge);
+        if let Some(edge) = latest(&self.changed.edges, &self.document.edges, id) {
+            let mut changed = Edge::clone(&edge);
             change(&mut changed);
-            if changed != **edge {
+            if changed != *edge {
                 self.edit(Edit::Edge(id.clone(), Some(Arc::new(changed))));
+            }
+        }
+        self
+    }
+
+    /// Changes what is said of an event type.
+    pub fn change_type(&mut self, id: &Id, change: impl FnOnce(&mut EventType)) -> &mut Self {
+        if let Some(ty) = latest(&self.changed.types, &self.document.types, id) {
+            let mut changed = EventType::clone(&ty);
+            change(&mut changed);
+            if changed != *ty {
+                self.edit(Edit::Type(id.clone(), Some(Arc::new(changed))));
             }
         }
         self
@@ -296,6 +325,18 @@ impl From<PortRef> for SmolStr {
     }
 }
 
+/// An entry as the edits so far leave it.
+fn latest<T>(
+    changed: &BTreeMap<Id, Option<Arc<T>>>,
+    held: &BTreeMap<Id, Arc<T>>,
+    id: &Id,
+) -> Option<Arc<T>> {
+    match changed.get(id) {
+        Some(changed) => changed.clone(),
+        None => held.get(id).cloned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -319,6 +360,30 @@ mod tests {
             .values()
             .map(|edge| format!("{} -> {}", edge.from, edge.to))
             .collect()
+    }
+
+    #[test]
+    fn one_change_builds_on_another() {
+        let mut document = Document::default();
+        let id = Id::new("a");
+        document
+            .nodes
+            .insert(id.clone(), Arc::new(Node::new("map")));
+        let before = document.clone();
+        let mut build = TransactionBuilder::new(&before, "Change twice");
+        build.set_config(&id, "expr", Some(".".into()));
+        build.change_node(&id, |node| node.title = "A".into());
+        let new = build.add_node(&"b".into(), Node::new("map"), None);
+        build.set_config(&new, "expr", Some(".b".into()));
+        let back = build.finish().apply(&mut document);
+        let node = &document.nodes[&id];
+        assert_eq!(
+            (&*node.title, node.config.get("expr")),
+            ("A", Some(&".".into()))
+        );
+        assert_eq!(document.nodes[&new].config.get("expr"), Some(&".b".into()));
+        back.apply(&mut document);
+        assert_eq!(document, before);
     }
 
     #[test]

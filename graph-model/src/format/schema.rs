@@ -13,6 +13,10 @@ pub fn json_schema(catalog: &Catalog) -> Value {
     let map_of = |entry: Value| value!({"type": "object", "additionalProperties": (entry)});
     let pointer = || value!({"type": "string", "pattern": "^(/.*)?$"});
     let port = || value!({"type": "string", "pattern": "^[^.]+\\..+$"});
+    let accepted = || {
+        let properties = value!({"reason": (text()), "by": (text()), "until": (text())});
+        map_of(value!({"type": "object", "properties": (properties)}))
+    };
     let texts = || value!({"type": "array", "items": {"type": "string"}});
     let kinds: Vec<Value> = catalog.iter().map(kind_rule).collect();
     let names: Value = catalog.iter().map(|kind| kind.id.clone()).collect();
@@ -32,12 +36,7 @@ pub fn json_schema(catalog: &Catalog) -> Value {
             map_of(value!({"type": "object", "properties": {"reason": (text())}})),
         ),
         ("declared", record(&declare::fields(Place::is_node))),
-        (
-            "accepted",
-            map_of(
-                value!({"type": "object", "properties": {"reason": (text()), "until": (text())}}),
-            ),
-        ),
+        ("accepted", accepted()),
     ]
     .into_iter()
     .collect();
@@ -76,7 +75,8 @@ pub fn json_schema(catalog: &Catalog) -> Value {
                 "subject": (pointer()), "tenant": (pointer()), "id": (pointer()), "time": (pointer()), "version": (pointer()),
                 "measures": (map_of(value!({"type": "object", "properties": {"adds": {"enum": (Adds::WORDS.map(|(word, _)| word).into_iter().collect::<Value>())}, "unit": (text())}}))),
                 "depends": {"type": "array", "items": {"type": "string", "pattern": "->"}},
-                "declared": (record(&declare::fields(|place| place == Place::Type)))
+                "declared": (record(&declare::fields(|place| place == Place::Type))),
+                "accepted": (accepted())
             }}))),
             "nodes": (map_of(value!({"$ref": "#/$defs/node"}))),
             "edges": (map_of(value!({"type": "object", "required": ["from", "to"], "properties": (Value::from(edge))}))),

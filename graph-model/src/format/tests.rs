@@ -9,10 +9,11 @@ const SMALL: &str = r#"{
     "orders": {"kind": "http", "config": {"path": "/orders"}, "colour": "red"},
     "ledger": {"kind": "table", "title": "Ledger", "disabled": true,
       "audience": {"roles": ["finance"], "rows": ["user_id = /customer/id"]},
-      "accepted": {"DELIV-002": {"reason": "test data only", "until": "2027-01-01"}}}
+      "accepted": {"DELIV-002": {"reason": "test data only", "by": "Ada", "until": "2027-01-01", "ticket": 7}}}
   },
   "edges": {"e1": {"from": "orders.out", "to": "ledger.in", "when_full": "drop_oldest", "capacity": 10}},
-  "types": {"order": {"labels": {"/email": ["role:finance | subject:/customer/id"]}, "subject": "/customer/id"}},
+  "types": {"order": {"labels": {"/email": ["role:finance | subject:/customer/id"]}, "subject": "/customer/id",
+    "accepted": {"SCHEMA-002": {"reason": "nobody reads it"}}}},
   "layout": {"orders": [10.4, 20], "team": [0, 0, 300, 200]},
   "releases": {"r1": {"anything": [1, 2]}},
   "version": 1,
@@ -29,11 +30,17 @@ fn the_canonical_text_is_stable_and_complete() {
           "$schema": "https://weir.dev/schema/flow.v1.schema.json",
           "version": 1,
           "types": {
-            "order": { "labels": { "/email": ["role:finance | subject:/customer/id"] }, "subject": "/customer/id" }
+            "order": {
+              "accepted": { "SCHEMA-002": { "reason": "nobody reads it" } },
+              "labels": { "/email": ["role:finance | subject:/customer/id"] },
+              "subject": "/customer/id"
+            }
           },
           "nodes": {
             "ledger": {
-              "accepted": { "DELIV-002": { "reason": "test data only", "until": "2027-01-01" } },
+              "accepted": {
+                "DELIV-002": { "by": "Ada", "reason": "test data only", "ticket": 7, "until": "2027-01-01" }
+              },
               "audience": { "roles": ["finance"], "rows": ["user_id = /customer/id"] },
               "disabled": true,
               "kind": "table",

@@ -251,22 +251,24 @@ fn read_annotations(fields: &mut Fields) -> Annotations {
             .map(|(name, claim)| (SmolStr::from(name.as_str()), Arc::unwrap_or_clone(claim)))
             .collect(),
         declared: fields.object("declared"),
-        accepted: fields
-            .entries("accepted", |fields| {
-                Some(Acceptance {
-                    reason: fields.text("reason"),
-                    until: fields.optional_text("until"),
-                })
-            })
-            .into_iter()
-            .map(|(code, acceptance)| {
-                (
-                    SmolStr::from(code.as_str()),
-                    Arc::unwrap_or_clone(acceptance),
-                )
-            })
-            .collect(),
+        accepted: read_accepted(fields),
     }
+}
+
+fn read_accepted(fields: &mut Fields) -> BTreeMap<SmolStr, Acceptance> {
+    let accepted = fields.entries("accepted", |fields| {
+        Some(Acceptance {
+            reason: fields.text("reason"),
+            by: fields.text("by"),
+            until: fields.optional_text("until"),
+            extra: fields.rest(),
+        })
+    });
+    let by_code = |(code, acceptance): (Id, _)| {
+        let code = SmolStr::from(code.as_str());
+        (code, Arc::unwrap_or_clone(acceptance))
+    };
+    accepted.into_iter().map(by_code).collect()
 }
 
 fn write_annotations(out: &mut Object, notes: &Annotations) {
@@ -293,19 +295,20 @@ fn write_annotations(out: &mut Object, notes: &Annotations) {
         .collect();
     merge(out, "assumptions", assumptions);
     put_object(out, "declared", &notes.declared);
-    let accepted: Object = notes
-        .accepted
-        .iter()
-        .map(|(code, acceptance)| {
-            let mut entry = Object::new();
-            put_text(&mut entry, "reason", &acceptance.reason);
-            if let Some(until) = &acceptance.until {
-                entry.insert("until", until.clone());
-            }
-            (code.clone(), entry)
-        })
-        .collect();
-    merge(out, "accepted", accepted);
+    write_accepted(out, &notes.accepted);
+}
+
+fn write_accepted(out: &mut Object, accepted: &BTreeMap<SmolStr, Acceptance>) {
+    let entry = |(code, acceptance): (&SmolStr, &Acceptance)| {
+        let mut entry = acceptance.extra.clone();
+        put_text(&mut entry, "reason", &acceptance.reason);
+        put_text(&mut entry, "by", &acceptance.by);
+        if let Some(until) = &acceptance.until {
+            entry.insert("until", until.clone());
+        }
+        (code.clone(), entry)
+    };
+    merge(out, "accepted", accepted.iter().map(entry).collect());
 }
 
 fn read_audience(fields: &mut Fields) -> Audience {
@@ -381,6 +384,7 @@ fn read_type(fields: &mut Fields) -> Option<EventType> {
         measures: measures.collect(),
         depends: read_dependencies(fields),
         declared: fields.object("declared"),
+        accepted: read_accepted(fields),
         schema: fields.take("schema").unwrap_or_default(),
         labels,
         subject: fields.pointer("subject"),
@@ -481,6 +485,7 @@ fn write_type(ty: &EventType) -> Object {
         out.insert("depends", lines);
     }
     put_object(&mut out, "declared", &ty.declared);
+    write_accepted(&mut out, &ty.accepted);
     for (name, pointer) in [
         ("subject", &ty.subject),
         ("tenant", &ty.tenant),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use smol_str::{SmolStr, format_smolstr};
 
-use crate::document::{Acceptance, Annotations, Document};
+use crate::document::{Acceptance, Document};
 use crate::edit::Transaction;
 use crate::id::{EdgeId, Id, NodeId, PortRef};
 use crate::validate::Rule;
@@ -422,13 +422,17 @@ impl<'d> Findings<'d> {
         self.report
     }
 
-    fn notes(&self, subject: &Subject) -> Option<&'d Annotations> {
-        match subject {
-            Subject::Node(id) => self.document.nodes.get(id).map(|node| &node.notes),
-            Subject::Port(port) => self.document.nodes.get(&port.node).map(|node| &node.notes),
-            Subject::Edge(id) => self.document.edges.get(id).map(|edge| &edge.notes),
-            Subject::Type(_) => None,
-        }
+    /// Whether a hazard of the subject was accepted, and why.
+    fn acceptance(&self, subject: &Subject, code: &str) -> Option<&'d Acceptance> {
+        let document = self.document;
+        let of_node = |id| document.nodes.get(id).map(|node| &node.notes.accepted);
+        let accepted = match subject {
+            Subject::Node(id) => of_node(id),
+            Subject::Port(port) => of_node(&port.node),
+            Subject::Edge(id) => document.edges.get(id).map(|edge| &edge.notes.accepted),
+            Subject::Type(id) => document.types.get(id).map(|ty| &ty.accepted),
+        };
+        accepted?.get(code)
     }
 }
 
@@ -451,11 +455,7 @@ impl RuleFindings<'_, '_> {
         } else {
             format_smolstr!("{}:{word}:{text}:{}", rule.code, found.detail)
         };
-        let accepted = self
-            .all
-            .notes(&found.subject)
-            .and_then(|notes| notes.accepted.get(rule.code))
-            .cloned();
+        let accepted = self.all.acceptance(&found.subject, rule.code).cloned();
         let diagnostic = Diagnostic {
             id,
             code: rule.code,
@@ -475,5 +475,54 @@ impl RuleFindings<'_, '_> {
             Some(acceptance) => self.all.report.accepted.push((diagnostic, acceptance)),
             None => self.all.report.diagnostics.push(diagnostic),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edit::TransactionBuilder;
+    use crate::validate::notation;
+    use crate::validate::rules::rules;
+
+    #[test]
+    fn hazards_of_event_types_are_accepted_where_the_type_is() {
+        let mut document = notation::read("type order: id string\nin: manual(event_type=order)")
+            .expect("the flow reads");
+        let rule = rules().first().expect("there are rules");
+        let report = |document: &Document| {
+            let mut findings = Findings::new(document);
+            let mut of_rule = findings.of(rule);
+            for ty in ["order", "gone"] {
+                of_rule.add(Found::at(Subject::Type(ty.into()), "it is so"));
+            }
+            findings.finish()
+        };
+        assert_eq!(report(&document).diagnostics.len(), 2);
+        let acceptance = Acceptance {
+            reason: "nobody sends it yet".into(),
+            by: "Ada".into(),
+            until: Some("2027-01-01".into()),
+            ..Acceptance::default()
+        };
+        let mut build = TransactionBuilder::new(&document, "Accept");
+        build.change_type(&"order".into(), |ty| {
+            ty.accepted.insert(rule.code.into(), acceptance.clone());
+        });
+        let before = document.clone();
+        let back = build.finish().apply(&mut document);
+        let mut found = report(&document);
+        let [(accepted, why)] = &found.accepted[..] else {
+            panic!("one is accepted: {found:?}");
+        };
+        assert_eq!(
+            (&accepted.subject, why),
+            (&Subject::Type("order".into()), &acceptance)
+        );
+        assert_eq!(found.diagnostics.len(), 1, "the other type is another one");
+        found.expire("2027-01-01");
+        assert_eq!(found.diagnostics.len(), 2);
+        back.apply(&mut document);
+        assert_eq!(document, before);
     }
 }

@@ -146,6 +146,7 @@ fn acceptance_hides_until_its_day() {
     let acceptance = crate::document::Acceptance {
         reason: "a test".into(),
         until: Some("2027-01-01".into()),
+        ..Default::default()
     };
     std::sync::Arc::make_mut(lane)
         .notes
@@ -208,6 +209,9 @@ fn full_report(document: &Document) -> Report {
         subject: Subject::Node("x".into()),
         message: "x does not start".into(),
     }];
+    let (_, why) = &mut report.accepted[0];
+    (why.reason, why.by) = ("nobody looks yet".into(), "Ada".into());
+    why.until = Some("2099-01-31".into());
     report.unchecked = (1..=10)
         .map(|number| Unchecked {
             code: "SCHEMA-001",
@@ -246,6 +250,8 @@ fn text_tells_everything_that_a_report_holds() {
                   would hide the mistake.
            = fix: Use `30s` for Visibility timeout of lane
 
+        accepted error[STRUCT-003]: x: Keep: 0 is not between 1 and 1000000 (nobody looks yet; by Ada;
+                 until 2099-01-31)
         not checked: SCHEMA-001 at node n1: `orders` declares no schema; add one
         not checked: SCHEMA-001 at node n2: `orders` declares no schema; add one
         not checked: SCHEMA-001 at node n3: `orders` declares no schema; add one

@@ -262,7 +262,7 @@ impl Facts {
             if left <= CRUMB * all || !all.is_finite() {
                 break all.is_finite();
             }
-            if visits > VISITS_MAX {
+            if visits > VISITS_MAX.min(ROUNDS_MAX * order.len()) {
                 break false;
             }
         };

@@ -212,7 +212,8 @@ impl Facts {
                 // It answers once for a group, and with the same id when it answers again.
                 self.answer(node, broken, false, &mut port);
                 port.doubts.running = None;
-                if port.doubts.hasty.is_none() && decides_early(self, node, second).is_some() {
+                if port.doubts.hasty.is_none() && decides_early(self, node, input, second).is_some()
+                {
                     port.doubts.hasty = Some(node);
                 }
             }
@@ -286,12 +287,13 @@ impl Facts {
 
     /// What leaves by outputs that not all of the node's events take.
     pub(super) fn branches(
-        &self,
+        &mut self,
         node: NodeIx,
         input: Option<&Port>,
         output: Option<&Port>,
     ) -> Option<Vec<(SmolStr, Rc<Port>)>> {
-        let (port, (view, behaviour)) = (input?, self.design.acting(node)?);
+        let design = Rc::clone(&self.design);
+        let (port, (view, behaviour)) = (input?, design.acting(node)?);
         let outputs = view.kind.iter().flat_map(|kind| &kind.outputs).skip(1);
         let aside = |port: Port| {
             let ports = outputs.filter(|output| output.role == PortRole::Data);
@@ -363,17 +365,22 @@ impl Facts {
     }
 
     /// That an event passes tells that none with these keys came before, unless no two events have
-    /// the same.
-    fn tell_of_keys(&self, node: NodeIx, keys: &[&SmolStr], port: &mut Port) {
-        let exprs = keys
-            .iter()
-            .filter_map(|field| self.design.expr(node, field));
+    /// the same: what those others held and what chose them is told, whosever they are.
+    fn tell_of_keys(&mut self, node: NodeIx, keys: &[&SmolStr], port: &mut Port) {
+        let design = Rc::clone(&self.design);
+        let exprs = keys.iter().filter_map(|field| design.expr(node, field));
         let exprs: Vec<&Expr> = exprs.collect();
         let parts: Vec<OriginId> = exprs.iter().flat_map(|expr| self.key(expr, port)).collect();
-        if !self.identifies(&parts, port) {
-            for expr in exprs {
-                Facts::tell(expr, port);
-            }
+        if self.identifies(&parts, port) {
+            return;
+        }
+        let mut told = port.presence.clone();
+        for expr in exprs {
+            told.join(&port.labels.of(&expr.analysis().reads));
+        }
+        let told = self.folded_tags(node, &parts, &told, false);
+        if told != port.presence {
+            port.presence = told;
         }
     }
 

@@ -9,6 +9,9 @@ use crate::validate::design::NodeIx;
 use crate::validate::facts::Facts;
 use crate::validate::rules::delivery::lost_identity;
 
+/// The id of the event.
+const OWN_ID: &str = "$event.id";
+
 /// A dedupe in front of a node, or where the copies can still be told apart.
 pub(in crate::validate) fn dedupe(facts: &Facts, node: NodeIx) -> Option<Fix> {
     let design = &*facts.design;
@@ -41,12 +44,21 @@ pub(in crate::validate) fn identify_effect(facts: &Facts, node: NodeIx, key: &st
 
 /// The key of a node is what identifies its events.
 pub(in crate::validate) fn give_identity(facts: &Facts, node: NodeIx, key: &str) -> Option<Fix> {
+    Some(give(facts, node, key, identity(facts, node)?))
+}
+
+/// The same, where the id of the event itself will not do.
+pub(in crate::validate) fn give_field(facts: &Facts, node: NodeIx, key: &str) -> Option<Fix> {
+    let identity = identity(facts, node).filter(|identity| identity != OWN_ID)?;
+    Some(give(facts, node, key, identity))
+}
+
+fn give(facts: &Facts, node: NodeIx, key: &str, identity: String) -> Fix {
     let design = &*facts.design;
-    let identity = identity(facts, node)?;
     let title = format!("Give {} the key `{identity}`", design.title(node));
-    Some(fix(design, title, "", |build| {
+    fix(design, title, "", |build| {
         build.set_config(&design.nodes[node].id, key, Some(identity.into()));
-    }))
+    })
 }
 
 /// What identifies the events that arrive at a node: the id that their type names, or their own.
@@ -61,7 +73,7 @@ pub(super) fn identity(facts: &Facts, node: NodeIx) -> Option<String> {
     let stable = declared.filter(|id| facts.is_stable(id, port));
     stable
         .and_then(path)
-        .or_else(|| facts.named(port).then(|| "$event.id".to_owned()))
+        .or_else(|| facts.named(port).then(|| OWN_ID.to_owned()))
 }
 
 /// A pointer as a jq path, when its names need no quotes.

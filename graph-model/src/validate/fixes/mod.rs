@@ -35,6 +35,7 @@ mod lead_through;
 mod leave_out;
 mod leave_to_owner;
 mod make_rebuildable;
+mod name_calls;
 mod narrow_audience;
 mod open_fewer;
 mod other_key;
@@ -77,7 +78,7 @@ pub(super) use fix_partitions::{fewer_partitions, fix_partitions};
 pub(super) use follow_one_write::follow_one_write;
 pub(super) use forget::{forget, make_room};
 pub(super) use hold_back::hold_back;
-pub(super) use identify::{dedupe, give_identity, identify_effect};
+pub(super) use identify::{dedupe, give_field, give_identity, identify_effect};
 pub(super) use in_time::{
     keep_late, take_row_of_then, use_event_time, wait_for_late, wait_for_window,
 };
@@ -92,6 +93,7 @@ pub(super) use lead_through::{lead_through, remove_instead};
 pub(super) use leave_out::leave_out;
 pub(super) use leave_to_owner::leave_to_owner;
 pub(super) use make_rebuildable::make_rebuildable;
+pub(super) use name_calls::name_calls;
 pub(super) use narrow_audience::narrow_audience;
 pub(super) use open_fewer::open_fewer;
 pub(super) use other_key::other_key;

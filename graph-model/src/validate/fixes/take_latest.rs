@@ -37,6 +37,7 @@ pub(in crate::validate) fn take_latest(
         fixes.extend(keep_latest(facts, node, thing, port));
     }
     if comes_back(&facts.design, node) {
+        // What it sends meets what is put in front of it, so its own versions would still come.
         return fixes;
     }
     if let Some(cause) = cause {

@@ -60,6 +60,8 @@ struct One<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'r str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     until: Option<&'r str>,
 }
 
@@ -167,6 +169,7 @@ impl<'r> Check<'r> {
         self.accepted
             .extend(accepted.map(|(found, acceptance)| One {
                 reason: Some(acceptance.reason.as_str()),
+                by: Some(acceptance.by.as_str()).filter(|by| !by.is_empty()),
                 until: acceptance.until.as_deref(),
                 ..one(found, at(&found.subject))
             }));
@@ -197,6 +200,7 @@ fn one<'r>(found: &'r Diagnostic, at: At<'r>) -> One<'r> {
         fixes: found.fixes.iter().map(offer).collect(),
         known: None,
         reason: None,
+        by: None,
         until: None,
     }
 }
@@ -329,6 +333,7 @@ pub fn json_schema() -> Value {
             "fixes": {"type": "array", "items": (fix), "description": "the best first"},
             "known": {"type": "boolean", "description": "whether the baseline has it, so that it does not count"},
             "reason": {"type": "string", "description": "why it was accepted"},
+            "by": {"type": "string", "description": "who accepted it"},
             "until": {"type": "string", "description": "day from which it is shown again"},
         },
         "required": [

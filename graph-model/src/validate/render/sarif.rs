@@ -295,12 +295,15 @@ fn suppression(accepted: &Acceptance) -> Value {
     if !accepted.reason.is_empty() {
         put(&mut suppression, "justification", accepted.reason.clone());
     }
+    let mut properties = Object::new();
+    if !accepted.by.is_empty() {
+        properties.insert("by", accepted.by.clone());
+    }
     if let Some(until) = &accepted.until {
-        put(
-            &mut suppression,
-            "properties",
-            value!({"until": (until.clone())}),
-        );
+        properties.insert("until", until.clone());
+    }
+    if !properties.is_empty() {
+        put(&mut suppression, "properties", properties);
     }
     suppression
 }

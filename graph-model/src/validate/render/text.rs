@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use crate::document::Document;
+use crate::document::{Acceptance, Document};
 use crate::validate::{Diagnostic, Report, Severity, Subject, Unchecked};
 
 use super::{Checked, Places};
@@ -13,6 +13,9 @@ pub(super) const WIDTH: usize = 96;
 
 /// Places that a rule could not decide on which are listed; the others are counted.
 const UNCHECKED_MAX: usize = 8;
+
+/// Accepted hazards that are listed; the others are counted.
+const ACCEPTED_MAX: usize = 8;
 
 /// The report of one flow with evidence, lesson and fixes; the last lines sum it up.
 pub fn text(report: &Report, document: &Document) -> String {
@@ -100,6 +103,25 @@ fn write_all(out: &mut String, flows: &[Checked<'_>]) -> std::fmt::Result {
             paragraph(out, "known ", &said)?;
         }
     }
+    let accepted = flows.iter();
+    let accepted: Vec<_> = accepted
+        .flat_map(|flow| flow.report.accepted.iter().map(move |one| (flow, one)))
+        .collect();
+    for (flow, (found, why)) in accepted.iter().take(ACCEPTED_MAX) {
+        let said = format!(
+            "{}[{}]: {}{}{}",
+            found.severity.word(),
+            found.code,
+            of(flow),
+            found.message,
+            decision(why)
+        );
+        paragraph(out, "accepted ", &said)?;
+    }
+    if accepted.len() > ACCEPTED_MAX {
+        let more = accepted.len() - ACCEPTED_MAX;
+        writeln!(out, "accepted: {more} more, which `--format json` lists")?;
+    }
     let unchecked: Vec<(&Checked<'_>, &Unchecked)> = flows
         .iter()
         .flat_map(|flow| flow.report.unchecked.iter().map(move |one| (flow, one)))
@@ -130,6 +152,18 @@ fn write_all(out: &mut String, flows: &[Checked<'_>]) -> std::fmt::Result {
             &format!("weir explain CODE says more on {}", codes.join(", ")),
         ),
     }
+}
+
+/// Why a hazard was accepted, who did it, and until when.
+fn decision(why: &Acceptance) -> String {
+    let reason = (!why.reason.is_empty()).then(|| why.reason.to_string());
+    let by = (!why.by.is_empty()).then(|| format!("by {}", why.by));
+    let until = why.until.as_ref().map(|day| format!("until {day}"));
+    let parts: Vec<String> = [reason, by, until].into_iter().flatten().collect();
+    if parts.is_empty() {
+        return String::new();
+    }
+    format!(" ({})", parts.join("; "))
 }
 
 fn write_one(

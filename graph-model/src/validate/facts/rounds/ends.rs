@@ -102,13 +102,7 @@ impl<'d> Ring<'d> {
                     return self.condition_ends(edge, &condition.conjuncts);
                 }
                 match (&condition.conjuncts[..], condition.complete) {
-                    ([one], true) => {
-                        let negated = Comparison {
-                            op: one.op.negated(),
-                            ..one.clone()
-                        };
-                        self.condition_ends(edge, &[negated])
-                    }
+                    ([one], true) => self.condition_ends(edge, &[negated(one)]),
                     _ => false,
                 }
             }
@@ -159,29 +153,41 @@ impl<'d> Ring<'d> {
             return true;
         }
         let condition = &expr.analysis().condition;
-        condition.complete
-            && condition.conjuncts.iter().all(|conjunct| {
-                let (Operand::Field(field), Operand::Constant(_)) =
-                    (&conjunct.left, &conjunct.right)
-                else {
-                    return false;
-                };
-                let further = match conjunct.op {
-                    Op::Lt | Op::Le => Some(Change::Down),
-                    Op::Gt | Op::Ge => Some(Change::Up),
-                    _ => None,
-                };
-                let negated = Comparison {
-                    op: conjunct.op.negated(),
-                    ..conjunct.clone()
-                };
-                self.all_ways_round(
-                    edge,
-                    field,
-                    |change| change == Change::Not || Some(change) == further,
-                    |constant| refuses(&negated, constant),
-                )
-            })
+        condition.complete && self.holds_again(edge, &condition.conjuncts)
+    }
+
+    /// Whether what a filter has sent aside once is sent aside each time.
+    pub(super) fn is_dropped_again(&mut self, edge: EdgeIx, expr: &Expr) -> bool {
+        if self.carries_all(edge, expr) {
+            return true;
+        }
+        let condition = &expr.analysis().condition;
+        let [one] = &condition.conjuncts[..] else {
+            return false;
+        };
+        condition.complete && self.holds_again(edge, &[negated(one)])
+    }
+
+    /// Whether all of this holds each time of what comes back to the wire, once it did.
+    fn holds_again(&mut self, edge: EdgeIx, conjuncts: &[Comparison]) -> bool {
+        conjuncts.iter().all(|conjunct| {
+            let (Operand::Field(field), Operand::Constant(_)) = (&conjunct.left, &conjunct.right)
+            else {
+                return false;
+            };
+            let further = match conjunct.op {
+                Op::Lt | Op::Le => Some(Change::Down),
+                Op::Gt | Op::Ge => Some(Change::Up),
+                _ => None,
+            };
+            let fails = negated(conjunct);
+            self.all_ways_round(
+                edge,
+                field,
+                |change| change == Change::Not || Some(change) == further,
+                |constant| refuses(&fails, constant),
+            )
+        })
     }
 
     /// Whether everything that the expression reads comes back as it left.
@@ -288,7 +294,7 @@ impl<'d> Ring<'d> {
     }
 
     /// Whether events come back with the key that they left with.
-    fn key_comes_back(&mut self, edge: EdgeIx, key: &str) -> bool {
+    pub(super) fn key_comes_back(&mut self, edge: EdgeIx, key: &str) -> bool {
         let design = self.design;
         let key = design.expr(design.edges[edge].from, key);
         let Some(key) = key.and_then(|key| key.analysis().key.as_ref()) else {
@@ -460,6 +466,13 @@ impl Change {
             (Change::Number, Change::Number) => Some(Change::Number),
             (Change::Up, Change::Down) | (Change::Down, Change::Up) => None,
         }
+    }
+}
+
+fn negated(comparison: &Comparison) -> Comparison {
+    Comparison {
+        op: comparison.op.negated(),
+        ..comparison.clone()
     }
 }
 

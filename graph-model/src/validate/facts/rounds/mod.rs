@@ -212,7 +212,7 @@ impl Facts {
                 if view.main {
                     changes(ring, expr)
                 } else {
-                    expr.is_none_or(|expr| !ring.carries_all(edge, expr))
+                    expr.is_none_or(|expr| !ring.is_dropped_again(edge, expr))
                 }
             }
             Behaviour::Route { .. } if ring.branch(edge).is_some() => {
@@ -234,11 +234,16 @@ impl Facts {
             Behaviour::Split { .. } => {
                 self.gain(edge, 0).least < 1.0 && self.gain(edge, 0).is_known()
             }
-            Behaviour::Map { .. }
-            | Behaviour::Mediate { .. }
-            | Behaviour::Dedupe { .. }
-            | Behaviour::Decide { .. } => self.gain(edge, 0).least < 1.0,
-            Behaviour::VersionGuard { .. } => true,
+            Behaviour::Map { .. } | Behaviour::Mediate { .. } | Behaviour::Decide { .. } => {
+                self.gain(edge, 0).least < 1.0
+            }
+            // What was seen before is known each time that it comes back.
+            Behaviour::Dedupe { key, .. } => {
+                self.gain(edge, 0).least < 1.0 && (view.main || !ring.key_comes_back(edge, key))
+            }
+            Behaviour::VersionGuard { key, version } => {
+                view.main || !ring.key_comes_back(edge, key) || !ring.key_comes_back(edge, version)
+            }
             _ => false,
         }
     }

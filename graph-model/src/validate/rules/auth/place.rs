@@ -80,11 +80,17 @@ pub(in crate::validate) fn places<'f>(
             READERS if is_store(behaviour) || is_channel(behaviour) => Seen::Stored,
             _ => Seen::Copy(side.clone()),
         };
+        // Whoever reads a store finds there what it keeps, and no more.
+        let shown = if seen == Seen::Stored && is_store(behaviour) {
+            shown(facts, node, port)
+        } else {
+            Cow::Borrowed(&*port.labels)
+        };
         places.push(Place {
             seen,
             side: Some(side),
             audience: Some(audience),
-            shown: Cow::Borrowed(&*port.labels),
+            shown,
         });
     }
     places

@@ -106,6 +106,8 @@ fn fields_are_shown_to_those_who_may_read_them() {
         AUTH-001: in -> a: aggregate(group=.id, aggregates=[{"name": "d", "function": "last", "of": ".diagnosis"}]) -> out: view @finance
         AUTH-001: paid -> out: view
         AUTH-001: in -> out: metric(name=m, value=.diagnosis) @finance
+        AUTH-001: in -> out: metric(name=m, value=.amount, key=.diagnosis) @finance
+        AUTH-001: in -> out: metric(name=m, value=(if .diagnosis == "c" then 1 else 2 end)) @finance
         AUTH-001: free: manual -> j: join(left_key=.id, right_key=.id) ;; in -> .right j ;; j.unmatched -> out: view @finance
         AUTH-001: in -> t: table(table=t) @adjusters ;; c: table_changes(table=t) -> out: view @finance
         AUTH-001: in -> e: enrich(key=.id, row_key=.id) ;; in -> .rows e -> a: map(expr={d: .row.diagnosis}) -> out: view @finance
@@ -244,6 +246,10 @@ fn stores_are_not_opened_wider_than_what_they_hold() {
         AUTH-004: in -> lane: topic @finance -> out: view @adjusters
         AUTH-004: in -> t: table(table=t) @adjusters %readers=support
         AUTH-004: in -> lane: queue %readers=patients -> out: view @adjusters
+        AUTH-004: in -> out: metric(name=m, value=.amount, key=.diagnosis) @adjusters %readers=finance
+        AUTH-004: in -> t: table(table=t, key=.diagnosis, columns={"a": ".amount"}) @adjusters %readers=finance
+        silent: in -> out: metric(name=m, value=.amount, key=.id) @adjusters %readers=finance
+        silent: in -> t: table(table=t, key=.id, columns={"a": ".amount"}) @adjusters %readers=finance
         silent: in -> lane: log %readers=adjusters -> out: view @adjusters
         silent: in -> lane: queue %readers=patients[patient_id = /patient_id] -> out: view @adjusters
         silent: in -> a: redact(fields=["/diagnosis"]) -> lane: log %readers=finance -> out: view @finance
@@ -268,6 +274,14 @@ fn ways_do_not_tell_secrets() {
         silent: paid -> a: map(expr={team}) -> out: view @support ;; paid -> b: filter(when=.salary > 100) -> top: view @finance
         silent: paid -> a: route(routes={"a": ".team == 1", "b": ".salary > 100"}) ;; a.a -> b: map(expr={team}) -> out: view @support
         silent: in -> a: filter(when=.amount > 3) -> g: guard(field=/patient_id, claim=patient_id) -> b: map(expr={id}) -> out: view @patients
+        # That one came first tells what others held, and what chose them, whosever they are.
+        AUTH-005: in -> a: dedupe(key=.diagnosis) -> out: view @patients[patient_id = /patient_id]
+        AUTH-005: in -> a: dedupe(key=.diagnosis) ;; a.repeated -> out: view @patients[patient_id = /patient_id]
+        AUTH-005: in -> a: version_guard(key=.diagnosis, version=.amount) -> out: view @patients[patient_id = /patient_id]
+        AUTH-005: in -> a: filter(when=.amount > 3) -> b: map(expr=.n = 1) -> c: dedupe(key=.n) -> out: view @patients[patient_id = /patient_id]
+        silent: in -> a: filter(when=.amount > 3) -> b: dedupe(key=.id) -> out: view @patients[patient_id = /patient_id]
+        silent: in -> a: dedupe(key=.patient_id) -> out: view @patients[patient_id = /patient_id]
+        silent: in -> a: dedupe(key=.diagnosis) -> out: view @adjusters
     "#);
 }
 

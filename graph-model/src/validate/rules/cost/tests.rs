@@ -249,3 +249,12 @@ fn consumers_keep_up_or_do_not() {
         ("in: manual ^rate=10 -> lane: queue -> a: function(component=f.wasm) ^duration=40ms ^gain=0.5 -> lane", "LOOP-002"),
     ]);
 }
+
+/// What stays on its way for ever is given up after as many rounds, not after as many events.
+#[test]
+fn small_loops_are_given_up_as_soon_as_large_ones() {
+    let flow = "in: manual ^rate=1200 -> lane: log(key=.shop, partitions=8) -> lane";
+    let begun = std::time::Instant::now();
+    check(&[(flow, "LOOP-001")]);
+    assert!(begun.elapsed().as_secs() < 2, "{:?}", begun.elapsed());
+}

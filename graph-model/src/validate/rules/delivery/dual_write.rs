@@ -1,5 +1,6 @@
 //! DELIV-006: one event changes two things, and nobody finishes what was begun.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -216,20 +217,30 @@ fn done_from(
     edges.sort_by_key(port);
     // An event leaves by one port of a node.
     let ports = edges.chunk_by(|one, other| port(one) == port(other));
-    let behind = ports
-        .map(|edges| together(design, node, edges, known))
-        .max_by_key(|done| done.actions.len());
-    if !is_action(design, node) {
-        return behind;
-    }
-    let actions = match behind {
-        Some(behind) => joined(design, &[node], &behind.actions),
-        None => vec![node],
+    let acts = is_action(design, node);
+    let with = |actions| {
+        Rc::new(Done {
+            actions,
+            parts: node,
+        })
     };
-    Some(Rc::new(Done {
-        actions,
-        parts: node,
-    }))
+    let mut most = acts.then(|| with(vec![node]));
+    for edges in ports {
+        let mut done = together(design, node, edges, known);
+        // What leaves aside is what it did nothing for.
+        if acts && design.edges[edges[0]].main {
+            done = with(joined(design, &[node], &done.actions));
+        }
+        let more = |most: &Rc<Done>| match done.actions.len().cmp(&most.actions.len()) {
+            Ordering::Greater => true,
+            Ordering::Equal => !acts,
+            Ordering::Less => false,
+        };
+        if most.as_ref().is_none_or(more) {
+            most = Some(done);
+        }
+    }
+    most
 }
 
 /// The most that is done with one event that goes along some of these wires.

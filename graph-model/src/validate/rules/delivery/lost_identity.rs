@@ -4,10 +4,12 @@ use smol_str::{SmolStr, format_smolstr};
 
 use super::way_of_copies;
 use crate::catalog::Behaviour;
+use crate::expr::Expr;
+use crate::pointer::Pointer;
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::delivery::Copies;
-use crate::validate::facts::origins::Renewal;
+use crate::validate::facts::origins::{Base, Origin, Renewal};
 use crate::validate::facts::{Facts, Port};
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::delivery::way_from;
@@ -41,7 +43,13 @@ struct Lost {
     by: NodeIx,
     /// Its code was not asked.
     assumed: bool,
+    /// Callers may send an id or not, and were not asked.
+    called: bool,
 }
+
+/// The field in which a source that is called keeps where the id of a call stands. Without it a call
+/// has the id that its event brings (`CloudEvents`), or else a new one.
+pub(in crate::validate) const ID_HEADER: &str = "id_header";
 
 fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let design = &*facts.design;
@@ -53,6 +61,9 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     };
     let (title, key, by) = (design.title(node), &lost.key, lost.by);
     let makes = match design.behaviour(by) {
+        _ if lost.called => {
+            "gives each call an id of its own unless the caller sends one".to_owned()
+        }
         Some(Behaviour::Opaque { .. }) => format!("may make another `{key}` for each copy"),
         Some(Behaviour::Aggregate { .. } | Behaviour::Fold { .. }) => {
             "sends a result of its own for each copy".to_owned()
@@ -70,14 +81,23 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         "{} {makes}, so {title} cannot tell copies apart; use a key that comes with the event",
         design.title(by)
     );
-    let grave = !lost.assumed || matches!(behaviour, Behaviour::Effect { .. });
+    let identify = if lost.called {
+        fixes::give_field
+    } else {
+        fixes::give_identity
+    };
+    let effect_repeats = matches!(behaviour, Behaviour::Effect { .. });
+    let grave = !lost.called && (!lost.assumed || effect_repeats);
     let mut found = Found::at(Subject::Node(design.nodes[by].id.clone()), message)
         .detail(detail(facts, node))
         .path(way(facts, port, (by, makes), (node, effect)))
-        .fixes(field.and_then(|field| fixes::give_identity(facts, node, field)))
+        .fixes(field.and_then(|field| identify(facts, node, field)))
+        .fixes(lost.called.then(|| fixes::name_calls(design, by)))
         .fixes(fixes::dedupe(facts, by).filter(|_| by != node))
         .affecting([view.id.clone()]);
-    if lost.assumed {
+    if lost.called {
+        found = found.assuming("that who calls again sends no id, or another one each time");
+    } else if lost.assumed {
         let title = design.title(by);
         found = found.assuming(format!(
             "the code of {title} was not asked whether it hands `{key}` on as it came"
@@ -125,6 +145,17 @@ fn lost(facts: &Facts, node: NodeIx) -> Option<Lost> {
         Behaviour::Bucket { name } => (&[name], false),
         _ => return None,
     };
+    if let Behaviour::Effect { key } = behaviour
+        && let Some(key) = design.expr(node, key)
+        && let Some(by) = unnamed_call(facts, key, port)
+    {
+        return Some(Lost {
+            key: key.code().to_owned(),
+            by,
+            assumed: false,
+            called: true,
+        });
+    }
     fields.iter().find_map(|field| {
         let key = design.expr(node, field)?;
         let renewal = facts.renews(key, port)?;
@@ -133,8 +164,24 @@ fn lost(facts: &Facts, node: NodeIx) -> Option<Lost> {
             key: key.code().to_owned(),
             by,
             assumed,
+            called: false,
         })
     })
+}
+
+/// The source whose calls have nothing but their id in this key, when it does not take that from a
+/// header. Only effects are held to it: whoever stores or drops copies by the id takes each call for one
+/// event, which is what the source says they are.
+fn unnamed_call(facts: &Facts, key: &Expr, port: &Port) -> Option<NodeIx> {
+    let design = &*facts.design;
+    let source = port.redelivery.called_again?;
+    if design.text(source, ID_HEADER).is_some() {
+        return None;
+    }
+    let parts = facts.key(key, port);
+    let id = Origin::Context(Base::Made(source), Pointer::root().child("id"));
+    let is_id = |part: &u32| facts.origin(*part) == id;
+    (!parts.is_empty() && parts.iter().all(is_id)).then_some(source)
 }
 
 /// The node that makes a value anew for each copy, and whether only its code may do so.

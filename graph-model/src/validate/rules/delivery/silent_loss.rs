@@ -8,7 +8,7 @@ use crate::validate::facts::Facts;
 use crate::validate::facts::delivery::Losing;
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::delivery::way_from;
-use crate::validate::{Step, Subject, fixes};
+use crate::validate::{Severity, Step, Subject, fixes};
 use crate::value::Value;
 
 declare_rule! {
@@ -39,24 +39,26 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let (Some((view, behaviour)), Some(port)) = (design.acting(node), facts.input(node)) else {
         return;
     };
-    let needs = match design
+    let declared = design
         .declared(node, "must_not_lose")
-        .and_then(Value::as_bool)
-    {
-        Some(declared) => declared,
-        None => matches!(
-            behaviour,
-            Behaviour::Table { .. } | Behaviour::Effect { .. } | Behaviour::Bucket { .. }
-        ),
-    };
-    let Some(losing) = port
-        .losing
-        .filter(|_| needs && !facts.assumed(node, "may_lose"))
-    else {
+        .and_then(Value::as_bool);
+    let needs = declared.unwrap_or(matches!(
+        behaviour,
+        Behaviour::Table { .. } | Behaviour::Effect { .. } | Behaviour::Bucket { .. }
+    ));
+    if !needs || facts.assumed(node, "may_lose") {
         return;
-    };
+    }
     let title = design.title(node);
     let effect = "never hears of what vanished";
+    let Some(losing) = port.losing else {
+        if declared == Some(true)
+            && let Some(held) = held_in_memory(facts, node, effect)
+        {
+            findings.add(held);
+        }
+        return;
+    };
     let found = match losing {
         Losing::Node(by) => {
             let loses = design.title(by);
@@ -89,6 +91,35 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         }
     };
     findings.add(found.affecting([view.id.clone()]));
+}
+
+/// What waits for others is taken over from the channel behind it, and gone with the process. That is
+/// asked of a place only where somebody says that it needs every event: who orders or joins events knows
+/// that they wait.
+fn held_in_memory(facts: &Facts, node: NodeIx, effect: &str) -> Option<Found> {
+    let design = &*facts.design;
+    let holds = |at: NodeIx| {
+        let behaviour = design.acting(at).map(|(_, behaviour)| behaviour);
+        at != node
+            && matches!(
+                behaviour,
+                Some(Behaviour::Join { .. } | Behaviour::Resequence { .. })
+            )
+    };
+    let way = design.trace(node, |_| true, holds);
+    let by = design.edges[*way.first()?].from;
+    let (title, holder) = (design.title(node), design.title(by));
+    let cause = "holds events in memory until others come, and they are gone when the process ends";
+    let message = format!(
+        "{holder} {cause}, and {title} must not lose any; store the events in front of {holder} as well"
+    );
+    let at = Subject::Node(design.nodes[by].id.clone());
+    let path = design.steps((by, cause.to_owned()), &way, (node, effect.to_owned()));
+    let found = Found::at(at, message)
+        .path(path)
+        .severity(Severity::Warning)
+        .affecting([design.nodes[node].id.clone()]);
+    Some(found)
 }
 
 /// The wire between two nodes that drops events.

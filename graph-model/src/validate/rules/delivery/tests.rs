@@ -111,6 +111,17 @@ fn keys_come_with_the_event() {
         | in: manual -> code: function(component=f.wasm) -> lane: queue -> pay: effect(action=pay, key=.order)
         | in: http(path=/a) -> once: dedupe -> code: function(component=f.wasm) -> lane: queue -> pay: effect(action=pay, key=.order)
         | in: http(path=/a) -> code: function(component=f.wasm) -> once: dedupe -> lane: queue -> pay: effect(action=pay, key=.order)
+        DELIV-004 | in: http(path=/a) -> pay: effect(action=pay, key=$event.id)
+        DELIV-004 | in: http(path=/a) -> same: map(expr=.a = 1) -> some: filter(when=.v > 1) -> pay: effect(action=pay, key=$event.id)
+        DELIV-004 | in: http(path=/a) -> lane: queue -> pay: http_out(url=https://a.example, key=[$event.id])
+        DELIV-004 | type order(id=/order): order string; in: http(path=/a, event_type=order) -> pay: effect(action=pay, key=$event.id)
+        | in: http(path=/a, id_header=X-Id) -> pay: effect(action=pay, key=$event.id)
+        | in: http(path=/a) -> pay: effect(action=pay, key=[$event.id, .order])
+        | in: http(path=/a) -> pay: effect(action=pay, key=$event.id) ~idempotent
+        | in: http(path=/a) -> once: dedupe(key=.order) -> pay: effect(action=pay, key=$event.id)
+        | in: http(path=/a) -> rows: table(table=rows, key=$event.id)
+        | in: http(path=/a) -> once: dedupe -> pay: effect(action=pay)
+        | in: replay(file=a.jsonl) -> pay: effect(action=pay, key=$event.id)
         | in: http(path=/a) -> code: function(component=f.wasm) -> pay: effect(action=pay, key=$event.id)
         | type order(id=/order): order string; in: http(path=/a) -> code: function(component=f.wasm, output_type=order) -> pay: effect(action=pay, key=.order)
         | in: replay(file=a.jsonl) -> code: function(component=f.wasm) -> rows: table(table=rows, key=.order)
@@ -185,6 +196,11 @@ fn nothing_vanishes_on_the_way() {
         DELIV-003 | in: manual -> code: function(component=f.wasm) ^may_lose=true -> rows: table(table=rows)
         DELIV-003 | in: manual ->? lane: queue ^must_not_lose=true -> seen: view
         DELIV-003 | in: manual ->? seen: view ^must_not_lose=true
+        DELIV-003 | in: manual -> turn: resequence(key=.k, version=.v) -> rows: table(table=rows, key=.k) ^must_not_lose=true
+        DELIV-003 | a: manual -> pairs: join(left_key=.k, right_key=.k) -> lane: queue -> rows: table(table=rows, key=$event.id) ^must_not_lose=true; b: manual -> .right pairs
+        | in: manual -> turn: resequence(key=.k, version=.v) -> rows: table(table=rows, key=.k)
+        | in: manual -> rows: table(table=rows) ^must_not_lose=true -> turn: resequence(key=.k, version=.v) -> seen: view
+        | in: manual -> news: version_guard(key=.k, version=.v) -> rows: table(table=rows, key=.k) ^must_not_lose=true
         DELIV-003 | in: manual ->? rows: table(table=rows); news: table_changes(table=rows) -> pay: effect(action=pay, key=$event.id)
         DELIV-003 | a: manual ->? both: merge -> rows: table(table=rows); b: manual -> both
         | in: manual ->? seen: view
@@ -273,6 +289,7 @@ fn one_event_changes_one_thing() {
         | in: manual -> a: filter(when=.v > 1) -> rows: table(table=rows); in -> b: filter(when=.v <= 1) -> files: bucket
         | in: manual -> a: filter(when=.v > 1) -> rows: table(table=rows); a.dropped -> files: bucket
         | in: manual -> rows: table(table=rows); rows.failed -> files: bucket
+        | in: manual -> rows: table(table=rows, mode=compare_and_set, key=.k, version=.v); rows.stale -> pay: effect(action=pay)
         | in: manual -> lane: queue -> rows: table(table=rows); lane -> files: bucket
         | in: replay(file=a.jsonl) -> rows: table(table=rows); in -> pay: effect(action=pay, key=$event.id)
         | in: manual -> rows: table(table=rows); in -> n: COUNT -> sums: table(table=sums, key=.key)
@@ -290,6 +307,10 @@ fn the_rest_follows_from_one_write() {
         ),
         (
             "in: manual -> rows: table(table=rows, key=.k) -> pay: effect(action=pay)",
+            2,
+        ),
+        (
+            "in: manual -> rows: table(table=rows, key=.k) -> pay: effect(action=pay)\nrows.stale -> pay",
             2,
         ),
         (

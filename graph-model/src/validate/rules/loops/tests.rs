@@ -50,6 +50,26 @@ fn storms_are_found_where_nothing_ends_them() {
             "in: manual -> lane: topic -> a: map -> lane\nlane -> b: map -> lane",
             "LOOP-001",
         ),
+        // The counter ends one way round, and what it stopped goes on by the other.
+        (
+            "in: manual -> lane: queue -> count: map(expr=.turns = (.turns // 0) + 1) -> again: filter(when=.turns < 5) -> lane
+             again.dropped -> lane",
+            "LOOP-001",
+        ),
+        (
+            "in: manual -> lane: queue -> done: map(expr=.state = \"done\") -> open: filter(when=.state != \"done\") -> lane
+             open.dropped -> same: map(expr=.) -> lane",
+            "LOOP-001",
+        ),
+        // What has been round already is told apart, and goes round all the same.
+        (
+            "in: manual -> lane: queue -> once: dedupe(key=.id) -> lane\nonce.repeated -> lane",
+            "LOOP-001",
+        ),
+        (
+            "in: manual -> lane: queue -> new: version_guard(key=.id, version=.v) -> lane\nnew.stale -> lane",
+            "LOOP-001",
+        ),
         // Loops that lie apart are told apart.
         (
             "in: manual -> one: topic -> a: map -> one\none -> two: queue -> b: map -> two",
@@ -124,6 +144,18 @@ fn loops_that_only_the_data_ends_are_named() {
         // A function may do anything with the counter.
         (
             "in: manual -> lane: queue -> work: function(component=f.wasm) -> again: filter(when=.turns < 5) -> lane",
+            "LOOP-002",
+        ),
+        // The other way round sets the counter to what nobody knows.
+        (
+            "in: manual -> lane: queue -> count: map(expr=.turns = (.turns // 0) + 1) -> again: filter(when=.turns < 5) -> out: view
+             again.dropped -> less: map(expr=.turns = .left) -> lane",
+            "LOOP-002",
+        ),
+        // The key is another one when it comes back.
+        (
+            "in: manual -> lane: queue -> next: map(expr={id: .next, next: .then}) -> once: dedupe(key=.id) -> out: view
+             once.repeated -> lane",
             "LOOP-002",
         ),
         // What failed may succeed.

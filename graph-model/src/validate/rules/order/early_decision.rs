@@ -5,6 +5,7 @@ use crate::expr::{Expr, Operand};
 use crate::pointer::Pointer;
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
+use crate::validate::facts::origins::OriginId;
 use crate::validate::facts::{Facts, Port};
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::delivery::way_from;
@@ -72,7 +73,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     }) = design.behaviour(by)
     {
         let group = design.text(by, group).unwrap_or("null");
-        let cause = match decides_early(facts, by, facts.second(by)) {
+        let cause = match early(facts, by) {
             Some(Early::NoSeal) => {
                 format!("waits for a seal of each `{group}`, and nothing sends one")
             }
@@ -125,6 +126,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
 pub(in crate::validate) fn decides_early(
     facts: &Facts,
     node: NodeIx,
+    events: &Port,
     seals: Option<&Port>,
 ) -> Option<Early> {
     let design = &*facts.design;
@@ -143,19 +145,42 @@ pub(in crate::validate) fn decides_early(
     }
     match design.text(node, wait) {
         Some("no") => Some(Early::First),
-        Some("seal") if seals.is_none() => Some(Early::NoSeal),
         Some("seal") => {
-            let parts = |field: &str| {
-                let key = design.expr(node, field)?.analysis().key.as_ref()?;
-                let varies = |part: &&Operand| !matches!(part, Operand::Constant(_));
-                Some(key.parts.iter().filter(varies).count())
+            let Some(seals) = seals else {
+                return Some(Early::NoSeal);
             };
-            // A seal is compared with the key of a group as a whole.
-            let (groups, seals) = (parts(group)?, parts(seal_key)?);
-            (groups != seals).then_some(Early::OtherSeal)
+            let (group, seal) = (design.expr(node, group)?, design.expr(node, seal_key)?);
+            is_of_another(facts, (group, events), (seal, seals)).then_some(Early::OtherSeal)
         }
         _ => None,
     }
+}
+
+fn early(facts: &Facts, node: NodeIx) -> Option<Early> {
+    decides_early(facts, node, facts.input(node)?, facts.second(node))
+}
+
+/// Whether seals cannot be about one group each. A seal is compared with the key of a group as a whole,
+/// so one that decides the group, or is decided by it, is not enough. Fields of other names may well
+/// hold the same: a seal is often told as another sort of event.
+fn is_of_another(facts: &Facts, group: (&Expr, &Port), seal: (&Expr, &Port)) -> bool {
+    let parts = |expr: &Expr| {
+        let key = expr.analysis().key.as_ref()?;
+        let varies = |part: &&Operand| !matches!(part, Operand::Constant(_));
+        Some(key.parts.iter().filter(varies).count())
+    };
+    let (Some(in_group), Some(in_seal)) = (parts(group.0), parts(seal.0)) else {
+        return false;
+    };
+    if in_group != in_seal {
+        return true;
+    }
+    let (groups, seals) = (facts.keyed(group.0, group.1), facts.keyed(seal.0, seal.1));
+    let misplaced = |(at, part): (usize, &OriginId)| {
+        let elsewhere = groups.parts.iter().position(|held| held == part);
+        elsewhere.is_some_and(|held| held != at && groups.parts.get(at) != Some(part))
+    };
+    groups.shape == seals.shape && seals.parts.iter().enumerate().any(misplaced)
 }
 
 /// The result that a node takes for the last one: its field there, and the node that makes it.

@@ -139,6 +139,7 @@ fn what_is_done_for_good_waits_for_all_events() {
     hold(
         "ORDER-006 | in: manual -> n: decide(group=.k, claim=absent, wait=no) -> pay: effect(action=pay)
         ORDER-006 | in: manual -> n: decide(group=.k, claim=fewer_than, count=3, wait=no) -> lane: queue -> same: map(expr=.) -> pay: effect(action=pay, key=$event.id)
+        ORDER-006 | in: manual ^max_delay=1h -> n: decide(group=.k, claim=absent, wait=no) -> pay: effect(action=pay)
         ORDER-006 | in: manual -> n: decide(group=.k, claim=absent, wait=seal) -> pay: effect(action=pay)
         ORDER-006 | in: manual -> n: decide(group=[.k, .v], claim=absent, wait=seal, seal_key=.k) -> pay: effect(action=pay); end: manual -> .seal n
         ORDER-006 | in: manual -> n: COUNT -> few: filter(when=.n < 3) -> pay: effect(action=pay)
@@ -151,7 +152,11 @@ fn what_is_done_for_good_waits_for_all_events() {
         | in: manual -> n: decide(group=.k, claim=absent, wait=no) -> rows: table(table=rows, key=.key)
         | in: manual -> n: decide(group=.k, claim=absent) -> pay: effect(action=pay)
         | in: manual -> n: decide(group=.k, count=3, wait=no) -> pay: effect(action=pay)
+        ORDER-006 | in: manual -> n: decide(group=[.k, .v], claim=absent, wait=seal, seal_key=[.v, .k]) -> pay: effect(action=pay); in -> end: filter(when=.end) -> .seal n
         | in: manual -> n: decide(group=.k, claim=absent, wait=seal) -> pay: effect(action=pay); end: manual -> .seal n
+        | in: manual -> n: decide(group=[.k, .v], claim=absent, wait=seal, seal_key=[.k, .v]) -> pay: effect(action=pay); in -> end: filter(when=.end) -> .seal n
+        | in: manual -> n: decide(group=[.k, .v], claim=absent, wait=seal, seal_key=[.a, .b]) -> pay: effect(action=pay); in -> end: filter(when=.end) -> m: map(expr={a: .k, b: .v}) -> .seal n
+        | in: manual -> n: decide(group=.k, claim=absent, wait=seal, seal_key=.of) -> pay: effect(action=pay); in -> end: filter(when=.end) -> .seal n
         | in: manual -> n: decide(group=.k, claim=absent, wait=no) -> pay: effect(action=pay) ~closed
         | in: manual -> n: COUNT -> many: filter(when=.n >= 3) -> pay: effect(action=pay)
         | in: manual -> n: COUNT(window=time) -> few: filter(when=.n < 3) -> pay: effect(action=pay)

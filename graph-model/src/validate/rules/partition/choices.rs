@@ -6,6 +6,7 @@ use crate::catalog::Behaviour;
 use crate::expr::{Comparison, Condition, Expr, Operand};
 use crate::pointer::Pointer;
 use crate::validate::design::{EdgeIx, NodeIx};
+use crate::validate::facts::origins::OriginId;
 use crate::validate::facts::{Facts, Port};
 use crate::value::{Object, Value};
 
@@ -13,6 +14,10 @@ use crate::value::{Object, Value};
 pub(super) struct Choice {
     pub at: NodeIx,
     pub port: SmolStr,
+    /// What was looked at to choose; nothing when that is more than the event.
+    looked_at: Option<Vec<OriginId>>,
+    /// Whether all that was looked at counts.
+    whole: bool,
     /// What holds of the events, over their fields as they are called there.
     by_name: Vec<Condition>,
     /// The same over origins, which renames do not change.
@@ -59,7 +64,42 @@ pub(super) fn exclude(one: &[Choice], other: &[Choice]) -> bool {
             other
                 .iter()
                 .any(|other| one.at == other.at && one.port != other.port)
+                && one.whole
         })
+}
+
+/// The same choices as far as they are by what `stays`: events of one thing take the same way then,
+/// whatever has become of it.
+pub(super) fn by_what_stays(choices: Vec<Choice>, stays: impl Fn(OriginId) -> bool) -> Vec<Choice> {
+    let operand_stays = |operand: &Operand| match operand {
+        Operand::Field(field) => {
+            let origin = field.last().and_then(|origin| origin.parse().ok());
+            origin.is_some_and(&stays)
+        }
+        Operand::Context(_) => false,
+        Operand::Constant(_) => true,
+    };
+    let only = |mut choice: Choice| {
+        let named = choice.by_name.iter_mut().zip(&mut choice.by_origin);
+        for (by_name, by_origin) in named {
+            let kept = by_origin.conjuncts.iter();
+            let kept: Vec<bool> = kept
+                .map(|comparison| {
+                    operand_stays(&comparison.left) && operand_stays(&comparison.right)
+                })
+                .collect();
+            for condition in [by_name, by_origin] {
+                let mut kept = kept.iter();
+                condition
+                    .conjuncts
+                    .retain(|_| kept.next().copied().unwrap_or(false));
+            }
+        }
+        let all_stay = |origins: &Vec<OriginId>| origins.iter().all(|origin| stays(*origin));
+        choice.whole = choice.looked_at.as_ref().is_some_and(all_stay);
+        choice
+    };
+    choices.into_iter().map(only).collect()
 }
 
 /// What a wire says of the events that it carries.
@@ -68,18 +108,20 @@ pub(super) fn choice(facts: &Facts, edge: EdgeIx) -> Option<Choice> {
     let view = &design.edges[edge];
     let (at, port) = (view.from, view.edge.from.port.clone());
     let input = facts.input(at)?;
-    let by_name = match design.behaviour(at)? {
+    let (by_name, predicates) = match design.behaviour(at)? {
         Behaviour::Filter { predicate } => {
             let predicate = design.expr(at, predicate)?;
-            if view.main {
+            let holds = if view.main {
                 vec![predicate.analysis().condition.clone()]
             } else {
                 not(predicate).into_iter().collect()
-            }
+            };
+            (holds, vec![predicate])
         }
         Behaviour::Route { routes, otherwise } => {
             let table = design.value(at, routes).and_then(Value::as_object)?;
-            let taken = ways(facts, table).into_iter();
+            let taken = ways(facts, table);
+            let predicates = taken.iter().map(|(_, predicate)| *predicate).collect();
             let mut conditions = Vec::new();
             for (name, predicate) in taken {
                 if *name == port {
@@ -89,7 +131,7 @@ pub(super) fn choice(facts: &Facts, edge: EdgeIx) -> Option<Choice> {
                 conditions.extend(not(predicate));
             }
             let known = table.contains_key(&port) || *otherwise == port;
-            known.then_some(conditions)?
+            (known.then_some(conditions)?, predicates)
         }
         _ => return None,
     };
@@ -100,6 +142,8 @@ pub(super) fn choice(facts: &Facts, edge: EdgeIx) -> Option<Choice> {
     Some(Choice {
         at,
         port,
+        looked_at: looked_at(facts, &predicates, input),
+        whole: true,
         by_name,
         by_origin,
     })
@@ -111,6 +155,20 @@ fn ways<'f>(facts: &'f Facts, table: &'f Object) -> Vec<(&'f SmolStr, &'f Expr)>
         Some((name, expr))
     });
     ways.collect()
+}
+
+/// The fields that the predicates look at; nothing when they look at more than the event.
+fn looked_at(facts: &Facts, predicates: &[&Expr], port: &Port) -> Option<Vec<OriginId>> {
+    let mut origins = Vec::new();
+    for predicate in predicates {
+        let reads = &predicate.analysis().reads;
+        if !reads.context.is_empty() {
+            return None;
+        }
+        let fields = reads.fields.iter().chain(&reads.shapes);
+        origins.extend(fields.map(|field| facts.field(field, port)));
+    }
+    Some(origins)
 }
 
 /// What holds where a predicate does not, when that is one comparison.

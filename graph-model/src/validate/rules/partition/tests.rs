@@ -309,6 +309,29 @@ fn a_number_has_one_definition() {
     );
 }
 
+/// What is put in front of a node on a loop would get the versions that the node sends itself.
+#[test]
+fn versions_that_come_round_end_with_their_loop() {
+    let flow = with_columns(
+        "in: manual -> a: aggregate(group=.k, SUM<.v>) -> b: aggregate(group=.x, window=time, SUM<.sum>) -> out: view\nb.late -> a",
+    );
+    let mut document = notation::read(&flow).expect("it reads");
+    let before = validate(&document, Catalog::bundled());
+    assert_eq!(found(&before), ["LOOP-001", "PART-006", "PART-006"]);
+    for hazard in &before.diagnostics {
+        for fix in &hazard.fixes {
+            assert_eq!(trouble(&document, &before, hazard, fix), None);
+        }
+    }
+    let ends = &before.diagnostics[0].fixes[0];
+    ends.transaction.clone().apply(&mut document);
+    let after = validate(&document, Catalog::bundled());
+    assert_eq!(found(&after), ["PART-006"], "that of b, by what a sends");
+    let first = after.diagnostics[0].fixes[0].transaction.clone();
+    first.apply(&mut document);
+    assert_eq!(found(&validate(&document, Catalog::bundled())), [""; 0]);
+}
+
 #[test]
 fn a_row_has_one_owner() {
     check(
@@ -337,6 +360,23 @@ fn a_row_has_one_owner() {
                  | a: manual -> f: filter(when=.n < 5) -> x: table(table=t, key=.id) ;; b: manual -> g: filter(when=.n >= 5) -> y: table(table=t, key=.id)
         ORDER-002 | a: manual -> x: table(table=t, key=.id) ;; b: manual -> x
                  | in: manual -> f: function(component=f.wasm) ^reads_from=stock -> y: table(table=stock, key=.id)
+        "#,
+    );
+}
+
+#[test]
+fn what_the_key_does_not_decide_keeps_no_versions_apart() {
+    check(
+        "type order(id=/id, stands_for=version, depends=/id>/shop): id string, shop string, region string, n integer",
+        r#"
+        PART-009 | a: manual(event_type=order) -> f: filter(when=.region == "eu") -> x: table(table=t, key=.id) ;; a -> g: filter(when=.region == "us") -> y: table(table=t, key=.id)
+        PART-009 | a: manual(event_type=order) -> f: filter(when=.n < 5) -> x: table(table=t, key=.id) ;; f.dropped -> y: table(table=t, key=.id)
+        PART-009 | a: manual(event_type=order) -> r: route(routes={"eu": ".region == \"eu\" and .n > 1"}) ;; r.eu -> x: table(table=t, key=.id) ;; r.otherwise -> m: map(expr={nr: .id}) -> y: table(table=t, key=.nr)
+        PART-009 | in: manual -> n: aggregate(group=.shop, MAX<.n>) -> f: filter(when=.max > 5) -> x: table(table=t, key=.key) ;; f.dropped -> y: table(table=t, key=.key)
+                 | a: manual(event_type=order) -> f: filter(when=.region == "eu") -> x: table(table=t, key=[.region, .id]) ;; a -> g: filter(when=.region == "us") -> y: table(table=t, key=[.region, .id])
+                 | a: manual(event_type=order) -> f: filter(when=.shop == "a") -> x: table(table=t, key=.id) ;; f.dropped -> y: table(table=t, key=.id)
+                 | a: manual(event_type=order) -> r: route(routes={"a": ".shop == \"a\""}) ;; r.a -> x: table(table=t, key=.id) ;; r.otherwise -> m: map(expr={nr: .id}) -> y: table(table=t, key=.nr)
+                 | a: manual(event_type=order) -> f: filter(when=.region == "eu") -> x: table(table=t, key=.id, columns={"eu": ".n"}) ;; f.dropped -> y: table(table=t, key=.id, columns={"us": ".n"})
         "#,
     );
 }

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use smol_str::SmolStr;
 
-use super::choices::{choices, exclude};
+use super::choices::{Choice, by_what_stays, choices, exclude};
 use crate::catalog::Behaviour;
 use crate::validate::design::{Design, NodeIx, Sharers};
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
-use crate::validate::facts::delivery::Part;
+use crate::validate::facts::delivery::{Mode, Part};
 use crate::validate::facts::origins::Origin;
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::delivery::{placing, way_from};
@@ -105,8 +105,27 @@ fn contested(facts: &Facts, one: NodeIx, other: NodeIx) -> bool {
     let design = &*facts.design;
     let both_guarded = design.guards_versions(one) && design.guards_versions(other);
     let apart =
-        || apart_by_key(facts, one, other) || exclude(&choices(facts, one), &choices(facts, other));
+        || apart_by_key(facts, one, other) || exclude(&chosen(facts, one), &chosen(facts, other));
     !both_guarded && overlap(design, one, other) && !apart()
+}
+
+/// What chose the events of a writer. Where those are versions of things, a thing may be chosen in one
+/// version and not in the next, so only what the key of its row decides keeps others away from it.
+fn chosen(facts: &Facts, writer: NodeIx) -> Vec<Choice> {
+    let all = choices(facts, writer);
+    let Some(port) = facts.input(writer) else {
+        return all;
+    };
+    if !matches!(port.mode, Mode::Upsert(_) | Mode::Snapshot) {
+        return all;
+    }
+    let key = key_text(&facts.design, writer).and_then(|key| facts.design.compiled(key));
+    let key = key.map(|key| facts.key(key, port)).unwrap_or_default();
+    if facts.identifies(&key, port) {
+        // Each version has a row of its own.
+        return all;
+    }
+    by_what_stays(all, |origin| facts.determines(&key, &[origin]))
 }
 
 /// Whether two writers have columns in common; none means the payload as a whole.
