@@ -137,14 +137,16 @@ impl<'s> Parts<'s> {
     }
 
     /// The same with one alternative chosen, for each of the last group.
-    fn choices(mut self) -> Vec<Parts<'s>> {
-        let group = self.groups.pop().unwrap_or_default();
+    fn choices(&self) -> Vec<Parts<'s>> {
+        let Some((group, groups)) = self.groups.split_last() else {
+            return vec![self.clone()];
+        };
         let chosen = |shape: &'s Shape| {
-            let mut one = self.clone();
             let more = Parts::of(vec![shape]);
-            one.all.extend(more.all);
-            one.groups.extend(more.groups);
-            one
+            Parts {
+                all: [&self.all[..], &more.all].concat(),
+                groups: [groups, &more.groups].concat(),
+            }
         };
         group.iter().map(chosen).collect()
     }
@@ -208,7 +210,7 @@ fn compare(writer: &Parts<'_>, reader: &Shape, at: &Pointer, looks: &mut usize) 
         return Outcome::Unknown(at.clone());
     }
     if !writer.groups.is_empty() {
-        let choices = writer.clone().choices();
+        let choices = writer.choices();
         return all(choices
             .iter()
             .map(|choice| compare(choice, reader, at, looks)));
@@ -366,11 +368,11 @@ fn compare_numbers(
         );
     }
     let open = |part: &&Shape| part.number.open_min && part.number.min >= taken.min;
-    if taken.open_min && min <= taken.min && !writer.all.iter().any(|part| open(&part)) {
+    if taken.open_min && min <= taken.min && !writer.all.iter().any(open) {
         return misfit(format!("may be {}", taken.min), Some(number(taken.min)));
     }
     let open = |part: &&Shape| part.number.open_max && part.number.max <= taken.max;
-    if taken.open_max && max >= taken.max && !writer.all.iter().any(|part| open(&part)) {
+    if taken.open_max && max >= taken.max && !writer.all.iter().any(open) {
         return misfit(format!("may be {}", taken.max), Some(number(taken.max)));
     }
     Outcome::Yes
