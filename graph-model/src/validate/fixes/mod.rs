@@ -47,6 +47,7 @@ mod redeliver;
 mod rekey;
 mod remove_wire;
 mod retry_less;
+mod settle_key;
 mod share_definition;
 mod shrink_grants;
 mod take_back;
@@ -104,6 +105,7 @@ pub(super) use redeliver::{acknowledge_singly, give_up_sooner, remember_longer, 
 pub(super) use rekey::rekey;
 pub(super) use remove_wire::remove_wire;
 pub(super) use retry_less::retry_less;
+pub(super) use settle_key::settle_key;
 pub(super) use share_definition::share_definition;
 pub(super) use shrink_grants::shrink_grants;
 pub(super) use take_back::take_back;
@@ -189,24 +191,20 @@ struct Placed {
     edges: Vec<EdgeIx>,
 }
 
-/// Puts a new node between a node and what feeds it.
+/// Puts a new node between a node and what feeds it; the id that it got.
 fn insert_before(
     design: &Design,
     build: &mut TransactionBuilder<'_>,
     at: Placed,
     wished: &Id,
     new: Node,
-) {
-    let kind = design.kind(&new.kind);
-    let input = kind.and_then(|kind| kind.inputs.first());
-    let output = kind.and_then(|kind| kind.outputs.iter().find(|port| port.role == PortRole::Data));
-    let (Some(input), Some(output)) = (input, output) else {
-        return;
-    };
+) -> Option<Id> {
+    let kind = design.kind(&new.kind)?;
+    let input = kind.inputs.first()?;
+    let mut outputs = kind.outputs.iter();
+    let output = outputs.find(|port| port.role == PortRole::Data)?;
     let (target, first) = (&design.nodes[at.node].id, at.edges.first());
-    let Some(to) = first.map(|edge| design.edges[*edge].edge.to.clone()) else {
-        return;
-    };
+    let to = design.edges[*first?].edge.to.clone();
     let layout = &design.document.layout;
     let from = first.map(|edge| &design.nodes[design.edges[*edge].from].id);
     let place = match (from.and_then(|id| layout.get(id)), layout.get(target)) {
@@ -219,5 +217,6 @@ fn insert_before(
             edge.to = PortRef::new(id.clone(), input.name.clone());
         });
     }
-    build.connect(PortRef::new(id, output.name.clone()), to);
+    build.connect(PortRef::new(id.clone(), output.name.clone()), to);
+    Some(id)
 }

@@ -1,8 +1,12 @@
 //! SCHEMA: what an event means.
 
+#[cfg(test)]
+mod tests;
 mod unmet_need;
+mod unstable_key;
 
 use crate::validate::Rule;
+pub(in crate::validate) use unstable_key::Flaw;
 
 /// The rules of the family, by code.
-pub(super) const RULES: &[Rule] = &[unmet_need::RULE];
+pub(super) const RULES: &[Rule] = &[unmet_need::RULE, unstable_key::RULE];
