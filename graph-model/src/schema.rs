@@ -357,6 +357,31 @@ impl Schema {
         found
     }
 
+    /// Whether it says that an event may have fields which it does not list.
+    pub fn welcomes_others(&self) -> bool {
+        let parts = self.root.parts();
+        let mut others = parts.iter().map(|part| &part.others);
+        others.any(|others| matches!(others, Others::Welcome(_))) && !self.refuses_others()
+    }
+
+    /// Whether it says that an event has no fields which it does not list.
+    pub fn refuses_others(&self) -> bool {
+        let parts = self.root.parts();
+        parts.iter().any(|part| part.others == Others::Refused)
+    }
+
+    /// The values that a field may have, when they are listed.
+    pub fn values(&self, pointer: &Pointer) -> Option<&[Value]> {
+        let mut shapes = self.root.parts();
+        for token in pointer.tokens() {
+            let below = shapes
+                .iter()
+                .filter_map(|shape| shape.properties.get(token));
+            shapes = below.flat_map(Shape::parts).collect();
+        }
+        shapes.iter().find_map(|shape| shape.values.as_deref())
+    }
+
     /// An event that has every listed field.
     pub fn example(&self) -> Value {
         self.root.example(0)

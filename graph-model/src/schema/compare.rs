@@ -77,7 +77,7 @@ pub fn fits(writer: &Schema, reader: &Schema) -> Feeds {
     if writer == reader {
         return Feeds::Yes;
     }
-    let parts = Parts::of(vec![&writer.root]);
+    let parts = Parts::of(&[&writer.root]);
     let mut looks = LOOKS_MAX;
     match compare(&parts, &reader.root, &Pointer::root(), &mut looks) {
         Outcome::Yes => Feeds::Yes,
@@ -129,7 +129,7 @@ struct Parts<'s> {
 }
 
 impl<'s> Parts<'s> {
-    fn of(shapes: Vec<&'s Shape>) -> Parts<'s> {
+    fn of(shapes: &[&'s Shape]) -> Parts<'s> {
         let all: Vec<&Shape> = shapes.iter().flat_map(|shape| shape.parts()).collect();
         let groups = all.iter().flat_map(|part| &part.any_of);
         let groups = groups.map(Vec::as_slice).collect();
@@ -142,7 +142,7 @@ impl<'s> Parts<'s> {
             return vec![self.clone()];
         };
         let chosen = |shape: &'s Shape| {
-            let more = Parts::of(vec![shape]);
+            let more = Parts::of(&[shape]);
             Parts {
                 all: [&self.all[..], &more.all].concat(),
                 groups: [groups, &more.groups].concat(),
@@ -319,7 +319,7 @@ fn compare_part(writer: &Parts<'_>, reader: &Shape, at: &Pointer, looks: &mut us
             outcomes.push(if below.is_empty() {
                 Outcome::Unknown(at.child("*"))
             } else {
-                compare(&Parts::of(below), items, &at.child("*"), looks)
+                compare(&Parts::of(&below), items, &at.child("*"), looks)
             });
         }
     }
@@ -404,7 +404,7 @@ fn compare_fields(writer: &Parts<'_>, reader: &Shape, at: &Pointer, looks: &mut 
         // A field that the writer does not list is not sent, as far as anybody knows.
         if !below.is_empty() {
             let place = at.child(name.clone());
-            outcomes.push(compare(&Parts::of(below), shape, &place, looks));
+            outcomes.push(compare(&Parts::of(&below), shape, &place, looks));
         }
     }
     let extra = writer.all.iter().flat_map(|part| part.properties.keys());
@@ -427,7 +427,7 @@ fn compare_fields(writer: &Parts<'_>, reader: &Shape, at: &Pointer, looks: &mut 
             for name in extra {
                 let place = at.child(name.clone());
                 outcomes.push(compare(
-                    &Parts::of(writer.below(name)),
+                    &Parts::of(&writer.below(name)),
                     shape,
                     &place,
                     looks,
