@@ -47,6 +47,7 @@ mod redeliver;
 mod rekey;
 mod remove_wire;
 mod retry_less;
+mod set_aside;
 mod settle_key;
 mod share_definition;
 mod shrink_grants;
@@ -105,6 +106,7 @@ pub(super) use redeliver::{acknowledge_singly, give_up_sooner, remember_longer, 
 pub(super) use rekey::rekey;
 pub(super) use remove_wire::remove_wire;
 pub(super) use retry_less::retry_less;
+pub(super) use set_aside::set_aside;
 pub(super) use settle_key::settle_key;
 pub(super) use share_definition::share_definition;
 pub(super) use shrink_grants::shrink_grants;

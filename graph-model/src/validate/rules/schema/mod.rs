@@ -1,5 +1,6 @@
 //! SCHEMA: what an event means.
 
+mod no_way;
 #[cfg(test)]
 mod tests;
 mod unmet_need;
@@ -9,4 +10,8 @@ use crate::validate::Rule;
 pub(in crate::validate) use unstable_key::Flaw;
 
 /// The rules of the family, by code.
-pub(super) const RULES: &[Rule] = &[unmet_need::RULE, unstable_key::RULE];
+pub(super) const RULES: &[Rule] = &[
+    unmet_need::RULE,
+    unstable_key::RULE,
+    no_way::RULE,
+];

@@ -90,3 +90,112 @@ fn keys_are_there_in_one_form() {
         ),
     ]);
 }
+
+#[test]
+fn routers_have_a_way_for_what_may_come() {
+    let by = |ty: &str, routes: &str| {
+        format!(
+            "type order(id=/order): order string, {ty}\nin: manual(event_type=order) -> way: route(routes={{{routes}}})\nway.a -> x: view\nway.b -> y: view"
+        )
+    };
+    let sorted = r#""a": ".kind == \"sale\"", "b": ".kind == \"refund\"""#;
+    check(&[
+        (by("kind sale|refund", sorted), ""),
+        (by("kind sale|refund|gift", sorted), "SCHEMA-006"),
+        (by("kind sale|refund?", sorted), "SCHEMA-006"),
+        (by("kind string", sorted), ""),
+        (
+            by(
+                "kind sale|refund|gift",
+                r#""a": ".kind == \"sale\"", "b": ".kind == \"refund\" or .kind == \"gift\"""#,
+            ),
+            "",
+        ),
+        (
+            by(
+                "kind string",
+                r#""a": ".kind == \"sale\"", "b": ".kind != \"sale\"""#,
+            ),
+            "",
+        ),
+        (
+            by("kind string", r#""a": ".kind == \"sale\"", "b": "true""#),
+            "",
+        ),
+        (
+            by("paid boolean", r#""a": ".paid", "b": ".paid | not""#),
+            "",
+        ),
+        (
+            by(
+                "paid boolean, sent boolean",
+                r#""a": ".paid", "b": ".sent""#,
+            ),
+            "SCHEMA-006",
+        ),
+        (
+            by("total number", r#""a": ".total < 10", "b": ".total >= 10""#),
+            "",
+        ),
+        (
+            by("total number", r#""a": ".total < 10", "b": ".total > 10""#),
+            "",
+        ),
+        (
+            by("total number", r#""a": ".total < 10", "b": ".total >= 12""#),
+            "",
+        ),
+        (
+            by(
+                "paid boolean, total number",
+                r#""a": ".paid and .total < 10", "b": ".total >= 10""#,
+            ),
+            "SCHEMA-006",
+        ),
+        (
+            by(
+                "paid boolean, total number",
+                r#""a": ".paid or .total < 10", "b": ".total > 9""#,
+            ),
+            "",
+        ),
+        // What comes in the context is not declared, and neither is this field.
+        (
+            by(
+                "kind sale|refund",
+                r#""a": "$event.type == \"x\"", "b": "$event.type == \"y\"""#,
+            ),
+            "",
+        ),
+        (
+            by(
+                "kind sale|refund",
+                r#""a": ".sort == \"x\"", "b": ".sort == \"y\"""#,
+            ),
+            "",
+        ),
+        // What a filter keeps away does not come.
+        (
+            by("kind sale|refund|gift", sorted).replace(
+                ") -> way",
+                ") -> m: map(expr=.) -> f: filter(when=.kind != \"gift\") -> way",
+            ),
+            "",
+        ),
+        (
+            by("sort sale|refund|gift", sorted).replace(
+                ") -> way",
+                ") -> m: map(expr={kind: .sort}) -> lane: topic -> way",
+            ),
+            "SCHEMA-006",
+        ),
+        (
+            by("kind sale|refund|gift", sorted).replace("event_type=order", ""),
+            "",
+        ),
+        (
+            by("kind sale|refund|gift", sorted) + "\nway.otherwise -> z: view",
+            "",
+        ),
+    ]);
+}
