@@ -1,6 +1,7 @@
 //! SCHEMA: what an event means.
 
 mod no_way;
+mod old_shapes;
 #[cfg(test)]
 mod tests;
 mod unmet_need;
@@ -12,6 +13,7 @@ pub(in crate::validate) use unstable_key::Flaw;
 /// The rules of the family, by code.
 pub(super) const RULES: &[Rule] = &[
     unmet_need::RULE,
+    old_shapes::RULE,
     unstable_key::RULE,
     no_way::RULE,
 ];

@@ -199,3 +199,122 @@ fn routers_have_a_way_for_what_may_come() {
         ),
     ]);
 }
+
+#[test]
+fn new_types_go_with_what_is_kept() {
+    let kept = |old: &str, marks: &str, new: &str| {
+        format!(
+            "type old(id=/order): {old}\ntype order(id=/order, {marks}): {new}\nin: manual(event_type=order) -> lane: log(key=.order, partitions=4) -> out: view"
+        )
+    };
+    let history = r#"history=["old"]"#;
+    let mode = |mode: &str| format!(r#"history=["old"], compatibility={mode}"#);
+    let (thin, thick) = ("order string", "order string, total number");
+    check(&[
+        (kept(thin, history, thin), ""),
+        (kept(thin, history, thick), "SCHEMA-002"),
+        (kept(thick, history, thin), ""),
+        (kept(thin, &mode("none"), thick), ""),
+        (kept(thin, &mode("forward"), thick), ""),
+        (kept(thick, &mode("forward"), thin), "SCHEMA-002"),
+        (kept(thick, &mode("full"), thin), "SCHEMA-002"),
+        (kept(thin, &mode("full"), thick), "SCHEMA-002"),
+        (
+            kept(
+                thick,
+                &mode("full"),
+                "order string, total number, note string?",
+            ),
+            "",
+        ),
+        (
+            kept("order string, total string", history, thick),
+            "SCHEMA-002",
+        ),
+        (kept("order string, total integer", history, thick), ""),
+        (
+            kept("order string, total number?", history, thick),
+            "SCHEMA-002",
+        ),
+        (
+            kept(
+                "order string, kind a|b",
+                history,
+                "order string, kind a|b|c",
+            ),
+            "",
+        ),
+        (
+            kept("order string, kind a|b", history, "order string, kind a|c"),
+            "SCHEMA-002",
+        ),
+        (kept(thick, history, "order string, !"), "SCHEMA-002"),
+        (kept(thin, r#"unique=["/order"]"#, thick), ""),
+        // What is not described cannot be compared.
+        (kept(thin, r#"history=["older"]"#, thick), "~SCHEMA-002"),
+        (
+            kept(thin, r#"history=["old"]"#, thin)
+                .replace("(id=/order): order string", ": x object, ..."),
+            "SCHEMA-002",
+        ),
+        // A queue keeps nothing, and neither does a log that says so.
+        (
+            kept(thin, history, thick).replace("log(key=.order, partitions=4)", "queue"),
+            "",
+        ),
+        (
+            kept(thin, history, thick).replace("partitions=4)", "partitions=4) ^retention=0s"),
+            "",
+        ),
+        (
+            kept(thin, history, thick)
+                .replace("log(key=.order, partitions=4)", "queue ^retention=7d"),
+            "SCHEMA-002",
+        ),
+        (
+            kept(thin, history, thick)
+                .replace("manual(", "replay(file=a.jsonl, ")
+                .replace("-> lane: log(key=.order, partitions=4) ", ""),
+            "SCHEMA-002",
+        ),
+        // One place that keeps them is enough.
+        (
+            kept(thin, history, thick)
+                .replace("-> out", "-> next: log(key=.order, partitions=4) -> out"),
+            "SCHEMA-002",
+        ),
+        // A mediator has to do what it is there for.
+        (
+            kept(thin, history, thick).replace(
+                "-> out",
+                "-> up: mediate(expr=.total //= 0, target=order) -> out",
+            ),
+            "",
+        ),
+        (
+            kept(thin, history, thick)
+                .replace("-> out", "-> up: mediate(expr=., target=order) -> out"),
+            "SCHEMA-002",
+        ),
+        (
+            kept(thin, history, thick)
+                .replace("-> out", "-> ok: validate(event_type=order) -> out"),
+            "",
+        ),
+        // What came before an older type counts as well.
+        (
+            format!(
+                "type oldest: order string, note string\n{}",
+                kept(thin, history, thin).replace("type old(", "type old(history=[\"oldest\"], ")
+            ),
+            "",
+        ),
+        (
+            format!(
+                "type oldest: note string\n{}",
+                kept(thin, history, thin).replace("type old(", "type old(history=[\"oldest\"], ")
+            ),
+            "SCHEMA-002",
+        ),
+    ]);
+}
