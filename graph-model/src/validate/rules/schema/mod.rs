@@ -4,6 +4,7 @@ mod no_way;
 mod old_shapes;
 #[cfg(test)]
 mod tests;
+mod two_meanings;
 mod unmet_need;
 mod unstable_key;
 
@@ -15,5 +16,6 @@ pub(super) const RULES: &[Rule] = &[
     unmet_need::RULE,
     old_shapes::RULE,
     unstable_key::RULE,
+    two_meanings::RULE,
     no_way::RULE,
 ];

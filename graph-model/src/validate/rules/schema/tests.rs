@@ -318,3 +318,80 @@ fn new_types_go_with_what_is_kept() {
         ),
     ]);
 }
+
+#[test]
+fn one_name_has_one_meaning_where_streams_meet() {
+    let meet = |(a_marks, a): (&str, &str), (b_marks, b): (&str, &str), rest: &str| {
+        format!(
+            "type one(id=/id{a_marks}): id string, {a}\ntype two(id=/id{b_marks}): id string, {b}\na: manual(event_type=one) -> all: {rest}\nb: manual(event_type=two) -> all"
+        )
+    };
+    let plain = |a, b| meet(("", a), ("", b), "merge -> out: view");
+    let space = |a, b| {
+        let marks = |name: &str| format!(r#", spaces={{"/who":"{name}"}}"#);
+        meet(
+            (&marks(a), "who string"),
+            (&marks(b), "who string"),
+            "merge -> out: view",
+        )
+    };
+    let clock = |a, b| {
+        let marks = |name: &str| format!(r#", clocks={{"/at":"{name}"}}"#);
+        meet(
+            (&marks(a), "at string"),
+            (&marks(b), "at string"),
+            "queue -> out: view",
+        )
+    };
+    let (euro, cent) = ("v number <always EUR>", "v number <always cent>");
+    check(&[
+        (plain(euro, cent), "SCHEMA-005"),
+        (plain(euro, euro), ""),
+        (plain(euro, "v number"), ""),
+        (plain(euro, "w number <always cent>"), ""),
+        (plain("kind a|b", "kind b|c"), ""),
+        (plain("kind a|b", "kind A|B"), "SCHEMA-005"),
+        (plain("kind a|b", "kind string"), ""),
+        (space("crm", "billing"), "SCHEMA-005"),
+        (space("crm", "crm"), ""),
+        (clock("UTC", "Europe/Berlin"), "SCHEMA-005"),
+        (clock("UTC", "UTC"), ""),
+        (meet(("", euro), ("", cent), "console"), ""),
+        (
+            plain(euro, cent).replace(
+                "b: manual(event_type=two) ->",
+                "b: manual(event_type=two) -> m: map(expr={id, v: (.v / 100)}) ->",
+            ),
+            "",
+        ),
+        (
+            plain(euro, cent).replace(
+                "b: manual(event_type=two) ->",
+                "b: manual(event_type=two) -> m: map(expr={id, v}) ->",
+            ),
+            "SCHEMA-005",
+        ),
+        (
+            plain(euro, "w number <always cent>").replace(
+                "b: manual(event_type=two) ->",
+                "b: manual(event_type=two) -> m: map(expr={id, v: .w}) -> n: map(expr=.) ->",
+            ),
+            "SCHEMA-005",
+        ),
+    ]);
+    let keys = |a: &str, b: &str| {
+        format!(
+            r#"
+            type one(id=/id, spaces={{"/who":"crm"}}): id string, who string
+            type two(id=/id, spaces={{"/person":"{a}"}}): id string, person string
+            a: manual(event_type=one) -> both: join(left_key=.who, right_key={b}) -> out: view
+            b: manual(event_type=two) -> .right both
+            "#
+        )
+    };
+    check(&[
+        (keys("billing", ".person"), "SCHEMA-005"),
+        (keys("crm", ".person"), ""),
+        (keys("billing", ".id"), ""),
+    ]);
+}
