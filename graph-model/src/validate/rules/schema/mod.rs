@@ -2,6 +2,7 @@
 
 mod no_way;
 mod old_shapes;
+mod read_insides;
 #[cfg(test)]
 mod tests;
 mod two_meanings;
@@ -15,6 +16,7 @@ pub(in crate::validate) use unstable_key::Flaw;
 pub(super) const RULES: &[Rule] = &[
     unmet_need::RULE,
     old_shapes::RULE,
+    read_insides::RULE,
     unstable_key::RULE,
     two_meanings::RULE,
     no_way::RULE,

@@ -395,3 +395,46 @@ fn one_name_has_one_meaning_where_streams_meet() {
         (keys("billing", ".id"), ""),
     ]);
 }
+
+#[test]
+fn insides_are_read_at_home() {
+    let read = |marks: &str, rest: &str| {
+        format!(
+            "zone a\nzone b\nzone c\ntype order(id=/order{marks}): order string, total number\ntype told(id=/order, owner=a, contract=true): order string\nin: manual(event_type=order) #a -> news: topic {rest}"
+        )
+    };
+    let both = "-> x: view #b\nnews -> y: view #c";
+    check(&[
+        (read(", owner=a", both), "SCHEMA-003"),
+        (read(", owner=a, contract=true", both), ""),
+        (read(", owner=a, contract=false", both), "SCHEMA-003"),
+        (read("", both), ""),
+        (read(", owner=nobody", both), ""),
+        (read(", owner=a", "-> x: view #b\nnews -> y: view #b"), ""),
+        (read(", owner=a", "-> x: view #b\nnews -> y: view #a"), ""),
+        (read(", owner=a", "-> x: view #b\nnews -> y: view"), ""),
+        (read(", owner=b", both), ""),
+        (
+            read(
+                ", owner=a",
+                "-> say: mediate(expr={order}, target=told) -> lane: topic #a -> x: view #b\nlane -> y: view #c",
+            ),
+            "",
+        ),
+        (
+            read(
+                ", owner=a",
+                "-> m: map(expr=.) -> lane: queue #b -> x: filter(when=.total > 1) #b -> y: view\nnews -> z: aggregate(group=.order, window=time, aggregates=[{\"name\": \"n\", \"function\": \"max\", \"of\": \".total\"}]) #c -> w: view",
+            ),
+            "SCHEMA-003",
+        ),
+        // What is made of it at home is no longer the inside.
+        (
+            read(
+                ", owner=a",
+                "-> m: map(expr={order}) #a -> lane: topic -> x: view #b\nlane -> y: view #c",
+            ),
+            "",
+        ),
+    ]);
+}
