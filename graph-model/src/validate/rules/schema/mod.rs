@@ -2,6 +2,7 @@
 
 mod no_way;
 mod old_shapes;
+mod open_payload;
 mod read_insides;
 #[cfg(test)]
 mod tests;
@@ -20,4 +21,5 @@ pub(super) const RULES: &[Rule] = &[
     unstable_key::RULE,
     two_meanings::RULE,
     no_way::RULE,
+    open_payload::RULE,
 ];

@@ -438,3 +438,90 @@ fn insides_are_read_at_home() {
         ),
     ]);
 }
+
+#[test]
+fn open_events_do_not_cross_borders_as_a_whole() {
+    let shown = |fields: &str, rest: &str| {
+        format!(
+            "role partners external\nrole clerks\nzone a\nzone b\ntype order(id=/order): order string, {fields}\ntype some(id=/order): order string, !\nin: manual(event_type=order) {rest}"
+        )
+    };
+    check(&[
+        (shown("...", "-> out: view @partners"), "SCHEMA-007"),
+        (shown("...", "-> out: view @clerks"), ""),
+        (shown("...", "-> out: view"), ""),
+        (shown("note string", "-> out: view @partners"), ""),
+        (shown("!", "-> out: view @partners"), ""),
+        (
+            shown(
+                "...",
+                "-> m: map(expr=.x = 1) -> lane: queue -> out: view @clerks,partners",
+            ),
+            "SCHEMA-007",
+        ),
+        (
+            shown("...", "-> m: map(expr={order}) -> out: view @partners"),
+            "",
+        ),
+        (
+            shown(
+                "...",
+                "-> r: redact(fields=[\"/note\"]) -> out: view @partners",
+            ),
+            "SCHEMA-007",
+        ),
+        (
+            shown(
+                "...",
+                "-> v: validate(event_type=some) -> r: redact(fields=[\"/note\"]) -> out: view @partners",
+            ),
+            "",
+        ),
+        (
+            shown(
+                "...",
+                "-> v: validate(event_type=order) -> out: view @partners",
+            ),
+            "SCHEMA-007",
+        ),
+        (
+            shown(
+                "...",
+                "-> m: mediate(expr=., target=some) -> out: view @partners",
+            ),
+            "",
+        ),
+        (
+            shown(
+                "...",
+                "-> n: aggregate(group=.order, window=time, aggregates=[{\"name\": \"n\"}]) -> out: view @partners",
+            ),
+            "",
+        ),
+        (
+            shown(
+                "...",
+                "-> out: table(table=t, key=.order, columns={\"order\": \".order\"}) @partners",
+            ),
+            "",
+        ),
+        (
+            shown("...", "#a -> lane: topic #a -> out: view #b"),
+            "SCHEMA-007",
+        ),
+        (shown("...", "#a -> lane: topic #a -> out: view #a"), ""),
+        (
+            shown(
+                "...",
+                "#a -> lane: topic #a -> own: map(expr={order}) #b -> out: view #b",
+            ),
+            "",
+        ),
+        // Only where the border is crossed.
+        (
+            shown("...", "#a -> lane: queue #b -> out: view #b"),
+            "SCHEMA-007",
+        ),
+        (shown("...", "-> lane: queue #b -> out: view #b"), ""),
+    ]);
+}
