@@ -57,11 +57,20 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let Some((view, behaviour)) = design.acting(node) else {
         return;
     };
-    if facts.input(node).is_none() || !takes_whole(design, node, behaviour) {
-        return;
-    }
     let outside = outside(facts, node);
-    if outside.is_none() && view.node.zone.is_none() {
+    let crosses = outside.is_some() || view.node.zone.is_some();
+    let Some(port) = facts.input(node).filter(|_| crosses) else {
+        return;
+    };
+    // Whose events they may be as a whole is known before the way is looked for.
+    let open = match port.payload.base {
+        Base::Made(maker) => opens(facts, maker).is_some(),
+        Base::Met(_) => {
+            let mut sources = port.definition.sources.iter();
+            sources.any(|source| opens(facts, *source).is_some())
+        }
+    };
+    if !open || !takes_whole(design, node, behaviour) {
         return;
     }
     let is_open = |at: NodeIx| at != node && opens(facts, at).is_some();
