@@ -452,8 +452,11 @@ fn first_elements(at: &Pointer) -> Pointer {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::value;
+    use crate::value::Object;
 
     fn object(fields: &Value, required: &Value) -> Value {
         value!({"type": "object", "properties": (fields.clone()), "required": (required.clone())})
@@ -590,6 +593,90 @@ mod tests {
                 }
             };
             assert_eq!(said, wanted, "{writer} to {reader}");
+        }
+    }
+
+    fn shape() -> impl Strategy<Value = Value> {
+        let scalar = prop_oneof![
+            Just(value!({"type": "string"})),
+            Just(value!({"type": "string", "maxLength": 2})),
+            Just(value!({"type": ["string", "null"]})),
+            Just(value!({"type": "integer"})),
+            Just(value!({"type": "number", "minimum": 0})),
+            Just(value!({"type": "number", "exclusiveMaximum": 2})),
+            Just(value!({"enum": ["x", 1]})),
+            Just(value!({"const": "x"})),
+            Just(value!({"anyOf": [{"type": "integer"}, {"const": "x"}]})),
+            Just(value!({"allOf": [{"type": "number"}, {"minimum": 1}]})),
+            Just(value!({"type": "array", "items": {"type": "integer"}})),
+            Just(value!({"type": "array", "items": {"type": "number"}, "minItems": 1})),
+        ];
+        let field = (scalar.clone(), any::<bool>());
+        let fields = prop::collection::vec(field, 2);
+        let object = (fields, 0..3_u8, any::<bool>()).prop_map(|(fields, others, both)| {
+            let (mut properties, mut required) = (Object::new(), Vec::new());
+            for ((shape, needed), name) in fields.into_iter().zip(["a", "b"]) {
+                if name == "a" || both {
+                    properties.insert(name, shape);
+                    if needed {
+                        required.push(Value::from(name));
+                    }
+                }
+            }
+            let mut schema = object(&properties.into(), &required.into());
+            if others > 0 {
+                let place = Pointer::root().child("additionalProperties");
+                place.set(&mut schema, Value::Bool(others == 1));
+            }
+            schema
+        });
+        prop_oneof![1 => scalar, 3 => object]
+    }
+
+    fn event() -> impl Strategy<Value = Value> {
+        let scalar = prop_oneof![
+            Just(Value::Null),
+            Just(value!("x")),
+            Just(value!("xyz")),
+            (-1..3_i64).prop_map(Value::Int),
+            Just(Value::Float(0.5)),
+            Just(value!([])),
+            Just(value!([1])),
+            Just(value!([0.5])),
+        ];
+        let field = prop::option::of(scalar.clone());
+        let object = prop::collection::vec(field, 2).prop_map(|fields| {
+            let mut object = Object::new();
+            for (value, name) in fields.into_iter().zip(["a", "b"]) {
+                if let Some(value) = value {
+                    object.insert(name, value);
+                }
+            }
+            Value::from(object)
+        });
+        prop_oneof![1 => scalar, 3 => object]
+    }
+
+    proptest! {
+        #[test]
+        fn what_fits_is_taken(writer in shape(), reader in shape(), events in prop::collection::vec(event(), 40)) {
+            let (written, taken) = (Schema::new(&writer), Schema::new(&reader));
+            match fits(&written, &taken) {
+                Feeds::Yes => for event in events {
+                    // What nobody lists is not counted on.
+                    let listed = event.as_object().is_none_or(|object| {
+                        object.keys().all(|name| written.declared(&Pointer::root().child(name.clone())) != Declared::NotListed)
+                    });
+                    if listed && written.check(&event).is_ok() {
+                        prop_assert_eq!(taken.check(&event), Ok(()), "{} {} {}", writer, reader, event);
+                    }
+                },
+                Feeds::No(example) => {
+                    prop_assert!(written.check(&example.instance).is_ok());
+                    prop_assert!(taken.check(&example.instance).is_err());
+                }
+                Feeds::Unknown(_) => {}
+            }
         }
     }
 }
