@@ -46,7 +46,7 @@ declare_rule! {
     /// L. Maranget: Warnings for pattern matching, 2007; G. Hohpe, B. Woolf: Enterprise integration
     /// patterns, Content-Based Router and Invalid Message Channel, 2003
     code = "SCHEMA-006", name = "router-not-exhaustive", severity = Warning, since = "0.2.0",
-    check = Node(check),
+    check = Whole(check),
 }
 
 /// Nodes between where events are made and the router, at most.
@@ -56,7 +56,7 @@ const STEPS_MAX: usize = 32;
 const WAYS_MAX: usize = 16;
 
 /// Events that are tried on one way.
-const TRIES_MAX: usize = 512;
+const TRIES_MAX: usize = 256;
 
 /// A way from where events of a type are made to the router.
 struct Way {
@@ -66,7 +66,16 @@ struct Way {
     wires: Vec<EdgeIx>,
 }
 
-fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
+/// What decides here is in the texts of expressions far ahead, so an edit there asks again.
+fn check(facts: &Facts, findings: &mut RuleFindings<'_, '_>) {
+    for (node, _, behaviour) in facts.design.active() {
+        if matches!(behaviour, Behaviour::Route { .. }) {
+            check_router(facts, node, findings);
+        }
+    }
+}
+
+fn check_router(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let design = &*facts.design;
     let Some((view, Behaviour::Route { otherwise, .. })) = design.acting(node) else {
         return;

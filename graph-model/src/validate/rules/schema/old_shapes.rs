@@ -6,12 +6,12 @@ use crate::catalog::{Behaviour, Delivery};
 use crate::expr::Env;
 use crate::id::Id;
 use crate::schema::{Counterexample, Feeds, Schema, fits};
-use crate::validate::design::NodeIx;
+use crate::validate::design::{NodeIx, NodeView};
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::rules::declare_rule;
 use crate::validate::{Step, Subject, fixes};
-use crate::value::Value;
+use crate::value::{Object, Value};
 
 declare_rule! {
     /// Finds event types that do not go with the older ones that they replaced, where those are still
@@ -40,26 +40,39 @@ declare_rule! {
     /// ## Source
     /// Confluent Schema Registry, schema evolution and compatibility (backward, forward, full)
     code = "SCHEMA-002", name = "breaks-kept-events", severity = Error, since = "0.2.0",
-    check = Node(check),
+    check = Whole(check),
 }
 
 /// Older types that are looked at.
 const OLDER_MAX: usize = 32;
 
-fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
+/// Whether old events are brought up is seen behind, as far as they pass as they are.
+fn check(facts: &Facts, findings: &mut RuleFindings<'_, '_>) {
     let design = &*facts.design;
-    let Some((view, _)) = design.acting(node) else {
-        return;
-    };
-    let Some(ty) = facts.output(node).and_then(|port| port.payload.ty.clone()) else {
-        return;
-    };
-    let Some(declared) = design.document.types.get(&ty).map(|ty| &ty.declared) else {
-        return;
-    };
-    if declared.get("history").is_none() {
+    let types = &design.document.types;
+    let mut replacing = types.values().map(|ty| &ty.declared);
+    if !replacing.any(|declared| declared.get("history").is_some()) {
         return;
     }
+    for (node, view, _) in design.active() {
+        let ty = facts.output(node).and_then(|port| port.payload.ty.clone());
+        let declared = ty.as_ref().and_then(|ty| types.get(ty));
+        let declared = declared.map(|ty| &ty.declared);
+        if let (Some(ty), Some(declared)) = (ty, declared)
+            && declared.get("history").is_some()
+        {
+            check_place(facts, (node, view), (&ty, declared), findings);
+        }
+    }
+}
+
+fn check_place(
+    facts: &Facts,
+    (node, view): (NodeIx, &NodeView),
+    (ty, declared): (&Id, &Object),
+    findings: &mut RuleFindings<'_, '_>,
+) {
+    let design = &*facts.design;
     let mode = declared.get("compatibility").and_then(Value::as_str);
     let (backward, forward) = match mode.unwrap_or("backward") {
         "backward" => (true, false),
@@ -67,8 +80,8 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         "full" => (true, true),
         _ => (false, false),
     };
-    let reads = backward && first_place(facts, node, &ty, is_kept);
-    let sends = forward && first_place(facts, node, &ty, is_channel);
+    let reads = backward && first_place(facts, node, ty, is_kept);
+    let sends = forward && first_place(facts, node, ty, is_channel);
     if !reads && !sends {
         return;
     }
@@ -76,7 +89,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         return;
     };
     let title = design.title(node);
-    for older in older(facts, &ty) {
+    for older in older(facts, ty) {
         let Some(old) = facts.schema(older.as_str()) else {
             let reason = format!("`{older}` came before `{ty}` and is not described; add it");
             findings.unchecked(Subject::Node(view.id.clone()), reason);
@@ -112,7 +125,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
                             Found::at(Subject::Node(view.id.clone()), message)
                                 .detail(format!("{older}:backward"))
                                 .path(path)
-                                .fixes(fixes::bring_up(facts, node, (&older, &ty), &example)),
+                                .fixes(fixes::bring_up(facts, node, (&older, ty), &example)),
                         );
                     }
                 }
@@ -134,7 +147,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
                         "readers of {older} may still listen to {title}, and in {ty} `{at}` {problem}; keep the field as it was, or send {ty} by another channel"
                     );
                     let path = path(
-                        (&ty, &example),
+                        (ty, &example),
                         (node, format!("sends it to readers of {older}")),
                         (node, format!("may lead to readers that know {older} only")),
                         facts,
@@ -143,7 +156,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
                         Found::at(Subject::Node(view.id.clone()), message)
                             .detail(format!("{older}:forward"))
                             .path(path)
-                            .fixes(fixes::keep_field(facts, (&older, &ty), at)),
+                            .fixes(fixes::keep_field(facts, (&older, ty), at)),
                     );
                 }
             }

@@ -1,5 +1,7 @@
 //! SCHEMA-007: events to which fields may be added cross a border as a whole.
 
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
 use crate::catalog::{Behaviour, FieldType, JqRole};
 use crate::id::Id;
 use crate::validate::design::{Design, EdgeIx, NodeIx};
@@ -42,7 +44,7 @@ declare_rule! {
     /// OWASP API Security Top 10 2023, API3 (broken object property level authorization: return single
     /// properties, not whole objects)
     code = "SCHEMA-007", name = "open-payload-passes", severity = Warning, since = "0.2.0",
-    check = Node(check),
+    check = Whole(check),
 }
 
 /// What an event crosses on its way to a node.
@@ -52,44 +54,95 @@ enum Border<'d> {
     Zone(&'d Id),
 }
 
-fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
+/// Where events of one source come as a whole, by which wire.
+type Reached = BTreeMap<NodeIx, EdgeIx>;
+
+/// What lets fields through far ahead changes nothing else that is known here, so an edit there asks
+/// again.
+fn check(facts: &Facts, findings: &mut RuleFindings<'_, '_>) {
     let design = &*facts.design;
-    let Some((view, behaviour)) = design.acting(node) else {
-        return;
-    };
-    let outside = outside(facts, node);
-    let crosses = outside.is_some() || view.node.zone.is_some();
-    let Some(port) = facts.input(node).filter(|_| crosses) else {
-        return;
-    };
-    // Whose events they may be as a whole is known before the way is looked for.
-    let open = match port.payload.base {
-        Base::Made(maker) => opens(facts, maker).is_some(),
-        Base::Met(_) => {
-            let mut sources = port.definition.sources.iter();
-            sources.any(|source| opens(facts, *source).is_some())
-        }
-    };
-    if !open || !takes_whole(design, node, behaviour) {
+    let mut schemas = design.document.types.keys();
+    let any = schemas.any(|ty| {
+        let schema = facts.schema(ty.as_str());
+        schema.is_some_and(|schema| schema.welcomes_others())
+    });
+    if !any {
         return;
     }
-    let is_open = |at: NodeIx| at != node && opens(facts, at).is_some();
-    let way = design.trace(node, |edge| carries_whole(facts, edge), is_open);
-    let Some(source) = way.first().map(|edge| design.edges[*edge].from) else {
-        return;
+    let mut sources: Vec<(NodeIx, Id)> = design
+        .active()
+        .filter_map(|(node, ..)| Some((node, opens(facts, node)?)))
+        .collect();
+    sources.sort_by(|(a, _), (b, _)| design.nodes[*a].id.cmp(&design.nodes[*b].id));
+    let mut told = BTreeSet::new();
+    let mut looks = LOOKS_MAX;
+    for (source, ty) in sources {
+        let reached = reached(facts, source, looks);
+        looks = looks.saturating_sub(reached.len());
+        for node in reached.keys() {
+            if !told.contains(node) && check_node(facts, *node, (source, &ty), &reached, findings) {
+                told.insert(*node);
+            }
+        }
+    }
+}
+
+/// Nodes to which open events are followed, of all sources together.
+const LOOKS_MAX: usize = 100_000;
+
+/// Follows the events of a source as long as they keep the fields that nobody listed.
+fn reached(facts: &Facts, source: NodeIx, limit: usize) -> Reached {
+    let design = &*facts.design;
+    let mut reached = Reached::new();
+    let mut open = VecDeque::from([source]);
+    while let Some(at) = open.pop_front() {
+        for edge in &design.nodes[at].outs {
+            let to = design.edges[*edge].to;
+            if reached.len() >= limit {
+                return reached;
+            }
+            if to != source && !reached.contains_key(&to) && carries_whole(facts, *edge, source) {
+                reached.insert(to, *edge);
+                open.push_back(to);
+            }
+        }
+    }
+    reached
+}
+
+fn check_node(
+    facts: &Facts,
+    node: NodeIx,
+    (source, ty): (NodeIx, &Id),
+    reached: &Reached,
+    findings: &mut RuleFindings<'_, '_>,
+) -> bool {
+    let design = &*facts.design;
+    let Some((view, behaviour)) = design.acting(node) else {
+        return false;
     };
-    let Some(ty) = opens(facts, source) else {
-        return;
-    };
+    let outside = outside(facts, node);
     let zone = |node: NodeIx| design.nodes[node].node.zone.as_ref();
-    let before = way.last().and_then(|edge| zone(design.edges[*edge].from));
+    let last = reached.get(&node);
+    let before = last.and_then(|edge| zone(design.edges[*edge].from));
     let foreign = zone(node).filter(|own| {
         let left = zone(source).is_some_and(|home| home != *own);
         left && before != Some(*own)
     });
-    let Some(border) = outside.map(Border::Outside).or(foreign.map(Border::Zone)) else {
-        return;
+    let Some(border) = outside
+        .map(Border::Outside)
+        .or(foreign.map(Border::Zone))
+        .filter(|_| takes_whole(design, node, behaviour))
+    else {
+        return false;
     };
+    let mut way = Vec::new();
+    let mut at = node;
+    while let Some(edge) = reached.get(&at) {
+        way.push(*edge);
+        at = design.edges[*edge].from;
+    }
+    way.reverse();
     let title = design.title(node);
     let (whom, effect) = match border {
         Border::Outside(role) => (role.clone(), format!("shows all of it to {role}")),
@@ -109,8 +162,9 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     findings.add(
         Found::at(Subject::Node(view.id.clone()), message)
             .path(path)
-            .fixes(fixes::name_fields(facts, node, &ty)),
+            .fixes(fixes::name_fields(facts, node, ty)),
     );
+    true
 }
 
 /// Whether a node shows, keeps or hands on events as a whole.
@@ -172,8 +226,8 @@ fn opens(facts: &Facts, node: NodeIx) -> Option<Id> {
     schema.welcomes_others().then_some(ty)
 }
 
-/// Whether a wire carries the fields that its start got and nobody listed.
-fn carries_whole(facts: &Facts, edge: EdgeIx) -> bool {
+/// Whether a wire carries the fields that the source got and nobody listed.
+fn carries_whole(facts: &Facts, edge: EdgeIx, source: NodeIx) -> bool {
     let design = &*facts.design;
     let from = design.edges[edge].from;
     let Some(port) = facts.edge(edge).filter(|_| !design.edges[edge].resource) else {
@@ -189,5 +243,6 @@ fn carries_whole(facts: &Facts, edge: EdgeIx) -> bool {
     if schema.is_some_and(|schema| schema.refuses_others()) && design.edges[edge].main {
         return false;
     }
-    opens(facts, from).is_some() || port.payload.base != Base::Made(from)
+    // What a node makes anew has the fields that it gives it.
+    from == source || port.payload.base != Base::Made(from)
 }

@@ -1,6 +1,8 @@
 //! Flows and what is found in them.
 
+use crate::catalog::Catalog;
 use crate::validate::rules::testing::check;
+use crate::validate::{Checker, notation, validate};
 
 #[test]
 fn keys_are_there_in_one_form() {
@@ -524,4 +526,37 @@ fn open_events_do_not_cross_borders_as_a_whole() {
         ),
         (shown("...", "-> lane: queue #b -> out: view #b"), ""),
     ]);
+}
+
+#[test]
+fn edits_far_ahead_and_behind_are_followed() {
+    let routed = |made: &str| {
+        format!(
+            "type order(id=/order): order string, kind a|b\nin: manual(event_type=order) -> m: map(expr={{k: (if .kind == \"a\" then \"a\" else \"{made}\" end)}}) -> lane: topic -> way: route(routes={{\"x\": \".k == \\\"a\\\"\", \"y\": \".k == \\\"b\\\"\"}})\nway.x -> p: view\nway.y -> q: view"
+        )
+    };
+    let kept = |made: &str| {
+        format!(
+            "type old(id=/order): order string\ntype order(id=/order, history=[\"old\"]): order string, total number\nin: manual(event_type=order) -> lane: log(key=.order, partitions=4) -> m: map(expr=.) -> n: map(expr=.) -> up: mediate(expr={made}, target=order) -> out: view"
+        )
+    };
+    let open = |ty: &str| {
+        format!(
+            "role partners external\ntype order(id=/order): order string, note string, ...\ntype small(id=/order): order string, note string, !\nin: manual(event_type=order) -> known: validate(event_type={ty}) -> r: redact(fields=[\"/note\"]) -> lane: topic -> out: view @partners"
+        )
+    };
+    for (good, bad) in [
+        (routed("b"), routed("c")),
+        (kept(".total //= 0"), kept(".")),
+        (open("small"), open("order")),
+    ] {
+        let [good, bad] = [good, bad].map(|flow| notation::read(&flow).expect("a flow"));
+        let fresh = [&good, &bad].map(|flow| validate(flow, Catalog::bundled()));
+        assert_ne!(fresh[0], fresh[1]);
+        let mut checker = Checker::new(&good, Catalog::bundled());
+        checker.update(&bad);
+        assert_eq!(checker.report(), fresh[1]);
+        checker.update(&good);
+        assert_eq!(checker.report(), fresh[0]);
+    }
 }
