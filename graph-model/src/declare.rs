@@ -564,6 +564,27 @@ fn types() -> Vec<Declaration> {
             TYPE,
             "Fields that are different in every fact, besides the id",
         ),
+        row(
+            "spaces",
+            "Numberings",
+            FieldType::Table,
+            TYPE,
+            "By field, whose numbering an id is of: the same text is somebody else in another one",
+        ),
+        row(
+            "clocks",
+            "Time zones",
+            FieldType::Table,
+            TYPE,
+            "By field, the zone of times that do not name their own, such as `UTC`",
+        ),
+        row(
+            "caseless",
+            "Fields without case",
+            FieldType::Pointers,
+            TYPE,
+            "Fields in which capital and small letters mean the same",
+        ),
     ]
 }
 

@@ -14,6 +14,10 @@
 //! assert_eq!(wrong.to_string(), "`/total` should be a number, found a string");
 //! ```
 
+mod compare;
+
+pub use compare::{Counterexample, Feeds, Need, feeds, fits};
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::{BitAnd, BitOr};
@@ -189,72 +193,6 @@ pub struct Field {
     pub required: bool,
 }
 
-/// What a reader needs of one field.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Need {
-    pub pointer: Pointer,
-    pub types: Types,
-    /// The reader copes without the field.
-    pub optional: bool,
-}
-
-/// Whether whatever a writer may send is enough for a reader.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Feeds {
-    Yes,
-    No(Counterexample),
-    /// The schemas do not say.
-    Unknown(Pointer),
-}
-
-/// Something a writer may send that a reader cannot take.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Counterexample {
-    pub pointer: Pointer,
-    pub message: String,
-    pub instance: Value,
-}
-
-/// Says whether every event of the writer's schema has what the reader needs.
-pub fn feeds(writer: &Schema, needs: &[Need]) -> Feeds {
-    let mut unknown = None;
-    for need in needs {
-        match writer.declared(&need.pointer) {
-            Declared::Unknown => {
-                unknown.get_or_insert_with(|| need.pointer.clone());
-            }
-            Declared::NotListed if need.optional => {}
-            Declared::NotListed => return no(writer, need, None, "is not listed by the writer"),
-            Declared::Promised(promise) => {
-                if promise.optional && !need.optional {
-                    return no(writer, need, None, "may be missing");
-                }
-                let excess = promise.types.without(need.types);
-                if excess != Types::NONE {
-                    let message = format!("may be {excess}, the reader takes {}", need.types);
-                    return no(writer, need, Some(excess), &message);
-                }
-            }
-        }
-    }
-    unknown.map_or(Feeds::Yes, Feeds::Unknown)
-}
-
-fn no(writer: &Schema, need: &Need, instead: Option<Types>, message: &str) -> Feeds {
-    let mut instance = writer.example();
-    match instead {
-        None => {
-            need.pointer.remove(&mut instance);
-        }
-        Some(types) => need.pointer.set(&mut instance, any_of_types(types)),
-    }
-    Feeds::No(Counterexample {
-        pointer: need.pointer.clone(),
-        message: message.to_owned(),
-        instance,
-    })
-}
-
 /// A simple value of one of these types.
 pub fn any_of_types(types: Types) -> Value {
     [
@@ -417,6 +355,31 @@ impl Schema {
             shapes = below;
         }
         found
+    }
+
+    /// Whether it says that an event may have fields which it does not list.
+    pub fn welcomes_others(&self) -> bool {
+        let parts = self.root.parts();
+        let mut others = parts.iter().map(|part| &part.others);
+        others.any(|others| matches!(others, Others::Welcome(_))) && !self.refuses_others()
+    }
+
+    /// Whether it says that an event has no fields which it does not list.
+    pub fn refuses_others(&self) -> bool {
+        let parts = self.root.parts();
+        parts.iter().any(|part| part.others == Others::Refused)
+    }
+
+    /// The values that a field may have, when they are listed.
+    pub fn values(&self, pointer: &Pointer) -> Option<&[Value]> {
+        let mut shapes = self.root.parts();
+        for token in pointer.tokens() {
+            let below = shapes
+                .iter()
+                .filter_map(|shape| shape.properties.get(token));
+            shapes = below.flat_map(Shape::parts).collect();
+        }
+        shapes.iter().find_map(|shape| shape.values.as_deref())
     }
 
     /// An event that has every listed field.

@@ -309,11 +309,11 @@ const USUAL_PORT: &str = "out";
 const ABOUT_THE_EVENT: [&str; 2] = ["passes through ", "is given up by "];
 
 /// First words of notes that say what their place does; the place is the subject of those.
-const PREDICATES: [&str; 32] = [
-    "can", "carries", "closes", "computes", "counts", "delivers", "does", "drops", "emits",
-    "folds", "forgets", "gets", "gives", "has", "holds", "is", "keeps", "lets", "loses", "makes",
-    "may", "names", "passes", "places", "reads", "repeats", "sends", "shows", "takes", "triggers",
-    "waits", "writes",
+const PREDICATES: [&str; 38] = [
+    "acts", "can", "carries", "closes", "computes", "counts", "delivers", "does", "drops", "emits",
+    "folds", "forgets", "gets", "gives", "groups", "hands", "has", "holds", "is", "keeps", "lets",
+    "looks", "loses", "makes", "matches", "may", "names", "passes", "places", "reads", "repeats",
+    "sends", "shows", "takes", "tells", "triggers", "waits", "writes",
 ];
 
 /// Where rules put what they find; knows what was accepted.

@@ -17,7 +17,8 @@
 //! side copy), `~assumption`, `^name=value` (a declaration), `&principal` (whom it runs as), `#zone`
 //! and `!CODE` (an accepted hazard). A wire written `->?` drops the oldest event when it is full.
 //! Marks of a type that are no pointers are declarations; `depends=/a>/b` says that a field decides
-//! another. Config values are JSON, or else text.
+//! another. A field is of one JSON type, of several (`string|null`), or one of some words (`new|paid`);
+//! `...` at the end says that others may come, `!` that none do. Config values are JSON, or else text.
 
 use std::sync::Arc;
 
@@ -323,10 +324,19 @@ fn read_type(text: &str, document: &mut Document) -> Result<(), String> {
     }
     let mut properties = Object::new();
     let mut required = Vec::new();
+    let mut others = None;
     for field in split(fields, ",")
         .into_iter()
         .filter(|field| !field.trim().is_empty())
     {
+        match field.trim() {
+            "..." => others = Some(true),
+            "!" => others = Some(false),
+            _ => {}
+        }
+        if matches!(field.trim(), "..." | "!") {
+            continue;
+        }
         let (field, labels) = match field.split_once('{') {
             Some((field, labels)) => (field, labels.trim().trim_end_matches('}')),
             None => (field, ""),
@@ -351,7 +361,7 @@ fn read_type(text: &str, document: &mut Document) -> Result<(), String> {
         if word == shape {
             required.push(Value::from(name));
         }
-        properties.insert(name, crate::value!({"type": word}));
+        properties.insert(name, shape_of(word));
         if !labels.is_empty() {
             let clauses: Result<Label, _> = labels.split(';').map(Clause::parse).collect();
             let label = clauses.map_err(|error| error.to_string())?;
@@ -363,9 +373,31 @@ fn read_type(text: &str, document: &mut Document) -> Result<(), String> {
         "properties": (Value::from(properties)),
         "required": (Value::from(required)),
     });
+    if let Some(others) = others {
+        let at = Pointer::root().child("additionalProperties");
+        at.set(&mut ty.schema, Value::Bool(others));
+    }
     Edit::Type(name.into(), Some(Arc::new(ty))).apply(document);
     Ok(())
 }
+
+/// The schema of a field: a JSON type, several, or some words.
+fn shape_of(word: &str) -> Value {
+    let parts: Vec<&str> = word.split('|').collect();
+    if let [ty] = parts[..] {
+        return crate::value!({"type": ty});
+    }
+    let values: Value = parts.iter().map(|part| SmolStr::from(*part)).collect();
+    if parts.iter().all(|part| JSON_TYPES.contains(part)) {
+        crate::value!({"type": (values)})
+    } else {
+        crate::value!({"enum": (values)})
+    }
+}
+
+const JSON_TYPES: [&str; 7] = [
+    "null", "boolean", "integer", "number", "string", "array", "object",
+];
 
 /// Reads `/a+/b>/c`.
 fn read_dependency(text: &str) -> Result<Dependency, String> {
@@ -550,6 +582,18 @@ mod tests {
             document.principals["ana"].claims.get("patient_id"),
             Some(&"p-1".into())
         );
+    }
+
+    #[test]
+    fn fields_are_of_types_or_words() {
+        let text = "type order: id string|null, state new|paid?, ...\ntype small: id string, !";
+        let document = read(text).expect("reads");
+        let schema = |ty: &str| document.types[ty].schema.to_json();
+        assert_eq!(
+            schema("order"),
+            r#"{"additionalProperties":true,"properties":{"id":{"type":["string","null"]},"state":{"enum":["new","paid"]}},"required":["id"],"type":"object"}"#
+        );
+        assert!(schema("small").starts_with(r#"{"additionalProperties":false,"#));
     }
 
     #[test]

@@ -40,7 +40,9 @@ pub(in crate::validate) fn compare_owner(
             design,
             format!("Put a guard for `{owner}` in front of {title}"),
             caution,
-            |build| insert_before(design, build, Placed { node, edges }, &"guard".into(), new),
+            |build| {
+                insert_before(design, build, Placed { node, edges }, &"guard".into(), new);
+            },
         ));
     }
     let filter = RowFilter {

@@ -4,6 +4,7 @@ mod assume;
 mod average_instead;
 mod behind;
 mod bring_together;
+mod bring_up;
 mod cap_calls;
 mod carry_owner;
 mod carry_parts;
@@ -36,23 +37,28 @@ mod leave_out;
 mod leave_to_owner;
 mod make_rebuildable;
 mod name_calls;
+mod name_fields;
 mod narrow_audience;
 mod open_fewer;
 mod other_key;
 mod own_values;
 mod part_store;
 mod promise_field;
+mod publish_contract;
 mod redact_dead_letters;
 mod redact_fields;
 mod redeliver;
 mod rekey;
 mod remove_wire;
 mod retry_less;
+mod set_aside;
+mod settle_key;
 mod share_definition;
 mod shrink_grants;
 mod take_back;
 mod take_fewer;
 mod take_latest;
+mod tell_apart;
 mod tokenise;
 mod undeclare;
 mod use_default;
@@ -62,6 +68,7 @@ mod work_side_by_side;
 pub(super) use assume::assume;
 pub(super) use average_instead::average_instead;
 pub(super) use bring_together::bring_together;
+pub(super) use bring_up::{bring_up, keep_field, samples};
 pub(super) use cap_calls::cap_calls;
 pub(super) use carry_owner::carry_owner;
 pub(super) use carry_parts::carry_parts;
@@ -94,23 +101,28 @@ pub(super) use leave_out::leave_out;
 pub(super) use leave_to_owner::leave_to_owner;
 pub(super) use make_rebuildable::make_rebuildable;
 pub(super) use name_calls::name_calls;
+pub(super) use name_fields::name_fields;
 pub(super) use narrow_audience::narrow_audience;
 pub(super) use open_fewer::open_fewer;
 pub(super) use other_key::other_key;
 pub(super) use own_values::{own_values, place_rows};
 pub(super) use part_store::part_writer_and_hearer;
 pub(super) use promise_field::promise_field;
+pub(super) use publish_contract::publish_contract;
 pub(super) use redact_dead_letters::redact_dead_letters;
 pub(super) use redact_fields::redact_fields;
 pub(super) use redeliver::{acknowledge_singly, give_up_sooner, remember_longer, wait_longer};
 pub(super) use rekey::rekey;
 pub(super) use remove_wire::remove_wire;
 pub(super) use retry_less::retry_less;
+pub(super) use set_aside::set_aside;
+pub(super) use settle_key::settle_key;
 pub(super) use share_definition::share_definition;
 pub(super) use shrink_grants::shrink_grants;
 pub(super) use take_back::take_back;
 pub(super) use take_fewer::take_fewer;
 pub(super) use take_latest::take_latest;
+pub(super) use tell_apart::tell_apart;
 pub(super) use tokenise::tokenise;
 pub(super) use undeclare::undeclare;
 pub(super) use use_default::use_default;
@@ -191,24 +203,20 @@ struct Placed {
     edges: Vec<EdgeIx>,
 }
 
-/// Puts a new node between a node and what feeds it.
+/// Puts a new node between a node and what feeds it; the id that it got.
 fn insert_before(
     design: &Design,
     build: &mut TransactionBuilder<'_>,
     at: Placed,
     wished: &Id,
     new: Node,
-) {
-    let kind = design.kind(&new.kind);
-    let input = kind.and_then(|kind| kind.inputs.first());
-    let output = kind.and_then(|kind| kind.outputs.iter().find(|port| port.role == PortRole::Data));
-    let (Some(input), Some(output)) = (input, output) else {
-        return;
-    };
+) -> Option<Id> {
+    let kind = design.kind(&new.kind)?;
+    let input = kind.inputs.first()?;
+    let mut outputs = kind.outputs.iter();
+    let output = outputs.find(|port| port.role == PortRole::Data)?;
     let (target, first) = (&design.nodes[at.node].id, at.edges.first());
-    let Some(to) = first.map(|edge| design.edges[*edge].edge.to.clone()) else {
-        return;
-    };
+    let to = design.edges[*first?].edge.to.clone();
     let layout = &design.document.layout;
     let from = first.map(|edge| &design.nodes[design.edges[*edge].from].id);
     let place = match (from.and_then(|id| layout.get(id)), layout.get(target)) {
@@ -221,5 +229,6 @@ fn insert_before(
             edge.to = PortRef::new(id.clone(), input.name.clone());
         });
     }
-    build.connect(PortRef::new(id, output.name.clone()), to);
+    build.connect(PortRef::new(id.clone(), output.name.clone()), to);
+    Some(id)
 }

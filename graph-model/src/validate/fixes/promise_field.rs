@@ -110,7 +110,11 @@ fn mediate(
 }
 
 /// The type with the field required, and of another JSON type where one is given.
-fn with_field(ty: &EventType, field: &Pointer, shape: Option<&str>) -> Option<EventType> {
+pub(super) fn with_field(
+    ty: &EventType,
+    field: &Pointer,
+    shape: Option<&str>,
+) -> Option<EventType> {
     let (name, above) = field.tokens().split_last()?;
     let mut place = Pointer::root();
     for token in above {

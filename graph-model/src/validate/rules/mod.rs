@@ -8,7 +8,7 @@ pub(super) mod loops;
 mod observe;
 pub(super) mod order;
 pub(super) mod partition;
-mod schema;
+pub(super) mod schema;
 mod state;
 mod structure;
 #[cfg(test)]

@@ -1,8 +1,25 @@
 //! SCHEMA: what an event means.
 
+mod no_way;
+mod old_shapes;
+mod open_payload;
+mod read_insides;
+#[cfg(test)]
+mod tests;
+mod two_meanings;
 mod unmet_need;
+mod unstable_key;
 
 use crate::validate::Rule;
+pub(in crate::validate) use unstable_key::Flaw;
 
 /// The rules of the family, by code.
-pub(super) const RULES: &[Rule] = &[unmet_need::RULE];
+pub(super) const RULES: &[Rule] = &[
+    unmet_need::RULE,
+    old_shapes::RULE,
+    read_insides::RULE,
+    unstable_key::RULE,
+    two_meanings::RULE,
+    no_way::RULE,
+    open_payload::RULE,
+];
