@@ -458,7 +458,11 @@ fn parts_of_windows_are_combined_behind() {
         );
         let all = by_shop.replace("group=.shop, ", "");
         for rest in [by_shop, all] {
-            assert_eq!(combined(&rest).as_deref(), Some("no hazards found\n"), "{rest}");
+            assert_eq!(
+                combined(&rest).as_deref(),
+                Some("no hazards found\n"),
+                "{rest}"
+            );
         }
     }
     for rest in [
