@@ -8,6 +8,7 @@ use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::delivery::way_from;
+use crate::validate::rules::order::IDLE;
 use crate::validate::{Subject, fixes};
 
 declare_rule! {
@@ -23,8 +24,7 @@ declare_rule! {
     /// ## Example
     /// sensors: manual ^silent=true -> hours: aggregate(group=.room, window=time, size=1h, aggregates=[{"name": "warmest", "function": "max", "of": ".celsius"}]) -> out: view
     /// ## Use instead
-    /// sensors: manual ^silent=true -> hours: aggregate(group=.room, window=time, size=1h, aggregates=[{"name": "warmest", "function": "max", "of": ".celsius"}]) -> rooms: filter(when=.key != null) -> out: view
-    /// beat: schedule(every=1h) -> hours
+    /// sensors: manual ^silent=true -> hours: aggregate(group=.room, window=time, size=1h, idle=1h, aggregates=[{"name": "warmest", "function": "max", "of": ".celsius"}]) -> out: view
     /// ## Near miss
     /// sensors: manual ^silent=true -> all: merge -> hours: aggregate(group=.room, window=time, size=1h, aggregates=[{"name": "warmest", "function": "max", "of": ".celsius"}]) -> out: view
     /// office: manual ^rate=2 -> all
@@ -39,7 +39,8 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let Some((view, _)) = design.acting(node) else {
         return;
     };
-    if !waits(design, node) || view.outs.is_empty() {
+    let idle = design.ms(node, IDLE).unwrap_or(0);
+    if !waits(design, node) || idle > 0 || view.outs.is_empty() {
         return;
     }
     let Some(silent) = silent_sources(design, node) else {
@@ -49,7 +50,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let names: Vec<&str> = silent.iter().map(|source| design.title(*source)).collect();
     let title = design.title(node);
     let message = format!(
-        "{title} closes a window only when a later event comes, and {} may fall silent; let something come at times",
+        "{title} closes a window only when a later event comes, and {} may fall silent; let it close when nothing comes",
         names.join(" and ")
     );
     let cause = "may send nothing for long although all is well".to_owned();
@@ -57,7 +58,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     findings.add(
         Found::at(Subject::Node(view.id.clone()), message)
             .path(way_from(facts, first, cause, node, effect))
-            .fixes(fixes::heartbeat(facts, node)),
+            .fixes([fixes::close_when_idle(facts, node)]),
     );
 }
 

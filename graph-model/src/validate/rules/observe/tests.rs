@@ -271,6 +271,25 @@ fn windows_end_although_nothing_comes() {
             ),
             "",
         ),
+        // It does not wait for a later event only.
+        (
+            table(
+                "in: manual ^silent=true -> w: aggregate(group=.room, window=time, idle=5m, MAX) -> out: view",
+            ),
+            "",
+        ),
+        (
+            table(
+                "in: manual ^silent=true -> w: decide(group=.room, claim=absent, wait=window, size=1h, idle=1h) -> out: view",
+            ),
+            "",
+        ),
+        (
+            table(
+                "in: manual ^silent=true -> w: aggregate(group=.room, window=time, idle=0s, MAX) -> out: view",
+            ),
+            "OBS-004",
+        ),
         // It waits for no time.
         (
             table(
