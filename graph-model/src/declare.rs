@@ -558,6 +558,13 @@ fn types() -> Vec<Declaration> {
             "Which of new readers and old events, old readers and new events must go together",
         ),
         row(
+            "correlation",
+            "Correlation",
+            FieldType::Pointer,
+            TYPE,
+            "Field that says which events belong to one case, from the first click to the last effect",
+        ),
+        row(
             "unique",
             "Unique fields",
             FieldType::Pointers,

@@ -328,6 +328,7 @@ fn mutants_are_found_and_nothing_else_is() {
             }
         }
     }
+    println!("{}", problems.join("\n"));
     let mut failed = Vec::new();
     println!("code        mutants  reported  with others");
     for (code, score) in &scores {
@@ -456,14 +457,16 @@ fn copies_side_by_side_multiply_verdicts_and_change_none() {
 }
 
 #[test]
-fn the_gravest_codes_have_mutants_beside_their_documentation() {
+fn all_codes_have_mutants_beside_their_documentation() {
     let covered: BTreeSet<String> = bases()
         .into_iter()
         .filter(|base| !base.place.starts_with("Use instead"))
         .flat_map(|base| base.mutants)
         .map(|mutant| mutant.code)
         .collect();
-    for code in FIRST.iter().chain(&SECOND) {
-        assert!(covered.contains(*code), "{code} has no mutation");
+    // What is no flow yet has no good twin.
+    let codes = rules().iter().map(|rule| rule.code);
+    for code in codes.filter(|code| !code.starts_with("STRUCT")) {
+        assert!(covered.contains(code), "{code} has no mutation");
     }
 }

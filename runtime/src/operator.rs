@@ -17,6 +17,15 @@ pub trait Operator: Send {
 
     /// No more events will come: sends what was held back, such as open windows.
     fn on_end(&mut self, _ctx: &Context<'_>, _out: &mut Output) {}
+
+    /// After how many milliseconds without an event [`on_idle`](Operator::on_idle) is called; never
+    /// when nothing is said.
+    fn idle_ms(&self) -> Option<u64> {
+        None
+    }
+
+    /// No event has come for that long: sends what only waits for a later one.
+    fn on_idle(&mut self, _ctx: &Context<'_>, _out: &mut Output) {}
 }
 
 /// What an operator may know of the world.

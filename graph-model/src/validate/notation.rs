@@ -14,11 +14,12 @@
 //! A node is written with its kind where it comes first and by its id later. Wires go from the
 //! first output to the first input unless a port is named: `a -> .right b` names the input, `a.failed`
 //! the output. After the configuration may follow `@roles` (the audience), `%copy=roles` (that of a
-//! side copy), `~assumption`, `^name=value` (a declaration), `&principal` (whom it runs as), `#zone`
-//! and `!CODE` (an accepted hazard). A wire written `->?` drops the oldest event when it is full.
-//! Marks of a type that are no pointers are declarations; `depends=/a>/b` says that a field decides
-//! another. A field is of one JSON type, of several (`string|null`), or one of some words (`new|paid`);
-//! `...` at the end says that others may come, `!` that none do. Config values are JSON, or else text.
+//! side copy), `~assumption`, `^name=value` (a declaration; `^name="with spaces"`), `&principal` (whom
+//! it runs as), `#zone` and `!CODE` (an accepted hazard). A wire written `->?` drops the oldest event
+//! when it is full. Marks of a type that are no pointers are declarations; `depends=/a>/b` says that a
+//! field decides another. A field is of one JSON type, of several (`string|null`), or one of some words
+//! (`new|paid`); `...` at the end says that others may come, `!` that none do. Config values are JSON,
+//! or else text.
 
 use std::sync::Arc;
 
@@ -222,7 +223,13 @@ fn read_release(text: &str, document: &mut Document) -> Result<(), String> {
 fn read_marks(marks: &str, node: &mut Node) -> Result<(), String> {
     let mut rest = marks.trim();
     while let Some(mark) = rest.chars().next() {
-        let end = if let Some(open) = rest.find('[').filter(|open| !rest[..*open].contains(' ')) {
+        let quote = rest
+            .find("=\"")
+            .filter(|quote| mark == '^' && !rest[..*quote].contains(' '));
+        let end = if let Some(quote) = quote {
+            let text = &rest[quote + 2..];
+            text.find('"').map_or(rest.len(), |close| quote + close + 3)
+        } else if let Some(open) = rest.find('[').filter(|open| !rest[..*open].contains(' ')) {
             rest[open..]
                 .find(']')
                 .map_or(rest.len(), |close| open + close + 1)

@@ -165,6 +165,31 @@ fn events_pass_operators_to_a_view() {
 }
 
 #[test]
+fn windows_close_when_nothing_comes() {
+    let bench = Bench::start(
+        r#"in: manual
+           lane: queue
+           direct: aggregate {"aggregates": [{"name": "n"}], "window": "time", "size": "1h", "idle": "40ms"}
+           fed: aggregate {"aggregates": [{"name": "n"}], "window": "time", "size": "1h", "idle": "40ms"}
+           open: aggregate {"aggregates": [{"name": "n"}], "window": "time", "size": "1h"}
+           near: view
+           far: view
+           never: view
+           in.out -> direct.in
+           in.out -> lane.in
+           lane.out -> fed.in
+           in.out -> open.in
+           direct.out -> near.in
+           fed.out -> far.in
+           open.out -> never.in"#,
+    );
+    bench.inject("in", value!({}));
+    bench.rows("near", 1);
+    bench.rows("far", 1);
+    assert_eq!(bench.rows("never", 0), [""; 0]);
+}
+
+#[test]
 fn what_no_wire_leads_away_is_a_dead_letter_with_its_cause() {
     let bench = Bench::start(
         r#"in: manual

@@ -54,6 +54,8 @@ pub(crate) struct Op {
     pub retry_pause_ms: u64,
     /// Tries of the first pending event so far.
     pub tries: u32,
+    /// Since when it has had no event, in microseconds of the run; nothing once it was told.
+    pub idle_since_us: Option<u64>,
 }
 
 /// What an operator runs.
@@ -231,22 +233,67 @@ impl LineState {
     pub(crate) fn end_some(&mut self, ops: &[usize], env: &Env) {
         for &op in ops {
             self.run(op, usize::MAX, env);
-            let (now_ms, random) = (env.world.now_ms(), env.world.random());
-            let ctx = context(now_ms, random, self.instance, self.instances, None);
-            let mut out = std::mem::take(&mut self.out);
-            if let Code::Operator(operator) = &mut self.ops[op].code {
-                operator.on_end(&ctx, &mut out);
-            }
-            let sent = self.wired(op, &out);
-            for (port, event) in out.emitted.drain(..) {
-                self.emit(op, port.into(), event, Share::none(), self.instance, env);
-            }
-            add(&self.ops[op].meter.sent, sent);
-            for (event, failure) in out.failed.drain(..) {
-                self.fail(op, &event, &failure, 1, Share::none(), env);
-            }
-            self.out = out;
+            self.release(op, env, |operator, ctx, out| operator.on_end(ctx, out));
         }
+    }
+
+    /// Tells operators that have had no event for as long as they wait. Answers when to look again;
+    /// nothing where none of them waits so.
+    pub(crate) fn tell_idle(&mut self, env: &Env) -> Option<Duration> {
+        let mut next: Option<u64> = None;
+        for op in 0..self.ops.len() {
+            let held = &mut self.ops[op];
+            let Code::Operator(operator) = &held.code else {
+                continue;
+            };
+            let Some(idle_ms) = operator.idle_ms() else {
+                continue;
+            };
+            let idle_us = idle_ms.saturating_mul(1_000);
+            let now_us = env.world.elapsed_us();
+            let due_us = held.idle_since_us.map_or(idle_us, |since| {
+                since.saturating_add(idle_us).saturating_sub(now_us)
+            });
+            if due_us == 0 && held.pending.is_empty() {
+                held.idle_since_us = None;
+                self.release(op, env, |operator, ctx, out| operator.on_idle(ctx, out));
+            }
+            let look_us = if due_us == 0 { idle_us } else { due_us };
+            next = Some(next.map_or(look_us, |next| next.min(look_us)));
+        }
+        next.map(Duration::from_micros)
+    }
+
+    /// Lets operators wait anew, as after a pause in which no event could come.
+    pub(crate) fn wait_anew(&mut self, env: &Env) {
+        let now_us = env.world.elapsed_us();
+        for op in &mut self.ops {
+            op.idle_since_us = op.idle_since_us.map(|_| now_us);
+        }
+    }
+
+    /// Lets an operator send what it holds back.
+    fn release(
+        &mut self,
+        op: usize,
+        env: &Env,
+        tell: impl FnOnce(&mut dyn Operator, &Context<'_>, &mut Output),
+    ) {
+        let (now_ms, random) = (env.world.now_ms(), env.world.random());
+        let ctx = context(now_ms, random, self.instance, self.instances, None);
+        let mut out = std::mem::take(&mut self.out);
+        if let Code::Operator(operator) = &mut self.ops[op].code {
+            tell(&mut **operator, &ctx, &mut out);
+        }
+        let sent = self.wired(op, &out);
+        for (port, event) in out.emitted.drain(..) {
+            self.emit(op, port.into(), event, Share::none(), self.instance, env);
+        }
+        add(&self.ops[op].meter.sent, sent);
+        for (event, failure) in out.failed.drain(..) {
+            self.fail(op, &event, &failure, 1, Share::none(), env);
+        }
+        self.out = out;
     }
 
     /// How many of the emitted events go anywhere.
@@ -375,6 +422,9 @@ impl LineState {
         let held = &mut self.ops[op];
         held.pending = pending;
         held.code = code;
+        if received > 0 {
+            held.idle_since_us = Some(began_us);
+        }
         add(&held.meter.received, received);
         add(&held.meter.sent, sent);
         add(

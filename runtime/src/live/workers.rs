@@ -55,6 +55,39 @@ pub(crate) async fn work_inbox(line: Arc<Line>, inbox: Arc<Inbox>, node: NodeId)
     }
 }
 
+/// Shortest pause between two looks at who is idle.
+const LOOK_MIN: Duration = Duration::from_millis(1);
+
+/// Tells the operators of a line when no event has come for as long as they wait.
+pub(crate) async fn watch_idle(line: Arc<Line>) {
+    loop {
+        let changed = line.env.gate.changed();
+        let state = line.lock().await;
+        if state.retired {
+            return;
+        }
+        let Some(mut state) = line.work_off(state).await else {
+            return;
+        };
+        if line.env.gate.mode() != Mode::Open {
+            drop(state);
+            changed.await;
+            line.lock().await.wait_anew(&line.env);
+            continue;
+        }
+        let Some(pause) = state.tell_idle(&line.env) else {
+            return;
+        };
+        if line.work_off(state).await.is_none() {
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(pause.max(LOOK_MIN)) => {}
+            () = changed => {}
+        }
+    }
+}
+
 /// What a consumer of a channel needs to know.
 pub(crate) struct Subscription {
     pub channel: Arc<Channel>,

@@ -40,6 +40,7 @@ fn make(build: &Build) -> Result<Box<dyn Operator>, Problem> {
         columns: Vec::new(),
         inputs: Vec::new(),
         window,
+        idle_ms: u64::try_from(build.millis("idle")?).unwrap_or(0),
         groups_max: build.whole("groups")? as usize,
         values_max: build.whole("values")? as usize,
         groups: FxHashMap::default(),
@@ -68,6 +69,8 @@ struct Aggregate {
     /// What the columns fold; columns of the same expression share one.
     inputs: Vec<Expression>,
     window: Window,
+    /// Silence after which open time windows close; 0 for none.
+    idle_ms: u64,
     groups_max: usize,
     values_max: usize,
     /// Groups, unless they are parted by time.
@@ -165,6 +168,23 @@ impl Operator for Aggregate {
             }
         }
         self.held = 0;
+    }
+
+    fn idle_ms(&self) -> Option<u64> {
+        let timed = matches!(self.window, Window::Time { .. });
+        (timed && self.idle_ms > 0).then_some(self.idle_ms)
+    }
+
+    fn on_idle(&mut self, ctx: &Context<'_>, out: &mut Output) {
+        if let Window::Time { size, lateness } = self.window {
+            for (start, groups) in take(&mut self.spans) {
+                // What comes for the window from now on is late, or it would have two results.
+                let end = start.saturating_add(size).saturating_add(lateness);
+                self.latest = self.latest.max(end);
+                self.held -= groups.len();
+                self.close(start, size, groups, ctx, out);
+            }
+        }
     }
 }
 
@@ -385,11 +405,11 @@ fn spec() -> KindSpec {
         family: Family::Operator,
         title: "Aggregate".into(),
         summary: "Folds the events of a group into one result.".into(),
-        doc: "A result has the `key` of its group and the results by name. Without a window the node folds for ever and sends the new result after every event (an update of the old one). With a window, a result is sent when the window closes: after a span of event time, or after a number of events. Open windows close when the input ends.\n\nA time window closes when an event is later than its end and `lateness`; one event that is far too late in time therefore closes all windows before it. Its results also say `from` and `to`, and their time is the last moment of the window. Values that are `null` are left out. An event whose value is no number where one is needed, or for which there is no room, fails and is not folded at all. Each partition has groups of its own.".into(),
+        doc: "A result has the `key` of its group and the results by name. Without a window the node folds for ever and sends the new result after every event (an update of the old one). With a window, a result is sent when the window closes: after a span of event time, or after a number of events. Open windows close when the input ends.\n\nA time window closes when an event is later than its end and `lateness`; one event that is far too late in time therefore closes all windows before it. While no event comes none closes, unless `idle` says after how long of that all do; what then still comes for them goes to `late`. Its results also say `from` and `to`, and their time is the last moment of the window. Values that are `null` are left out. An event whose value is no number where one is needed, or for which there is no room, fails and is not folded at all. Each partition has groups of its own.".into(),
         icon: "sigma".into(),
         inputs: vec![PortSpec::data("in", "Events to handle")],
         outputs: vec![PortSpec::data("out", "Results by group"), PortSpec::data("late", "Events whose window had closed"), PortSpec::failed("Events that could not be folded")],
-        config: vec![FieldSpec::new("group", "Group by", FieldType::Jq { role: JqRole::Key }, "Events with the same key are folded together; empty folds all"), FieldSpec::new("aggregates", "Results", FieldType::Records { fields: fold() }, "What is computed for each group").required(), FieldSpec::new("window", "Window", FieldType::choice(&["none", "time", "count"]), "When a result is complete").default_to("none"), FieldSpec::new("size", "Span", FieldType::Duration, "Length of a time window").default_to("1m"), FieldSpec::new("count", "Events", FieldType::Integer { min: 1, max: 1_000_000_000 }, "Events in a count window").default_to(100), FieldSpec::new("lateness", "Lateness", FieldType::Duration, "How long a time window waits for events that come late").default_to("0s").advanced(), FieldSpec::new("groups", "Groups", FieldType::Integer { min: 1, max: 1_000_000_000 }, "Groups that are held at most; events of further ones fail").default_to(10_000_000).advanced(), FieldSpec::new("values", "Values", FieldType::Integer { min: 1, max: 1_000_000_000 }, "Values that `list`, `median` and `count_distinct` hold at most for a group; events with further ones fail").default_to(100_000).advanced()],
+        config: vec![FieldSpec::new("group", "Group by", FieldType::Jq { role: JqRole::Key }, "Events with the same key are folded together; empty folds all"), FieldSpec::new("aggregates", "Results", FieldType::Records { fields: fold() }, "What is computed for each group").required(), FieldSpec::new("window", "Window", FieldType::choice(&["none", "time", "count"]), "When a result is complete").default_to("none"), FieldSpec::new("size", "Span", FieldType::Duration, "Length of a time window").default_to("1m"), FieldSpec::new("count", "Events", FieldType::Integer { min: 1, max: 1_000_000_000 }, "Events in a count window").default_to(100), FieldSpec::new("lateness", "Lateness", FieldType::Duration, "How long a time window waits for events that come late").default_to("0s").advanced(), FieldSpec::new("idle", "Close when idle for", FieldType::Duration, "Open time windows close when no event has come for so long; `0s` waits for ever").default_to("0s").advanced(), FieldSpec::new("groups", "Groups", FieldType::Integer { min: 1, max: 1_000_000_000 }, "Groups that are held at most; events of further ones fail").default_to(10_000_000).advanced(), FieldSpec::new("values", "Values", FieldType::Integer { min: 1, max: 1_000_000_000 }, "Values that `list`, `median` and `count_distinct` hold at most for a group; events with further ones fail").default_to(100_000).advanced()],
         behaviour: Behaviour::Aggregate { group: "group".into(), aggregates: "aggregates".into(), window: "window".into() },
         resource: None,
         since: "0.1.0".into(),
@@ -529,6 +549,35 @@ mod tests {
                 r#"out {"from":"1970-01-01T00:00:01Z","key":"c","n":1,"to":"1970-01-01T00:00:02Z"}"#,
             ]
         );
+    }
+
+    #[test]
+    fn time_windows_close_when_nothing_comes() {
+        let config = value!({
+            "aggregates": [{"name": "n"}], "window": "time", "size": "1s", "idle": "2s",
+        });
+        let mut bench = Bench::new("aggregate", config);
+        assert_eq!(bench.idle_ms(), Some(2_000));
+        assert_eq!(bench.idle(), [""; 0], "no window is open");
+        assert_eq!(bench.feed_at(100, value!({})), [""; 0]);
+        assert_eq!(
+            bench.idle(),
+            [r#"out {"from":"1970-01-01T00:00:00Z","key":null,"n":1,"to":"1970-01-01T00:00:01Z"}"#]
+        );
+        assert_eq!(bench.feed_at(200, value!({})), ["late {}"]);
+        assert_eq!(bench.feed_at(1_000, value!({})), [""; 0]);
+        assert_eq!(
+            bench.end(),
+            [r#"out {"from":"1970-01-01T00:00:01Z","key":null,"n":1,"to":"1970-01-01T00:00:02Z"}"#]
+        );
+        for window in [
+            value!({"window": "time"}),
+            value!({"window": "count", "idle": "2s"}),
+            value!({"idle": "2s"}),
+        ] {
+            let bench = Bench::new("aggregate", total(&window));
+            assert_eq!(bench.idle_ms(), None, "{window}");
+        }
     }
 
     #[test]

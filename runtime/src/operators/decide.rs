@@ -50,6 +50,7 @@ fn make(build: &Build) -> Result<Box<dyn Operator>, Problem> {
         seal_key: Expression::of_optional(build, seal_key)?,
         claim,
         wait,
+        idle_ms: u64::try_from(build.millis("idle")?).unwrap_or(0),
         groups_max,
         spans: BTreeMap::new(),
         held: 0,
@@ -64,6 +65,8 @@ struct Decide {
     seal_key: Option<Expression>,
     claim: Claim,
     wait: Wait,
+    /// Silence after which open windows close; 0 for none.
+    idle_ms: u64,
     groups_max: usize,
     /// Groups by the start of their window; all at 0 where there are no windows.
     spans: BTreeMap<i64, FxHashMap<Value, Group>>,
@@ -137,6 +140,23 @@ impl Operator for Decide {
             self.close(span, groups, ctx, out);
         }
         self.held = 0;
+    }
+
+    fn idle_ms(&self) -> Option<u64> {
+        let timed = matches!(self.wait, Wait::Window { .. });
+        (timed && self.idle_ms > 0).then_some(self.idle_ms)
+    }
+
+    fn on_idle(&mut self, ctx: &Context<'_>, out: &mut Output) {
+        if let Wait::Window { size, lateness } = self.wait {
+            for (span, groups) in take(&mut self.spans) {
+                // What comes for the window from now on is late, or it would have two answers.
+                let end = span.saturating_add(size).saturating_add(lateness);
+                self.latest = self.latest.max(end);
+                self.held -= groups.len();
+                self.close(span, groups, ctx, out);
+            }
+        }
     }
 }
 
@@ -309,11 +329,11 @@ fn spec() -> KindSpec {
         family: Family::Operator,
         title: "Decide".into(),
         summary: "Counts the events of a group and says once what that means.".into(),
-        doc: "The claim is about the number of events of a group. `at_least` is certain as soon as the `count` is reached: it is sent then, and nothing when it never is. That there are `fewer_than` so many, or that they are `absent`, is certain only when no more can come; `wait` says what to wait for:\n\n- `window`: the events of a span of event time. The answer comes when an event is later than the end of the span and `lateness`, or when the input ends. An event of `seal` then only makes its group known, so that its absence can be seen.\n- `seal`: an event of `seal` with the key of the group, or the end of the input. A group without events is answered for as well.\n- `no`: the first event of a group, of either input. The answer is wrong as soon as another event comes.\n\nAn answer says the `key`, the `claim`, the `count` and whether the claim `holds`. With windows there is one for each window, without them one for each group. An event that comes after the answer, or after its window or seal, goes to `late`, or nowhere when nothing is wired there; what follows on `at_least` is left out. Copies are counted.\n\nAn event of a further group when there are `groups` already fails; as many seals are remembered, and the oldest is forgotten first. Without windows and seals, groups are held for ever. Groups are kept for each partition and do not outlive the run: what was counted before a restart is missing, and answers may come again, with the same id.".into(),
+        doc: "The claim is about the number of events of a group. `at_least` is certain as soon as the `count` is reached: it is sent then, and nothing when it never is. That there are `fewer_than` so many, or that they are `absent`, is certain only when no more can come; `wait` says what to wait for:\n\n- `window`: the events of a span of event time. The answer comes when an event is later than the end of the span and `lateness`, when no event has come for as long as `idle` says, or when the input ends. An event of `seal` then only makes its group known, so that its absence can be seen.\n- `seal`: an event of `seal` with the key of the group, or the end of the input. A group without events is answered for as well.\n- `no`: the first event of a group, of either input. The answer is wrong as soon as another event comes.\n\nAn answer says the `key`, the `claim`, the `count` and whether the claim `holds`. With windows there is one for each window, without them one for each group. An event that comes after the answer, or after its window or seal, goes to `late`, or nowhere when nothing is wired there; what follows on `at_least` is left out. Copies are counted.\n\nAn event of a further group when there are `groups` already fails; as many seals are remembered, and the oldest is forgotten first. Without windows and seals, groups are held for ever. Groups are kept for each partition and do not outlive the run: what was counted before a restart is missing, and answers may come again, with the same id.".into(),
         icon: "decide".into(),
         inputs: vec![PortSpec::data("in", "Events to count"), PortSpec::data("seal", "Says that a group is complete")],
         outputs: vec![PortSpec::data("out", "What was decided, by group"), PortSpec::data("late", "Events that came after the decision"), PortSpec::failed("Events that could not be counted")],
-        config: vec![FieldSpec::new("group", "Group by", FieldType::Jq { role: JqRole::Key }, "Events with the same key are counted together; empty counts all"), FieldSpec::new("seal_key", "Group of a seal", FieldType::Jq { role: JqRole::Key }, "The group that an event of `seal` is about; empty reads it as `group` does"), FieldSpec::new("claim", "Claim", FieldType::choice(&["at_least", "fewer_than", "absent"]), "What is said of the events of a group").default_to("at_least"), FieldSpec::new("count", "Events", FieldType::Integer { min: 1, max: 1_000_000_000 }, "How many `at_least` and `fewer_than` are about").default_to(1), FieldSpec::new("wait", "Wait for", FieldType::choice(&["window", "seal", "no"]), "What makes sure that no more events come").default_to("window"), FieldSpec::new("size", "Span", FieldType::Duration, "Length of a window").default_to("1m"), FieldSpec::new("lateness", "Lateness", FieldType::Duration, "How long a window waits for events that come late").default_to("0s").advanced(), FieldSpec::new("groups", "Groups", FieldType::Integer { min: 1, max: 100_000_000 }, "Groups that are held at most; events of further ones fail").default_to(1_000_000).advanced()],
+        config: vec![FieldSpec::new("group", "Group by", FieldType::Jq { role: JqRole::Key }, "Events with the same key are counted together; empty counts all"), FieldSpec::new("seal_key", "Group of a seal", FieldType::Jq { role: JqRole::Key }, "The group that an event of `seal` is about; empty reads it as `group` does"), FieldSpec::new("claim", "Claim", FieldType::choice(&["at_least", "fewer_than", "absent"]), "What is said of the events of a group").default_to("at_least"), FieldSpec::new("count", "Events", FieldType::Integer { min: 1, max: 1_000_000_000 }, "How many `at_least` and `fewer_than` are about").default_to(1), FieldSpec::new("wait", "Wait for", FieldType::choice(&["window", "seal", "no"]), "What makes sure that no more events come").default_to("window"), FieldSpec::new("size", "Span", FieldType::Duration, "Length of a window").default_to("1m"), FieldSpec::new("lateness", "Lateness", FieldType::Duration, "How long a window waits for events that come late").default_to("0s").advanced(), FieldSpec::new("idle", "Close when idle for", FieldType::Duration, "Open windows close when no event has come for so long; `0s` waits for ever").default_to("0s").advanced(), FieldSpec::new("groups", "Groups", FieldType::Integer { min: 1, max: 100_000_000 }, "Groups that are held at most; events of further ones fail").default_to(1_000_000).advanced()],
         behaviour: Behaviour::Decide { group: "group".into(), seal_key: "seal_key".into(), claim: "claim".into(), wait: "wait".into() },
         resource: None,
         since: "0.1.0".into(),
@@ -364,6 +384,23 @@ mod tests {
         for (time_ms, group, shown) in rows {
             assert_eq!(feed(bench, *time_ms, group), *shown, "{time_ms} {group}");
         }
+    }
+
+    #[test]
+    fn windows_are_answered_for_when_nothing_comes() {
+        let config = value!({
+            "group": ".k", "claim": "fewer_than", "wait": "window", "count": 3, "size": "10ms",
+            "idle": "1s",
+        });
+        let mut idle = Bench::new("decide", config);
+        assert_eq!(idle.idle_ms(), Some(1_000));
+        table(&mut idle, &[(1, "a", ""), (2, "b", ""), (3, "a", "")]);
+        let answers = idle.idle();
+        assert_eq!(short(&answers), "a 2 true, b 1 true");
+        table(&mut idle, &[(4, "a", "late a"), (10, "a", "")]);
+        let answers = idle.idle();
+        assert_eq!(short(&answers), "a 1 true");
+        assert_eq!(bench("fewer_than", "window", 3).idle_ms(), None);
     }
 
     #[test]

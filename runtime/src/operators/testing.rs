@@ -81,6 +81,18 @@ impl Bench {
         self.show(&output)
     }
 
+    /// No event has come for as long as the operator waits.
+    pub(crate) fn idle(&mut self) -> Vec<String> {
+        let mut output = Output::default();
+        let share = Share::none();
+        self.operator.on_idle(&self.context(&share), &mut output);
+        self.show(&output)
+    }
+
+    pub(crate) fn idle_ms(&self) -> Option<u64> {
+        self.operator.idle_ms()
+    }
+
     /// A line for each event: the port and the payload, or `failed` and why.
     pub(crate) fn show(&self, output: &Output) -> Vec<String> {
         let emitted = output

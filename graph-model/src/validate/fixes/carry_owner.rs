@@ -80,9 +80,9 @@ pub(in crate::validate) fn carry_owner(
 
 /// What a step has to have in a config field so that it keeps the owner.
 #[derive(Clone, Debug, PartialEq)]
-struct Change {
-    field: SmolStr,
-    value: Value,
+pub(super) struct Change {
+    pub field: SmolStr,
+    pub value: Value,
 }
 
 /// The owner on the ways of one tag.
@@ -194,9 +194,26 @@ fn order(facts: &Facts, root: TagId, to: NodeIx) -> Option<Vec<NodeIx>> {
 }
 
 /// What a step makes of a field, with the change that makes it keep it.
-struct Kept {
-    at: Pointer,
-    change: Option<Change>,
+pub(in crate::validate) struct Kept {
+    pub at: Pointer,
+    pub(super) change: Option<Change>,
+}
+
+impl Kept {
+    /// Whether it is there without a change.
+    pub(in crate::validate) fn is_kept(&self) -> bool {
+        self.change.is_none()
+    }
+}
+
+/// What a step makes of a field that comes by a wire; `None` where that is not known.
+pub(in crate::validate) fn carried(
+    facts: &Facts,
+    node: NodeIx,
+    at: &Pointer,
+    by: EdgeIx,
+) -> Option<Kept> {
+    step(facts, node, at, by)
 }
 
 fn step(facts: &Facts, node: NodeIx, at: &Pointer, by: EdgeIx) -> Option<Kept> {

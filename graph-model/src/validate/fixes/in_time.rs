@@ -11,6 +11,7 @@ use crate::units;
 use crate::validate::Fix;
 use crate::validate::design::{Design, NodeIx};
 use crate::validate::facts::Facts;
+use crate::validate::rules::order::IDLE;
 use crate::value::{Object, Value};
 
 /// What `$now` says, of the time of the event.
@@ -26,8 +27,14 @@ pub(in crate::validate) fn wait_for_late(
     let wait = text(delay);
     let title = format!("Let {} wait {wait} for what comes late", design.title(node));
     let caution = format!("its results come {wait} later");
+    let hasty = design
+        .ms(node, IDLE)
+        .is_some_and(|silence| 0 < silence && silence < delay);
     fix(design, title, &caution, |build| {
         build.set_config(&design.nodes[node].id, field, Some(wait.clone().into()));
+        if hasty {
+            build.set_config(&design.nodes[node].id, IDLE, Some(wait.clone().into()));
+        }
     })
 }
 

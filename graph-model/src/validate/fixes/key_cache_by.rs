@@ -2,6 +2,7 @@
 
 use super::declare;
 use super::identify::path;
+use crate::expr::Expr;
 use crate::validate::Fix;
 use crate::validate::design::NodeIx;
 use crate::validate::facts::Facts;
@@ -21,7 +22,18 @@ pub(in crate::validate) fn key_cache_by(
         .strip_prefix('[')
         .and_then(|key| key.strip_suffix(']'))
         .unwrap_or(key);
-    let with_owner = format!("[{parts}, {owner}]");
+    // Of what is computed nobody can tell whose it is, but of what it is computed from.
+    let read = Expr::compile(key).ok().and_then(|key| {
+        let fields = key.analysis().reads.fields.iter().map(path);
+        Some(fields.collect::<Option<Vec<_>>>()?.join(", "))
+    });
+    let candidates = [Some(parts.to_owned()), read].into_iter().flatten();
+    let mut keys = candidates.map(|parts| format!("[{parts}, {owner}]"));
+    let with_owner = keys.find(|key| {
+        let key = Expr::compile(key).ok();
+        let key = key.as_ref().and_then(|key| key.analysis().key.as_ref());
+        key.is_some_and(|key| key.injective)
+    })?;
     Some(declare(
         design,
         node,

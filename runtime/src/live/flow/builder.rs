@@ -223,6 +223,7 @@ impl Builder<'_> {
                 attempts_max: attempts.max(1) as u32,
                 retry_pause_ms: self.maker.pause_ms(self.plan, node),
                 tries,
+                idle_since_us: Some(self.env.world.elapsed_us()),
             });
         }
         let first = match line.head {

@@ -22,7 +22,7 @@ use crate::live::inbox::Inbox;
 use crate::live::line::Line;
 use crate::live::sink::SinkSlot;
 use crate::live::wire::Item;
-use crate::live::workers::{FailedWay, Subscription, work_inbox, work_subscription};
+use crate::live::workers::{FailedWay, Subscription, watch_idle, work_inbox, work_subscription};
 use crate::operator::Failure;
 use crate::plan::{Head, NodeIndex, Plan};
 use crate::rim::{Feed, Source};
@@ -397,6 +397,9 @@ impl Flow {
                 }
                 Head::Source(_) => self.lines[number].iter().for_each(kick),
                 Head::Subscription(_) => {}
+            }
+            for line in &self.lines[number] {
+                tokio::spawn(watch_idle(Arc::clone(line)));
             }
         }
         for sink in self.sinks.values() {

@@ -61,7 +61,11 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         (Some(_), None) => "who called is lost on the way".to_owned(),
         (Some(_), Some(caller)) => format!("nothing compares it with who called (`{caller}`)"),
     };
-    let offer = caller.and_then(|caller| fixes::compare_caller(facts, node, &field, &caller));
+    let offer = match (anchor, caller) {
+        (None, _) => fixes::fill_from_login(facts, node, &field, tag.node),
+        (Some(anchor), None) => fixes::compare_at_source(facts, node, &field, tag.node, anchor),
+        (Some(_), Some(caller)) => fixes::compare_caller(facts, node, &field, &caller),
+    };
     findings.add(
         Found::at(
             Subject::Node(design.nodes[node].id.clone()),

@@ -448,3 +448,24 @@ fn people_are_forgotten_everywhere() {
         "t keeps data of visit, which has to be erased within 30d; say how it forgets"
     );
 }
+
+#[test]
+fn who_acts_for_others_is_mended_where_the_caller_is_known() {
+    use crate::catalog::Catalog;
+    use crate::validate::{notation, validate};
+    let flows = [
+        "type pay(id=/id): id string, account string\nin: http(path=/pay, event_type=pay) -> move: effect(action=a, key=.id) ^acts_on=/account",
+        "type pay(id=/id): id string, account string\nin: http(path=/pay, event_type=pay) -> q: queue -> m: map(expr={id, to: .account}) -> move: effect(action=a, key=.id) ^acts_on=/to",
+        "type pay(id=/id): id string, user string, account string\nin: http(path=/pay, event_type=pay) ^principal=/user -> q: queue -> m: map(expr={id, to: .account}) -> move: effect(action=a, key=.id) ^acts_on=/to",
+    ];
+    for flow in flows {
+        let mut document = notation::read(flow).expect("a flow");
+        let report = validate(&document, Catalog::bundled());
+        let codes: Vec<&str> = report.diagnostics.iter().map(|found| found.code).collect();
+        assert_eq!(codes, ["AUTH-007"], "{flow}");
+        let fix = report.diagnostics[0].fixes.first().expect("a fix");
+        fix.transaction.clone().apply(&mut document);
+        let left = validate(&document, Catalog::bundled()).diagnostics;
+        assert!(left.is_empty(), "{}: {left:?}", fix.title);
+    }
+}

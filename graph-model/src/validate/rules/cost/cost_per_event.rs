@@ -1,12 +1,15 @@
 //! COST-002: one event from outside costs more than it may.
 
+use std::collections::BTreeSet;
+
+use crate::catalog::Behaviour;
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::facts::rates::Bound;
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::loops::number;
-use crate::validate::{Step, Subject};
+use crate::validate::{Fix, Step, Subject, fixes};
 
 declare_rule! {
     /// Finds sources of which one event costs more, with all that follows from it, than the budget
@@ -35,6 +38,9 @@ declare_rule! {
     code = "COST-002", name = "cost-over-budget", severity = Warning, since = "0.2.0",
     check = Whole(check),
 }
+
+/// Budgets are proposed with nine digits.
+const ROUNDED: f64 = 1e9;
 
 /// Prices are for so many events.
 const PRICED: f64 = 1e6;
@@ -88,8 +94,43 @@ fn check(facts: &Facts, findings: &mut RuleFindings<'_, '_>) {
             money(cost),
             money(budget)
         );
-        findings.add(Found::at(Subject::Node(id.clone()), message).path(path));
+        let whole = gathering(facts, &shares, cost, budget);
+        let needed = (cost * ROUNDED).ceil() / ROUNDED;
+        let needed = if needed < cost { cost } else { needed };
+        let raised = fixes::raise_budget(design, "per_event", needed.into(), &money(needed));
+        findings.add(
+            Found::at(Subject::Node(id.clone()), message)
+                .path(path)
+                .fixes(whole)
+                .fixes([raised]),
+        );
     }
+}
+
+/// A list that goes on as one event, where that is cheap enough.
+fn gathering(facts: &Facts, shares: &[(NodeIx, f64, f64)], cost: f64, budget: f64) -> Option<Fix> {
+    let design = &*facts.design;
+    let mut splits: Vec<NodeIx> = design
+        .active()
+        .filter(|(_, _, does)| matches!(does, Behaviour::Split { .. }))
+        .map(|(node, ..)| node)
+        .collect();
+    splits.sort_by_key(|node| &design.nodes[*node].id);
+    splits.into_iter().find_map(|split| {
+        let edge = *design.nodes[split]
+            .outs
+            .iter()
+            .find(|edge| design.edges[**edge].main)?;
+        let gain = facts.gain(edge, 0).least;
+        let mut seen = BTreeSet::new();
+        design.behind(split, &mut seen);
+        let behind = shares.iter().filter(|(node, ..)| seen.contains(node));
+        let behind: f64 = behind.map(|(.., cost)| cost).sum();
+        let left = cost - behind + behind / gain.max(1.0);
+        (left <= budget)
+            .then(|| fixes::send_whole(design, split))
+            .flatten()
+    })
 }
 
 /// `0.000021`: enough digits to tell amounts apart.

@@ -9,7 +9,7 @@ use crate::validate::facts::Facts;
 use crate::validate::facts::gain::times;
 use crate::validate::facts::rates::{Aftermath, Bound};
 use crate::validate::rules::declare_rule;
-use crate::validate::{Step, Subject};
+use crate::validate::{Step, Subject, fixes};
 
 declare_rule! {
     /// Finds sources of which one event may be multiplied beyond the budget `descendants`.
@@ -43,6 +43,9 @@ declare_rule! {
     code = "LOOP-003", name = "fan-out-over-budget", severity = Warning, since = "0.2.0",
     check = Whole(check),
 }
+
+/// A budget can be set up to here.
+const COUNTED: f64 = 1e9;
 
 fn check(facts: &Facts, findings: &mut RuleFindings<'_, '_>) {
     let design = &*facts.design;
@@ -87,7 +90,18 @@ fn check(facts: &Facts, findings: &mut RuleFindings<'_, '_>) {
             number(budget)
         );
         let subject = Subject::Node(design.nodes[widest.node].id.clone());
-        findings.add(Found::at(subject, message).path(evidence(facts, &way, descendants)));
+        let gathered = descendants / widest.gain.max(1.0) <= budget;
+        let whole = gathered.then(|| fixes::send_whole(design, widest.node));
+        let most = descendants.ceil();
+        let raised = (most < COUNTED).then(|| {
+            fixes::raise_budget(design, "descendants", (most as i64).into(), &number(most))
+        });
+        findings.add(
+            Found::at(subject, message)
+                .path(evidence(facts, &way, descendants))
+                .fixes(whole.flatten())
+                .fixes(raised),
+        );
     }
 }
 

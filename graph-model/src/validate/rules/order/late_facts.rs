@@ -40,6 +40,9 @@ const LATE: &str = "late";
 pub(super) const LATENESS: &str = "lateness";
 const WAIT: &str = "wait";
 
+/// The field that says after which silence open windows close.
+pub(in crate::validate) const IDLE: &str = "idle";
+
 fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let design = &*facts.design;
     let Some((view, behaviour)) = design.acting(node) else {
@@ -50,6 +53,9 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         return;
     };
     let waits = design.ms(node, field).unwrap_or(0);
+    // After a silence it waits no longer, however late events may be.
+    let silence = design.ms(node, IDLE).filter(|silence| *silence > 0);
+    let waits = waits.min(silence.unwrap_or(i64::MAX));
     let kept = view.outs.iter().any(|edge| {
         let edge = &design.edges[*edge];
         edge.role == PortRole::Data && edge.edge.from.port == LATE

@@ -20,6 +20,8 @@ use crate::validate::facts::{Facts, Port};
 use crate::validate::rules::delivery::{folds_by, placing, way_from};
 use crate::validate::{Severity, Subject, fixes};
 
+pub(in crate::validate) use late_facts::IDLE;
+
 /// The rules of the family, by code.
 pub(super) const RULES: &[Rule] = &[
     unordered_channel::RULE,

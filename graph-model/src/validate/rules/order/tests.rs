@@ -102,6 +102,8 @@ fn late_facts_are_waited_for_or_kept() {
         ORDER-004 | a: manual ^max_delay=10m -> both: merge -> n: MAX(window=time) -> out: view; b: manual -> both
         ORDER-004 | in: manual ^max_delay=2h -> n: decide(group=.k, claim=absent) -> out: view
         ORDER-004 | in: manual ^max_delay=2h -> turn: resequence(key=.k, version=.v) -> out: view
+        ORDER-004 | in: manual ^max_delay=2h -> n: COUNT(window=time, lateness=2h, idle=10m) -> out: view
+        | in: manual ^max_delay=2h -> n: COUNT(window=time, lateness=2h, idle=2h) -> out: view
         | in: manual ^max_delay=2h -> n: COUNT(window=time, lateness=2h) -> out: view
         | in: manual ^max_delay=2h -> n: COUNT(window=time) -> out: view; n.late -> late: table(table=late, mode=append)
         | in: manual ^max_delay=2h -> n: COUNT(window=time) ~may_lose -> out: view

@@ -31,6 +31,9 @@ pub(super) const RULES: &[Rule] = &[
     hot_key::RULE,
 ];
 
+/// What somebody claims of an aggregate whose results a later step combines.
+pub(in crate::validate) const PARTIAL: &str = "partial";
+
 /// What a node keeps for each key.
 struct Keeper<'d> {
     /// The field that holds the key.

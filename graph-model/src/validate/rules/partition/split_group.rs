@@ -1,10 +1,11 @@
 //! PART-001: the events of one group are folded in several places.
 
-use super::{Keeper, keeper};
+use super::{Keeper, PARTIAL, keeper};
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::facts::delivery::Part;
+use crate::validate::facts::numbers::{Column, Function, columns};
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::delivery::{placing, way_from};
 use crate::validate::{Subject, fixes};
@@ -17,7 +18,7 @@ declare_rule! {
     /// partition keeps a total of its own, and the last one to write wins. The number is wrong on
     /// every run, and differently each time.
     /// ## When is this fine
-    /// When the results are meant as parts, and a later step adds them up.
+    /// When the results are parts that a later step adds up: then assume `partial` of the node.
     /// ## Perturbation
     /// Other partitioning: with one partition and with several, the results of a group differ.
     /// ## Example
@@ -45,7 +46,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     };
     let key = design.expr(node, keeper.key);
     let key = key.map(|key| facts.key(key, port)).unwrap_or_default();
-    if facts.in_one_place(&key, port) {
+    if facts.in_one_place(&key, port) || is_partial(facts, node) {
         return;
     }
     let title = design.title(node);
@@ -59,5 +60,15 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let cause = format!("places events {how} in {count} partitions");
     findings.add(Found::at(Subject::Node(view.id.clone()), format!(
                 "{title} {group}, but {placer} places events {how}, so {torn} in several of {count} places; repartition in front of it"
-            )).path(way_from(facts, by, cause, node, format!("{group}, in each place apart"))).fixes(fixes::bring_together(facts, node, keeper.key, Some(by))));
+            )).path(way_from(facts, by, cause, node, format!("{group}, in each place apart"))).fixes(fixes::bring_together(facts, node, keeper.key, Some(by))).fixes(fixes::combine_parts(facts, node, count)));
+}
+
+/// Whether somebody claims that a later step combines the results, and that can be done.
+fn is_partial(facts: &Facts, node: NodeIx) -> bool {
+    let columns = columns(&facts.design, node);
+    let combine = |column: &Column<'_>| {
+        use Function::{Count, Max, Min, Sum};
+        matches!(column.function, Count | Sum | Min | Max)
+    };
+    facts.assumed(node, PARTIAL) && !columns.is_empty() && columns.iter().all(combine)
 }

@@ -467,3 +467,59 @@ fn joins_do_not_multiply_what_is_added_up() {
         ",
     );
 }
+
+#[test]
+fn parts_of_windows_are_combined_behind() {
+    use crate::catalog::Catalog;
+    use crate::validate::{notation, render, validate};
+    const IN: &str = "type order(id=/id): id string, shop string, total number\nin: manual(event_type=order) -> lane: log(key=.id, partitions=4) -> once: dedupe(key=.id) ->";
+    let combined = |rest: &str| {
+        let document = notation::read(&format!("{IN} {rest}")).expect("a flow");
+        let report = validate(&document, Catalog::bundled());
+        assert_eq!(report.diagnostics[0].code, "PART-001", "{rest}");
+        let fixes = report.diagnostics[0].fixes.clone().into_iter();
+        let fix = fixes
+            .into_iter()
+            .find(|fix| fix.title.starts_with("Combine"))?;
+        let mut mended = document;
+        fix.transaction.apply(&mut mended);
+        let report = validate(&mended, Catalog::bundled());
+        Some(render::text(&report, &mended))
+    };
+    let column = |function: &str| {
+        format!(
+            r#"aggregates=[{{"name": "n"}}, {{"name": "x", "function": "{function}", "of": ".total"}}]"#
+        )
+    };
+    for function in ["sum", "min", "max", "count"] {
+        let by_shop = format!(
+            "a: aggregate(group=.shop, window=time, size=1h, {}) -> out: view",
+            column(function)
+        );
+        let all = by_shop.replace("group=.shop, ", "");
+        for rest in [by_shop, all] {
+            assert_eq!(
+                combined(&rest).as_deref(),
+                Some("no hazards found\n"),
+                "{rest}"
+            );
+        }
+    }
+    for rest in [
+        format!(
+            "a: aggregate(group=.shop, window=time, size=1h, {}) -> out: view",
+            column("average")
+        ),
+        format!(
+            "a: aggregate(group=.shop, window=time, size=1h, {}) -> out: view",
+            column("count_distinct")
+        ),
+        format!(
+            "a: aggregate(group=.shop, window=count, count=9, {}) -> out: view",
+            column("sum")
+        ),
+        format!("a: aggregate(group=.shop, {}) -> out: view", column("sum")),
+    ] {
+        assert_eq!(combined(&rest), None, "{rest}");
+    }
+}
