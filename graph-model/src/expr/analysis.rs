@@ -177,7 +177,10 @@ pub(super) fn analyse(node: &Node, variables: &[Variable]) -> Analysis {
     let flow = flow::of(node);
     let condition = predicate::condition(node);
     let (mut guard, rest) = predicate::guard(node);
-    guard.complete &= !flow::of_pipe(&rest).may_be_none;
+    guard.complete &= match &rest[..] {
+        [all] if std::ptr::eq(*all, node) => !flow.may_be_none,
+        rest => !flow::of_pipe(rest).may_be_none,
+    };
     let mut fields = flow.presence.clone();
     if let Some(out) = &flow.out {
         fields.extend(&out.everything());
@@ -254,6 +257,9 @@ impl Sources {
     /// Whether another value at `changed` may make a difference. What may come or go as well
     /// changes the shape of what it lies in.
     pub fn touched_by(&self, changed: &Pointer, comes_or_goes: bool) -> bool {
+        if self.fields.is_empty() && self.shapes.is_empty() {
+            return false;
+        }
         let parent = if comes_or_goes {
             changed.parent()
         } else {

@@ -264,7 +264,9 @@ impl Design {
         for &node in nodes {
             let view = &self.nodes[node];
             let drawn: BTreeSet<EdgeIx> = view.ins.iter().chain(&view.outs).copied().collect();
-            drawn.into_iter().for_each(|edge| self.erase(edge));
+            for edge in drawn {
+                self.erase(edge);
+            }
             shared.extend(self.unshare(node));
             shared.extend(self.share(node));
         }
@@ -309,7 +311,9 @@ impl Design {
             for writer in sharers.writers.clone() {
                 let outs = self.nodes[writer].outs.iter().copied();
                 let drawn: Vec<EdgeIx> = outs.filter(|edge| self.edges[*edge].resource).collect();
-                drawn.into_iter().for_each(|edge| self.erase(edge));
+                for edge in drawn {
+                    self.erase(edge);
+                }
             }
             for (writer, hearer) in pairs {
                 self.draw(self.hears(writer, hearer));

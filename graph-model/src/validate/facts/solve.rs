@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use crate::catalog::Behaviour;
 use crate::document::Document;
@@ -175,27 +175,29 @@ impl Facts {
     /// changes any more.
     fn come_round(&mut self, nodes: &[NodeIx]) {
         let said_before = std::mem::take(&mut self.said_anew);
-        let inside: FxHashSet<NodeIx> = nodes.iter().copied().collect();
-        let mut open = inside.clone();
+        let mut open: FxHashMap<NodeIx, bool> = nodes.iter().map(|node| (*node, true)).collect();
         let mut said = false;
         for _ in 0..ROUNDS_MAX {
+            self.said_anew = false;
+            let mut settled = true;
             for node in nodes {
-                if !open.remove(node) {
+                if open.insert(*node, false) != Some(true) || !self.step(*node) {
                     continue;
                 }
-                self.said_anew = false;
-                if self.step(*node) {
-                    let outs = &self.design.nodes[*node].outs;
-                    let next = outs.iter().map(|edge| self.design.edges[*edge].to);
-                    open.extend(next.filter(|next| inside.contains(next)));
-                }
-                if self.said_anew {
-                    // It is relied on wherever its fields come.
-                    said = true;
-                    open.extend(nodes);
+                settled = false;
+                for edge in &self.design.nodes[*node].outs {
+                    if let Some(next) = open.get_mut(&self.design.edges[*edge].to) {
+                        *next = true;
+                    }
                 }
             }
-            if open.is_empty() {
+            if self.said_anew {
+                // It is relied on wherever the fields come, also behind nodes at which nothing else
+                // changes.
+                said = true;
+                open = nodes.iter().map(|node| (*node, true)).collect();
+            }
+            if settled {
                 break;
             }
         }

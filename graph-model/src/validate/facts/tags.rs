@@ -130,6 +130,9 @@ impl BitAnd for &TagSet {
     type Output = TagSet;
 
     fn bitand(self, other: &TagSet) -> TagSet {
+        if other.is_empty() {
+            return TagSet::default();
+        }
         self.filtered(|tag| other.contains(tag))
     }
 }

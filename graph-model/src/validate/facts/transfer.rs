@@ -228,7 +228,9 @@ impl Facts {
                     [] => labels.all(),
                     fields => {
                         let mut all = TagSet::default();
-                        fields.iter().for_each(|field| all.join(&labels.at(field)));
+                        for field in fields {
+                            all.join(&labels.at(field));
+                        }
                         all
                     }
                 };

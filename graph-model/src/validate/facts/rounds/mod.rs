@@ -253,7 +253,7 @@ impl Facts {
     fn way_round(&self, edges: &[EdgeIx], multiplying: bool) -> Option<Vec<EdgeIx>> {
         let design = &*self.design;
         let mut outs: FxHashMap<NodeIx, Vec<EdgeIx>> = FxHashMap::default();
-        // Wires are in the order of the ids of their nodes.
+        // Wires are in the order in which events come round.
         let mut starts: Vec<NodeIx> = Vec::new();
         for edge in edges {
             let wires = outs.entry(design.edges[*edge].from).or_default();

@@ -53,12 +53,13 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let Some(port) = facts.input(node).filter(|port| !port.presence.is_empty()) else {
         return;
     };
+    let observed = matches!(design.behaviour(node), Some(Behaviour::Observe { .. }));
+    // Nobody watches a store for what comes, unless somebody is let in.
+    if !observed && design.nodes[node].node.notes.audience.is_none() {
+        return;
+    }
     let place = auth::main_place(facts, node, port);
-    let Some(mut place) = place.filter(|place| {
-        let observed = matches!(design.behaviour(node), Some(Behaviour::Observe { .. }));
-        // Nobody watches a store for what comes, unless somebody is let in.
-        (observed || place.audience.is_some()) && place.seen != Seen::GivenUp
-    }) else {
+    let Some(mut place) = place.filter(|place| place.seen != Seen::GivenUp) else {
         return;
     };
     // Where the payload itself leaks, that is to be mended first.
@@ -125,7 +126,7 @@ fn way(facts: &Facts, leak: &Leak, to: NodeIx) -> (Vec<EdgeIx>, NodeIx) {
     let labelled = |edge| {
         facts.edge(edge).is_some_and(|port| {
             let mut tags = port.labels.tags();
-            tags.any(|tag| of_root(tag))
+            tags.any(of_root)
         })
     };
     let mut way = design.trace(chooser, labelled, |node| node == source);
