@@ -25,7 +25,7 @@ mod transfer;
 pub(crate) mod unsettled;
 pub(crate) mod workers;
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -127,6 +127,8 @@ pub(crate) struct Facts {
     ports: Vec<Ports>,
     origins: RefCell<Origins>,
     schemas: RefCell<FxHashMap<SmolStr, Option<Rc<Schema>>>>,
+    declared: RefCell<FxHashMap<Id, FxHashMap<Pointer, Declared>>>,
+    meanings_told: OnceCell<bool>,
     labels: RefCell<FxHashMap<Id, TypeLabels>>,
     tag_index: FxHashMap<TagKey, TagId>,
     releases: Vec<Release>,
@@ -476,7 +478,7 @@ impl Facts {
             }
             (_, Origin::Context(..) | Origin::Computed(..)) => return None,
         };
-        let (types, optional) = match self.schema(ty.as_str())?.declared(&field) {
+        let (types, optional) = match self.declared(&ty, &field)? {
             Declared::Promised(promise) => (promise.types, promise.optional),
             Declared::NotListed => (Types::ANY, true),
             Declared::Unknown => return None,
@@ -500,6 +502,35 @@ impl Facts {
                 .collect()
         });
         Rc::clone(shared)
+    }
+
+    /// Whether an event type says more of its fields than their shape: a unit, a numbering, a time
+    /// zone or a list of words.
+    pub(crate) fn meanings_told(&self) -> bool {
+        *self.meanings_told.get_or_init(|| {
+            let mut types = self.design.document.types.iter();
+            types.any(|(id, ty)| {
+                let said = ["spaces", "clocks"];
+                said.iter().any(|name| ty.declared.get(name).is_some())
+                    || ty.measures.values().any(|measure| !measure.unit.is_empty())
+                    || self.schema(id.as_str()).is_some_and(|schema| {
+                        let mut fields = schema.fields().into_iter();
+                        fields.any(|field| schema.values(&field.pointer).is_some())
+                    })
+            })
+        })
+    }
+
+    /// What an event type promises of a field.
+    fn declared(&self, ty: &Id, field: &Pointer) -> Option<Declared> {
+        let mut held = self.declared.borrow_mut();
+        let of_type = held.entry(ty.clone()).or_default();
+        if let Some(declared) = of_type.get(field) {
+            return Some(*declared);
+        }
+        let declared = self.schema(ty.as_str())?.declared(field);
+        of_type.insert(field.clone(), declared);
+        Some(declared)
     }
 
     pub(crate) fn schema(&self, ty: &str) -> Option<Rc<Schema>> {

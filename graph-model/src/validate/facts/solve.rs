@@ -1,6 +1,6 @@
 //! Solves for the facts: all of them at first, then what an edit can change.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -26,6 +26,8 @@ impl Facts {
             ports: vec![Ports::default(); count],
             origins: RefCell::default(),
             schemas: RefCell::default(),
+            declared: RefCell::default(),
+            meanings_told: OnceCell::new(),
             labels: RefCell::default(),
             tag_index: FxHashMap::default(),
             releases: release::releases(&design.document),

@@ -138,7 +138,7 @@ fn meets(facts: &Facts, node: NodeIx, input: usize, findings: &mut RuleFindings<
         return;
     };
     for (edge, port) in others {
-        if port.payload == first.payload {
+        if port.payload == first.payload || !facts.meanings_told() {
             continue;
         }
         for field in fields(facts, first) {
