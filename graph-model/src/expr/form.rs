@@ -33,13 +33,14 @@ impl Expr {
     /// ```
     /// use graph_model::expr::Expr;
     ///
-    /// let form = |code| Expr::compile(code).ok()?.form();
+    /// let form = |code| Expr::compile(code).ok()?.form().cloned();
     /// assert_eq!(form("[.tenant, .id]").map(|form| form.shape), Some("[_,_]".into()));
     /// assert_eq!(form(".order | tostring").map(|form| form.shape), Some("(_|tostring)".into()));
     /// assert_eq!(form(".items[0]"), None);
     /// ```
-    pub fn form(&self) -> Option<Form> {
-        form(&self.compiled.node)
+    pub fn form(&self) -> Option<&Form> {
+        let known = self.compiled.form.get_or_init(|| form(&self.compiled.node));
+        known.as_ref()
     }
 
     /// What is added and subtracted for the output at `place`. What is absent counts as zero, and
@@ -381,8 +382,9 @@ mod tests {
             (".price * .count", "(_*_) of /price /count"),
             ("$event.id", "_ of $event/id"),
         ] {
-            let form = compile(code).form().expect(code);
-            assert_eq!(shown(&form), wanted, "{code}");
+            let expr = compile(code);
+            let form = expr.form().expect(code);
+            assert_eq!(shown(form), wanted, "{code}");
         }
         for code in [
             ".a[0]",
@@ -392,11 +394,7 @@ mod tests {
         ] {
             assert_eq!(compile(code).form(), None, "{code}");
         }
-        assert!(
-            compile("[.a, {b: .c}]")
-                .form()
-                .is_some_and(|form| form.is_plain())
-        );
+        assert!(compile("[.a, {b: .c}]").form().is_some_and(Form::is_plain));
         assert!(
             compile(".a | tostring")
                 .form()

@@ -62,6 +62,7 @@ struct Compiled {
     node: Node,
     program: Program,
     analysis: OnceLock<Analysis>,
+    form: OnceLock<Option<Form>>,
 }
 
 #[derive(Debug)]
@@ -173,6 +174,7 @@ impl Expr {
             node,
             program,
             analysis: OnceLock::new(),
+            form: OnceLock::new(),
         };
         Ok(Expr {
             compiled: Arc::new(compiled),

@@ -35,6 +35,9 @@ impl Payload {
 
     /// The origin of a field.
     pub(crate) fn field(&self, pointer: &Pointer, origins: &mut Origins) -> OriginId {
+        if self.fields.is_empty() {
+            return origins.id(Origin::Field(self.base, pointer.clone()));
+        }
         let mut at = Some(pointer.clone());
         while let Some(above) = at {
             if let Some(origin) = self.fields.get(&above) {

@@ -47,7 +47,7 @@ impl Facts {
             }
         });
         Keyed {
-            shape: form.shape,
+            shape: form.shape.clone(),
             parts: parts.collect(),
         }
     }

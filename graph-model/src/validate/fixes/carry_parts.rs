@@ -227,7 +227,7 @@ fn raw_group(design: &Design, outer: (NodeIx, &str), inner: (NodeIx, &str)) -> O
     // One of several parts of the key.
     let number = code.trim().strip_prefix(".key[")?.strip_suffix(']')?;
     let number: usize = number.parse().ok()?;
-    let form = by.form().filter(crate::expr::Form::is_plain)?;
+    let form = by.form().filter(|form| form.is_plain())?;
     let array = format!("[{}]", vec!["_"; form.parts.len()].join(","));
     match form.parts.get(number)? {
         Operand::Field(field) if form.shape == array => identify::path(field),

@@ -1,7 +1,5 @@
 //! SCHEMA-004: a field that may be missing, or that is written in several ways, is used as a key.
 
-use std::cell::LazyCell;
-
 use smol_str::SmolStr;
 
 use crate::catalog::Behaviour;
@@ -180,9 +178,9 @@ fn flaws(facts: &Facts, expr: &Expr, port: &Port) -> Vec<(Pointer, Promised, Fla
     let Some(key) = &expr.analysis().key else {
         return Vec::new();
     };
-    let shape = LazyCell::new(|| expr.form().map(|form| form.shape).unwrap_or_default());
-    let as_text = || shape.contains(['"', '@']) || shape.contains("|to");
-    let as_letters = || shape.contains("|ascii_");
+    let shape = || expr.form().map_or("", |form| &form.shape);
+    let as_text = || shape().contains(['"', '@']) || shape().contains("|to");
+    let as_letters = || shape().contains("|ascii_");
     let mut flaws = Vec::new();
     for part in &key.parts {
         let Operand::Field(field) = part else {
