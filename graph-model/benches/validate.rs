@@ -1,4 +1,4 @@
-//! How long the validator takes on generated flows: a fresh look, an edit, a giant loop.
+//! How long the validator takes on generated flows: facts, a fresh look, an edit, a giant loop.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -75,6 +75,14 @@ fn ring(nodes: usize) -> Document {
     notation::read(&text).expect("the generated flow reads")
 }
 
+/// Facts alone, from the document on.
+#[divan::bench(args = [10_000])]
+fn facts(bencher: Bencher, nodes: usize) {
+    let document = lanes(nodes);
+    bencher.bench_local(|| Checker::new(black_box(&document), Catalog::bundled()));
+}
+
+/// Facts and all rules.
 #[divan::bench(args = [1_000, 10_000])]
 fn whole(bencher: Bencher, nodes: usize) {
     let document = lanes(nodes);

@@ -2,7 +2,7 @@
 //!
 //! Facts are computed anew in the forward slice of the edit and no further than they change; rules
 //! look again at that slice, and at every node that has a finding, so that evidence and fixes always
-//! speak of the document as it is.
+//! speak of the document as it is. They do so when somebody asks for the report.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,19 +24,21 @@ pub struct Checker {
     found: BTreeMap<NodeIx, Report>,
     /// Of the rules that look at the whole.
     whole: Report,
+    /// Nodes that rules have to look at; nothing when the report speaks of the document as it is.
+    open: Option<BTreeSet<NodeIx>>,
 }
 
 impl Checker {
+    /// Solves for the facts of a document.
     pub fn new(document: &Document, catalog: &Catalog) -> Checker {
-        let mut checker = Checker {
+        let facts = Facts::of(Design::new(document, catalog));
+        Checker {
             catalog: catalog.clone(),
-            facts: Facts::of(Design::new(document, catalog)),
+            open: Some((0..facts.design.nodes.len()).collect()),
+            facts,
             found: BTreeMap::new(),
             whole: Report::default(),
-        };
-        let nodes = 0..checker.facts.design.nodes.len();
-        checker.look(nodes);
-        checker
+        }
     }
 
     /// Follows the document to its present state.
@@ -56,13 +58,15 @@ impl Checker {
         if nodes.is_empty() && edges.is_empty() && held.layout == document.layout {
             return;
         }
-        let mut again = self.facts.follow(document, &nodes, &edges);
-        again.extend(self.found.keys().copied());
-        self.look(again);
+        let again = self.facts.follow(document, &nodes, &edges);
+        let open = self.open.get_or_insert_default();
+        open.extend(again);
+        open.extend(self.found.keys());
     }
 
     /// Everything that was found, the gravest first.
-    pub fn report(&self) -> Report {
+    pub fn report(&mut self) -> Report {
+        self.look();
         let mut report = self.whole.clone();
         for found in self.found.values() {
             report.diagnostics.extend(found.diagnostics.iter().cloned());
@@ -73,7 +77,8 @@ impl Checker {
         report
     }
 
-    pub(crate) fn into_report(self) -> Report {
+    pub(crate) fn into_report(mut self) -> Report {
+        self.look();
         let mut report = self.whole;
         for found in self.found.into_values() {
             report.diagnostics.extend(found.diagnostics);
@@ -92,8 +97,11 @@ impl Checker {
         &self.catalog
     }
 
-    /// Asks the rules about these nodes, and about the whole.
-    fn look(&mut self, nodes: impl IntoIterator<Item = NodeIx>) {
+    /// Asks the rules about the open nodes, and about the whole.
+    fn look(&mut self) {
+        let Some(nodes) = self.open.take() else {
+            return;
+        };
         let document = &self.facts.design.document;
         for node in nodes {
             let mut findings = Findings::new(document);
