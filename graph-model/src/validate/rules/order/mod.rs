@@ -66,6 +66,13 @@ pub(super) fn report(
     let (Some((view, behaviour)), Some(port)) = (design.acting(node), facts.input(node)) else {
         return;
     };
+    let lost = match &port.order {
+        Order::Lost(_, loss) => *loss,
+        Order::Total | Order::PerKey(_) => Loss::Instances,
+    };
+    if !ours(lost) {
+        return;
+    }
     let Some(need) = needs_order(facts, node, behaviour, port) else {
         return;
     };
@@ -81,9 +88,6 @@ pub(super) fn report(
         _ if need.sort == Sort::Code => return,
         order => (keeper(facts, node, order), Loss::Instances),
     };
-    if !ours(loss) {
-        return;
-    }
     let title = design.title(node);
     let cause = match loss {
         Loss::Source => "takes events in whatever order they are sent".to_owned(),

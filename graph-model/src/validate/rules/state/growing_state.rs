@@ -50,7 +50,9 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let title = design.title(node);
     let subject = Subject::Node(view.id.clone());
     let keys = design.declared_number(node, "keys");
-    if let (Some(keys), Some((field, room))) = (keys, room(design, node)) {
+    if let Some(keys) = keys
+        && let Some((field, room)) = room(design, node)
+    {
         let forgets = match behaviour {
             Behaviour::Dedupe { .. } => true,
             Behaviour::Aggregate { window, .. } => {
