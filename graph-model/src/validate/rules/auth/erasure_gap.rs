@@ -158,7 +158,7 @@ fn personal(facts: &Facts, node: NodeIx, port: &Port) -> Option<Personal> {
     let labels = shown.unwrap_or(Cow::Borrowed(&*port.labels));
     let mut by_type: BTreeMap<Id, (BTreeSet<Pointer>, Vec<Leak>)> = BTreeMap::new();
     for (field, tags) in labels.iter() {
-        for number in tags.iter() {
+        for number in tags {
             let tag = &facts.tags[number as usize];
             let person = tag
                 .clause

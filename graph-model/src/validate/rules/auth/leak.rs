@@ -39,7 +39,7 @@ pub(in crate::validate) enum Why {
 pub(in crate::validate) fn leaks(facts: &Facts, port: &Port, place: &Place<'_>) -> Vec<Leak> {
     let mut leaks = Vec::new();
     for (field, tags) in place.shown.iter() {
-        for tag in tags.iter() {
+        for tag in tags {
             if let Some(why) = refusal(facts, port, tag, place.audience) {
                 leaks.push(Leak {
                     field: field.clone(),

@@ -125,7 +125,7 @@ fn way(facts: &Facts, leak: &Leak, to: NodeIx) -> (Vec<EdgeIx>, NodeIx) {
     let labelled = |edge| {
         facts.edge(edge).is_some_and(|port| {
             let mut tags = port.labels.tags();
-            tags.any(|tag| of_root(tag))
+            tags.any(&of_root)
         })
     };
     let mut way = design.trace(chooser, labelled, |node| node == source);
