@@ -44,6 +44,7 @@ mod make_rebuildable;
 mod name_calls;
 mod name_fields;
 mod narrow_audience;
+mod new_node;
 mod open_fewer;
 mod other_key;
 mod own_values;
@@ -247,4 +248,18 @@ fn insert_before(
     }
     build.connect(PortRef::new(id.clone(), output.name.clone()), to);
     Some(id)
+}
+
+/// A fix that only puts a new node in front of another one.
+fn put_before(
+    design: &Design,
+    at: Placed,
+    wished: &str,
+    new: Node,
+    title: String,
+    caution: &str,
+) -> Fix {
+    fix(design, title, caution, |build| {
+        insert_before(design, build, at, &wished.into(), new);
+    })
 }

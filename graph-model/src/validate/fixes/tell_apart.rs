@@ -3,9 +3,7 @@
 use smol_str::SmolStr;
 
 use super::identify::path;
-use super::{Placed, fix, insert_before, kind_that};
-use crate::catalog::Behaviour;
-use crate::document::Node;
+use super::{Placed, new_node, put_before};
 use crate::pointer::Pointer;
 use crate::validate::Fix;
 use crate::validate::design::{EdgeIx, NodeIx};
@@ -100,22 +98,11 @@ fn map(
     code: String,
 ) -> Option<Fix> {
     let design = &*facts.design;
-    let kind = kind_that(design, |does| matches!(does, Behaviour::Map { .. }))?;
-    let Behaviour::Map { expr } = &kind.behaviour else {
-        return None;
-    };
     if design.edges[edge].resource {
         return None;
     }
-    let new = Node::new(kind.id.clone()).with(expr, code);
+    let new = new_node::map(design, code)?;
     let edges = vec![edge];
-    Some(fix(design, title, caution, |build| {
-        insert_before(
-            design,
-            build,
-            Placed { node, edges },
-            &"convert".into(),
-            new,
-        );
-    }))
+    let at = Placed { node, edges };
+    Some(put_before(design, at, "convert", new, title, caution))
 }
