@@ -99,7 +99,7 @@ fn check(facts: &Facts, findings: &mut RuleFindings<'_, '_>) {
         let needed = if needed < cost { cost } else { needed };
         let raised = fixes::raise_budget(design, "per_event", needed.into(), &money(needed));
         findings.add(
-            Found::at(Subject::Node(id.clone()), message)
+            Found::node(id, message)
                 .path(path)
                 .fixes(whole)
                 .fixes([raised]),

@@ -6,7 +6,7 @@ use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::delivery::way_from;
-use crate::validate::{Step, Subject, fixes};
+use crate::validate::{Step, fixes};
 
 declare_rule! {
     /// Finds numbers whose card lacks an owner, a definition or a freshness, in flows that have such cards.
@@ -82,7 +82,7 @@ fn check(facts: &Facts, findings: &mut RuleFindings<'_, '_>) {
         };
         let names: Vec<&str> = missing.iter().map(|(name, _)| *name).collect();
         findings.add(
-            Found::at(Subject::Node(design.nodes[node].id.clone()), message)
+            Found::node(&design.nodes[node].id, message)
                 .path(path)
                 .fixes(fixes::fill_card(facts, node, &names, &numbers)),
         );

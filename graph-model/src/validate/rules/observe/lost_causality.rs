@@ -137,7 +137,7 @@ fn follow(
                 .is_some_and(|port| !port.labels.at(&at).is_empty());
             let fix = (!labelled).then(|| fixes::carry_field(design, view.to, &at, kept));
             findings.add(
-                Found::at(Subject::Node(held.id.clone()), message)
+                Found::node(&held.id, message)
                     .path(path)
                     .fixes(fix.flatten())
                     .affecting(ends.iter().map(|end| design.nodes[*end].id.clone())),
@@ -237,7 +237,7 @@ fn broken_chains(facts: &Facts, findings: &mut RuleFindings<'_, '_>) {
             path.push(Step::node(&design.nodes[end].id, note));
         }
         findings.add(
-            Found::at(Subject::Node(view.id.clone()), message)
+            Found::node(&view.id, message)
                 .detail("chain")
                 .path(path)
                 .fixes([fixes::hand_on_correlation(design, node)])

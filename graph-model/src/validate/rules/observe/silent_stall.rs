@@ -6,10 +6,10 @@ use crate::catalog::Behaviour;
 use crate::validate::design::{Design, NodeIx};
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
+use crate::validate::fixes;
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::delivery::way_from;
 use crate::validate::rules::order::IDLE;
-use crate::validate::{Subject, fixes};
 
 declare_rule! {
     /// Finds windows that only a later event closes, where all that feeds them may fall silent.
@@ -56,7 +56,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let cause = "may send nothing for long although all is well".to_owned();
     let effect = "keeps its last windows open until something comes".to_owned();
     findings.add(
-        Found::at(Subject::Node(view.id.clone()), message)
+        Found::node(&view.id, message)
             .path(way_from(facts, first, cause, node, effect))
             .fixes([fixes::close_when_idle(facts, node)]),
     );

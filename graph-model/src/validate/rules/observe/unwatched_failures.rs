@@ -6,9 +6,9 @@ use crate::catalog::{Behaviour, Family, Observation, PortRole};
 use crate::validate::design::{Design, EdgeIx, NodeIx};
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
+use crate::validate::fixes;
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::delivery::way_from;
-use crate::validate::{Subject, fixes};
 
 declare_rule! {
     /// Finds places for what failed or came too late that nobody watches, in flows that promise to lose
@@ -98,7 +98,7 @@ fn check(facts: &Facts, findings: &mut RuleFindings<'_, '_>) {
             .or_else(|| design.declared_text(by, "owner"))
             .or_else(|| promise.and_then(|(_, node)| design.declared_text(node, "owner")));
         findings.add(
-            Found::at(Subject::Node(design.nodes[*node].id.clone()), message)
+            Found::node(&design.nodes[*node].id, message)
                 .path(way_from(facts, by, cause, *node, effect))
                 .fixes([fixes::watch(design, *node, watcher)]),
         );

@@ -11,9 +11,9 @@ use crate::schema::{Declared, Promise, Schema, Types};
 use crate::validate::design::{EdgeIx, NodeIx};
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
+use crate::validate::fixes;
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::delivery::way_from;
-use crate::validate::{Subject, fixes};
 use crate::value::Value;
 
 declare_rule! {
@@ -108,7 +108,7 @@ fn check_router(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>
         let cause = format!("may send {ty} with {with}");
         let effect = "has no way for it".to_owned();
         findings.add(
-            Found::at(Subject::Node(view.id.clone()), message)
+            Found::node(&view.id, message)
                 .path(way_from(facts, way.source, cause, node, effect))
                 .fixes(fixes::set_aside(design, node, otherwise)),
         );

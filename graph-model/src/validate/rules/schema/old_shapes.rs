@@ -122,7 +122,7 @@ fn check_place(
                             facts,
                         );
                         findings.add(
-                            Found::at(Subject::Node(view.id.clone()), message)
+                            Found::node(&view.id, message)
                                 .detail(format!("{older}:backward"))
                                 .path(path)
                                 .fixes(fixes::bring_up(facts, node, (&older, ty), &example)),
@@ -153,7 +153,7 @@ fn check_place(
                         facts,
                     );
                     findings.add(
-                        Found::at(Subject::Node(view.id.clone()), message)
+                        Found::node(&view.id, message)
                             .detail(format!("{older}:forward"))
                             .path(path)
                             .fixes(fixes::keep_field(facts, (&older, ty), at)),

@@ -8,9 +8,9 @@ use crate::validate::design::{Design, EdgeIx, NodeIx};
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::facts::origins::Base;
+use crate::validate::fixes;
 use crate::validate::rules::auth::is_channel;
 use crate::validate::rules::declare_rule;
-use crate::validate::{Subject, fixes};
 use crate::value::Object;
 
 declare_rule! {
@@ -160,7 +160,7 @@ fn check_node(
     let cause = format!("sends `{ty}`, to which fields may be added");
     let path = design.steps((source, cause), &way, (node, effect));
     findings.add(
-        Found::at(Subject::Node(view.id.clone()), message)
+        Found::node(&view.id, message)
             .path(path)
             .fixes(fixes::name_fields(facts, node, ty)),
     );

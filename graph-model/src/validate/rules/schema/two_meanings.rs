@@ -11,7 +11,7 @@ use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::origins::Base;
 use crate::validate::facts::{Facts, Port};
 use crate::validate::rules::declare_rule;
-use crate::validate::{Step, Subject, fixes};
+use crate::validate::{Step, fixes};
 use crate::value::Value;
 
 declare_rule! {
@@ -118,7 +118,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
             );
             let effect = format!("matches `{a}` with `{b}`");
             findings.add(
-                Found::at(Subject::Node(view.id.clone()), message)
+                Found::node(&view.id, message)
                     .detail(format!("{a} {b}"))
                     .path(path(facts, (&one, &other), &difference, node, effect)),
             );
@@ -164,7 +164,7 @@ fn meets(facts: &Facts, node: NodeIx, input: usize, findings: &mut RuleFindings<
                 difference.units.as_ref(),
             );
             findings.add(
-                Found::at(Subject::Node(id.clone()), message)
+                Found::node(id, message)
                     .detail(field.to_string())
                     .path(path(facts, (&one, &other), &difference, node, effect))
                     .fixes(fixes),

@@ -7,7 +7,7 @@ use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::facts::delivery::Part;
 use crate::validate::rules::declare_rule;
-use crate::validate::{Severity, Step, Subject, fixes};
+use crate::validate::{Severity, Step, fixes};
 
 declare_rule! {
     /// Finds functions that answer from what one of their instances remembers.
@@ -70,7 +70,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
             "{title} keeps what it knows in the memory of one instance; keep it by key in a store"
         ),
     };
-    let mut found = Found::at(Subject::Node(view.id.clone()), message)
+    let mut found = Found::node(&view.id, message)
         .fixes(fixes::keep_by_key(facts, node))
         .severity(Severity::Error);
     match noticed {

@@ -104,7 +104,7 @@ fn check(facts: &Facts, findings: &mut RuleFindings<'_, '_>) {
             number(all)
         );
         findings.add(
-            Found::at(Subject::Node(id.clone()), message)
+            Found::node(id, message)
                 .path(path)
                 .fixes(fixes.collect::<Vec<_>>()),
         );

@@ -8,7 +8,7 @@ use crate::validate::design::{Design, EdgeIx, NodeIx};
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::rules::declare_rule;
-use crate::validate::{Severity, Subject, fixes};
+use crate::validate::{Severity, fixes};
 
 declare_rule! {
     /// Finds effects in a row of which a later one may refuse for good while nothing takes the earlier
@@ -76,7 +76,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         let cause = "is done, and stays so".to_owned();
         let effect = "may refuse for good".to_owned();
         let grave = design.declared_flag(earlier, "irrevocable");
-        let mut found = Found::at(Subject::Node(view.id.clone()), message)
+        let mut found = Found::node(&view.id, message)
             .detail(design.nodes[earlier].id.as_str())
             .path(design.steps((earlier, cause), &way, (node, effect)))
             .fixes(fixes::take_back(
