@@ -29,19 +29,19 @@ const LARGER: [(&str, &str, u32); 16] = [
     ("Wh", "kWh", 1000),
 ];
 
-/// The field of the second wire gets the unit of the first, where that can be computed, or another
-/// name.
+/// The field on a wire gets the unit that it has on the others, where that can be computed, or another
+/// name; `units` are that of the others and its own.
 pub(in crate::validate) fn tell_apart(
     facts: &Facts,
     node: NodeIx,
-    [_, second]: [EdgeIx; 2],
+    edge: EdgeIx,
     field: &Pointer,
     units: Option<&(SmolStr, SmolStr)>,
 ) -> Vec<Fix> {
-    let convert = units.and_then(|(to, from)| convert(facts, node, second, field, (from, to)));
+    let convert = units.and_then(|(to, from)| convert(facts, node, edge, field, (from, to)));
     convert
         .into_iter()
-        .chain(rename(facts, node, second, field))
+        .chain(rename(facts, node, edge, field))
         .collect()
 }
 

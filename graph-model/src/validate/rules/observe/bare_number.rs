@@ -48,8 +48,9 @@ fn check(facts: &Facts, findings: &mut RuleFindings<'_, '_>) {
         .filter(|(node, ..)| is_number(design, *node))
         .map(|(node, ..)| node)
         .collect();
-    let begun = |node: &NodeIx| CARD.iter().any(|(name, _)| says(design, *node, name));
-    if !numbers.iter().any(begun) {
+    // Who has no cards at all does not want them.
+    let has_card = |node: &NodeIx| CARD.iter().any(|(name, _)| says(design, *node, name));
+    if !numbers.iter().any(has_card) {
         return;
     }
     for &node in &numbers {
@@ -89,6 +90,7 @@ fn check(facts: &Facts, findings: &mut RuleFindings<'_, '_>) {
     }
 }
 
+/// Whether a node shows a number that people go by.
 fn is_number(design: &Design, node: NodeIx) -> bool {
     let metric = matches!(
         design.behaviour(node),

@@ -85,17 +85,11 @@ fn silent_sources(design: &Design, node: NodeIx) -> Option<Vec<NodeIx>> {
             continue;
         }
         let view = &design.nodes[at];
-        let mut fed = false;
-        for edge in &view.ins {
-            fed = true;
-            let from = design.edges[*edge].from;
-            if seen.insert(from) {
-                open.push(from);
-            }
-        }
-        if !fed {
+        if view.ins.is_empty() {
             return None;
         }
+        let feeders = view.ins.iter().map(|edge| design.edges[*edge].from);
+        open.extend(feeders.filter(|from| seen.insert(*from)));
     }
     silent.sort_by_key(|source| &design.nodes[*source].id);
     Some(silent)

@@ -144,12 +144,14 @@ fn failures_at(design: &Design, node: NodeIx) -> Option<Vec<EdgeIx>> {
     Some(found)
 }
 
+/// Whether what a node could not deliver or use takes a wire.
 fn is_failure(design: &Design, edge: EdgeIx) -> bool {
     let view = &design.edges[edge];
     let refused = REFUSED.contains(&view.edge.from.port.as_str());
     view.role == PortRole::Failed || view.role == PortRole::Data && !view.main && refused
 }
 
+/// Who is said to look at a node.
 fn watcher(design: &Design, node: NodeIx) -> Option<&str> {
     let said = design.declared_text(node, "watched_by");
     said.or_else(|| design.declared_text(node, "owner"))

@@ -134,7 +134,7 @@ fn meets(facts: &Facts, node: NodeIx, input: usize, findings: &mut RuleFindings<
     let sides: Vec<(EdgeIx, &Port)> = sides
         .filter_map(|edge| Some((edge, facts.edge(edge)?)))
         .collect();
-    let Some(((first_edge, first), others)) = sides.split_first() else {
+    let Some(((_, first), others)) = sides.split_first() else {
         return;
     };
     for (edge, port) in others {
@@ -156,13 +156,7 @@ fn meets(facts: &Facts, node: NodeIx, input: usize, findings: &mut RuleFindings<
                 one.ty, difference.first, other.ty, difference.second
             );
             let effect = format!("takes both for one `{field}`");
-            let fixes = fixes::tell_apart(
-                facts,
-                node,
-                [*first_edge, *edge],
-                &field,
-                difference.units.as_ref(),
-            );
+            let fixes = fixes::tell_apart(facts, node, *edge, &field, difference.units.as_ref());
             findings.add(
                 Found::node(id, message)
                     .detail(field.to_string())
@@ -173,6 +167,7 @@ fn meets(facts: &Facts, node: NodeIx, input: usize, findings: &mut RuleFindings<
     }
 }
 
+/// Both senders, and the node that takes one for the other.
 fn path(
     facts: &Facts,
     (one, other): (&Meaning, &Meaning),
@@ -219,6 +214,7 @@ fn fields(facts: &Facts, port: &Port) -> Vec<Pointer> {
     fields
 }
 
+/// What the type that first promises a field says of its values.
 fn meaning(facts: &Facts, field: &Pointer, port: &Port) -> Option<Meaning> {
     let promised = facts.promise(field, port)?;
     let (maker, id, place) = promised.by.into_iter().next()?;
@@ -245,6 +241,7 @@ fn meaning(facts: &Facts, field: &Pointer, port: &Port) -> Option<Meaning> {
     })
 }
 
+/// How two meanings differ; what is not said differs from nothing.
 fn difference(one: &Meaning, other: &Meaning) -> Option<Difference> {
     let differ = |a: &SmolStr, b: &SmolStr| !a.is_empty() && !b.is_empty() && a != b;
     let said = |words: &dyn Fn(&Meaning) -> String, units| Difference {
