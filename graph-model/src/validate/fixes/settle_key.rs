@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::bring_up::described_at;
 use super::identify::path;
 use super::{Placed, fix, insert_before, kind_that, new_node};
 use crate::catalog::{Behaviour, PortRole};
@@ -103,11 +104,7 @@ fn require(facts: &Facts, field: &Pointer, promised: &Promised) -> Option<Fix> {
 
 /// The type without null among the types of a field.
 fn never_null(mut ty: EventType, field: &Pointer) -> EventType {
-    let mut place = Pointer::root();
-    for token in field.tokens() {
-        place = place.child("properties").child(token.clone());
-    }
-    let place = place.child("type");
+    let place = described_at(field).child("type");
     let types = place.get(&ty.schema).and_then(Value::as_array);
     if let Some(types) = types {
         let left: Vec<Value> = types
