@@ -153,7 +153,7 @@ use std::collections::BTreeSet;
 use smol_str::SmolStr;
 
 use crate::catalog::{Behaviour, KindSpec, PortRole};
-use crate::document::{Audience, Node};
+use crate::document::{Audience, EventType, Node};
 use crate::edit::TransactionBuilder;
 use crate::id::{Id, PortRef};
 use crate::validate::Fix;
@@ -262,4 +262,13 @@ fn put_before(
     fix(design, title, caution, |build| {
         insert_before(design, build, at, &wished.into(), new);
     })
+}
+
+/// What people call an event type.
+fn title_of<'t>(ty: &'t EventType, id: &'t Id) -> &'t str {
+    if ty.title.is_empty() {
+        id.as_str()
+    } else {
+        &ty.title
+    }
 }

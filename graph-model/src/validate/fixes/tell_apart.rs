@@ -52,8 +52,7 @@ fn convert(
     field: &Pointer,
     (from, to): (&str, &str),
 ) -> Option<Fix> {
-    let rows = LARGER.iter();
-    let code = rows.clone().find_map(|(small, large, count)| {
+    let code = LARGER.iter().find_map(|(small, large, count)| {
         if (*small, *large) == (from, to) {
             Some(format!("/ {count}"))
         } else if (*small, *large) == (to, from) {
