@@ -65,7 +65,7 @@ fn index() -> String {
     }
     out.push_str(
         "\nThe flows on the pages are written in a\n\
-         [short notation](../../graph-model/src/validate/notation.rs), and are checked as they stand.\n",
+         [short notation](../../graph-model/src/validate/notation/mod.rs), and are checked as they stand.\n",
     );
     out
 }

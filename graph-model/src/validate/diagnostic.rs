@@ -358,6 +358,11 @@ impl Found {
         }
     }
 
+    /// The same of a node.
+    pub(crate) fn node(node: &NodeId, message: impl Into<String>) -> Found {
+        Found::at(Subject::Node(node.clone()), message)
+    }
+
     /// Sets findings of one rule at one subject apart.
     pub(crate) fn detail(mut self, detail: impl Into<SmolStr>) -> Found {
         self.detail = detail.into();

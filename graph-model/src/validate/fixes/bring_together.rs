@@ -1,8 +1,6 @@
 //! Brings the events of one group to one place.
 
-use super::{Placed, fix, insert_before, kind_that, rekey};
-use crate::catalog::Behaviour;
-use crate::document::Node;
+use super::{Placed, new_node, put_before, rekey};
 use crate::validate::Fix;
 use crate::validate::design::{EdgeIx, NodeIx};
 use crate::validate::facts::Facts;
@@ -17,43 +15,21 @@ pub(in crate::validate) fn bring_together(
     by: Option<NodeIx>,
 ) -> Vec<Fix> {
     let design = &*facts.design;
-    let view = &design.nodes[node];
     let mut fixes = Vec::new();
-    let kind = kind_that(design, |does| matches!(does, Behaviour::Repartition { .. }));
-    if let Some((
-        kind,
-        Behaviour::Repartition {
-            key,
-            partitions: field,
-        },
-    )) = kind.map(|kind| (kind, &kind.behaviour))
-    {
-        let grouped = design.text(node, group);
-        let part = facts.input(node).map(|port| &port.part);
-        let count = match grouped {
-            Some(_) => part.map_or(4, partitions),
-            None => 1,
-        };
+    let grouped = design.text(node, group);
+    let part = facts.input(node).map(|port| &port.part);
+    let count = match grouped {
+        Some(_) => part.map_or(4, partitions),
+        None => 1,
+    };
+    if let Some(new) = new_node::repartition(design, grouped, count) {
         let how = grouped.map_or("in one place".to_owned(), |group| format!("by `{group}`"));
-        let new = Node::new(kind.id.clone())
-            .with(key, grouped.unwrap_or("null"))
-            .with(field, count);
+        let title = format!("Repartition {how} in front of {}", design.title(node));
         let first = |edge: &EdgeIx| design.edges[*edge].input == 0;
-        let edges = view.ins.iter().copied().filter(first).collect();
-        fixes.push(fix(
-            design,
-            format!("Repartition {how} in front of {}", design.title(node)),
-            "",
-            |build| {
-                insert_before(
-                    design,
-                    build,
-                    Placed { node, edges },
-                    &"together".into(),
-                    new,
-                );
-            },
-        ));
+        let edges = design.nodes[node].ins.iter().copied().filter(first);
+        let edges = edges.collect();
+        let at = Placed { node, edges };
+        fixes.push(put_before(design, at, "together", new, title, ""));
     }
     fixes.extend(by.and_then(|by| rekey(facts, by, node, group)));
     fixes

@@ -141,7 +141,7 @@ fn allow(facts: &Facts, (older, ty): (&Id, &Id), field: &Pointer) -> Option<Fix>
     let missing = listed.iter().filter(|value| !kept.contains(value));
     let missing: Vec<Value> = missing.cloned().collect();
     let mut changed = EventType::clone(design.document.types.get(ty)?);
-    let place = place(field).child("enum");
+    let place = described_at(field).child("enum");
     place.get(&changed.schema)?;
     let all = kept.iter().chain(&missing).cloned();
     let all: Vec<Value> = all.collect();
@@ -162,7 +162,7 @@ pub(in crate::validate) fn keep_field(
 ) -> Option<Fix> {
     let design = &*facts.design;
     let types = &design.document.types;
-    let shape = place(field).get(&types.get(older)?.schema)?.clone();
+    let shape = described_at(field).get(&types.get(older)?.schema)?.clone();
     let mut changed = EventType::clone(types.get(ty)?);
     let (name, above) = field.tokens().split_last()?;
     if !above.is_empty() {
@@ -174,11 +174,11 @@ pub(in crate::validate) fn keep_field(
     if !names.iter().any(|held| held.as_str() == Some(name)) {
         names.push(name.as_str().into());
     }
-    if place(field).parent()?.get(&changed.schema).is_none() {
+    if described_at(field).parent()?.get(&changed.schema).is_none() {
         let properties = Pointer::root().child("properties");
         properties.set(&mut changed.schema, Object::new().into());
     }
-    place(field).set(&mut changed.schema, shape);
+    described_at(field).set(&mut changed.schema, shape);
     required.set(&mut changed.schema, names.into());
     let title = format!("Keep `{field}` in {ty} as it was in {older}");
     let caution = "those who send have to fill it as before";
@@ -188,7 +188,7 @@ pub(in crate::validate) fn keep_field(
 }
 
 /// Where a schema describes a field.
-fn place(field: &Pointer) -> Pointer {
+pub(super) fn described_at(field: &Pointer) -> Pointer {
     let mut place = Pointer::root();
     for token in field.tokens() {
         place = place.child("properties").child(token.clone());

@@ -6,7 +6,7 @@ use smol_str::{SmolStr, format_smolstr};
 
 use super::behind::insert_behind;
 use super::take_latest::change_columns;
-use super::{fix, identify, kind_that};
+use super::{fix, identify, new_node};
 use crate::catalog::Behaviour;
 use crate::document::Node;
 use crate::expr::{Expr, Operand};
@@ -88,13 +88,10 @@ fn carry(
         identify::path(&above.child(names[1].clone()))?,
     ];
     let (result, sum, count) = (path(&column.name)?, path(&own[0])?, path(&own[1])?);
-    let map = kind_that(design, |does| matches!(does, Behaviour::Map { .. }))?;
-    let Behaviour::Map { expr } = &map.behaviour else {
-        return None;
-    };
     let divide = format!(
         "{result} = (if ({count} // 0) == 0 then null else {sum} / {count} end) | del({sum}, {count})"
     );
+    let new = new_node::map(design, divide)?;
     let view = &design.nodes[node];
     let leaves = view.kind.as_ref()?.outputs.first()?.name.clone();
     let title = format!(
@@ -130,7 +127,6 @@ fn carry(
                 }
             });
         });
-        let new = Node::new(map.id.clone()).with(expr, divide);
         insert_behind(design, build, (node, &leaves), &"divide".into(), new);
     }))
 }

@@ -2,7 +2,7 @@
 
 use smol_str::SmolStr;
 
-use super::{Placed, fix, insert_before, kind_that};
+use super::{Placed, fix, insert_before, new_node};
 use crate::catalog::Behaviour;
 use crate::document::Node;
 use crate::edit::TransactionBuilder;
@@ -112,10 +112,13 @@ pub(in crate::validate) fn compare_as_text(
     let caution = "a number is equal to a text only when both are written alike";
     vec![fix(design, title, caution, |build| {
         build.set_config(&design.nodes[node].id, field, Some(key.as_str().into()));
-        if count > 1 {
-            place(design, build, node, side, Some(&key), count);
-            if !stays {
-                place(design, build, node, other, Some(&keys[other]), count);
+        let mut moved = vec![(side, &key)];
+        if !stays {
+            moved.push((other, &keys[other]));
+        }
+        for (side, key) in moved.into_iter().filter(|_| count > 1) {
+            if let Some(new) = new_node::repartition(design, Some(key), count) {
+                place(design, build, node, side, new);
             }
         }
     })]
@@ -156,38 +159,29 @@ fn repartition(
     title: String,
     sides: &[(usize, Option<SmolStr>, i64)],
 ) -> Option<Fix> {
-    kind_that(design, |does| matches!(does, Behaviour::Repartition { .. }))?;
+    let added = sides.iter().map(|(side, key, count)| {
+        let new = new_node::repartition(design, key.as_deref(), *count)?;
+        Some((*side, new))
+    });
+    let added: Vec<(usize, Node)> = added.collect::<Option<_>>()?;
     Some(fix(design, title, "", |build| {
-        for (side, key, count) in sides {
-            place(design, build, node, *side, key.as_ref(), *count);
+        for (side, new) in added {
+            place(design, build, node, side, new);
         }
     }))
 }
 
+/// In front of one side of a node.
 fn place(
     design: &Design,
     build: &mut TransactionBuilder<'_>,
     node: NodeIx,
     side: usize,
-    by: Option<&SmolStr>,
-    count: i64,
+    new: Node,
 ) {
-    let kind = kind_that(design, |does| matches!(does, Behaviour::Repartition { .. }));
-    let Some(kind) = kind else { return };
-    let Behaviour::Repartition { key, partitions } = &kind.behaviour else {
-        return;
-    };
-    let new = Node::new(kind.id.clone())
-        .with(key, by.map_or("null", SmolStr::as_str))
-        .with(partitions, count);
     let edges = edges(design, node, side);
-    insert_before(
-        design,
-        build,
-        Placed { node, edges },
-        &"together".into(),
-        new,
-    );
+    let at = Placed { node, edges };
+    insert_before(design, build, at, &"together".into(), new);
 }
 
 /// The channel that places a stream gets as many partitions as the other.

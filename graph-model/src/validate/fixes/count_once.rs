@@ -1,8 +1,7 @@
 //! Counts an event once, however many partners it has.
 
-use super::{Placed, comes_back, fix, identify, insert_before, kind_that};
+use super::{Placed, comes_back, fix, identify, new_node, put_before};
 use crate::catalog::{Behaviour, FieldType};
-use crate::document::Node;
 use crate::expr::Expr;
 use crate::validate::Fix;
 use crate::validate::design::NodeIx;
@@ -48,17 +47,12 @@ fn one_pair(
     }
     let mut identities = facts.identities_of(multiplied.0, multiplied.1).into_iter();
     let id = identities.find_map(|identity| identify::path(&facts.place_of(identity, port)?))?;
-    let kind = kind_that(design, |does| matches!(does, Behaviour::Dedupe { .. }))?;
-    let Behaviour::Dedupe { key: field, .. } = &kind.behaviour else {
-        return None;
-    };
-    let new = Node::new(kind.id.clone()).with(field, id.as_str());
+    let new = new_node::dedupe(design, id.as_str())?;
     let edges = design.nodes[node].ins.clone();
     let title = format!("Count each `{id}` once in front of {}", design.title(node));
     let caution = "it remembers keys for a time; a pair that comes later counts again";
-    Some(fix(design, title, caution, |build| {
-        insert_before(design, build, Placed { node, edges }, &"once".into(), new);
-    }))
+    let at = Placed { node, edges };
+    Some(put_before(design, at, "once", new, title, caution))
 }
 
 /// The other side has each key once.

@@ -1,8 +1,6 @@
 //! Ends a loop: after some rounds, for what has been round already, or by breaking it.
 
-use super::{fix, kind_that, remove_wire};
-use crate::catalog::Behaviour;
-use crate::document::Node;
+use super::{fix, new_node, remove_wire};
 use crate::id::PortRef;
 use crate::pointer::Pointer;
 use crate::validate::Fix;
@@ -16,6 +14,7 @@ const ROUNDS: i64 = 5;
 /// Steps back that are taken to see whether a counter would come round.
 const STEPS_MAX: usize = 20_000;
 
+/// A limit of rounds, a dedupe, or one wire less.
 pub(in crate::validate) fn end_loop(facts: &Facts, round: &Round) -> Vec<Fix> {
     let design = &*facts.design;
     let drawn = || {
@@ -48,18 +47,12 @@ fn limit(facts: &Facts, back: EdgeIx, ring: &mut Ring<'_>) -> Option<Fix> {
     if !ring.carries(back, &rounds) {
         return None;
     }
-    let map = kind_that(design, |does| matches!(does, Behaviour::Map { .. }))?;
-    let filter = kind_that(design, |does| matches!(does, Behaviour::Filter { .. }))?;
-    let (Behaviour::Map { expr }, Behaviour::Filter { predicate }) =
-        (&map.behaviour, &filter.behaviour)
-    else {
-        return None;
-    };
+    let count = new_node::map(design, ".rounds = (.rounds // 0) + 1")?;
+    let stop = new_node::filter(design, format!(".rounds <= {ROUNDS}"))?;
+    let (map, filter) = (design.kind(&count.kind)?, design.kind(&stop.kind)?);
     let (map_in, map_out) = (map.inputs.first()?, map.outputs.first()?);
     let (filter_in, filter_out) = (filter.inputs.first()?, filter.outputs.first()?);
     let view = &design.edges[back];
-    let count = Node::new(map.id.clone()).with(expr, ".rounds = (.rounds // 0) + 1");
-    let stop = Node::new(filter.id.clone()).with(predicate, format!(".rounds <= {ROUNDS}"));
     let title = format!("End the loop after {ROUNDS} rounds");
     let caution = "events that made all rounds are dropped; wire `dropped` to keep them";
     Some(fix(design, title, caution, |build| {
@@ -83,13 +76,10 @@ fn once(facts: &Facts, back: EdgeIx, ring: &mut Ring<'_>) -> Option<Fix> {
     if !ring.carries_context(back) {
         return None;
     }
-    let kind = kind_that(design, |does| matches!(does, Behaviour::Dedupe { .. }))?;
-    let Behaviour::Dedupe { key, .. } = &kind.behaviour else {
-        return None;
-    };
+    let new = new_node::dedupe(design, "$event.id")?;
+    let kind = design.kind(&new.kind)?;
     let (input, output) = (kind.inputs.first()?, kind.outputs.first()?);
     let view = &design.edges[back];
-    let new = Node::new(kind.id.clone()).with(key, "$event.id");
     let title = format!(
         "Let each event go from {} to {} once",
         design.title(view.from),

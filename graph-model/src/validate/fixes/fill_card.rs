@@ -58,7 +58,7 @@ fn owner(design: &Design, node: NodeIx, numbers: &[NodeIx]) -> Option<String> {
 fn definition(facts: &Facts, node: NodeIx) -> Option<String> {
     let design = &*facts.design;
     let port = facts.input(node)?;
-    let sources: Vec<&str> = port
+    let mut sources: Vec<&str> = port
         .definition
         .sources
         .iter()
@@ -67,6 +67,7 @@ fn definition(facts: &Facts, node: NodeIx) -> Option<String> {
     if sources.is_empty() {
         return None;
     }
+    sources.sort_unstable();
     let mut text = match folding(facts, node) {
         Some((aggregate, name)) => {
             let column = columns(design, aggregate)
@@ -80,8 +81,6 @@ fn definition(facts: &Facts, node: NodeIx) -> Option<String> {
         }
         None => "a value".to_owned(),
     };
-    let mut sources = sources;
-    sources.sort_unstable();
     text.push_str(&format!(" of the events of {}", sources.join(" and ")));
     for step in port.definition.steps.values() {
         text.push_str(&format!("; {step}"));

@@ -2,9 +2,8 @@
 
 use super::behind::{insert_behind, is_main};
 use super::identify::path;
-use super::{declare, fix, kind_that};
-use crate::catalog::{Behaviour, Family};
-use crate::document::Node;
+use super::{declare, fix, new_node};
+use crate::catalog::Family;
 use crate::pointer::Pointer;
 use crate::validate::Fix;
 use crate::validate::design::NodeIx;
@@ -54,17 +53,13 @@ pub(in crate::validate) fn compare_at_source(
     let caller = facts.place_of_owner(caller, sent)?;
     let test = format!("{} == {}", path(&field)?, path(&caller)?);
     let view = &design.nodes[source];
-    let kind = kind_that(design, |does| matches!(does, Behaviour::Filter { .. }))?;
-    let Behaviour::Filter { predicate } = &kind.behaviour else {
-        return None;
-    };
     let leaves = view.kind.as_ref()?.outputs.first()?.name.clone();
     if !view.outs.iter().any(|edge| is_main(design, *edge)) {
         return None;
     }
     let title = format!("Let only `{test}` pass behind {}", design.title(source));
     let caution = "events of callers who act for others are dropped; wire `dropped` to keep them";
-    let new = Node::new(kind.id.clone()).with(predicate, test);
+    let new = new_node::filter(design, test)?;
     Some(fix(design, title, caution, |build| {
         insert_behind(design, build, (source, &leaves), &"own_only".into(), new);
     }))

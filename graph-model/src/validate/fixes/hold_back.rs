@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::identify::path;
-use super::{fix, kind_that};
+use super::{fix, new_node};
 use crate::catalog::Behaviour;
-use crate::document::Node;
+use crate::id::PortRef;
 use crate::pointer::Pointer;
 use crate::validate::Fix;
 use crate::validate::design::{EdgeIx, NodeIx};
@@ -35,10 +35,6 @@ pub(in crate::validate) fn hold_back(
     let Some(Behaviour::Aggregate { aggregates, .. }) = design.behaviour(by) else {
         return None;
     };
-    let filter = kind_that(design, |does| matches!(does, Behaviour::Filter { .. }))?;
-    let Behaviour::Filter { predicate } = &filter.behaviour else {
-        return None;
-    };
     let mut records = design.value(by, aggregates)?.as_array()?.to_vec();
     let known = facts.people_column(by, people).map(ToOwned::to_owned);
     let counts = known.is_some();
@@ -62,7 +58,8 @@ pub(in crate::validate) fn hold_back(
         name.to_owned()
     };
     let test = format!("{} >= {size}", path(&Pointer::root().child(&*column))?);
-    let hold = Node::new(filter.id.clone()).with(predicate, test);
+    let hold = new_node::filter(design, test)?;
+    let filter = design.kind(&hold.kind)?;
     let tags: TagSet = leaks.iter().map(|leak| leak.tag).collect();
     let wires = ways(facts, by, to, &tags);
     let (into, out) = (filter.inputs.first()?, filter.outputs.first()?);
@@ -80,7 +77,7 @@ pub(in crate::validate) fn hold_back(
         build.insert_on_edge(&design.edges[*first].id, &hold, &into.name, &out.name);
         for edge in others {
             let view = &design.edges[*edge];
-            let start = crate::id::PortRef::new(hold.clone(), out.name.clone());
+            let start = PortRef::new(hold.clone(), out.name.clone());
             build.change_edge(&view.id, |edge| edge.from = start);
         }
     }))

@@ -1,8 +1,6 @@
 //! Tells copies of an event from new ones.
 
-use super::{Placed, fix, insert_before, kind_that};
-use crate::catalog::Behaviour;
-use crate::document::Node;
+use super::{Placed, fix, new_node, put_before};
 use crate::pointer::Pointer;
 use crate::validate::Fix;
 use crate::validate::design::NodeIx;
@@ -15,23 +13,18 @@ const OWN_ID: &str = "$event.id";
 /// A dedupe in front of a node, or where the copies can still be told apart.
 pub(in crate::validate) fn dedupe(facts: &Facts, node: NodeIx) -> Option<Fix> {
     let design = &*facts.design;
-    let kind = kind_that(design, |does| matches!(does, Behaviour::Dedupe { .. }))?;
-    let Behaviour::Dedupe { key, .. } = &kind.behaviour else {
-        return None;
-    };
     let (node, identity) = if let Some(identity) = identity(facts, node) {
         (node, identity)
     } else {
         let before = lost_identity::of_ids(facts, node)?;
         (before, identity(facts, before)?)
     };
-    let new = Node::new(kind.id.clone()).with(key, identity);
+    let new = new_node::dedupe(design, identity)?;
     let edges = design.nodes[node].ins.clone();
     let title = format!("Put a dedupe in front of {}", design.title(node));
     let caution = "it remembers keys for a time; a copy that comes later passes";
-    Some(fix(design, title, caution, |build| {
-        insert_before(design, build, Placed { node, edges }, &"once".into(), new);
-    }))
+    let at = Placed { node, edges };
+    Some(put_before(design, at, "once", new, title, caution))
 }
 
 /// An idempotency key for an effect, or a dedupe in front of it.

@@ -1,8 +1,6 @@
 //! Sends all copies of an event to the same instance.
 
-use super::{Placed, fix, insert_before, kind_that, rekey};
-use crate::catalog::Behaviour;
-use crate::document::Node;
+use super::{Placed, new_node, put_before, rekey};
 use crate::validate::Fix;
 use crate::validate::design::NodeIx;
 use crate::validate::facts::Facts;
@@ -24,26 +22,16 @@ pub(in crate::validate) fn keep_copies_together(
         return Vec::new();
     }
     let mut fixes: Vec<Fix> = rekey(facts, by, node, field).into_iter().collect();
-    let kind = kind_that(design, |does| matches!(does, Behaviour::Repartition { .. }));
-    if let Some(kind) = kind
-        && let Behaviour::Repartition {
-            key: own,
-            partitions: count,
-        } = &kind.behaviour
-    {
-        let new = Node::new(kind.id.clone())
-            .with(own, key.code())
-            .with(count, partitions(&port.part));
+    let places = partitions(&port.part);
+    if let Some(new) = new_node::repartition(design, Some(key.code()), places) {
         let edges = design.nodes[node].ins.clone();
         let title = format!(
             "Repartition by `{}` in front of {}",
             key.code(),
             design.title(node)
         );
-        fixes.push(fix(design, title, "", |build| {
-            let at = Placed { node, edges };
-            insert_before(design, build, at, &"together".into(), new);
-        }));
+        let at = Placed { node, edges };
+        fixes.push(put_before(design, at, "together", new, title, ""));
     }
     fixes
 }

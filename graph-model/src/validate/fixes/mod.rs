@@ -44,6 +44,7 @@ mod make_rebuildable;
 mod name_calls;
 mod name_fields;
 mod narrow_audience;
+mod new_node;
 mod open_fewer;
 mod other_key;
 mod own_values;
@@ -152,7 +153,7 @@ use std::collections::BTreeSet;
 use smol_str::SmolStr;
 
 use crate::catalog::{Behaviour, KindSpec, PortRole};
-use crate::document::{Audience, Node};
+use crate::document::{Audience, EventType, Node};
 use crate::edit::TransactionBuilder;
 use crate::id::{Id, PortRef};
 use crate::validate::Fix;
@@ -247,4 +248,27 @@ fn insert_before(
     }
     build.connect(PortRef::new(id.clone(), output.name.clone()), to);
     Some(id)
+}
+
+/// A fix that only puts a new node in front of another one.
+fn put_before(
+    design: &Design,
+    at: Placed,
+    wished: &str,
+    new: Node,
+    title: String,
+    caution: &str,
+) -> Fix {
+    fix(design, title, caution, |build| {
+        insert_before(design, build, at, &wished.into(), new);
+    })
+}
+
+/// What people call an event type.
+fn title_of<'t>(ty: &'t EventType, id: &'t Id) -> &'t str {
+    if ty.title.is_empty() {
+        id.as_str()
+    } else {
+        &ty.title
+    }
 }

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use super::identify::path;
-use super::{Placed, fix, insert_before, kind_that};
-use crate::catalog::Behaviour;
-use crate::document::{EventType, Node};
+use super::{Placed, fix, new_node, put_before};
+use crate::document::EventType;
 use crate::edit::Edit;
 use crate::id::Id;
 use crate::pointer::Pointer;
@@ -28,10 +27,6 @@ fn project(facts: &Facts, node: NodeIx, ty: &Id) -> Option<Fix> {
     if facts.input(node)?.payload.ty.as_ref() != Some(ty) {
         return None;
     }
-    let kind = kind_that(design, |does| matches!(does, Behaviour::Map { .. }))?;
-    let Behaviour::Map { expr } = &kind.behaviour else {
-        return None;
-    };
     let fields = facts.schema(ty.as_str())?.fields();
     let listed = fields
         .iter()
@@ -43,7 +38,7 @@ fn project(facts: &Facts, node: NodeIx, ty: &Id) -> Option<Fix> {
     if names.is_empty() || edges.is_empty() {
         return None;
     }
-    let code = format!("{{{}}}", names.join(", "));
+    let new = new_node::map(design, format!("{{{}}}", names.join(", ")))?;
     let title = format!(
         "Hand on only the fields of `{ty}` in front of {}",
         design.title(node)
@@ -54,11 +49,8 @@ fn project(facts: &Facts, node: NodeIx, ty: &Id) -> Option<Fix> {
     } else {
         ""
     };
-    Some(fix(design, title, caution, |build| {
-        let new = Node::new(kind.id.clone()).with(expr, code);
-        let wished: Id = "listed".into();
-        insert_before(design, build, Placed { node, edges }, &wished, new);
-    }))
+    let at = Placed { node, edges };
+    Some(put_before(design, at, "listed", new, title, caution))
 }
 
 fn close(facts: &Facts, ty: &Id) -> Option<Fix> {

@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 
 use smol_str::{SmolStr, format_smolstr};
 
-use super::{Placed, fix, identify, insert_before, kind_that};
+use super::{Placed, fix, identify, new_node, put_before};
 use crate::catalog::{Behaviour, FieldType, JqRole};
-use crate::document::Node;
 use crate::validate::Fix;
 use crate::validate::design::{Design, NodeIx};
 use crate::validate::facts::Facts;
@@ -129,28 +128,16 @@ fn own_table(design: &Design, writer: NodeIx) -> Option<Fix> {
 /// Brings the events of one row to one place in front of code that reads and writes it.
 pub(in crate::validate) fn place_rows(facts: &Facts, node: NodeIx, writer: NodeIx) -> Option<Fix> {
     let design = &*facts.design;
-    let kind = kind_that(design, |does| matches!(does, Behaviour::Repartition { .. }))?;
-    let (Behaviour::Repartition { key, partitions }, Behaviour::Table { key: row, .. }) =
-        (&kind.behaviour, design.behaviour(writer)?)
-    else {
+    let Behaviour::Table { key, .. } = design.behaviour(writer)? else {
         return None;
     };
-    let by = design.text(writer, row)?;
-    let new = Node::new(kind.id.clone())
-        .with(key, by)
-        .with(partitions, PARTITIONS);
+    let by = design.text(writer, key)?;
+    let new = new_node::repartition(design, Some(by), PARTITIONS)?;
     let edges = design.nodes[node].ins.clone();
     let title = format!("Repartition by `{by}` in front of {}", design.title(node));
     let caution = "the key is that of the row; see that it means the same in front of the code";
-    Some(fix(design, title, caution, |build| {
-        insert_before(
-            design,
-            build,
-            Placed { node, edges },
-            &"together".into(),
-            new,
-        );
-    }))
+    let at = Placed { node, edges };
+    Some(put_before(design, at, "together", new, title, caution))
 }
 
 const PARTITIONS: i64 = 4;

@@ -2,9 +2,8 @@
 
 use smol_str::SmolStr;
 
-use super::{fix, kind_that};
+use super::{fix, new_node};
 use crate::catalog::{Behaviour, FieldType, JqRole};
-use crate::document::Node;
 use crate::validate::Fix;
 use crate::validate::design::{Design, EdgeIx, NodeIx};
 use crate::validate::facts::Facts;
@@ -36,15 +35,12 @@ fn leave_out_own(design: &Design, writer: NodeIx, heard: EdgeIx) -> Option<Fix> 
     if !changes || table.is_empty() || table.contains_key(WRITER) {
         return None;
     }
-    let filter = kind_that(design, |does| matches!(does, Behaviour::Filter { .. }))?;
-    let Behaviour::Filter { predicate } = &filter.behaviour else {
-        return None;
-    };
-    let (input, output) = (filter.inputs.first()?, filter.outputs.first()?);
     let id = &design.nodes[writer].id;
     table.insert(WRITER, format!("\"{id}\""));
     let when = format!(".after.{WRITER} != \"{id}\"");
-    let own = Node::new(filter.id.clone()).with(predicate, when);
+    let own = new_node::filter(design, when)?;
+    let filter = design.kind(&own.kind)?;
+    let (input, output) = (filter.inputs.first()?, filter.outputs.first()?);
     let title = format!(
         "Leave out what {} wrote behind {}",
         design.title(writer),

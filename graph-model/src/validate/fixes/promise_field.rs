@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Placed, fix, insert_before, kind_that};
+use super::{Placed, fix, insert_before, kind_that, title_of};
 use crate::catalog::Behaviour;
 use crate::document::{EventType, Node};
 use crate::edit::Edit;
@@ -88,7 +88,7 @@ fn mediate(
     };
     let declared = design.document.types.get(&ty)?;
     let mut adapted = with_field(declared, field, Some(default))?;
-    adapted.title = format!("{}, adapted", design.document.types[&ty].title).into();
+    adapted.title = format!("{}, adapted", title_of(declared, &ty)).into();
     let id = Id::new(format!("{ty}_adapted")).unused(|id| design.document.types.contains_key(id));
     let new = Node::new(kind.id.clone())
         .with(expr, code)

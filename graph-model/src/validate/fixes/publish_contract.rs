@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{fix, kind_that};
+use super::{fix, kind_that, title_of};
 use crate::catalog::{Behaviour, PortRole};
 use crate::document::{EventType, Node};
 use crate::edit::Edit;
@@ -73,12 +73,4 @@ pub(in crate::validate) fn publish_contract(facts: &Facts, ty: &Id) -> Option<Fi
             build.connect(from, PortRef::new(id, input.name.clone()));
         }
     }))
-}
-
-fn title_of<'t>(ty: &'t EventType, id: &'t Id) -> &'t str {
-    if ty.title.is_empty() {
-        id.as_str()
-    } else {
-        &ty.title
-    }
 }

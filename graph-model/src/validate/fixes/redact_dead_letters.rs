@@ -1,7 +1,7 @@
 //! Keeps given-up events without the fields that those who look after them may not read.
 
 use super::redact_fields::fields_with;
-use super::{fix, kind_that};
+use super::{fix, kind_that, new_node};
 use crate::catalog::{Behaviour, PortRole};
 use crate::document::Node;
 use crate::id::PortRef;
@@ -10,7 +10,6 @@ use crate::validate::design::NodeIx;
 use crate::validate::facts::Facts;
 use crate::validate::facts::tags::TagSet;
 use crate::validate::rules::auth::{Leak, Place, words};
-use crate::value::Value;
 
 /// A wire from where the node gives up, over a redaction, to a place for dead letters with the same
 /// readers.
@@ -28,15 +27,11 @@ pub(in crate::validate) fn redact_dead_letters(
     let kind = view.kind.as_ref()?;
     let mut outputs = kind.outputs.iter();
     let failed = outputs.find(|port| port.role == PortRole::Failed)?;
-    let redact = kind_that(design, |does| matches!(does, Behaviour::Redact { .. }))?;
     let keep = kind_that(design, |does| matches!(does, Behaviour::DeadLetter))?;
-    let Behaviour::Redact { fields: config, .. } = &redact.behaviour else {
-        return None;
-    };
     let tags: TagSet = leaks.iter().map(|leak| leak.tag).collect();
     let fields = fields_with(facts, node, &tags)?;
-    let value: Value = fields.iter().map(ToString::to_string).collect();
-    let hidden = Node::new(redact.id.clone()).with(config, value);
+    let hidden = new_node::redact(design, &fields)?;
+    let redact = design.kind(&hidden.kind)?;
     let mut kept = Node::new(keep.id.clone());
     kept.notes.audience = place.audience.cloned();
     let (into, out) = (redact.inputs.first()?, redact.outputs.first()?);

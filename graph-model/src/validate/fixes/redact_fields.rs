@@ -3,33 +3,29 @@
 use std::collections::BTreeSet;
 
 use super::cut::{Cut, cut, wires};
-use super::{Placed, fix, insert_before, kind_that};
-use crate::catalog::Behaviour;
-use crate::document::Node;
+use super::{Placed, fix, insert_before, new_node};
 use crate::pointer::Pointer;
 use crate::validate::Fix;
 use crate::validate::design::NodeIx;
 use crate::validate::facts::Facts;
 use crate::validate::facts::tags::TagSet;
 use crate::validate::rules::auth::{Leak, words};
-use crate::value::Value;
 
-/// `None` when it is not single fields that leak, wherever one looks.
+/// Nothing when it is not single fields that leak, wherever one looks.
 pub(in crate::validate) fn redact_fields(
     facts: &Facts,
     node: NodeIx,
     leaks: &[Leak],
 ) -> Option<Fix> {
     let design = &*facts.design;
-    let kind = kind_that(design, |does| matches!(does, Behaviour::Redact { .. }))?;
-    let Behaviour::Redact { fields: config, .. } = &kind.behaviour else {
-        return None;
-    };
     let tags: TagSet = leaks.iter().map(|leak| leak.tag).collect();
     let Cut { at, starves } = cut(facts, node, &tags)?;
     let mut all = BTreeSet::new();
+    let mut redactions = Vec::new();
     for spot in &at {
-        all.extend(fields_with(facts, *spot, &tags)?);
+        let fields = fields_with(facts, *spot, &tags)?;
+        redactions.push((*spot, new_node::redact(design, &fields)?));
+        all.extend(fields);
     }
     let before: Vec<&str> = at.iter().map(|spot| design.title(*spot)).collect();
     let title = format!(
@@ -43,10 +39,7 @@ pub(in crate::validate) fn redact_fields(
         "what is redacted is gone behind it"
     };
     Some(fix(design, title, caution, |build| {
-        for node in at {
-            let fields = fields_with(facts, node, &tags).unwrap_or_default();
-            let value: Value = fields.iter().map(ToString::to_string).collect();
-            let new = Node::new(kind.id.clone()).with(config, value);
+        for (node, new) in redactions {
             let edges = wires(facts, node, &tags);
             insert_before(design, build, Placed { node, edges }, &"redact".into(), new);
         }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::bring_up::described_at;
 use super::identify::path;
-use super::{Placed, fix, insert_before, kind_that};
+use super::{Placed, fix, insert_before, kind_that, new_node};
 use crate::catalog::{Behaviour, PortRole};
 use crate::document::{EventType, Node};
 use crate::edit::Edit;
@@ -37,11 +38,8 @@ pub(in crate::validate) fn settle_key(
 /// Events without the field go where somebody looks at them.
 fn set_aside(facts: &Facts, node: NodeIx, field: &Pointer) -> Option<Fix> {
     let design = &*facts.design;
-    let kind = kind_that(design, |does| matches!(does, Behaviour::Filter { .. }))?;
-    let Behaviour::Filter { predicate } = &kind.behaviour else {
-        return None;
-    };
-    let ports = kind.outputs.iter();
+    let new = new_node::filter(design, format!("{} != null", path(field)?))?;
+    let ports = design.kind(&new.kind)?.outputs.iter();
     let rest = ports.filter(|port| port.role == PortRole::Data).nth(1)?;
     let kept = kind_that(design, |does| matches!(does, Behaviour::DeadLetter))?;
     let kept_in = kept.inputs.first()?;
@@ -60,14 +58,12 @@ fn set_aside(facts: &Facts, node: NodeIx, field: &Pointer) -> Option<Fix> {
     if !one_input {
         return None;
     }
-    let code = format!("{} != null", path(field)?);
     let title = format!(
         "Set events without `{field}` aside in front of {}",
         design.title(node)
     );
     let caution = "somebody has to look at what is set aside";
     Some(fix(design, title, caution, |build| {
-        let new = Node::new(kind.id.clone()).with(predicate, code);
         let wished: Id = "with_key".into();
         let filter = insert_before(design, build, Placed { node, edges }, &wished, new);
         let aside = build.add_node(&"without_key".into(), Node::new(kept.id.clone()), None);
@@ -108,11 +104,7 @@ fn require(facts: &Facts, field: &Pointer, promised: &Promised) -> Option<Fix> {
 
 /// The type without null among the types of a field.
 fn never_null(mut ty: EventType, field: &Pointer) -> EventType {
-    let mut place = Pointer::root();
-    for token in field.tokens() {
-        place = place.child("properties").child(token.clone());
-    }
-    let place = place.child("type");
+    let place = described_at(field).child("type");
     let types = place.get(&ty.schema).and_then(Value::as_array);
     if let Some(types) = types {
         let left: Vec<Value> = types

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::behind::{insert_behind, is_main};
-use super::{Placed, comes_back, fix, identify, insert_before, kind_that};
+use super::{Placed, comes_back, fix, identify, kind_that, new_node, put_before};
 use crate::catalog::{Behaviour, FieldType};
 use crate::document::Node;
 use crate::expr::Operand;
@@ -248,33 +248,18 @@ fn only_created(facts: &Facts, node: NodeIx, cause: NodeIx, port: &Port) -> Opti
         .filter(|_| matches!(design.behaviour(cause), Some(Behaviour::Changes { .. })))?;
     let op = facts.field(&Pointer::root().child("op"), changed);
     let op = identify::path(&facts.place_of(op, port)?)?;
-    let kind = kind_that(design, |does| matches!(does, Behaviour::Filter { .. }))?;
-    let Behaviour::Filter { predicate } = &kind.behaviour else {
-        return None;
-    };
-    let new = Node::new(kind.id.clone()).with(predicate, format!("{op} == \"insert\""));
+    let new = new_node::filter(design, format!("{op} == \"insert\""))?;
     let edges = design.nodes[node].ins.clone();
     let title = format!("Take only new rows in front of {}", design.title(node));
     let caution = "what changes later is not in the result";
-    Some(fix(design, title, caution, |build| {
-        insert_before(
-            design,
-            build,
-            Placed { node, edges },
-            &"created".into(),
-            new,
-        );
-    }))
+    let at = Placed { node, edges };
+    Some(put_before(design, at, "created", new, title, caution))
 }
 
 /// Lets the first version of each thing pass.
 fn only_first(facts: &Facts, node: NodeIx, thing: &str) -> Option<Fix> {
     let design = &*facts.design;
-    let kind = kind_that(design, |does| matches!(does, Behaviour::Dedupe { .. }))?;
-    let Behaviour::Dedupe { key, .. } = &kind.behaviour else {
-        return None;
-    };
-    let new = Node::new(kind.id.clone()).with(key, thing);
+    let new = new_node::dedupe(design, thing)?;
     let edges = design.nodes[node].ins.clone();
     let title = format!(
         "Take only the first version of each `{thing}` in front of {}",
@@ -282,9 +267,8 @@ fn only_first(facts: &Facts, node: NodeIx, thing: &str) -> Option<Fix> {
     );
     let caution =
         "what changes later is not in the result, and what it remembers it forgets after a time";
-    Some(fix(design, title, caution, |build| {
-        insert_before(design, build, Placed { node, edges }, &"first".into(), new);
-    }))
+    let at = Placed { node, edges };
+    Some(put_before(design, at, "first", new, title, caution))
 }
 
 /// Changes the columns of an aggregate by their names.

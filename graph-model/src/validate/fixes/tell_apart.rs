@@ -3,9 +3,7 @@
 use smol_str::SmolStr;
 
 use super::identify::path;
-use super::{Placed, fix, insert_before, kind_that};
-use crate::catalog::Behaviour;
-use crate::document::Node;
+use super::{Placed, new_node, put_before};
 use crate::pointer::Pointer;
 use crate::validate::Fix;
 use crate::validate::design::{EdgeIx, NodeIx};
@@ -31,19 +29,19 @@ const LARGER: [(&str, &str, u32); 16] = [
     ("Wh", "kWh", 1000),
 ];
 
-/// The field of the second wire gets the unit of the first, where that can be computed, or another
-/// name.
+/// The field on a wire gets the unit that it has on the others, where that can be computed, or another
+/// name; `units` are that of the others and its own.
 pub(in crate::validate) fn tell_apart(
     facts: &Facts,
     node: NodeIx,
-    [_, second]: [EdgeIx; 2],
+    edge: EdgeIx,
     field: &Pointer,
     units: Option<&(SmolStr, SmolStr)>,
 ) -> Vec<Fix> {
-    let convert = units.and_then(|(to, from)| convert(facts, node, second, field, (from, to)));
+    let convert = units.and_then(|(to, from)| convert(facts, node, edge, field, (from, to)));
     convert
         .into_iter()
-        .chain(rename(facts, node, second, field))
+        .chain(rename(facts, node, edge, field))
         .collect()
 }
 
@@ -54,8 +52,7 @@ fn convert(
     field: &Pointer,
     (from, to): (&str, &str),
 ) -> Option<Fix> {
-    let rows = LARGER.iter();
-    let code = rows.clone().find_map(|(small, large, count)| {
+    let code = LARGER.iter().find_map(|(small, large, count)| {
         if (*small, *large) == (from, to) {
             Some(format!("/ {count}"))
         } else if (*small, *large) == (to, from) {
@@ -100,22 +97,11 @@ fn map(
     code: String,
 ) -> Option<Fix> {
     let design = &*facts.design;
-    let kind = kind_that(design, |does| matches!(does, Behaviour::Map { .. }))?;
-    let Behaviour::Map { expr } = &kind.behaviour else {
-        return None;
-    };
     if design.edges[edge].resource {
         return None;
     }
-    let new = Node::new(kind.id.clone()).with(expr, code);
+    let new = new_node::map(design, code)?;
     let edges = vec![edge];
-    Some(fix(design, title, caution, |build| {
-        insert_before(
-            design,
-            build,
-            Placed { node, edges },
-            &"convert".into(),
-            new,
-        );
-    }))
+    let at = Placed { node, edges };
+    Some(put_before(design, at, "convert", new, title, caution))
 }

@@ -6,8 +6,8 @@ use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::facts::labels::{Sort, Tag};
+use crate::validate::fixes;
 use crate::validate::rules::declare_rule;
-use crate::validate::{Subject, fixes};
 
 declare_rule! {
     /// Finds nodes that act on whose data the event says, though the caller chose what it says.
@@ -66,21 +66,19 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         (Some(anchor), None) => fixes::compare_at_source(facts, node, &field, tag.node, anchor),
         (Some(_), Some(caller)) => fixes::compare_caller(facts, node, &field, &caller),
     };
+    let message = format!(
+        "{title} acts on whatever `{field}` says, which callers of {source} choose, and {why}; let events pass only when both agree"
+    );
     findings.add(
-        Found::at(
-            Subject::Node(design.nodes[node].id.clone()),
-            format!(
-                "{title} acts on whatever `{field}` says, which callers of {source} choose, and {why}; let events pass only when both agree"
-            ),
-        )
-        .path(taint::evidence(
-            facts,
-            first,
-            "takes what callers send".to_owned(),
-            node,
-            format!("acts on `{field}`"),
-        ))
-        .fixes(offer),
+        Found::node(&design.nodes[node].id, message)
+            .path(taint::evidence(
+                facts,
+                first,
+                "takes what callers send".to_owned(),
+                node,
+                format!("acts on `{field}`"),
+            ))
+            .fixes(offer),
     );
 }
 

@@ -1,12 +1,12 @@
 //! AUTH-013: what was to be hidden is not, because a step may not lower the label or is passed by.
 
-use super::{self as auth, Leak, Lowered, Place, Seen, Why};
+use super::{self as auth, Leak, Lowered, Place, Why};
 use crate::catalog::Behaviour;
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::rules::declare_rule;
-use crate::validate::{Fix, Subject, fixes};
+use crate::validate::{Fix, fixes};
 
 declare_rule! {
     /// Finds steps that hide a field from people who see it all the same: the raw field takes
@@ -50,14 +50,7 @@ declare_rule! {
 
 fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let design = &*facts.design;
-    if auth::is_clean(facts, node) {
-        return;
-    }
-    let Some(port) = facts.input(node) else {
-        return;
-    };
-    let place = auth::main_place(facts, node, port);
-    let Some(place) = place.filter(|place| place.seen == Seen::Shown) else {
+    let Some((port, place)) = auth::leaking_place(facts, node) else {
         return;
     };
     let mut leaks = auth::leaks(facts, port, &place);
@@ -96,7 +89,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
             ),
         };
         findings.add(
-            Found::at(Subject::Node(design.nodes[step].id.clone()), message)
+            Found::node(&design.nodes[step].id, message)
                 .detail(design.nodes[node].id.as_str())
                 .path(auth::evidence(facts, &leaks[0], node, effect))
                 .affecting([design.nodes[node].id.clone()])

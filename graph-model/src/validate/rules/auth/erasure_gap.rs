@@ -84,15 +84,13 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     );
     let fields = words(personal.fields.iter());
     let (ty, within) = (&personal.ty, &personal.within);
-    let mut found = Found::at(
-        subject,
-        format!(
-            "{title} keeps {fields} of {ty} {long}, but the data of a person has to be gone within {within}; let it forget by a key for each person, keep it shorter or leave it out"
-        ),
-    )
-    .path(path(facts, &personal, node, format!("keeps it {long}")))
-    .fixes([fixes::keep_shorter(facts, node, within)])
-    .fixes(fixes::redact_fields(facts, node, &personal.leaks));
+    let message = format!(
+        "{title} keeps {fields} of {ty} {long}, but the data of a person has to be gone within {within}; let it forget by a key for each person, keep it shorter or leave it out"
+    );
+    let mut found = Found::at(subject, message)
+        .path(path(facts, &personal, node, format!("keeps it {long}")))
+        .fixes([fixes::keep_shorter(facts, node, within)])
+        .fixes(fixes::redact_fields(facts, node, &personal.leaks));
     if !known {
         found = found.assuming(format!("nobody says how long {title} keeps events"));
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Place;
+use super::{Place, shown_place};
 use crate::document::Audience;
 use crate::id::Id;
 use crate::label::Atom;
@@ -81,6 +81,20 @@ pub(in crate::validate) fn is_clean(facts: &Facts, node: NodeIx) -> bool {
     });
     facts.clean.set(Some((node, clean)));
     clean
+}
+
+/// What arrives at a node where somebody sees what they may not.
+pub(super) fn leaking(facts: &Facts, node: NodeIx) -> Option<&Port> {
+    if is_clean(facts, node) {
+        return None;
+    }
+    facts.input(node)
+}
+
+/// The same with the place where the node shows it.
+pub(super) fn leaking_place(facts: &Facts, node: NodeIx) -> Option<(&Port, Place<'_>)> {
+    let port = leaking(facts, node)?;
+    Some((port, shown_place(facts, node, port)?))
 }
 
 /// Why some of the audience may not see what the tag is on.

@@ -27,6 +27,8 @@ pub(in crate::validate) use lowered::{Lowered, behind, lowered};
 pub(in crate::validate) use place::{OPERATORS, Place, Seen, is_channel, main_place, places};
 
 use crate::validate::Rule;
+use leak::{leaking, leaking_place};
+use place::shown_place;
 
 /// The rules of the family, by code.
 pub(super) const RULES: &[Rule] = &[

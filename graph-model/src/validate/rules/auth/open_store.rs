@@ -4,8 +4,8 @@ use super::{self as auth, Seen, Why};
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
+use crate::validate::fixes;
 use crate::validate::rules::declare_rule;
-use crate::validate::{Subject, fixes};
 
 declare_rule! {
     /// Finds stores and channels whose direct readers may not see all that is written there.
@@ -41,10 +41,7 @@ declare_rule! {
 
 fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let design = &*facts.design;
-    if auth::is_clean(facts, node) {
-        return;
-    }
-    let Some(port) = facts.input(node) else {
+    let Some(port) = auth::leaking(facts, node) else {
         return;
     };
     for place in auth::places(facts, node, port) {
@@ -59,22 +56,20 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         let fields = auth::list(&leaks);
         let narrow = fixes::narrow_audience(facts, node, &place);
         let redact = fixes::redact_fields(facts, node, &leaks);
+        let message = format!(
+            "{title} can be read by {readers} past all views, and holds {fields}, which they may not read; let others read it or redact what goes in"
+        );
         findings.add(
-            Found::at(
-                Subject::Node(design.nodes[node].id.clone()),
-                format!(
-                    "{title} can be read by {readers} past all views, and holds {fields}, which they may not read; let others read it or redact what goes in"
-                ),
-            )
-            .detail(place.side.cloned().unwrap_or_default())
-            .path(auth::evidence(
-                facts,
-                first,
-                node,
-                format!("holds it open to {readers}"),
-            ))
-            .assuming_any(auth::assumed(facts, first, node))
-        .fixes(narrow.into_iter().chain(redact)),
+            Found::node(&design.nodes[node].id, message)
+                .detail(place.side.cloned().unwrap_or_default())
+                .path(auth::evidence(
+                    facts,
+                    first,
+                    node,
+                    format!("holds it open to {readers}"),
+                ))
+                .assuming_any(auth::assumed(facts, first, node))
+                .fixes(narrow.into_iter().chain(redact)),
         );
     }
 }

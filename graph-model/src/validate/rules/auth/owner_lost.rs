@@ -1,6 +1,6 @@
 //! AUTH-003: nothing says any more whose the data is.
 
-use super::{self as auth, Leak, Seen, Why};
+use super::{self as auth, Leak, Why};
 use crate::catalog::Behaviour;
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
@@ -44,14 +44,7 @@ declare_rule! {
 
 fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let design = &*facts.design;
-    if auth::is_clean(facts, node) {
-        return;
-    }
-    let Some(port) = facts.input(node) else {
-        return;
-    };
-    let place = auth::main_place(facts, node, port);
-    let Some(place) = place.filter(|place| place.seen == Seen::Shown) else {
+    let Some((port, place)) = auth::leaking_place(facts, node) else {
         return;
     };
     // What one step does to one owner is one finding.
@@ -88,7 +81,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         offers.extend(fixes::redact_fields(facts, node, &leaks));
         offers.extend(fixes::narrow_audience(facts, node, &place));
         findings.add(
-            Found::at(Subject::Node(design.nodes[by].id.clone()), message)
+            Found::node(&design.nodes[by].id, message)
                 .detail(design.nodes[node].id.as_str())
                 .path(path(facts, &leaks[0], (by, does), node, &readers))
                 .affecting([design.nodes[node].id.clone()])

@@ -126,6 +126,11 @@ pub(in crate::validate) fn main_place<'f>(
     })
 }
 
+/// The same where the node is there to show what arrives.
+pub(super) fn shown_place<'f>(facts: &'f Facts, node: NodeIx, port: &'f Port) -> Option<Place<'f>> {
+    main_place(facts, node, port).filter(|place| place.seen == Seen::Shown)
+}
+
 fn is_store(behaviour: &Behaviour) -> bool {
     matches!(
         behaviour,

@@ -10,7 +10,7 @@ use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::facts::labels::Labels;
 use crate::validate::rules::declare_rule;
-use crate::validate::{Fix, Subject, fixes};
+use crate::validate::{Fix, fixes};
 use crate::value::Object;
 
 declare_rule! {
@@ -85,21 +85,19 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let mut offers: Vec<Fix> = fixes::other_key(facts, node, &place).into_iter().collect();
     offers.extend(fixes::tokenise(facts, node, &leaks));
     offers.extend(fixes::narrow_audience(facts, node, &place));
+    let message = format!(
+        "{title} has {fields} in its {}, which {readers} can see there, who may not read it; use another one or let others run it",
+        slot.to_lowercase()
+    );
     findings.add(
-        Found::at(
-            Subject::Node(view.id.clone()),
-            format!(
-                "{title} has {fields} in its {}, which {readers} can see there, who may not read it; use another one or let others run it",
-                slot.to_lowercase()
-            ),
-        )
-        .path(auth::evidence(
-            facts,
-            first,
-            node,
-            format!("shows it in clear to {readers}"),
-        ))
-        .fixes(offers),
+        Found::node(&view.id, message)
+            .path(auth::evidence(
+                facts,
+                first,
+                node,
+                format!("shows it in clear to {readers}"),
+            ))
+            .fixes(offers),
     );
 }
 

@@ -5,7 +5,7 @@ use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::rules::declare_rule;
-use crate::validate::{Fix, Subject, fixes};
+use crate::validate::{Fix, fixes};
 
 declare_rule! {
     /// Finds dead letters, traces, logs and replays that show payloads to people outside their
@@ -44,10 +44,7 @@ declare_rule! {
 
 fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let design = &*facts.design;
-    if auth::is_clean(facts, node) {
-        return;
-    }
-    let Some(port) = facts.input(node) else {
+    let Some(port) = auth::leaking(facts, node) else {
         return;
     };
     for place in auth::places(facts, node, port) {
@@ -60,22 +57,20 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         let title = place.title(design, node);
         let readers = facts.readers(place.audience);
         let fields = auth::list(&leaks);
+        let message = format!(
+            "{title} keeps {fields} where {readers} may look, who may not read it; let others look or redact it"
+        );
         findings.add(
-            Found::at(
-                Subject::Node(design.nodes[node].id.clone()),
-                format!(
-                    "{title} keeps {fields} where {readers} may look, who may not read it; let others look or redact it"
-                ),
-            )
-            .detail(place.side.cloned().unwrap_or_default())
-            .path(auth::evidence(
-                facts,
-                first,
-                node,
-                format!("kept for {readers}"),
-            ))
-            .assuming_any(auth::assumed(facts, first, node))
-        .fixes(offers(facts, node, &leaks, &place)),
+            Found::node(&design.nodes[node].id, message)
+                .detail(place.side.cloned().unwrap_or_default())
+                .path(auth::evidence(
+                    facts,
+                    first,
+                    node,
+                    format!("kept for {readers}"),
+                ))
+                .assuming_any(auth::assumed(facts, first, node))
+                .fixes(offers(facts, node, &leaks, &place)),
         );
     }
 }

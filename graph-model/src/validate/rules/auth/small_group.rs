@@ -47,10 +47,7 @@ declare_rule! {
 
 fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let design = &*facts.design;
-    if auth::is_clean(facts, node) {
-        return;
-    }
-    let Some(port) = facts.input(node) else {
+    let Some(port) = auth::leaking(facts, node) else {
         return;
     };
     for place in auth::places(facts, node, port) {
@@ -86,16 +83,14 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         } else {
             hold.into_iter().chain(narrow).collect()
         };
+        let message = format!(
+            "{title} shows {fields} to {readers}, who may see it only over {size} people or more, and {groups}; hold back small groups"
+        );
         findings.add(
-            Found::at(
-                Subject::Node(design.nodes[node].id.clone()),
-                format!(
-                    "{title} shows {fields} to {readers}, who may see it only over {size} people or more, and {groups}; hold back small groups"
-                ),
-            )
-            .detail(place.side.cloned().unwrap_or_default())
-            .path(path(facts, first, by, &groups, node, &readers))
-            .fixes(offers),
+            Found::node(&design.nodes[node].id, message)
+                .detail(place.side.cloned().unwrap_or_default())
+                .path(path(facts, first, by, &groups, node, &readers))
+                .fixes(offers),
         );
     }
 }

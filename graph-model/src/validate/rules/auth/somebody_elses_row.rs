@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{self as auth, Seen, Why};
+use super::{self as auth, Why};
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
+use crate::validate::fixes;
 use crate::validate::rules::declare_rule;
-use crate::validate::{Subject, fixes};
 
 declare_rule! {
     /// Finds places where people may see what is theirs, but nothing compares them with the owner.
@@ -42,14 +42,7 @@ declare_rule! {
 }
 
 fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
-    if auth::is_clean(facts, node) {
-        return;
-    }
-    let Some(port) = facts.input(node) else {
-        return;
-    };
-    let place = auth::main_place(facts, node, port);
-    let Some(place) = place.filter(|place| place.seen == Seen::Shown) else {
+    let Some((port, place)) = auth::leaking_place(facts, node) else {
         return;
     };
     // One finding for each owner that nothing compares: where streams met, there may be several.
@@ -65,22 +58,20 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let readers = facts.readers(place.audience);
     for (field, leaks) in owners {
         let fields = auth::list(&leaks);
+        let message = format!(
+            "{title} shows {fields} of everybody to all {readers}, because nothing compares `{field}` with the viewer; put a guard in front"
+        );
         findings.add(
-            Found::at(
-                Subject::Node(facts.design.nodes[node].id.clone()),
-                format!(
-                    "{title} shows {fields} of everybody to all {readers}, because nothing compares `{field}` with the viewer; put a guard in front"
-                ),
-            )
-            .detail(field.to_string())
-            .path(auth::evidence(
-                facts,
-                &leaks[0],
-                node,
-                format!("shows it to {readers} without comparing `{field}`"),
-            ))
-            .assuming_any(auth::assumed(facts, &leaks[0], node))
-            .fixes(fixes::compare_owner(facts, node, &field, &place)),
+            Found::node(&facts.design.nodes[node].id, message)
+                .detail(field.to_string())
+                .path(auth::evidence(
+                    facts,
+                    &leaks[0],
+                    node,
+                    format!("shows it to {readers} without comparing `{field}`"),
+                ))
+                .assuming_any(auth::assumed(facts, &leaks[0], node))
+                .fixes(fixes::compare_owner(facts, node, &field, &place)),
         );
     }
 }

@@ -1,6 +1,8 @@
 //! AUTH-014: an owner was compared in front of a store, and readers come later.
 
-use super::{self as auth, Leak, Seen, Why};
+use std::rc::Rc;
+
+use super::{self as auth, Leak, Why};
 use crate::catalog::Behaviour;
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
@@ -50,14 +52,13 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     if port.guards.values().all(Option::is_none) {
         return;
     }
-    let place = auth::main_place(facts, node, port);
-    let Some(place) = place.filter(|place| place.seen == Seen::Shown) else {
+    let Some(place) = auth::shown_place(facts, node, port) else {
         return;
     };
     // Without the comparisons that are older than the store, what would be seen?
     let mut fresh = port.clone();
     let guards = port.guards.iter().filter(|(_, since)| since.is_none());
-    fresh.guards = std::rc::Rc::new(guards.map(|(guard, _)| (guard.clone(), None)).collect());
+    fresh.guards = Rc::new(guards.map(|(guard, _)| (guard.clone(), None)).collect());
     let kept = auth::leaks(facts, port, &place);
     let mut stale = auth::leaks(facts, &fresh, &place);
     stale.retain(|leak| !kept.iter().any(|held| held.tag == leak.tag));
@@ -77,17 +78,15 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
             .unwrap_or_default(),
         _ => Vec::new(),
     };
+    let message = format!(
+        "{log} keeps {fields} for whoever reads it later, and the owner was compared in front of it, so {readers} see at {title} what they may have lost the right to; compare again behind {log}"
+    );
     findings.add(
-        Found::at(
-            Subject::Node(design.nodes[store].id.clone()),
-            format!(
-                "{log} keeps {fields} for whoever reads it later, and the owner was compared in front of it, so {readers} see at {title} what they may have lost the right to; compare again behind {log}"
-            ),
-        )
-        .detail(design.nodes[node].id.as_str())
-        .path(path(facts, first, store, node, &readers))
-        .affecting([design.nodes[node].id.clone()])
-        .fixes(offers),
+        Found::node(&design.nodes[store].id, message)
+            .detail(design.nodes[node].id.as_str())
+            .path(path(facts, first, store, node, &readers))
+            .affecting([design.nodes[node].id.clone()])
+            .fixes(offers),
     );
 }
 

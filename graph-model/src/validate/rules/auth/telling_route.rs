@@ -86,15 +86,13 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let by = design.title(chooser);
     let narrow = fixes::narrow_audience(facts, node, &place);
     let ahead = fixes::feed_from_ahead(facts, chooser, node);
+    let message = format!(
+        "that an event comes to {title} tells {readers} how {by} found {looked}, which they may not read; choose behind the last of them or let others look"
+    );
     findings.add(
-        Found::at(
-            Subject::Node(design.nodes[node].id.clone()),
-            format!(
-                "that an event comes to {title} tells {readers} how {by} found {looked}, which they may not read; choose behind the last of them or let others look"
-            ),
-        )
-        .path(path(facts, first, &way, chooser, node, &readers))
-        .fixes(ahead.into_iter().chain(narrow)),
+        Found::node(&design.nodes[node].id, message)
+            .path(path(facts, first, &way, chooser, node, &readers))
+            .fixes(ahead.into_iter().chain(narrow)),
     );
 }
 

@@ -9,8 +9,8 @@ use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::labels::Sort;
 use crate::validate::facts::tags::TagId;
 use crate::validate::facts::{Facts, pointers};
+use crate::validate::fixes;
 use crate::validate::rules::declare_rule;
-use crate::validate::{Subject, fixes};
 
 declare_rule! {
     /// Finds sensitive fields, such as paths, queries and amounts, that hold what strangers sent and
@@ -59,21 +59,19 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let Some(first) = first else { return };
     let source = facts.tags[first as usize].node;
     let (title, fields) = (design.title(node), words(fields.iter()));
+    let message = format!(
+        "{title} trusts {fields} as strangers sent it to {}; check it on the way",
+        design.title(source)
+    );
     findings.add(
-        Found::at(
-            Subject::Node(design.nodes[node].id.clone()),
-            format!(
-                "{title} trusts {fields} as strangers sent it to {}; check it on the way",
-                design.title(source)
-            ),
-        )
-        .path(taint::evidence(
-            facts,
-            first,
-            "takes what strangers send".to_owned(),
-            node,
-            format!("uses {fields}"),
-        ))
-        .fixes(fixes::validate_input(facts, node, source)),
+        Found::node(&design.nodes[node].id, message)
+            .path(taint::evidence(
+                facts,
+                first,
+                "takes what strangers send".to_owned(),
+                node,
+                format!("uses {fields}"),
+            ))
+            .fixes(fixes::validate_input(facts, node, source)),
     );
 }

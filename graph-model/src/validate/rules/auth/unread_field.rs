@@ -11,8 +11,8 @@ use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::tags::TagId;
 use crate::validate::facts::{Facts, pointers};
+use crate::validate::fixes;
 use crate::validate::rules::declare_rule;
-use crate::validate::{Subject, fixes};
 
 declare_rule! {
     /// Finds restricted fields that are delivered to code which does not look at them.
@@ -83,8 +83,8 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let Some(first) = first else { return };
     let (title, listed) = (design.title(node), words(fields.iter()));
     findings.add(
-        Found::at(
-            Subject::Node(view.id.clone()),
+        Found::node(
+            &view.id,
             format!("{title} gets {listed} and does not read it; leave it out in front"),
         )
         .path(super::evidence(

@@ -1,11 +1,11 @@
 //! AUTH-001: a field is shown to people who may not read its source.
 
-use super::{self as auth, Seen, Why};
+use super::{self as auth, Why};
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
+use crate::validate::fixes;
 use crate::validate::rules::declare_rule;
-use crate::validate::{Subject, fixes};
 
 declare_rule! {
     /// Finds fields that are shown to people whom no reader clause of the field speaks of.
@@ -41,14 +41,7 @@ declare_rule! {
 }
 
 fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
-    if auth::is_clean(facts, node) {
-        return;
-    }
-    let Some(port) = facts.input(node) else {
-        return;
-    };
-    let place = auth::main_place(facts, node, port);
-    let Some(place) = place.filter(|place| place.seen == Seen::Shown) else {
+    let Some((port, place)) = auth::leaking_place(facts, node) else {
         return;
     };
     let mut leaks = auth::leaks(facts, port, &place);
@@ -60,20 +53,18 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let fields = auth::list(&leaks);
     let redact = fixes::redact_fields(facts, node, &leaks);
     let narrow = fixes::narrow_audience(facts, node, &place);
+    let message = format!(
+        "{title} shows {fields} to {readers}, who may not read it; redact it on the way or narrow the audience"
+    );
     findings.add(
-        Found::at(
-            Subject::Node(facts.design.nodes[node].id.clone()),
-            format!(
-                "{title} shows {fields} to {readers}, who may not read it; redact it on the way or narrow the audience"
-            ),
-        )
-        .path(auth::evidence(
-            facts,
-            first,
-            node,
-            format!("shows it to {readers}"),
-        ))
-        .assuming_any(auth::assumed(facts, first, node))
-        .fixes(redact.into_iter().chain(narrow)),
+        Found::node(&facts.design.nodes[node].id, message)
+            .path(auth::evidence(
+                facts,
+                first,
+                node,
+                format!("shows it to {readers}"),
+            ))
+            .assuming_any(auth::assumed(facts, first, node))
+            .fixes(redact.into_iter().chain(narrow)),
     );
 }

@@ -11,7 +11,7 @@ use crate::validate::design::{Design, NodeIx};
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::rules::declare_rule;
-use crate::validate::{Step, Subject, fixes};
+use crate::validate::{Step, fixes};
 
 declare_rule! {
     /// Finds principals whose grants are more than the wires of the nodes that run as them use.
@@ -78,22 +78,20 @@ fn check(facts: &Facts, findings: &mut RuleFindings<'_, '_>) {
             .map(|(verb, node)| format!("{verb} {}", design.document.node_title(node)))
             .collect();
         let title = design.title(*first);
+        let message = format!(
+            "{title} runs as {id}, who may also {}, which nothing drawn here does; take the right away",
+            rights.join(" and ")
+        );
         findings.add(
-            Found::at(
-                Subject::Node(design.nodes[*first].id.clone()),
-                format!(
-                    "{title} runs as {id}, who may also {}, which nothing drawn here does; take the right away",
-                    rights.join(" and ")
-                ),
-            )
-            .path(path(facts, *first, id, &unused))
-            .affecting(
-                unused
-                    .iter()
-                    .map(|(_, node)| node.clone())
-                    .filter(|node| design.find(node).is_some()),
-            )
-            .fixes([fixes::shrink_grants(facts, id, &used)]),
+            Found::node(&design.nodes[*first].id, message)
+                .path(path(facts, *first, id, &unused))
+                .affecting(
+                    unused
+                        .iter()
+                        .map(|(_, node)| node.clone())
+                        .filter(|node| design.find(node).is_some()),
+                )
+                .fixes([fixes::shrink_grants(facts, id, &used)]),
         );
     }
 }

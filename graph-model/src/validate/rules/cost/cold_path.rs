@@ -32,7 +32,7 @@ declare_rule! {
     /// M. Shahrad et al.: Serverless in the wild, USENIX ATC 2020 (45 % of applications are called once an
     /// hour or less). M. Shilkov: Comparison of cold starts in serverless functions, 2021 (1.7 s at 14 MB
     /// of Node.js, end to end)
-    code = "COST-003", name = "cold-start-on-quick-path", severity = Info, since = "0.2.0",
+    code = "COST-003", name = "cold-start-on-quick-path", severity = Info, since = "0.1.0",
     check = Node(check),
 }
 
@@ -136,7 +136,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         names.join(" and ")
     );
     findings.add(
-        Found::at(Subject::Node(view.id.clone()), message)
+        Found::node(&view.id, message)
             .path(path)
             .fixes(fixes::keep_warm(design, &starts)),
     );

@@ -31,7 +31,7 @@ declare_rule! {
     /// ## Source
     /// J. Little: A proof for the queuing formula L = λW, 1961. AWS: Lambda quotas, read 2026-11-23 (1,000
     /// environments at once in an account and region by default)
-    code = "COST-001", name = "concurrency-over-budget", severity = Warning, since = "0.2.0",
+    code = "COST-001", name = "concurrency-over-budget", severity = Warning, since = "0.1.0",
     check = Whole(check),
 }
 

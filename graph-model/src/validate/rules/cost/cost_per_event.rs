@@ -35,7 +35,7 @@ declare_rule! {
     /// ## Source
     /// The prices that were declared; as an example AWS Price List API, us-east-1, read 2026-09-24 (functions
     /// 0.20 a million calls beside their time)
-    code = "COST-002", name = "cost-over-budget", severity = Warning, since = "0.2.0",
+    code = "COST-002", name = "cost-over-budget", severity = Warning, since = "0.1.0",
     check = Whole(check),
 }
 
@@ -99,7 +99,7 @@ fn check(facts: &Facts, findings: &mut RuleFindings<'_, '_>) {
         let needed = if needed < cost { cost } else { needed };
         let raised = fixes::raise_budget(design, "per_event", needed.into(), &money(needed));
         findings.add(
-            Found::at(Subject::Node(id.clone()), message)
+            Found::node(id, message)
                 .path(path)
                 .fixes(whole)
                 .fixes([raised]),

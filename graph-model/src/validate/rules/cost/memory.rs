@@ -29,7 +29,7 @@ declare_rule! {
     /// ## Source
     /// AWS: Lambda quotas, read 2026-11-23 (128 MB to 10,240 MB for an environment), and developer guide,
     /// batching (a batch that fails is delivered again as a whole)
-    code = "COST-005", name = "batch-over-memory", severity = Error, since = "0.2.0",
+    code = "COST-005", name = "batch-over-memory", severity = Error, since = "0.1.0",
     check = Node(check),
 }
 
@@ -95,7 +95,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     );
     let fits = (memory as f64 / each).floor();
     findings.add(
-        Found::at(Subject::Node(view.id.clone()), message)
+        Found::node(&view.id, message)
             .path(path)
             .fixes(fixes::take_fewer(design, node, fits)),
     );

@@ -29,7 +29,7 @@ declare_rule! {
     /// ## Source
     /// AWS: service models of botocore 1.44.5 (SQS takes 1,048,576 bytes), SNS quotas, read 2026-10-01
     /// (262,144 bytes). G. Hohpe, B. Woolf: Enterprise integration patterns, claim check
-    code = "COST-004", name = "payload-over-limit", severity = Error, since = "0.2.0",
+    code = "COST-004", name = "payload-over-limit", severity = Error, since = "0.1.0",
     check = Node(check),
 }
 
@@ -107,7 +107,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         bytes(limit)
     );
     findings.add(
-        Found::at(Subject::Node(view.id.clone()), message)
+        Found::node(&view.id, message)
             .path(path)
             .fixes(fixes::check_in(design, node)),
     );

@@ -6,7 +6,7 @@ use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::loops::number;
-use crate::validate::{Step, Subject, fixes};
+use crate::validate::{Step, fixes};
 
 declare_rule! {
     /// Finds nodes that get more events in the mean than their instances can do.
@@ -26,7 +26,7 @@ declare_rule! {
     /// ## Source
     /// J. Little: A proof for the queuing formula L = λW, 1961. Apache Kafka: documentation of consumer groups
     /// (a partition is read by one member of a group)
-    code = "COST-006", name = "slower-than-what-comes", severity = Error, since = "0.2.0",
+    code = "COST-006", name = "slower-than-what-comes", severity = Error, since = "0.1.0",
     check = Node(check),
 }
 
@@ -98,7 +98,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     );
     let needed = (arriving.least * takes).ceil();
     findings.add(
-        Found::at(Subject::Node(view.id.clone()), message)
+        Found::node(&view.id, message)
             .path(path)
             .fixes(fixes::work_side_by_side(design, node, workers, needed)),
     );

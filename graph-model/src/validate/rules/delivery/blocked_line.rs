@@ -7,7 +7,7 @@ use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::facts::redelivery::ATTEMPTS;
 use crate::validate::rules::declare_rule;
-use crate::validate::{Step, Subject, fixes};
+use crate::validate::{Step, fixes};
 
 declare_rule! {
     /// Finds channels that keep order and try a bad event again for more than an hour.
@@ -69,7 +69,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         let note = "gets nothing that comes behind it".to_owned();
         path.push(Step::node(&design.nodes[reader].id, note));
     }
-    let found = Found::at(Subject::Node(view.id.clone()), message)
+    let found = Found::node(&view.id, message)
         .path(path)
         .fixes(fixes::give_up_sooner(design, node, ATTEMPTS));
     findings.add(found);

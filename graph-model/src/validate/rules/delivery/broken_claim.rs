@@ -5,10 +5,10 @@ use crate::catalog::{Behaviour, Observation};
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
+use crate::validate::fixes;
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::delivery::duplicate_count::rows_of_copies;
 use crate::validate::rules::delivery::duplicate_effect::is_repeated;
-use crate::validate::{Subject, fixes};
 
 declare_rule! {
     /// Finds sinks that are claimed to get each event once, and do not.
@@ -73,7 +73,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         design.title(by),
         repeats(design, by)
     );
-    let found = Found::at(Subject::Node(view.id.clone()), message)
+    let found = Found::node(&view.id, message)
         .path(way_of_copies(facts, by, node, effect.to_owned()))
         .fixes(fixes::dedupe(facts, node));
     findings.add(found);

@@ -14,7 +14,7 @@ use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::delivery::way_from;
-use crate::validate::{Step, Subject, fixes};
+use crate::validate::{Step, fixes};
 
 declare_rule! {
     /// Finds events that change two or more things for good, where nobody sends them again when only some
@@ -107,7 +107,7 @@ fn check(facts: &Facts, findings: &mut RuleFindings<'_, '_>) {
             .actions
             .iter()
             .map(|node| design.nodes[*node].id.clone());
-        let found = Found::at(Subject::Node(at.clone()), message)
+        let found = Found::node(at, message)
             .path(path(facts, source, done))
             .affecting(ids)
             .fixes(fixes::follow_one_write(

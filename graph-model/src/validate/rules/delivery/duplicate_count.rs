@@ -8,8 +8,8 @@ use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::delivery::Copies;
 use crate::validate::facts::origins::Renewal;
 use crate::validate::facts::{Facts, Port};
+use crate::validate::fixes;
 use crate::validate::rules::declare_rule;
-use crate::validate::{Subject, fixes};
 use crate::value::Value;
 
 declare_rule! {
@@ -60,7 +60,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         design.title(by),
         repeats(design, by)
     );
-    let found = Found::at(Subject::Node(view.id.clone()), message)
+    let found = Found::node(&view.id, message)
         .path(way_of_copies(facts, by, node, effect.to_owned()))
         .following(cause_of_copies(facts, node))
         .fixes(fixes::dedupe(facts, node));

@@ -5,8 +5,8 @@ use crate::catalog::Behaviour;
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::{Facts, Port};
+use crate::validate::fixes;
 use crate::validate::rules::declare_rule;
-use crate::validate::{Subject, fixes};
 
 declare_rule! {
     /// Finds effects without a usable idempotency key behind something that repeats events.
@@ -64,7 +64,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         design.title(by),
         repeats(design, by)
     );
-    let found = Found::at(Subject::Node(view.id.clone()), message)
+    let found = Found::node(&view.id, message)
         .path(way_of_copies(facts, by, node, effect))
         .following(cause_of_copies(facts, node))
         .fixes(fixes::identify_effect(facts, node, key));

@@ -13,7 +13,7 @@ use crate::validate::facts::origins::{Base, Origin, Renewal};
 use crate::validate::facts::{Facts, Port};
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::delivery::way_from;
-use crate::validate::{Severity, Step, Subject, fixes};
+use crate::validate::{Severity, Step, fixes};
 
 declare_rule! {
     /// Finds keys against copies that are made anew for each copy.
@@ -88,7 +88,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     };
     let effect_repeats = matches!(behaviour, Behaviour::Effect { .. });
     let grave = !lost.called && (!lost.assumed || effect_repeats);
-    let mut found = Found::at(Subject::Node(design.nodes[by].id.clone()), message)
+    let mut found = Found::node(&design.nodes[by].id, message)
         .detail(detail(facts, node))
         .path(way(facts, port, (by, makes), (node, effect)))
         .fixes(field.and_then(|field| identify(facts, node, field)))

@@ -66,7 +66,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
             let message = format!(
                 "{loses} {cause}, and {title} needs every one; answer for an event only when it is safe"
             );
-            Found::at(Subject::Node(design.nodes[by].id.clone()), message)
+            Found::node(&design.nodes[by].id, message)
                 .path(way_from(facts, by, cause, node, effect.to_owned()))
                 .fixes([fixes::keep_events(design, by)])
         }

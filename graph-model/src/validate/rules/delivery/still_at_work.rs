@@ -57,7 +57,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         );
         let cause = format!("delivers again after {waits}");
         let effect = format!("may need until {needed} have passed");
-        let found = Found::at(Subject::Node(id.clone()), message)
+        let found = Found::node(id, message)
             .path(way_from(facts, channel, cause, node, effect))
             .affecting([view.id.clone()])
             .fixes([fixes::wait_longer(design, channel, VISIBILITY, needs)]);
@@ -83,7 +83,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
                 Step::node(id, format!("takes {batch} deliveries for one")),
                 Step::node(&view.id, "does the good ones again, too"),
             ];
-            let found = Found::at(Subject::Node(view.id.clone()), message)
+            let found = Found::node(&view.id, message)
                 .detail(SmolStr::new_static("batch"))
                 .severity(Severity::Warning)
                 .path(path)

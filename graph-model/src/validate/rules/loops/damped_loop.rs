@@ -6,8 +6,8 @@ use crate::validate::design::{EdgeIx, NodeIx};
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::facts::rounds::{Round, Sort};
+use crate::validate::fixes;
 use crate::validate::rules::declare_rule;
-use crate::validate::{Subject, fixes};
 
 declare_rule! {
     /// Finds loops that die out only if the data, or somebody's estimate, is as hoped.
@@ -33,7 +33,7 @@ declare_rule! {
     /// ## Source
     /// E. Baralis, S. Ceri, S. Paraboschi: Compile-time and runtime analysis of active behaviors, 1998
     /// (a cycle of rules ends only where one of its conditions is sure to become false)
-    code = "LOOP-002", name = "loop-damped-by-hope", severity = Warning, since = "0.2.0",
+    code = "LOOP-002", name = "loop-damped-by-hope", severity = Warning, since = "0.1.0",
     check = Whole(check),
 }
 
@@ -48,7 +48,7 @@ fn check(facts: &Facts, findings: &mut RuleFindings<'_, '_>) {
             titles(design, &round.way)
         );
         let end = bound(round);
-        let mut found = Found::at(Subject::Node(subject.clone()), message)
+        let mut found = Found::node(subject, message)
             .path(round_way(facts, round, &end))
             .fixes(fixes::end_loop(facts, round));
         if let Some(assumed) = assumed(facts, round) {

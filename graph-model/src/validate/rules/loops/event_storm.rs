@@ -4,8 +4,8 @@ use super::{assumed, round_way, series, titles};
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::facts::rounds::Sort;
+use crate::validate::fixes;
 use crate::validate::rules::declare_rule;
-use crate::validate::{Subject, fixes};
 
 declare_rule! {
     /// Finds loops in which an event makes at least one more event of its kind.
@@ -44,7 +44,7 @@ fn check(facts: &Facts, findings: &mut RuleFindings<'_, '_>) {
             titles(design, &round.way),
             series(round)
         );
-        let mut found = Found::at(Subject::Node(start.clone()), message)
+        let mut found = Found::node(start, message)
             .path(round_way(
                 facts,
                 round,

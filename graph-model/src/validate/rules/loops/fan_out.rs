@@ -40,7 +40,7 @@ declare_rule! {
     /// ## Source
     /// AWS: Amazon SNS endpoints and quotas (12,500,000 subscriptions for each topic: the platform does
     /// not bound the product), and this design's own budget
-    code = "LOOP-003", name = "fan-out-over-budget", severity = Warning, since = "0.2.0",
+    code = "LOOP-003", name = "fan-out-over-budget", severity = Warning, since = "0.1.0",
     check = Whole(check),
 }
 

@@ -32,7 +32,7 @@ declare_rule! {
     /// Amazon EventBridge user guide, best practices for rules (patterns that match what their own
     /// targets send), and AWS Lambda developer guide, recursive loop detection (a function that writes
     /// into the bucket that invokes it)
-    code = "LOOP-005", name = "loop-through-a-store", severity = Error, since = "0.2.0",
+    code = "LOOP-005", name = "loop-through-a-store", severity = Error, since = "0.1.0",
     check = Whole(check),
 }
 

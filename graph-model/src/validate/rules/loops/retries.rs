@@ -6,9 +6,9 @@ use crate::catalog::{Behaviour, FieldType, PortRole};
 use crate::validate::design::{Design, NodeIx};
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
+use crate::validate::fixes;
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::delivery::way_from;
-use crate::validate::{Subject, fixes};
 use crate::value::Value;
 
 declare_rule! {
@@ -34,7 +34,7 @@ declare_rule! {
     /// ## Source
     /// N. Bronson, A. Aghayev, A. Charapko, T. Zhu: Metastable failures in distributed systems, HotOS
     /// 2021. Google: Site Reliability Engineering, chapter 22 (retries at several layers multiply)
-    code = "LOOP-004", name = "retries-multiply", severity = Warning, since = "0.2.0",
+    code = "LOOP-004", name = "retries-multiply", severity = Warning, since = "0.1.0",
     check = Node(check),
 }
 
@@ -82,22 +82,20 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         return;
     }
     let (title, channel) = (design.title(node), design.title(by));
-    findings.add(
-        Found::at(
-            Subject::Node(view.id.clone()),
-            format!(
-                "{title} tries {own} times, and {channel} delivers {outer} times what it gives up: \
+    let message = format!(
+        "{title} tries {own} times, and {channel} delivers {outer} times what it gives up: \
                  {all} calls for one event; retry in one place"
-            ),
-        )
-        .path(way_from(
-            facts,
-            by,
-            format!("delivers again what failed, {outer} times in all"),
-            node,
-            format!("tries {own} times for each delivery"),
-        ))
-        .fixes(fixes::retry_less(facts, node, by, limit)),
+    );
+    findings.add(
+        Found::node(&view.id, message)
+            .path(way_from(
+                facts,
+                by,
+                format!("delivers again what failed, {outer} times in all"),
+                node,
+                format!("tries {own} times for each delivery"),
+            ))
+            .fixes(fixes::retry_less(facts, node, by, limit)),
     );
 }
 

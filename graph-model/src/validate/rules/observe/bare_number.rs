@@ -6,7 +6,7 @@ use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::delivery::way_from;
-use crate::validate::{Step, Subject, fixes};
+use crate::validate::{Step, fixes};
 
 declare_rule! {
     /// Finds numbers whose card lacks an owner, a definition or a freshness, in flows that have such cards.
@@ -30,7 +30,7 @@ declare_rule! {
     /// ## Source
     /// Zhamak Dehghani: Data Mesh Principles and Logical Architecture, 2020 (data products have owners and
     /// service level objectives)
-    code = "OBS-003", name = "number-without-card", severity = Info, since = "0.2.0",
+    code = "OBS-003", name = "number-without-card", severity = Info, since = "0.1.0",
     check = Whole(check),
 }
 
@@ -48,8 +48,9 @@ fn check(facts: &Facts, findings: &mut RuleFindings<'_, '_>) {
         .filter(|(node, ..)| is_number(design, *node))
         .map(|(node, ..)| node)
         .collect();
-    let begun = |node: &NodeIx| CARD.iter().any(|(name, _)| says(design, *node, name));
-    if !numbers.iter().any(begun) {
+    // Who has no cards at all does not want them.
+    let has_card = |node: &NodeIx| CARD.iter().any(|(name, _)| says(design, *node, name));
+    if !numbers.iter().any(has_card) {
         return;
     }
     for &node in &numbers {
@@ -82,13 +83,14 @@ fn check(facts: &Facts, findings: &mut RuleFindings<'_, '_>) {
         };
         let names: Vec<&str> = missing.iter().map(|(name, _)| *name).collect();
         findings.add(
-            Found::at(Subject::Node(design.nodes[node].id.clone()), message)
+            Found::node(&design.nodes[node].id, message)
                 .path(path)
                 .fixes(fixes::fill_card(facts, node, &names, &numbers)),
         );
     }
 }
 
+/// Whether a node shows a number that people go by.
 fn is_number(design: &Design, node: NodeIx) -> bool {
     let metric = matches!(
         design.behaviour(node),

@@ -24,7 +24,8 @@ declare_rule! {
     /// system has its own log, and nothing in them says which lines belong together. Time stamps are
     /// compared by hand until somebody gives up.
     /// ## When is this fine
-    /// When what comes behind has many causes, as a total has: group by nothing that is one case.
+    /// When nobody asks for the single case behind a call or a number: then let the type declare no
+    /// correlation.
     /// ## Perturbation
     /// Two cases at the same time: from what was called, nobody can tell which is which.
     /// ## Example
@@ -39,7 +40,7 @@ declare_rule! {
     /// lane -> short: map(expr={total}) -> seen: view
     /// ## Source
     /// W3C Trace Context, 2021: a participant must pass on the context of the requests that it gets
-    code = "OBS-001", name = "causality-lost", severity = Warning, since = "0.2.0",
+    code = "OBS-001", name = "causality-lost", severity = Warning, since = "0.1.0",
     check = Whole(check),
 }
 
@@ -76,6 +77,7 @@ fn check(facts: &Facts, findings: &mut RuleFindings<'_, '_>) {
     }
 }
 
+/// The field that says which events belong together.
 fn correlation(declared: Option<&Value>) -> Option<Pointer> {
     let field = Pointer::parse(declared?.as_str()?).ok()?;
     (!field.is_root()).then_some(field)
@@ -137,7 +139,7 @@ fn follow(
                 .is_some_and(|port| !port.labels.at(&at).is_empty());
             let fix = (!labelled).then(|| fixes::carry_field(design, view.to, &at, kept));
             findings.add(
-                Found::at(Subject::Node(held.id.clone()), message)
+                Found::node(&held.id, message)
                     .path(path)
                     .fixes(fix.flatten())
                     .affecting(ends.iter().map(|end| design.nodes[*end].id.clone())),
@@ -218,16 +220,15 @@ fn broken_chains(facts: &Facts, findings: &mut RuleFindings<'_, '_>) {
         }
         let ends = ends_behind(design, node);
         let Some(&end) = ends.first() else { continue };
-        let (title, shows) = (design.title(node), design.title(end));
-        let message = if end == node {
-            format!(
-                "{title} hands no correlation on, so nobody can say what caused what it does; hand it on"
-            )
+        let title = design.title(node);
+        let what = if end == node {
+            "what it does"
         } else {
-            format!(
-                "{title} hands no correlation on, so nobody can say what caused {shows}; hand it on"
-            )
+            design.title(end)
         };
+        let message = format!(
+            "{title} hands no correlation on, so nobody can say what caused {what}; hand it on"
+        );
         let mut path = vec![Step::node(
             &view.id,
             "sends events without the correlation of those that caused them",
@@ -237,7 +238,7 @@ fn broken_chains(facts: &Facts, findings: &mut RuleFindings<'_, '_>) {
             path.push(Step::node(&design.nodes[end].id, note));
         }
         findings.add(
-            Found::at(Subject::Node(view.id.clone()), message)
+            Found::node(&view.id, message)
                 .detail("chain")
                 .path(path)
                 .fixes([fixes::hand_on_correlation(design, node)])

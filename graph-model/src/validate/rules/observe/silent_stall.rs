@@ -6,10 +6,10 @@ use crate::catalog::Behaviour;
 use crate::validate::design::{Design, NodeIx};
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
+use crate::validate::fixes;
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::delivery::way_from;
 use crate::validate::rules::order::IDLE;
-use crate::validate::{Subject, fixes};
 
 declare_rule! {
     /// Finds windows that only a later event closes, where all that feeds them may fall silent.
@@ -30,7 +30,7 @@ declare_rule! {
     /// office: manual ^rate=2 -> all
     /// ## Source
     /// Apache Flink, Generating watermarks: dealing with idle sources
-    code = "OBS-004", name = "silent-stall", severity = Warning, since = "0.2.0",
+    code = "OBS-004", name = "silent-stall", severity = Warning, since = "0.1.0",
     check = Node(check),
 }
 
@@ -56,7 +56,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let cause = "may send nothing for long although all is well".to_owned();
     let effect = "keeps its last windows open until something comes".to_owned();
     findings.add(
-        Found::at(Subject::Node(view.id.clone()), message)
+        Found::node(&view.id, message)
             .path(way_from(facts, first, cause, node, effect))
             .fixes([fixes::close_when_idle(facts, node)]),
     );
@@ -85,17 +85,11 @@ fn silent_sources(design: &Design, node: NodeIx) -> Option<Vec<NodeIx>> {
             continue;
         }
         let view = &design.nodes[at];
-        let mut fed = false;
-        for edge in &view.ins {
-            fed = true;
-            let from = design.edges[*edge].from;
-            if seen.insert(from) {
-                open.push(from);
-            }
-        }
-        if !fed {
+        if view.ins.is_empty() {
             return None;
         }
+        let feeders = view.ins.iter().map(|edge| design.edges[*edge].from);
+        open.extend(feeders.filter(|from| seen.insert(*from)));
     }
     silent.sort_by_key(|source| &design.nodes[*source].id);
     Some(silent)

@@ -6,9 +6,9 @@ use crate::catalog::{Behaviour, Family, Observation, PortRole};
 use crate::validate::design::{Design, EdgeIx, NodeIx};
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
+use crate::validate::fixes;
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::delivery::way_from;
-use crate::validate::{Subject, fixes};
 
 declare_rule! {
     /// Finds places for what failed or came too late that nobody watches, in flows that promise to lose
@@ -36,7 +36,7 @@ declare_rule! {
     /// lane.failed -> page: http_out(url="https://pager.example/", key=$event.id)
     /// ## Source
     /// AWS, Using dead-letter queues in Amazon SQS: set up an alarm for any message that is moved there
-    code = "OBS-002", name = "unwatched-failures", severity = Warning, since = "0.2.0",
+    code = "OBS-002", name = "unwatched-failures", severity = Warning, since = "0.1.0",
     check = Whole(check),
 }
 
@@ -98,7 +98,7 @@ fn check(facts: &Facts, findings: &mut RuleFindings<'_, '_>) {
             .or_else(|| design.declared_text(by, "owner"))
             .or_else(|| promise.and_then(|(_, node)| design.declared_text(node, "owner")));
         findings.add(
-            Found::at(Subject::Node(design.nodes[*node].id.clone()), message)
+            Found::node(&design.nodes[*node].id, message)
                 .path(way_from(facts, by, cause, *node, effect))
                 .fixes([fixes::watch(design, *node, watcher)]),
         );
@@ -144,12 +144,14 @@ fn failures_at(design: &Design, node: NodeIx) -> Option<Vec<EdgeIx>> {
     Some(found)
 }
 
+/// Whether what a node could not deliver or use takes a wire.
 fn is_failure(design: &Design, edge: EdgeIx) -> bool {
     let view = &design.edges[edge];
     let refused = REFUSED.contains(&view.edge.from.port.as_str());
     view.role == PortRole::Failed || view.role == PortRole::Data && !view.main && refused
 }
 
+/// Who is said to look at a node.
 fn watcher(design: &Design, node: NodeIx) -> Option<&str> {
     let said = design.declared_text(node, "watched_by");
     said.or_else(|| design.declared_text(node, "owner"))

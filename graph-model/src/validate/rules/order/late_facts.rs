@@ -4,9 +4,9 @@ use crate::catalog::{Behaviour, PortRole};
 use crate::validate::design::{Design, NodeIx};
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
+use crate::validate::fixes;
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::delivery::{in_words, way_from};
-use crate::validate::{Subject, fixes};
 
 declare_rule! {
     /// Finds windows and gaps that do not wait as long as events may be late, and drop them.
@@ -70,7 +70,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     );
     let cause = format!("sends events up to {delay_text} late");
     let effect = format!("drops what is more than {waits} late");
-    let found = Found::at(Subject::Node(view.id.clone()), message)
+    let found = Found::node(&view.id, message)
         .path(way_from(facts, by, cause, node, effect))
         .fixes([fixes::wait_for_late(design, node, field, delay)])
         .fixes(fixes::keep_late(design, node, LATE));

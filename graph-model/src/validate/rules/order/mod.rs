@@ -18,7 +18,7 @@ use crate::validate::facts::delivery::{Loss, Order};
 use crate::validate::facts::origins::OriginId;
 use crate::validate::facts::{Facts, Port};
 use crate::validate::rules::delivery::{folds_by, placing, way_from};
-use crate::validate::{Severity, Subject, fixes};
+use crate::validate::{Severity, fixes};
 
 pub(in crate::validate) use late_facts::IDLE;
 
@@ -120,7 +120,7 @@ pub(super) fn report(
         "{title} {depends}, but {} {cause}; {kept}",
         design.title(by)
     );
-    let mut found = Found::at(Subject::Node(view.id.clone()), message)
+    let mut found = Found::node(&view.id, message)
         .path(way_from(facts, by, cause, node, effect))
         .fixes(fixes::keep_order(facts, node, (need.field, need.sort), by));
     let code = [(loss == Loss::Code, by), (need.sort == Sort::Code, node)];

@@ -63,7 +63,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         },
         Step::node(&view.id, "takes the last one, whenever the event happened"),
     ];
-    let found = Found::at(Subject::Node(view.id.clone()), message)
+    let found = Found::node(&view.id, message)
         .path(path)
         .fixes([fixes::take_row_of_then(design, node, as_of)]);
     findings.add(found);

@@ -4,9 +4,9 @@ use crate::catalog::{Behaviour, Observation};
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
+use crate::validate::fixes;
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::delivery::way_from;
-use crate::validate::{Subject, fixes};
 
 declare_rule! {
     /// Finds results that are kept and depend on when events were handled, not on when they happened.
@@ -82,7 +82,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         }
     };
     let effect = "is another one after a replay".to_owned();
-    let found = Found::at(Subject::Node(clock.id.clone()), message)
+    let found = Found::node(&clock.id, message)
         .path(way_from(facts, by, cause, node, effect))
         .affecting([view.id.clone()])
         .fixes(field.and_then(|field| fixes::use_event_time(design, by, field)));

@@ -11,9 +11,9 @@ use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::numbers::{Function, columns, windowed};
 use crate::validate::facts::origins::{Base, Origin, OriginId};
 use crate::validate::facts::{Facts, Port};
+use crate::validate::fixes;
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::delivery::way_from;
-use crate::validate::{Subject, fixes};
 
 declare_rule! {
     /// Finds sums of numbers that do not add up: prices and ratios never do, levels such as balances do
@@ -74,9 +74,15 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         let source = source(facts, of, port).unwrap_or(node);
         let cause = format!("sends `{code}`, {how}");
         let effect = format!("adds up `{code}` of all events of a group");
-        findings.add(Found::at(Subject::Node(view.id.clone()), format!(
-                "{title} adds up `{code}`, {how}; take the average or the last one, or group by time"
-            )).detail(column.name.clone()).path(way_from(facts, source, cause, node, effect)).fixes([fixes::average_instead(facts, node, &column.name)]));
+        let message = format!(
+            "{title} adds up `{code}`, {how}; take the average or the last one, or group by time"
+        );
+        findings.add(
+            Found::node(&view.id, message)
+                .detail(column.name.clone())
+                .path(way_from(facts, source, cause, node, effect))
+                .fixes([fixes::average_instead(facts, node, &column.name)]),
+        );
     }
 }
 

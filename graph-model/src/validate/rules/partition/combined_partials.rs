@@ -4,9 +4,9 @@ use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::numbers::{Column, Function, Partial, columns, windowed};
 use crate::validate::facts::{Facts, Port};
+use crate::validate::fixes;
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::delivery::way_from;
-use crate::validate::{Subject, fixes};
 
 declare_rule! {
     /// Finds averages of averages, sums of distinct counts, and other results of groups that are
@@ -63,16 +63,13 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
             partial.name
         );
         let effect = format!("{does} `{code}` of several groups");
+        let message =
+            format!("{title} {does} `{code}`, which is {noun} from {feeder}, so {lost}; {next}");
         findings.add(
-            Found::at(
-                Subject::Node(design.nodes[node].id.clone()),
-                format!(
-                    "{title} {does} `{code}`, which is {noun} from {feeder}, so {lost}; {next}"
-                ),
-            )
-            .detail(column.name.clone())
-            .path(way_from(facts, partial.aggregate, cause, node, effect))
-            .fixes(fixes::carry_parts(facts, node, &column, &partials, port)),
+            Found::node(&design.nodes[node].id, message)
+                .detail(column.name.clone())
+                .path(way_from(facts, partial.aggregate, cause, node, effect))
+                .fixes(fixes::carry_parts(facts, node, &column, &partials, port)),
         );
     }
 }

@@ -6,9 +6,9 @@ use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::facts::numbers::{Function, columns};
+use crate::validate::fixes;
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::delivery::way_from;
-use crate::validate::{Subject, fixes};
 
 declare_rule! {
     /// Finds sums over pairs in which one event may stand several times, because it has several
@@ -65,12 +65,10 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         let code = of.code();
         let cause = format!("pairs each event of {one} with all of {many} that have its key");
         let effect = format!("adds up `{code}` of {one} once for each pair");
-        let found = Found::at(
-            Subject::Node(view.id.clone()),
-            format!(
-                "{title} adds up `{code}`, but {at} pairs an event of {one} with each of {many} that has its key, so it counts as often as it has partners; count it once"
-            ),
+        let message = format!(
+            "{title} adds up `{code}`, but {at} pairs an event of {one} with each of {many} that has its key, so it counts as often as it has partners; count it once"
         );
+        let found = Found::node(&view.id, message);
         let key = keeper_key(design, node);
         findings.add(
             found

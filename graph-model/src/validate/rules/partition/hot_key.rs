@@ -4,9 +4,9 @@ use crate::catalog::Behaviour;
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
+use crate::validate::fixes;
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::delivery::{key_field, way_from};
-use crate::validate::{Subject, fixes};
 use crate::value::Value;
 
 declare_rule! {
@@ -51,9 +51,14 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         let source = source(facts, node);
         let cause =
             format!("brings {rate:.0} events a second to it, {share:.0} % of them of one key");
-        findings.add(Found::at(Subject::Node(view.id.clone()), format!(
-                "{by} has {share:.0} % of the {rate:.0} events a second at {title}, but a partition takes {takes}, and more partitions do not help; take a finer key"
-            )).detail("hot").path(way_from(facts, source, cause, node, effect)));
+        let message = format!(
+            "{by} has {share:.0} % of the {rate:.0} events a second at {title}, but a partition takes {takes}, and more partitions do not help; take a finer key"
+        );
+        findings.add(
+            Found::node(&view.id, message)
+                .detail("hot")
+                .path(way_from(facts, source, cause, node, effect)),
+        );
         return;
     }
     let (Behaviour::Log { partitions, .. } | Behaviour::Repartition { partitions, .. }) = behaviour
@@ -70,9 +75,15 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         let source = source(facts, node);
         let cause = format!("sends events of {keys} keys in all");
         let effect = format!("has {count} partitions, of which at least {idle} stay empty");
-        findings.add(Found::at(Subject::Node(view.id.clone()), format!(
-                "{title} has {count} partitions, but there are only {keys} keys, so at least {idle} stay empty; take a finer key or fewer partitions"
-            )).detail("few").path(way_from(facts, source, cause, node, effect)).fixes(fixes::fewer_partitions(facts, node, keys)));
+        let message = format!(
+            "{title} has {count} partitions, but there are only {keys} keys, so at least {idle} stay empty; take a finer key or fewer partitions"
+        );
+        findings.add(
+            Found::node(&view.id, message)
+                .detail("few")
+                .path(way_from(facts, source, cause, node, effect))
+                .fixes(fixes::fewer_partitions(facts, node, keys)),
+        );
     }
 }
 

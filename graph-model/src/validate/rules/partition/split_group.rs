@@ -6,9 +6,9 @@ use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::facts::delivery::Part;
 use crate::validate::facts::numbers::{Column, Function, columns};
+use crate::validate::fixes;
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::delivery::{placing, way_from};
-use crate::validate::{Subject, fixes};
 
 declare_rule! {
     /// Finds nodes that keep something for each group, whose groups are spread over several partitions
@@ -58,9 +58,21 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let how = placing(design, by);
     let placer = design.title(by);
     let cause = format!("places events {how} in {count} partitions");
-    findings.add(Found::at(Subject::Node(view.id.clone()), format!(
-                "{title} {group}, but {placer} places events {how}, so {torn} in several of {count} places; repartition in front of it"
-            )).path(way_from(facts, by, cause, node, format!("{group}, in each place apart"))).fixes(fixes::bring_together(facts, node, keeper.key, Some(by))).fixes(fixes::combine_parts(facts, node, count)));
+    let message = format!(
+        "{title} {group}, but {placer} places events {how}, so {torn} in several of {count} places; repartition in front of it"
+    );
+    findings.add(
+        Found::node(&view.id, message)
+            .path(way_from(
+                facts,
+                by,
+                cause,
+                node,
+                format!("{group}, in each place apart"),
+            ))
+            .fixes(fixes::bring_together(facts, node, keeper.key, Some(by)))
+            .fixes(fixes::combine_parts(facts, node, count)),
+    );
 }
 
 /// Whether somebody claims that a later step combines the results, and that can be done.

@@ -8,9 +8,9 @@ use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::facts::delivery::Mode;
+use crate::validate::fixes;
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::delivery::way_from;
-use crate::validate::{Subject, fixes};
 use crate::value::Value;
 
 declare_rule! {
@@ -64,12 +64,15 @@ fn check(facts: &Facts, findings: &mut RuleFindings<'_, '_>) {
         let cause = format!("may grow from {count} to {most} partitions, which moves keys");
         let effect = format!("{what}, and looks for it where the key is now");
         let affected = kept.iter().map(|(node, _)| design.nodes[*node].id.clone());
-        findings.add(Found::at(Subject::Node(view.id.clone()), format!(
-                "{title} may grow from {count} to {most} partitions, but {keeper} {what}, which does not move with the keys; begin with as many as there will ever be"
-            ))
-            .path(way_from(facts, log, cause, *first, effect))
-            .affecting(affected)
-            .fixes(fixes::fix_partitions(facts, log, &kept)));
+        let message = format!(
+            "{title} may grow from {count} to {most} partitions, but {keeper} {what}, which does not move with the keys; begin with as many as there will ever be"
+        );
+        findings.add(
+            Found::node(&view.id, message)
+                .path(way_from(facts, log, cause, *first, effect))
+                .affecting(affected)
+                .fixes(fixes::fix_partitions(facts, log, &kept)),
+        );
     }
 }
 

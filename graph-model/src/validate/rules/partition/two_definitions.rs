@@ -15,7 +15,7 @@ use crate::validate::facts::numbers::{Column, columns, window_form};
 use crate::validate::facts::origins::{Base, Origin, OriginId};
 use crate::validate::facts::{Facts, Port};
 use crate::validate::rules::declare_rule;
-use crate::validate::{Severity, Step, Subject, fixes};
+use crate::validate::{Severity, Step, fixes};
 
 declare_rule! {
     /// Finds numbers that are shown under one name and made of other sources, by other filters, windows
@@ -131,13 +131,11 @@ fn compare(
             0 => String::new(),
             more => format!(", and {more} more"),
         };
-        let found = Found::at(
-            Subject::Node(design.nodes[other.node].id.clone()),
-            format!(
-                "`{name}` at {b} is not the `{name}` of {a}: {}{more}; show one of them at both, or give one another name",
-                said.words
-            ),
+        let message = format!(
+            "`{name}` at {b} is not the `{name}` of {a}: {}{more}; show one of them at both, or give one another name",
+            said.words
         );
+        let found = Found::node(&design.nodes[other.node].id, message);
         let grave = [first, other].iter().any(|shown| {
             let external = |role| {
                 let role = design.document.roles.get(role);

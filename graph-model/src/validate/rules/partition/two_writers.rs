@@ -13,7 +13,7 @@ use crate::validate::facts::delivery::{Mode, Part};
 use crate::validate::facts::origins::Origin;
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::delivery::{placing, way_from};
-use crate::validate::{Step, Subject, fixes};
+use crate::validate::{Step, fixes};
 
 declare_rule! {
     /// Finds nodes that overwrite the same columns of the same rows, and code that reads a row and
@@ -88,14 +88,15 @@ fn check_writers(facts: &Facts, sharers: &Sharers, findings: &mut RuleFindings<'
         let all: Vec<NodeIx> = (writers.iter().copied())
             .filter(|one| *one != writer && contested(facts, *one, writer))
             .collect();
+        let message = format!(
+            "{a} and {b} both write {what} of {}, and nothing says which value is newer; let one of them own it",
+            table(design, writer)
+        );
         findings.add(
-            Found::at(Subject::Node(design.nodes[writer].id.clone()), format!(
-                "{a} and {b} both write {what} of {}, and nothing says which value is newer; let one of them own it",
-                table(design, writer)
-            ))
-            .path(path)
-            .affecting([other, writer].map(|node| design.nodes[node].id.clone()))
-            .fixes(fixes::own_values(facts, writer, &all)),
+            Found::node(&design.nodes[writer].id, message)
+                .path(path)
+                .affecting([other, writer].map(|node| design.nodes[node].id.clone()))
+                .fixes(fixes::own_values(facts, writer, &all)),
         );
     }
 }
@@ -201,14 +202,15 @@ fn check_instances(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, 
     let (title, table) = (design.title(node), table(design, writer));
     let effect =
         format!("reads a row of {table} and writes it back, while another instance does the same");
+    let message = format!(
+        "{title} reads {table} and writes it back in several instances, so one undoes what the other wrote; bring the events of a row to one place"
+    );
     findings.add(
-        Found::at(Subject::Node(design.nodes[node].id.clone()), format!(
-            "{title} reads {table} and writes it back in several instances, so one undoes what the other wrote; bring the events of a row to one place"
-        ))
-        .assuming("that what it writes depends on what it has read")
-        .path(way_from(facts, by, how, node, effect))
-        .affecting([design.nodes[writer].id.clone()])
-        .fixes(fixes::place_rows(facts, node, writer)),
+        Found::node(&design.nodes[node].id, message)
+            .assuming("that what it writes depends on what it has read")
+            .path(way_from(facts, by, how, node, effect))
+            .affecting([design.nodes[writer].id.clone()])
+            .fixes(fixes::place_rows(facts, node, writer)),
     );
 }
 

@@ -44,13 +44,18 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         return;
     };
     let title = design.title(node);
-    let subject = || Subject::Node(view.id.clone());
     if let (Some(keeper), Part::Mixed { at }) = (keeper(behaviour), &port.part) {
         let place = design.title(*at);
         let Keeper { does, key, .. } = keeper;
-        findings.add(Found::at(subject(), format!(
-                "the streams that meet at {place} are placed differently, so {title} misses what belongs together; repartition in front of it"
-            )).path(meeting(facts, *at, node, format!("{does} as if they were together"))).fixes(fixes::bring_together(facts, node, key, None)));
+        let message = format!(
+            "the streams that meet at {place} are placed differently, so {title} misses what belongs together; repartition in front of it"
+        );
+        let effect = format!("{does} as if they were together");
+        findings.add(
+            Found::node(&view.id, message)
+                .path(meeting(facts, *at, node, effect))
+                .fixes(fixes::bring_together(facts, node, key, None)),
+        );
         return;
     }
     let (Some(fields), Some(second)) = (pairing(behaviour), facts.second(node)) else {
@@ -72,10 +77,15 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let texts = keys(design, node, fields);
     if let Some((one, other)) = facts.unlike_types(left, right) {
         let notes = [format!("has {one} there"), format!("has {other} there")];
-        findings.add(Found::at(subject(), format!(
-                "{title} compares `{}`, which is {one}, with `{}`, which is {other}, so nothing ever matches; compare them as text",
-                texts.0, texts.1
-            )).path(side_by_side(facts, node, texts, notes)).fixes(fixes::compare_as_text(facts, node, fields, (one, other))));
+        let message = format!(
+            "{title} compares `{}`, which is {one}, with `{}`, which is {other}, so nothing ever matches; compare them as text",
+            texts.0, texts.1
+        );
+        findings.add(
+            Found::node(&view.id, message)
+                .path(side_by_side(facts, node, texts, notes))
+                .fixes(fixes::compare_as_text(facts, node, fields, (one, other))),
+        );
         return;
     }
     if facts.together(left, right) {
@@ -83,10 +93,15 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     }
     let notes = [placed(design, port), placed(design, second)];
     let [a, b] = [0, 1].map(|side| feeders(design, node, side));
-    findings.add(Found::at(subject(), format!(
-            "{title} brings {a} and {b} together by key, but {a} {} and {b} {}, so what belongs together seldom meets; place both by the key, in as many partitions",
-            notes[0], notes[1]
-        )).path(side_by_side(facts, node, texts, notes)).fixes(fixes::co_partition(facts, node, fields)));
+    let message = format!(
+        "{title} brings {a} and {b} together by key, but {a} {} and {b} {}, so what belongs together seldom meets; place both by the key, in as many partitions",
+        notes[0], notes[1]
+    );
+    findings.add(
+        Found::node(&view.id, message)
+            .path(side_by_side(facts, node, texts, notes))
+            .fixes(fixes::co_partition(facts, node, fields)),
+    );
 }
 
 /// What leads to an input of a node.

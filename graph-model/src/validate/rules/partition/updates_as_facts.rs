@@ -9,8 +9,8 @@ use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::delivery::Mode;
 use crate::validate::facts::numbers::{Column, Function, columns, windowed};
 use crate::validate::facts::{Facts, Port};
+use crate::validate::fixes;
 use crate::validate::rules::declare_rule;
-use crate::validate::{Subject, fixes};
 
 declare_rule! {
     /// Finds sums, counts and averages over events of which each is the new version of a thing, or the
@@ -81,9 +81,14 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         Some(cause) => design.steps((cause, says.clone()), &way, (node, effect)),
         None => design.steps((node, says.clone()), &[], (node, effect)),
     };
-    findings.add(Found::at(Subject::Node(view.id.clone()), format!(
-            "{title} {does} {what}, but {feeder} {says}, so one thing counts as often as it changes; take the difference, or only the latest of each"
-        )).path(path).fixes(fixes::take_latest(facts, node, alone, &wrong)));
+    let message = format!(
+        "{title} {does} {what}, but {feeder} {says}, so one thing counts as often as it changes; take the difference, or only the latest of each"
+    );
+    findings.add(
+        Found::node(&view.id, message)
+            .path(path)
+            .fixes(fixes::take_latest(facts, node, alone, &wrong)),
+    );
 }
 
 /// The columns in which an older version stays beside the newer one.

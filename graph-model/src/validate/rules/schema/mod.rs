@@ -10,7 +10,9 @@ mod two_meanings;
 mod unmet_need;
 mod unstable_key;
 
+use crate::id::Id;
 use crate::validate::Rule;
+use crate::validate::design::Design;
 pub(in crate::validate) use unstable_key::Flaw;
 
 /// The rules of the family, by code.
@@ -23,3 +25,11 @@ pub(super) const RULES: &[Rule] = &[
     no_way::RULE,
     open_payload::RULE,
 ];
+
+/// What people call a zone.
+fn zone_title<'d>(design: &'d Design, zone: &'d Id) -> &'d str {
+    match design.document.zones.get(zone) {
+        Some(held) if !held.title.is_empty() => &held.title,
+        _ => zone.as_str(),
+    }
+}

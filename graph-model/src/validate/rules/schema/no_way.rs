@@ -1,7 +1,6 @@
 //! SCHEMA-006: a router has no way for events that may come.
 
 use std::collections::BTreeSet;
-use std::rc::Rc;
 
 use crate::catalog::Behaviour;
 use crate::expr::{Env, Expr, Operand};
@@ -11,9 +10,9 @@ use crate::schema::{Declared, Promise, Schema, Types};
 use crate::validate::design::{EdgeIx, NodeIx};
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
+use crate::validate::fixes;
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::delivery::way_from;
-use crate::validate::{Subject, fixes};
 use crate::value::Value;
 
 declare_rule! {
@@ -45,7 +44,7 @@ declare_rule! {
     /// ## Source
     /// L. Maranget: Warnings for pattern matching, 2007; G. Hohpe, B. Woolf: Enterprise integration
     /// patterns, Content-Based Router and Invalid Message Channel, 2003
-    code = "SCHEMA-006", name = "router-not-exhaustive", severity = Warning, since = "0.2.0",
+    code = "SCHEMA-006", name = "router-not-exhaustive", severity = Warning, since = "0.1.0",
     check = Whole(check),
 }
 
@@ -84,13 +83,13 @@ fn check_router(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>
     if outs.any(|edge| design.edges[*edge].edge.from.port == *otherwise) {
         return;
     }
-    let Some(routes) = routes(facts, node) else {
+    let Some(conditions) = conditions_of(facts, node) else {
         return;
     };
     let mut ways = Vec::new();
     collect(facts, node, &mut Vec::new(), &mut ways);
     for way in &ways {
-        let Some((_, fields)) = uncovered(facts, node, &routes, way) else {
+        let Some(fields) = uncovered(facts, &conditions, way) else {
             continue;
         };
         let title = design.title(node);
@@ -108,7 +107,7 @@ fn check_router(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>
         let cause = format!("may send {ty} with {with}");
         let effect = "has no way for it".to_owned();
         findings.add(
-            Found::at(Subject::Node(view.id.clone()), message)
+            Found::node(&view.id, message)
                 .path(way_from(facts, way.source, cause, node, effect))
                 .fixes(fixes::set_aside(design, node, otherwise)),
         );
@@ -117,7 +116,7 @@ fn check_router(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>
 }
 
 /// The conditions of a router; nothing when one is not known, or looks at more than the payload.
-fn routes(facts: &Facts, node: NodeIx) -> Option<Vec<&Expr>> {
+fn conditions_of(facts: &Facts, node: NodeIx) -> Option<Vec<&Expr>> {
     let design = &*facts.design;
     let Some(Behaviour::Route { routes, .. }) = design.behaviour(node) else {
         return None;
@@ -129,6 +128,7 @@ fn routes(facts: &Facts, node: NodeIx) -> Option<Vec<&Expr>> {
     exprs.collect()
 }
 
+/// An expression that looks at nothing but the payload.
 fn pure(expr: &Expr) -> Option<&Expr> {
     expr.variables().is_empty().then_some(expr)
 }
@@ -231,10 +231,10 @@ fn passes(facts: &Facts, edge: EdgeIx, event: Value) -> Option<Value> {
 /// Fields with their values; without one where the field is missing.
 type Chosen = Vec<(Pointer, Option<Value>)>;
 
-/// An event that its source may send and that comes by the way, but for which the router has none.
-fn uncovered(facts: &Facts, node: NodeIx, routes: &[&Expr], way: &Way) -> Option<(Value, Chosen)> {
+/// What is in an event that its source may send and that comes by the way, but meets no condition.
+fn uncovered(facts: &Facts, conditions: &[&Expr], way: &Way) -> Option<Chosen> {
     let schema = facts.schema(way.ty.as_str())?;
-    let tests = looked_at(facts, node, routes, way);
+    let tests = looked_at(facts, conditions, way);
     // Whoever lists the values of a field means all of them; of other fields some may be of no interest.
     if !tests.fields.iter().any(|field| is_listed(&schema, field)) {
         return None;
@@ -267,15 +267,14 @@ fn uncovered(facts: &Facts, node: NodeIx, routes: &[&Expr], way: &Way) -> Option
             }
         }
         schema.check(&event).ok()?;
-        let sent = event.clone();
         for edge in &way.wires[1..] {
             event = passes(facts, *edge, event)?;
         }
         let meets = |expr: &&Expr| expr.test(&event, &Env::empty());
         // A condition that fails is no silence.
-        let outcomes: Result<Vec<bool>, _> = routes.iter().map(meets).collect();
+        let outcomes: Result<Vec<bool>, _> = conditions.iter().map(meets).collect();
         let lost = outcomes.is_ok_and(|met| !met.contains(&true));
-        (lost && !chosen.is_empty()).then_some((sent, chosen))
+        (lost && !chosen.is_empty()).then_some(chosen)
     })
 }
 
@@ -286,7 +285,7 @@ struct Tests {
     constants: Vec<Value>,
 }
 
-fn looked_at(facts: &Facts, node: NodeIx, routes: &[&Expr], way: &Way) -> Tests {
+fn looked_at(facts: &Facts, conditions: &[&Expr], way: &Way) -> Tests {
     let design = &*facts.design;
     let mut tests = Tests::default();
     let mut look = |expr: &Expr, fields: &mut BTreeSet<Pointer>| {
@@ -299,14 +298,9 @@ fn looked_at(facts: &Facts, node: NodeIx, routes: &[&Expr], way: &Way) -> Tests 
         }
     };
     let mut fields = BTreeSet::new();
-    for expr in routes {
+    for expr in conditions {
         look(expr, &mut fields);
     }
-    debug_assert!(
-        way.wires
-            .last()
-            .is_some_and(|last| design.edges[*last].to == node)
-    );
     for edge in way.wires[1..].iter().rev() {
         let from = design.edges[*edge].from;
         match design.behaviour(from) {
@@ -316,7 +310,7 @@ fn looked_at(facts: &Facts, node: NodeIx, routes: &[&Expr], way: &Way) -> Tests 
                 }
             }
             Some(Behaviour::Route { .. }) => {
-                for expr in self::routes(facts, from).unwrap_or_default() {
+                for expr in conditions_of(facts, from).unwrap_or_default() {
                     look(expr, &mut fields);
                 }
             }
@@ -345,7 +339,7 @@ fn is_listed(schema: &Schema, field: &Pointer) -> bool {
 
 /// Values that a field may have: all of them where they are listed, or else some that tell apart what
 /// is compared with them. `None` where it may be missing.
-fn values(schema: &Rc<Schema>, field: &Pointer, constants: &[Value]) -> Vec<Option<Value>> {
+fn values(schema: &Schema, field: &Pointer, constants: &[Value]) -> Vec<Option<Value>> {
     let Declared::Promised(Promise { types, optional }) = schema.declared(field) else {
         return Vec::new();
     };

@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use crate::catalog::{Behaviour, Delivery};
 use crate::expr::Env;
 use crate::id::Id;
+use crate::pointer::Pointer;
 use crate::schema::{Counterexample, Feeds, Schema, fits};
 use crate::validate::design::{NodeIx, NodeView};
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
+use crate::validate::rules::auth::is_channel;
 use crate::validate::rules::declare_rule;
 use crate::validate::{Step, Subject, fixes};
 use crate::value::{Object, Value};
@@ -39,7 +41,7 @@ declare_rule! {
     /// in -> now: queue -> shown: view
     /// ## Source
     /// Confluent Schema Registry, schema evolution and compatibility (backward, forward, full)
-    code = "SCHEMA-002", name = "breaks-kept-events", severity = Error, since = "0.2.0",
+    code = "SCHEMA-002", name = "breaks-kept-events", severity = Error, since = "0.1.0",
     check = Whole(check),
 }
 
@@ -72,7 +74,6 @@ fn check_place(
     (ty, declared): (&Id, &Object),
     findings: &mut RuleFindings<'_, '_>,
 ) {
-    let design = &*facts.design;
     let mode = declared.get("compatibility").and_then(Value::as_str);
     let (backward, forward) = match mode.unwrap_or("backward") {
         "backward" => (true, false),
@@ -81,87 +82,129 @@ fn check_place(
         _ => (false, false),
     };
     let reads = backward && first_place(facts, node, ty, is_kept);
-    let sends = forward && first_place(facts, node, ty, is_channel);
+    let sends = forward && first_place(facts, node, ty, is_heard);
     if !reads && !sends {
         return;
     }
     let Some(new) = facts.schema(ty.as_str()) else {
         return;
     };
-    let title = design.title(node);
     for older in older(facts, ty) {
         let Some(old) = facts.schema(older.as_str()) else {
             let reason = format!("`{older}` came before `{ty}` and is not described; add it");
             findings.unchecked(Subject::Node(view.id.clone()), reason);
             continue;
         };
-        let unknown = |at: &str, what: &str| {
-            let place = if at.is_empty() { "the payload" } else { at };
-            format!("whether {what} cannot be told at {place}; describe it in both types")
+        let change = Change {
+            node,
+            older: &older,
+            ty,
+            old: &old,
+            new: &new,
         };
         if reads {
-            match fits(&old, &new) {
-                Feeds::Yes => {}
-                Feeds::Unknown(at) => findings.unchecked(
-                    Subject::Node(view.id.clone()),
-                    unknown(
-                        &at.to_string(),
-                        &format!("`{ty}` takes what was sent as `{older}`"),
-                    ),
-                ),
-                Feeds::No(example) => {
-                    if let Some(reader) = unready(facts, node, &old, &new, &example) {
-                        let (at, problem) = (&example.pointer, problem(&example));
-                        let message = format!(
-                            "{title} may hold events of type {older}, where `{at}` {problem}, and they are read as {ty}; adapt them behind it, or let {ty} take them"
-                        );
-                        let path = path(
-                            (&older, &example),
-                            (node, format!("sends it again as {ty}")),
-                            (reader, format!("reads it as {ty}")),
-                            facts,
-                        );
-                        findings.add(
-                            Found::at(Subject::Node(view.id.clone()), message)
-                                .detail(format!("{older}:backward"))
-                                .path(path)
-                                .fixes(fixes::bring_up(facts, node, (&older, ty), &example)),
-                        );
-                    }
-                }
-            }
+            check_kept(facts, &change, findings);
         }
         if sends {
-            match fits(&new, &old) {
-                Feeds::Yes => {}
-                Feeds::Unknown(at) => findings.unchecked(
-                    Subject::Node(view.id.clone()),
-                    unknown(
-                        &at.to_string(),
-                        &format!("readers of `{older}` take `{ty}`"),
-                    ),
-                ),
-                Feeds::No(example) => {
-                    let (at, problem) = (&example.pointer, problem(&example));
-                    let message = format!(
-                        "readers of {older} may still listen to {title}, and in {ty} `{at}` {problem}; keep the field as it was, or send {ty} by another channel"
-                    );
-                    let path = path(
-                        (ty, &example),
-                        (node, format!("sends it to readers of {older}")),
-                        (node, format!("may lead to readers that know {older} only")),
-                        facts,
-                    );
-                    findings.add(
-                        Found::at(Subject::Node(view.id.clone()), message)
-                            .detail(format!("{older}:forward"))
-                            .path(path)
-                            .fixes(fixes::keep_field(facts, (&older, ty), at)),
-                    );
-                }
-            }
+            check_readers(facts, &change, findings);
         }
     }
+}
+
+/// A type of events at a place, and one that it replaced.
+struct Change<'t> {
+    node: NodeIx,
+    older: &'t Id,
+    ty: &'t Id,
+    old: &'t Schema,
+    new: &'t Schema,
+}
+
+/// What was sent as the older type is read as the new one.
+fn check_kept(facts: &Facts, change: &Change<'_>, findings: &mut RuleFindings<'_, '_>) {
+    let Change {
+        node,
+        older,
+        ty,
+        old,
+        new,
+    } = *change;
+    let (id, title) = (&facts.design.nodes[node].id, facts.design.title(node));
+    let example = match fits(old, new) {
+        Feeds::Yes => return,
+        Feeds::Unknown(at) => {
+            let reason = untold(&at, &format!("`{ty}` takes what was sent as `{older}`"));
+            findings.unchecked(Subject::Node(id.clone()), reason);
+            return;
+        }
+        Feeds::No(example) => example,
+    };
+    let Some(reader) = unready(facts, node, old, new, &example) else {
+        return;
+    };
+    let (at, problem) = (&example.pointer, problem(&example));
+    let message = format!(
+        "{title} may hold events of type {older}, where `{at}` {problem}, and they are read as {ty}; adapt them behind it, or let {ty} take them"
+    );
+    let path = path(
+        (older, &example),
+        (node, format!("sends it again as {ty}")),
+        (reader, format!("reads it as {ty}")),
+        facts,
+    );
+    findings.add(
+        Found::node(id, message)
+            .detail(format!("{older}:backward"))
+            .path(path)
+            .fixes(fixes::bring_up(facts, node, (older, ty), &example)),
+    );
+}
+
+/// Readers that know the older type only get what is sent as the new one.
+fn check_readers(facts: &Facts, change: &Change<'_>, findings: &mut RuleFindings<'_, '_>) {
+    let Change {
+        node,
+        older,
+        ty,
+        old,
+        new,
+    } = *change;
+    let (id, title) = (&facts.design.nodes[node].id, facts.design.title(node));
+    let example = match fits(new, old) {
+        Feeds::Yes => return,
+        Feeds::Unknown(at) => {
+            let reason = untold(&at, &format!("readers of `{older}` take `{ty}`"));
+            findings.unchecked(Subject::Node(id.clone()), reason);
+            return;
+        }
+        Feeds::No(example) => example,
+    };
+    let (at, problem) = (&example.pointer, problem(&example));
+    let message = format!(
+        "readers of {older} may still listen to {title}, and in {ty} `{at}` {problem}; keep the field as it was, or send {ty} by another channel"
+    );
+    let path = path(
+        (ty, &example),
+        (node, format!("sends it to readers of {older}")),
+        (node, format!("may lead to readers that know {older} only")),
+        facts,
+    );
+    findings.add(
+        Found::node(id, message)
+            .detail(format!("{older}:forward"))
+            .path(path)
+            .fixes(fixes::keep_field(facts, (older, ty), at)),
+    );
+}
+
+/// Why it is not known whether one type goes with the other.
+fn untold(at: &Pointer, what: &str) -> String {
+    let place = if at.is_root() {
+        "the payload".to_owned()
+    } else {
+        at.to_string()
+    };
+    format!("whether {what} cannot be told at {place}; describe it in both types")
 }
 
 /// What an event of one type has that the other does not take.
@@ -219,28 +262,27 @@ fn older(facts: &Facts, ty: &Id) -> Vec<Id> {
     found
 }
 
+/// Whether events of long ago come from a node.
 fn is_kept(facts: &Facts, node: NodeIx) -> bool {
+    let Some((_, behaviour)) = facts.design.acting(node) else {
+        return false;
+    };
     let resumed = matches!(
-        facts.design.acting(node),
-        Some((
-            _,
-            Behaviour::Source {
-                delivery: Delivery::Resumable,
-                ..
-            }
-        ))
+        behaviour,
+        Behaviour::Source {
+            delivery: Delivery::Resumable,
+            ..
+        }
     );
-    resumed || facts.design.acting(node).is_some() && facts.design.is_kept(node)
+    resumed || facts.design.is_kept(node)
 }
 
-fn is_channel(facts: &Facts, node: NodeIx) -> bool {
-    matches!(
-        facts.design.acting(node),
-        Some((
-            _,
-            Behaviour::Queue { .. } | Behaviour::Topic | Behaviour::Log { .. }
-        ))
-    )
+/// Whether others may listen to a node whom nobody here knows.
+fn is_heard(facts: &Facts, node: NodeIx) -> bool {
+    facts
+        .design
+        .acting(node)
+        .is_some_and(|(_, behaviour)| is_channel(behaviour))
 }
 
 /// Whether a node is such a place, and none that events of the type came through is.

@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::zone_title;
 use crate::catalog::{Behaviour, FieldType, JqRole};
 use crate::id::Id;
 use crate::validate::design::{Design, EdgeIx, NodeIx};
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::facts::origins::Base;
+use crate::validate::fixes;
 use crate::validate::rules::auth::is_channel;
 use crate::validate::rules::declare_rule;
-use crate::validate::{Subject, fixes};
 use crate::value::Object;
 
 declare_rule! {
@@ -43,9 +44,12 @@ declare_rule! {
     /// ## Source
     /// OWASP API Security Top 10 2023, API3 (broken object property level authorization: return single
     /// properties, not whole objects)
-    code = "SCHEMA-007", name = "open-payload-passes", severity = Warning, since = "0.2.0",
+    code = "SCHEMA-007", name = "open-payload-passes", severity = Warning, since = "0.1.0",
     check = Whole(check),
 }
+
+/// Nodes to which open events are followed, of all sources together.
+const LOOKS_MAX: usize = 100_000;
 
 /// What an event crosses on its way to a node.
 enum Border<'d> {
@@ -87,9 +91,6 @@ fn check(facts: &Facts, findings: &mut RuleFindings<'_, '_>) {
     }
 }
 
-/// Nodes to which open events are followed, of all sources together.
-const LOOKS_MAX: usize = 100_000;
-
 /// Follows the events of a source as long as they keep the fields that nobody listed.
 fn reached(facts: &Facts, source: NodeIx, limit: usize) -> Reached {
     let design = &*facts.design;
@@ -110,6 +111,7 @@ fn reached(facts: &Facts, source: NodeIx, limit: usize) -> Reached {
     reached
 }
 
+/// Tells where a node takes open events across a border, and whether it does.
 fn check_node(
     facts: &Facts,
     node: NodeIx,
@@ -147,10 +149,7 @@ fn check_node(
     let (whom, effect) = match border {
         Border::Outside(role) => (role.clone(), format!("shows all of it to {role}")),
         Border::Zone(zone) => {
-            let held = design.document.zones.get(zone);
-            let named = held.map(|held| held.title.as_str());
-            let named = named.filter(|title| !title.is_empty());
-            let zone = named.unwrap_or(zone.as_str());
+            let zone = zone_title(design, zone);
             (zone.to_owned(), format!("takes all of it into {zone}"))
         }
     };
@@ -160,7 +159,7 @@ fn check_node(
     let cause = format!("sends `{ty}`, to which fields may be added");
     let path = design.steps((source, cause), &way, (node, effect));
     findings.add(
-        Found::at(Subject::Node(view.id.clone()), message)
+        Found::node(&view.id, message)
             .path(path)
             .fixes(fixes::name_fields(facts, node, ty)),
     );

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::zone_title;
 use crate::catalog::Behaviour;
 use crate::id::{Id, NodeId};
-use crate::validate::design::{Design, NodeIx};
+use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::facts::origins::Base;
@@ -54,7 +55,7 @@ declare_rule! {
     /// ## Source
     /// E. Evans: Domain-driven design, published language and anticorruption layer, 2003; D. Parnas: On
     /// the criteria to be used in decomposing systems into modules, 1972
-    code = "SCHEMA-003", name = "insides-read-elsewhere", severity = Warning, since = "0.2.0",
+    code = "SCHEMA-003", name = "insides-read-elsewhere", severity = Warning, since = "0.1.0",
     check = Whole(check),
 }
 
@@ -124,13 +125,13 @@ fn report(
 ) {
     let design = &*facts.design;
     let id = |node: NodeIx| design.nodes[node].id.clone();
-    let zones = readers.keys().map(|zone| title(design, zone));
+    let zones = readers.keys().map(|zone| zone_title(design, zone));
     let zones: Vec<&str> = zones.collect();
     let (count, zones) = (
         readers.values().map(Vec::len).sum::<usize>(),
         zones.join(", "),
     );
-    let owner = title(design, owner);
+    let owner = zone_title(design, owner);
     let message = format!(
         "`{ty}` is for {owner} alone and is read by {count} nodes of {zones}; publish a contract for them and keep `{ty}` inside"
     );
@@ -139,7 +140,7 @@ fn report(
         let Some(first) = nodes.iter().copied().min_by_key(|node| id(*node)) else {
             continue;
         };
-        let effect = format!("reads it in {}", title(design, zone));
+        let effect = format!("reads it in {}", zone_title(design, zone));
         if path.is_empty() {
             let cause = format!("sends `{ty}` of {owner}");
             path = way_from(facts, maker, cause, first, effect);
@@ -157,11 +158,4 @@ fn report(
             .affecting(affected)
             .fixes(fixes::publish_contract(facts, ty)),
     );
-}
-
-fn title<'d>(design: &'d Design, zone: &'d Id) -> &'d str {
-    match design.document.zones.get(zone) {
-        Some(held) if !held.title.is_empty() => &held.title,
-        _ => zone.as_str(),
-    }
 }

@@ -11,7 +11,7 @@ use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::origins::Base;
 use crate::validate::facts::{Facts, Port};
 use crate::validate::rules::declare_rule;
-use crate::validate::{Step, Subject, fixes};
+use crate::validate::{Step, fixes};
 use crate::value::Value;
 
 declare_rule! {
@@ -46,7 +46,7 @@ declare_rule! {
     /// ## Source
     /// Mars Climate Orbiter Mishap Investigation Board: Phase I report, 1999; A. Kennedy: Types for
     /// units-of-measure, 2009
-    code = "SCHEMA-005", name = "two-meanings", severity = Warning, since = "0.2.0",
+    code = "SCHEMA-005", name = "two-meanings", severity = Warning, since = "0.1.0",
     check = Node(check),
 }
 
@@ -118,7 +118,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
             );
             let effect = format!("matches `{a}` with `{b}`");
             findings.add(
-                Found::at(Subject::Node(view.id.clone()), message)
+                Found::node(&view.id, message)
                     .detail(format!("{a} {b}"))
                     .path(path(facts, (&one, &other), &difference, node, effect)),
             );
@@ -134,7 +134,7 @@ fn meets(facts: &Facts, node: NodeIx, input: usize, findings: &mut RuleFindings<
     let sides: Vec<(EdgeIx, &Port)> = sides
         .filter_map(|edge| Some((edge, facts.edge(edge)?)))
         .collect();
-    let Some(((first_edge, first), others)) = sides.split_first() else {
+    let Some(((_, first), others)) = sides.split_first() else {
         return;
     };
     for (edge, port) in others {
@@ -156,15 +156,9 @@ fn meets(facts: &Facts, node: NodeIx, input: usize, findings: &mut RuleFindings<
                 one.ty, difference.first, other.ty, difference.second
             );
             let effect = format!("takes both for one `{field}`");
-            let fixes = fixes::tell_apart(
-                facts,
-                node,
-                [*first_edge, *edge],
-                &field,
-                difference.units.as_ref(),
-            );
+            let fixes = fixes::tell_apart(facts, node, *edge, &field, difference.units.as_ref());
             findings.add(
-                Found::at(Subject::Node(id.clone()), message)
+                Found::node(id, message)
                     .detail(field.to_string())
                     .path(path(facts, (&one, &other), &difference, node, effect))
                     .fixes(fixes),
@@ -173,6 +167,7 @@ fn meets(facts: &Facts, node: NodeIx, input: usize, findings: &mut RuleFindings<
     }
 }
 
+/// Both senders, and the node that takes one for the other.
 fn path(
     facts: &Facts,
     (one, other): (&Meaning, &Meaning),
@@ -219,6 +214,7 @@ fn fields(facts: &Facts, port: &Port) -> Vec<Pointer> {
     fields
 }
 
+/// What the type that first promises a field says of its values.
 fn meaning(facts: &Facts, field: &Pointer, port: &Port) -> Option<Meaning> {
     let promised = facts.promise(field, port)?;
     let (maker, id, place) = promised.by.into_iter().next()?;
@@ -245,6 +241,7 @@ fn meaning(facts: &Facts, field: &Pointer, port: &Port) -> Option<Meaning> {
     })
 }
 
+/// How two meanings differ; what is not said differs from nothing.
 fn difference(one: &Meaning, other: &Meaning) -> Option<Difference> {
     let differ = |a: &SmolStr, b: &SmolStr| !a.is_empty() && !b.is_empty() && a != b;
     let said = |words: &dyn Fn(&Meaning) -> String, units| Difference {

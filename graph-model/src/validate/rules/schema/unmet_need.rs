@@ -7,9 +7,9 @@ use crate::schema::Types;
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::{Facts, Promised};
+use crate::validate::fixes;
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::delivery::way_from;
-use crate::validate::{Subject, fixes};
 use crate::value::{Object, Value};
 
 declare_rule! {
@@ -68,21 +68,24 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         let Some((source, ty, place)) = promised.by.first() else {
             continue;
         };
-        let title = design.title(node);
-        let purpose = &need.purpose;
-        findings.add(Found::at(Subject::Node(view.id.clone()), format!(
-                    "{title} {purpose} `{}`, which {problem} in events of type {ty}; promise it in the type or adapt the events in front",
-                    need.field
-                )).detail(need.field.to_string()).path(way_from(
-                    facts,
-                    *source,
-                    format!("sends {ty}, where `{place}` {problem}"),
-                    node,
-                    format!("{purpose} `{}`", need.field),
-                )).fixes(fixes::promise_field(facts, node, &need.field, need.types, &promised)));
+        let (title, purpose, field) = (design.title(node), &need.purpose, &need.field);
+        let message = format!(
+            "{title} {purpose} `{field}`, which {problem} in events of type {ty}; promise it in the type or adapt the events in front"
+        );
+        let cause = format!("sends {ty}, where `{place}` {problem}");
+        let effect = format!("{purpose} `{field}`");
+        findings.add(
+            Found::node(&view.id, message)
+                .detail(field.to_string())
+                .path(way_from(facts, *source, cause, node, effect))
+                .fixes(fixes::promise_field(
+                    facts, node, field, need.types, &promised,
+                )),
+        );
     }
 }
 
+/// What a sender may do that the need does not allow.
 fn problem(need: &Need, promised: &Promised) -> Option<String> {
     let excess = promised.types.without(need.types);
     if promised.optional {
@@ -94,6 +97,7 @@ fn problem(need: &Need, promised: &Promised) -> Option<String> {
     }
 }
 
+/// The fields that a node cannot do without.
 fn needs(facts: &Facts, node: NodeIx, behaviour: &Behaviour) -> Vec<Need> {
     let design = &*facts.design;
     match behaviour {

@@ -11,7 +11,7 @@ use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::{Facts, Port, Promised, pointers};
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::delivery::way_from;
-use crate::validate::{Severity, Subject, fixes};
+use crate::validate::{Severity, fixes};
 
 declare_rule! {
     /// Finds keys that some events do not have, or that are the same for people and differ for machines.
@@ -37,7 +37,7 @@ declare_rule! {
     /// ## Source
     /// Apache Kafka, default partitioner (records without a key go to any partition); RFC 8259, 6
     /// (numbers and strings are different values)
-    code = "SCHEMA-004", name = "unstable-key", severity = Error, since = "0.2.0",
+    code = "SCHEMA-004", name = "unstable-key", severity = Error, since = "0.1.0",
     check = Node(check),
 }
 
@@ -101,7 +101,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
             };
             let fixes = fixes::settle_key(facts, (node, &used.config), &field, &promised, flaw);
             findings.add(
-                Found::at(Subject::Node(design.nodes[*source].id.clone()), message)
+                Found::node(&design.nodes[*source].id, message)
                     .detail(place.to_string())
                     .path(way_from(
                         facts,

@@ -32,7 +32,7 @@ declare_rule! {
     /// ## Source
     /// A. Jangda et al.: Formal foundations of serverless computing, OOPSLA 2019 (warm instances). P. Datta
     /// et al.: Valve, WWW 2020 (flows between requests through reused containers)
-    code = "STATE-002", name = "cache-answers-for-another", severity = Error, since = "0.2.0",
+    code = "STATE-002", name = "cache-answers-for-another", severity = Error, since = "0.1.0",
     check = Node(check),
 }
 
@@ -97,16 +97,14 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let way = design.trace(node, carries, |at| at == label.node);
     let cause = format!("`{}` of {} is for {}", label.field, label.ty, label.clause);
     let effect = format!("finds it again by `{code}`, whoever asks");
-    findings.add(
-        Found::at(
-            Subject::Node(view.id.clone()),
-            format!(
-                "{title} keeps `{}` by `{code}`, which does not say of which {whose} it is, so the \
+    let message = format!(
+        "{title} keeps `{}` by `{code}`, which does not say of which {whose} it is, so the \
                  next one who asks gets it; add the owner to the key",
-                label.field
-            ),
-        )
-        .path(design.steps((label.node, cause), &way, (node, effect)))
-        .fixes(fixes::key_cache_by(facts, node, code, owner)),
+        label.field
+    );
+    findings.add(
+        Found::node(&view.id, message)
+            .path(design.steps((label.node, cause), &way, (node, effect)))
+            .fixes(fixes::key_cache_by(facts, node, code, owner)),
     );
 }

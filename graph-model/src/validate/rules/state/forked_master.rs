@@ -6,9 +6,9 @@ use crate::validate::design::{Design, NodeIx};
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::facts::origins::Base;
+use crate::validate::fixes;
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::delivery::way_from;
-use crate::validate::{Subject, fixes};
 use crate::value::Value;
 
 declare_rule! {
@@ -38,7 +38,7 @@ declare_rule! {
     /// ## Source
     /// M. Fowler and others on the single writer of a record; DAMA: Data management body of knowledge,
     /// master data (one system of record for each)
-    code = "STATE-007", name = "master-data-forked", severity = Warning, since = "0.2.0",
+    code = "STATE-007", name = "master-data-forked", severity = Warning, since = "0.1.0",
     check = Node(check),
 }
 
@@ -84,7 +84,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let cause = format!("makes `{ty}` in {at}");
     let effect = format!("writes it in {own}, and {owner} does not know");
     findings.add(
-        Found::at(Subject::Node(view.id.clone()), message)
+        Found::node(&view.id, message)
             .path(way_from(facts, maker, cause, node, effect))
             .fixes(fixes::leave_to_owner(design, node)),
     );

@@ -32,7 +32,7 @@ declare_rule! {
     /// ## Source
     /// Apache Flink: documentation of state, section on time to live (without it keyed state is kept for
     /// ever)
-    code = "STATE-004", name = "state-grows-without-bound", severity = Warning, since = "0.2.0",
+    code = "STATE-004", name = "state-grows-without-bound", severity = Warning, since = "0.1.0",
     check = Node(check),
 }
 

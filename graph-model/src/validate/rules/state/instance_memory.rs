@@ -7,7 +7,7 @@ use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::facts::delivery::Part;
 use crate::validate::rules::declare_rule;
-use crate::validate::{Severity, Step, Subject, fixes};
+use crate::validate::{Severity, Step, fixes};
 
 declare_rule! {
     /// Finds functions that answer from what one of their instances remembers.
@@ -30,7 +30,7 @@ declare_rule! {
     /// A. Jangda, D. Pinckney, Y. Brun, A. Guha: Formal foundations of serverless computing, OOPSLA
     /// 2019 (a function is safe when its results do not depend on whether instances are reused).
     /// AWS: Lambda developer guide, execution environments (they are ended at any time)
-    code = "STATE-001", name = "state-in-instance-memory", severity = Error, since = "0.2.0",
+    code = "STATE-001", name = "state-in-instance-memory", severity = Error, since = "0.1.0",
     check = Node(check),
 }
 
@@ -70,7 +70,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
             "{title} keeps what it knows in the memory of one instance; keep it by key in a store"
         ),
     };
-    let mut found = Found::at(Subject::Node(view.id.clone()), message)
+    let mut found = Found::node(&view.id, message)
         .fixes(fixes::keep_by_key(facts, node))
         .severity(Severity::Error);
     match noticed {

@@ -27,7 +27,7 @@ declare_rule! {
     /// ## Source
     /// AWS: Amazon RDS user guide, RDS Proxy (functions open and close connections often and exhaust
     /// them). Microsoft: Service Bus quotas, read 2023-12-07 (5000 connections a namespace)
-    code = "STATE-003", name = "pools-multiply", severity = Error, since = "0.2.0",
+    code = "STATE-003", name = "pools-multiply", severity = Error, since = "0.1.0",
     check = Whole(check),
 }
 
@@ -104,7 +104,7 @@ fn check(facts: &Facts, findings: &mut RuleFindings<'_, '_>) {
             number(all)
         );
         findings.add(
-            Found::at(Subject::Node(id.clone()), message)
+            Found::node(id, message)
                 .path(path)
                 .fixes(fixes.collect::<Vec<_>>()),
         );

@@ -5,9 +5,9 @@ use crate::units::format_duration;
 use crate::validate::design::{EdgeIx, NodeIx};
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
+use crate::validate::fixes;
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::delivery::folds_by;
-use crate::validate::{Subject, fixes};
 
 declare_rule! {
     /// Finds state that is to be rebuilt from a log which does not keep all of its events.
@@ -27,7 +27,7 @@ declare_rule! {
     /// in: manual -> kept: log(key=.account) ^compacted=true -> once: dedupe(key=$event.id) -> newest: aggregate(group=.account, aggregates=[{"name": "total", "function": "last", "of": ".total"}]) ^replayed=true -> out: view
     /// ## Source
     /// Apache Kafka: documentation of log compaction (only the last value of each key is sure to be kept)
-    code = "STATE-008", name = "projection-cannot-be-rebuilt", severity = Warning, since = "0.2.0",
+    code = "STATE-008", name = "projection-cannot-be-rebuilt", severity = Warning, since = "0.1.0",
     check = Node(check),
 }
 
@@ -90,7 +90,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     );
     let effect = "needs all of them to be rebuilt".to_owned();
     findings.add(
-        Found::at(Subject::Node(view.id.clone()), message)
+        Found::node(&view.id, message)
             .path(design.steps((log, cause), &way, (node, effect)))
             .fixes(fixes::make_rebuildable(design, node, log)),
     );

@@ -8,7 +8,7 @@ use crate::validate::design::{Design, EdgeIx, NodeIx};
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::rules::declare_rule;
-use crate::validate::{Severity, Subject, fixes};
+use crate::validate::{Severity, fixes};
 
 declare_rule! {
     /// Finds effects in a row of which a later one may refuse for good while nothing takes the earlier
@@ -30,7 +30,7 @@ declare_rule! {
     /// in: manual -> lane: queue -> flight: effect(action=book flight, key=$event.id) ^can_refuse=true -> hotel: effect(action=book hotel, key=$event.id)
     /// ## Source
     /// H. Garcia-Molina, K. Salem: Sagas, 1987 (each step but the last has a step that takes it back)
-    code = "STATE-009", name = "no-way-back", severity = Warning, since = "0.2.0",
+    code = "STATE-009", name = "no-way-back", severity = Warning, since = "0.1.0",
     check = Node(check),
 }
 
@@ -76,7 +76,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         let cause = "is done, and stays so".to_owned();
         let effect = "may refuse for good".to_owned();
         let grave = design.declared_flag(earlier, "irrevocable");
-        let mut found = Found::at(Subject::Node(view.id.clone()), message)
+        let mut found = Found::node(&view.id, message)
             .detail(design.nodes[earlier].id.as_str())
             .path(design.steps((earlier, cause), &way, (node, effect)))
             .fixes(fixes::take_back(

@@ -32,7 +32,7 @@ declare_rule! {
     /// ## Source
     /// Microsoft: Azure Durable Functions, orchestrator code constraints (no clock, no random numbers, no
     /// calls of one's own in code that is replayed)
-    code = "STATE-006", name = "replay-differs", severity = Error, since = "0.2.0",
+    code = "STATE-006", name = "replay-differs", severity = Error, since = "0.1.0",
     check = Node(check),
 }
 

@@ -6,7 +6,7 @@ use crate::validate::design::{Design, NodeIx};
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::rules::declare_rule;
-use crate::validate::{Step, Subject, fixes};
+use crate::validate::{Step, fixes};
 
 declare_rule! {
     /// Finds deciders that look into a table or view which their own decisions reach only later.
@@ -28,7 +28,7 @@ declare_rule! {
     /// ## Source
     /// B. Meyer and G. Young, as gathered in Microsoft: Azure Architecture Center, CQRS pattern (a read
     /// model may be stale when it is used for a command)
-    code = "STATE-005", name = "decides-on-stale-projection", severity = Warning, since = "0.2.0",
+    code = "STATE-005", name = "decides-on-stale-projection", severity = Warning, since = "0.1.0",
     check = Whole(check),
 }
 
@@ -63,7 +63,7 @@ fn check(facts: &Facts, findings: &mut RuleFindings<'_, '_>) {
             design.title(slow)
         );
         findings.add(
-            Found::at(Subject::Node(view.id.clone()), message)
+            Found::node(&view.id, message)
                 .path(path)
                 .fixes(fixes::decide_on_own_state(design, node)),
         );

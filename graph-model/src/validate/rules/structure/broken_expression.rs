@@ -1,11 +1,11 @@
 //! STRUCT-004: an expression that cannot be read.
 
 use crate::catalog::FieldProblem;
+use crate::validate::Step;
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::rules::declare_rule;
-use crate::validate::{Step, Subject};
 
 declare_rule! {
     /// Finds jq expressions that cannot be compiled.
@@ -39,18 +39,15 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
             format!("{}, {place}", field.title)
         };
         findings.add(
-            Found::at(
-                Subject::Node(view.id.clone()),
-                format!("{title}: {place}: {error}"),
-            )
-            .detail(field.name.clone())
-            .path(vec![Step::node(
-                &view.id,
-                format!(
-                    "line {}, column {} of `{}`",
-                    error.line, error.column, field.name
-                ),
-            )]),
+            Found::node(&view.id, format!("{title}: {place}: {error}"))
+                .detail(field.name.clone())
+                .path(vec![Step::node(
+                    &view.id,
+                    format!(
+                        "line {}, column {} of `{}`",
+                        error.line, error.column, field.name
+                    ),
+                )]),
         );
     }
 }

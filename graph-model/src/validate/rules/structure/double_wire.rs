@@ -42,24 +42,22 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
             continue;
         };
         let (from, to) = ends;
+        let message = format!(
+            "{from} and {to} are joined twice, so each event arrives twice; remove one wire"
+        );
         findings.add(
-            Found::at(
-                Subject::Edge(view.id.clone()),
-                format!(
-                    "{from} and {to} are joined twice, so each event arrives twice; remove one wire"
-                ),
-            )
-            .path(vec![
-                Step {
-                    place: Subject::Edge((*first).into()),
-                    note: "carries each event".into(),
-                },
-                Step {
-                    place: Subject::Edge(view.id.clone()),
-                    note: "carries it again".into(),
-                },
-            ])
-            .fixes(vec![fixes::remove_wire(design, &view.id)]),
+            Found::at(Subject::Edge(view.id.clone()), message)
+                .path(vec![
+                    Step {
+                        place: Subject::Edge((*first).into()),
+                        note: "carries each event".into(),
+                    },
+                    Step {
+                        place: Subject::Edge(view.id.clone()),
+                        note: "carries it again".into(),
+                    },
+                ])
+                .fixes(vec![fixes::remove_wire(design, &view.id)]),
         );
     }
 }

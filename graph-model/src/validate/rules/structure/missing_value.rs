@@ -1,11 +1,11 @@
 //! STRUCT-002: a required field without a value.
 
+use super::at_field;
 use crate::catalog::FieldProblem;
 use crate::validate::design::NodeIx;
-use crate::validate::diagnostic::{Found, RuleFindings};
+use crate::validate::diagnostic::RuleFindings;
 use crate::validate::facts::Facts;
 use crate::validate::rules::declare_rule;
-use crate::validate::{Step, Subject};
 
 declare_rule! {
     /// Finds nodes whose configuration lacks something that they cannot run without.
@@ -32,17 +32,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
             continue;
         };
         let field = &kind.config[*field];
-        let title = design.title(node);
-        findings.add(
-            Found::at(
-                Subject::Node(view.id.clone()),
-                format!("{title}: {} needs a value", field.title),
-            )
-            .detail(field.name.clone())
-            .path(vec![Step::node(
-                &view.id,
-                format!("`{}` is empty", field.name),
-            )]),
-        );
+        let message = format!("{}: {} needs a value", design.title(node), field.title);
+        findings.add(at_field(view, &field.name, message, "is empty"));
     }
 }

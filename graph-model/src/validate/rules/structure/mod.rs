@@ -9,7 +9,11 @@ mod unknown_reader;
 mod unknown_type;
 mod unusable_value;
 
-use crate::validate::Rule;
+use smol_str::SmolStr;
+
+use crate::validate::design::NodeView;
+use crate::validate::diagnostic::Found;
+use crate::validate::{Rule, Step};
 
 /// The rules of the family, by code.
 pub(super) const RULES: &[Rule] = &[
@@ -22,3 +26,10 @@ pub(super) const RULES: &[Rule] = &[
     unknown_type::RULE,
     unknown_reader::RULE,
 ];
+
+/// What is wrong with a field of a node, whose value shows it.
+fn at_field(view: &NodeView, field: &SmolStr, message: String, shows: &str) -> Found {
+    Found::node(&view.id, message)
+        .detail(field.clone())
+        .path(vec![Step::node(&view.id, format!("`{field}` {shows}"))])
+}

@@ -1,10 +1,10 @@
 //! STRUCT-001: a node of a kind that the catalog does not have.
 
+use crate::validate::Step;
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::rules::declare_rule;
-use crate::validate::{Step, Subject};
 
 declare_rule! {
     /// Finds nodes of a kind that this version does not know.
@@ -33,10 +33,8 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         "the kind `{}` of {} is not known; replace the node",
         view.node.kind, view.id
     );
-    findings.add(
-        Found::at(Subject::Node(view.id.clone()), message).path(vec![Step::node(
-            &view.id,
-            format!("is of kind `{}`", view.node.kind),
-        )]),
-    );
+    findings.add(Found::node(&view.id, message).path(vec![Step::node(
+        &view.id,
+        format!("is of kind `{}`", view.node.kind),
+    )]));
 }

@@ -1,10 +1,10 @@
 //! STRUCT-008: an audience that names a role which the document does not declare.
 
+use crate::validate::Step;
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::rules::declare_rule;
-use crate::validate::{Step, Subject};
 
 declare_rule! {
     /// Finds audiences with roles that are not declared.
@@ -39,8 +39,16 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     roles.dedup();
     for role in roles {
         let title = design.title(node);
-        findings.add(Found::at(Subject::Node(view.id.clone()), format!(
-                    "{title} is shown to the role `{role}`, which is not declared; declare it or choose another"
-                )).detail(role.as_str()).path(vec![Step::node(&view.id, format!("names the role `{role}`"))]));
+        let message = format!(
+            "{title} is shown to the role `{role}`, which is not declared; declare it or choose another"
+        );
+        findings.add(
+            Found::node(&view.id, message)
+                .detail(role.as_str())
+                .path(vec![Step::node(
+                    &view.id,
+                    format!("names the role `{role}`"),
+                )]),
+        );
     }
 }

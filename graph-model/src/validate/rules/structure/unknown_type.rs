@@ -5,7 +5,7 @@ use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::rules::declare_rule;
-use crate::validate::{Step, Subject, fixes};
+use crate::validate::{Step, fixes};
 
 declare_rule! {
     /// Finds nodes that name an event type which is not declared.
@@ -46,8 +46,17 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
             continue;
         }
         let title = design.title(node);
-        findings.add(Found::at(Subject::Node(view.id.clone()), format!(
-                    "{title} names the event type `{ty}`, which is not declared; declare it or choose another"
-                )).detail(field.name.clone()).path(vec![Step::node(&view.id, format!("`{}` is `{ty}`", field.name))]).fixes(vec![fixes::clear_field(design, node, field)]));
+        let message = format!(
+            "{title} names the event type `{ty}`, which is not declared; declare it or choose another"
+        );
+        findings.add(
+            Found::node(&view.id, message)
+                .detail(field.name.clone())
+                .path(vec![Step::node(
+                    &view.id,
+                    format!("`{}` is `{ty}`", field.name),
+                )])
+                .fixes(vec![fixes::clear_field(design, node, field)]),
+        );
     }
 }

@@ -1,11 +1,12 @@
 //! STRUCT-003: a field holds what it cannot use.
 
+use super::at_field;
 use crate::catalog::FieldProblem;
 use crate::validate::design::NodeIx;
-use crate::validate::diagnostic::{Found, RuleFindings};
+use crate::validate::diagnostic::RuleFindings;
 use crate::validate::facts::Facts;
+use crate::validate::fixes;
 use crate::validate::rules::declare_rule;
-use crate::validate::{Step, Subject, fixes};
 
 declare_rule! {
     /// Finds config values and declarations of the wrong type or outside their range.
@@ -32,33 +33,13 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
             continue;
         };
         let field = &kind.config[*field];
-        let title = design.title(node);
-        findings.add(
-            Found::at(
-                Subject::Node(view.id.clone()),
-                format!("{title}: {}: {problem}", field.title),
-            )
-            .detail(field.name.clone())
-            .path(vec![Step::node(
-                &view.id,
-                format!("`{}` is set to it", field.name),
-            )])
-            .fixes(fixes::use_default(design, node, field)),
-        );
+        let message = format!("{}: {}: {problem}", design.title(node), field.title);
+        let found = at_field(view, &field.name, message, "is set to it");
+        findings.add(found.fixes(fixes::use_default(design, node, field)));
     }
     for (field, problem) in &view.misdeclared {
-        let title = design.title(node);
-        findings.add(
-            Found::at(
-                Subject::Node(view.id.clone()),
-                format!("{title}: {}: {problem}", field.title),
-            )
-            .detail(field.name.clone())
-            .path(vec![Step::node(
-                &view.id,
-                format!("`{}` is declared so", field.name),
-            )])
-            .fixes([fixes::undeclare(design, node, field)]),
-        );
+        let message = format!("{}: {}: {problem}", design.title(node), field.title);
+        let found = at_field(view, &field.name, message, "is declared so");
+        findings.add(found.fixes([fixes::undeclare(design, node, field)]));
     }
 }

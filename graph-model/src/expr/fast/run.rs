@@ -1,212 +1,14 @@
-//! The quick evaluator: the part of jq that most expressions keep to, over our values as they are.
-//!
-//! It answers exactly what jaq answers, in the same order, only without iterators and copies. What
-//! it does not know it refuses when compiled, and jaq takes over.
+//! Runs what was compiled, and answers as jaq would.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use smol_str::{SmolStr, SmolStrBuilder};
 
-use super::bounds::fits;
-use super::ops::{self, Cmp, Math, Outcome, Stop, error};
-use super::tree::{Node, Pattern, Piece, Slot, Step, StepPart};
-use super::{Env, Variable};
+use super::{Field, Frame, NULL, Op, OpPart, OpStep, Place, PlacePart, Stream, TextPart};
+use crate::expr::ops::{self, Math, Outcome, Stop, error};
+use crate::expr::tree::Slot;
 use crate::value::{Object, Value};
-
-#[derive(Debug)]
-pub(super) struct Fast {
-    stream: Stream,
-    /// Whether a result may be larger or deeper than what came in, so that it must be looked at.
-    grows: bool,
-}
-
-/// What has at most one output.
-#[derive(Debug)]
-enum Op {
-    Id,
-    Const(Value),
-    /// Fields below the input.
-    Fields(Box<[Field]>),
-    Var(Slot),
-    Global(Variable),
-    GlobalField(Variable, SmolStr),
-    Path(Box<Op>, Box<[OpStep]>),
-    Text(Box<[TextPart]>),
-    Object(Box<[(Op, Op)]>),
-    Collect(Box<Stream>),
-    Neg(Box<Op>),
-    Not,
-    Pipe(Box<Op>, Box<Op>),
-    Bind(Box<Op>, Slot, Box<Op>),
-    Alt(Box<Op>, Box<Op>),
-    And(Box<Op>, Box<Op>),
-    Or(Box<Op>, Box<Op>),
-    Math(Math, Box<Op>, Box<Op>),
-    Cmp(Cmp, Box<Op>, Box<Op>),
-    If(Box<[(Op, Op)]>, Box<Op>),
-    Try(Box<Op>, Option<Box<Op>>),
-    Select(Box<Op>),
-    Empty,
-    Throw(Box<Op>),
-    Any(Box<Stream>, Box<Op>, bool),
-    Add(Box<Stream>),
-    Unary(fn(&Value) -> Outcome),
-    Binary(fn(&Value, &Value) -> Outcome, Box<Op>),
-    Assign(Box<[Place]>, Box<Op>),
-    Update(Box<[Place]>, Box<Op>),
-    UpdateMath(Math, Box<[Place]>, Box<Op>),
-    UpdateAlt(Box<[Place]>, Box<Op>),
-    Delete(Box<[Box<[Place]>]>),
-}
-
-/// What may have several outputs.
-#[derive(Debug)]
-enum Stream {
-    One(Op),
-    Comma(Box<Stream>, Box<Stream>),
-    /// The elements of what the operation answers, each handed on.
-    Each {
-        of: Op,
-        optional: bool,
-        then: Box<Stream>,
-    },
-    Pipe(Box<Stream>, Box<Stream>),
-}
-
-#[derive(Debug)]
-enum TextPart {
-    Plain(SmolStr),
-    Op(Op),
-}
-
-#[derive(Debug)]
-struct OpStep {
-    part: OpPart,
-    optional: bool,
-}
-
-#[derive(Debug)]
-enum OpPart {
-    Key(SmolStr),
-    Index(Op),
-    Slice(Option<Op>, Option<Op>),
-}
-
-#[derive(Debug)]
-struct Field {
-    key: SmolStr,
-    /// Where it stood the last time: events on one edge mostly have the same fields.
-    hint: AtomicUsize,
-}
-
-/// A step to what an update changes.
-#[derive(Debug)]
-struct Place {
-    part: PlacePart,
-    optional: bool,
-}
-
-#[derive(Debug)]
-enum PlacePart {
-    Key(SmolStr),
-    At(i64),
-    Each,
-}
-
-/// Variables in scope, the nearest first.
-#[derive(Clone, Copy)]
-struct Frame<'f> {
-    bound: Option<(Slot, &'f Value, &'f Frame<'f>)>,
-    env: &'f Env<'f>,
-}
-
-enum Flow {
-    More,
-    Done,
-}
-
-/// A value that need not be copied to be looked at.
-enum Seen<'v> {
-    There(&'v Value),
-    Made(Value),
-}
-
-static NULL: Value = Value::Null;
-
-/// How much larger than what comes in a result may be before jaq, which is metered, must make it.
-const FACTOR_MAX: u64 = 256;
-
-pub(super) fn compile(node: &Node) -> Option<Fast> {
-    let stream = stream(node)?;
-    if stream.factor() > FACTOR_MAX {
-        return None;
-    }
-    Some(Fast {
-        grows: stream.grows(),
-        stream,
-    })
-}
-
-impl Fast {
-    pub(super) fn first(&self, input: &Value, env: &Env<'_>) -> Outcome {
-        let frame = Frame { bound: None, env };
-        let output = match &self.stream {
-            Stream::One(op) => op.run(input, &frame)?,
-            stream => {
-                let mut first = None;
-                stream.run(input, &frame, &mut |output| {
-                    first = Some(output);
-                    Ok(Flow::Done)
-                })?;
-                first.ok_or(Stop::Empty)?
-            }
-        };
-        self.check(output)
-    }
-
-    pub(super) fn first_owned(&self, input: Value, env: &Env<'_>) -> Outcome {
-        match &self.stream {
-            Stream::One(op) => self.check(op.run_owned(input, &Frame { bound: None, env })?),
-            _ => self.first(&input, env),
-        }
-    }
-
-    /// Up to `limit` outputs, and whether there are more.
-    pub(super) fn all(
-        &self,
-        input: &Value,
-        env: &Env<'_>,
-        limit: usize,
-    ) -> Outcome<(Vec<Value>, bool)> {
-        let mut outputs = Vec::new();
-        let mut more = false;
-        self.stream
-            .run(input, &Frame { bound: None, env }, &mut |output| {
-                if outputs.len() == limit {
-                    more = true;
-                    return Ok(Flow::Done);
-                }
-                outputs.push(self.check(output)?);
-                Ok(Flow::More)
-            })?;
-        Ok((outputs, more))
-    }
-
-    pub(super) fn test(&self, input: &Value, env: &Env<'_>) -> Outcome<bool> {
-        match &self.stream {
-            Stream::One(op) => op.test(input, &Frame { bound: None, env }),
-            _ => Ok(self.first(input, env)?.truthy()),
-        }
-    }
-
-    fn check(&self, output: Value) -> Outcome {
-        if self.grows {
-            fits(&output).map_err(Stop::Limit)?;
-        }
-        Ok(output)
-    }
-}
 
 impl<'f> Frame<'f> {
     fn with(&'f self, slot: Slot, value: &'f Value) -> Frame<'f> {
@@ -257,7 +59,7 @@ fn both<A, B>(left: Outcome<A>, right: impl FnOnce() -> Outcome<B>) -> Outcome<(
 }
 
 impl Op {
-    fn run(&self, input: &Value, frame: &Frame<'_>) -> Outcome {
+    pub(super) fn run(&self, input: &Value, frame: &Frame<'_>) -> Outcome {
         match self {
             Op::Id | Op::Const(_) | Op::Fields(_) | Op::Var(_) => {
                 Ok(self.look(input, frame)?.own())
@@ -420,7 +222,7 @@ impl Op {
     }
 
     /// Like [`Op::run`], but changes the input in place where it can.
-    fn run_owned(&self, mut input: Value, frame: &Frame<'_>) -> Outcome {
+    pub(super) fn run_owned(&self, mut input: Value, frame: &Frame<'_>) -> Outcome {
         match self {
             Op::Id => Ok(input),
             Op::Pipe(left, right) => {
@@ -501,7 +303,7 @@ impl Op {
     }
 
     /// Whether the result is true, as `if` takes it.
-    fn test(&self, input: &Value, frame: &Frame<'_>) -> Outcome<bool> {
+    pub(super) fn test(&self, input: &Value, frame: &Frame<'_>) -> Outcome<bool> {
         Ok(match self {
             Op::Cmp(op, left, right) => match (&**left, &**right) {
                 (Op::Fields(keys), Op::Const(right)) => op.holds(seek(input, keys)?, right),
@@ -517,78 +319,6 @@ impl Op {
             Op::Pipe(left, right) if matches!(**right, Op::Not) => !left.test(input, frame)?,
             _ => self.look(input, frame)?.get().truthy(),
         })
-    }
-
-    /// An upper bound of how many times larger than its input the result is.
-    fn factor(&self) -> u64 {
-        let sum = |ops: &mut dyn Iterator<Item = &Op>| {
-            ops.fold(0u64, |sum, op| sum.saturating_add(op.factor()))
-        };
-        match self {
-            Op::Text(parts) => sum(&mut parts.iter().filter_map(|part| match part {
-                TextPart::Op(op) => Some(op),
-                TextPart::Plain(_) => None,
-            }))
-            .max(1),
-            Op::Object(entries) => {
-                sum(&mut entries.iter().flat_map(|(key, value)| [key, value])).max(1)
-            }
-            Op::Collect(stream) | Op::Add(stream) => stream.factor(),
-            Op::Pipe(left, right) | Op::Bind(left, _, right) => {
-                left.factor().saturating_mul(right.factor())
-            }
-            Op::Alt(left, right) | Op::Math(_, left, right) => {
-                left.factor().saturating_add(right.factor())
-            }
-            Op::If(branches, otherwise) => {
-                sum(&mut branches.iter().map(|(_, then)| then).chain([&**otherwise]))
-            }
-            Op::Try(body, catch) => body
-                .factor()
-                .saturating_add(catch.as_ref().map_or(0, |catch| catch.factor())),
-            Op::Assign(_, of)
-            | Op::Update(_, of)
-            | Op::UpdateMath(_, _, of)
-            | Op::UpdateAlt(_, of) => of.factor().saturating_add(1),
-            Op::Binary(_, argument) => argument.factor().saturating_add(1),
-            _ => 1,
-        }
-    }
-
-    /// Whether the result may weigh more or be nested deeper than input and variables.
-    fn grows(&self) -> bool {
-        match self {
-            Op::Text(_)
-            | Op::Object(_)
-            | Op::Collect(_)
-            | Op::Add(_)
-            | Op::Throw(_)
-            | Op::Binary(..)
-            | Op::Update(..)
-            | Op::UpdateMath(..)
-            | Op::UpdateAlt(..)
-            | Op::Math(..) => true,
-            Op::Pipe(left, right) | Op::Alt(left, right) => left.grows() || right.grows(),
-            Op::Bind(_, _, body) => body.grows(),
-            Op::If(branches, otherwise) => {
-                otherwise.grows() || branches.iter().any(|(_, then)| then.grows())
-            }
-            Op::Try(body, catch) => {
-                body.grows() || catch.as_ref().is_some_and(|catch| catch.grows())
-            }
-            // Products and sums of scalars are scalars; texts are bounded where they are made.
-            Op::Assign(_, of) => !matches!(
-                **of,
-                Op::Math(..)
-                    | Op::Cmp(..)
-                    | Op::And(..)
-                    | Op::Or(..)
-                    | Op::Const(_)
-                    | Op::Neg(_)
-                    | Op::Any(..)
-            ),
-            _ => false,
-        }
     }
 }
 
@@ -607,7 +337,7 @@ fn branch<'o>(
 }
 
 impl Stream {
-    fn run(
+    pub(super) fn run(
         &self,
         input: &Value,
         frame: &Frame<'_>,
@@ -652,22 +382,6 @@ impl Stream {
             Stream::Pipe(left, right) => left.run(input, frame, &mut |between| {
                 right.run(&between, frame, sink)
             }),
-        }
-    }
-
-    fn factor(&self) -> u64 {
-        match self {
-            Stream::One(op) => op.factor(),
-            Stream::Comma(left, right) => left.factor().saturating_add(right.factor()),
-            Stream::Each { of, then, .. } => of.factor().saturating_mul(then.factor()),
-            Stream::Pipe(left, right) => left.factor().saturating_mul(right.factor()),
-        }
-    }
-
-    fn grows(&self) -> bool {
-        match self {
-            Stream::One(op) => op.grows(),
-            _ => true,
         }
     }
 }
@@ -837,274 +551,17 @@ fn change(
     Ok(())
 }
 
-fn stream(node: &Node) -> Option<Stream> {
-    if let Some(op) = op(node) {
-        return Some(Stream::One(op));
-    }
-    match node {
-        Node::Comma(left, right) => Some(Stream::Comma(
-            Box::new(stream(left)?),
-            Box::new(stream(right)?),
-        )),
-        Node::Pipe(left, right) => Some(Stream::Pipe(
-            Box::new(stream(left)?),
-            Box::new(stream(right)?),
-        )),
-        Node::Path(head, path) => {
-            let at = path
-                .iter()
-                .position(|step| matches!(step.part, StepPart::Each))?;
-            let (before, after) = (&path[..at], &path[at + 1..]);
-            // Terms in later steps would see the elements instead of the input.
-            if after
-                .iter()
-                .any(|step| matches!(step.part, StepPart::Index(_) | StepPart::Slice(..)))
-            {
-                return None;
-            }
-            let of = if before.is_empty() {
-                op(head)?
-            } else {
-                Op::Path(Box::new(op(head)?), steps(before)?)
-            };
-            let then = if after.is_empty() {
-                Stream::One(Op::Id)
-            } else {
-                stream(&Node::Path(Box::new(Node::Id), after.to_vec()))?
-            };
-            Some(Stream::Each {
-                of,
-                optional: path[at].optional,
-                then: Box::new(then),
-            })
-        }
-        _ => None,
-    }
-}
-
-fn boxed(node: &Node) -> Option<Box<Op>> {
-    op(node).map(Box::new)
-}
-
-fn op(node: &Node) -> Option<Op> {
-    Some(match node {
-        Node::Id => Op::Id,
-        Node::Const(value) => Op::Const(value.clone()),
-        Node::Text(None, pieces) => Op::Text(
-            pieces
-                .iter()
-                .map(|piece| match piece {
-                    Piece::Plain(text) => Some(TextPart::Plain(text.clone())),
-                    Piece::Node(node) => op(node).map(TextPart::Op),
-                })
-                .collect::<Option<_>>()?,
-        ),
-        Node::Array(Some(of)) => Op::Collect(Box::new(stream(of)?)),
-        Node::Object(entries) => Op::Object(
-            entries
-                .iter()
-                .map(|(key, value)| Some((op(key)?, op(value)?)))
-                .collect::<Option<_>>()?,
-        ),
-        Node::Neg(of) => Op::Neg(boxed(of)?),
-        Node::Pipe(left, right) => Op::Pipe(boxed(left)?, boxed(right)?),
-        Node::Bind(of, Pattern::Var(slot), body) => Op::Bind(boxed(of)?, *slot, boxed(body)?),
-        Node::Alt(left, right) => Op::Alt(boxed(left)?, boxed(right)?),
-        Node::Or(left, right) => Op::Or(boxed(left)?, boxed(right)?),
-        Node::And(left, right) => Op::And(boxed(left)?, boxed(right)?),
-        Node::Math(op, left, right) => Op::Math(*op, boxed(left)?, boxed(right)?),
-        Node::Cmp(op, left, right) => Op::Cmp(*op, boxed(left)?, boxed(right)?),
-        Node::Assign(path, of) => Op::Assign(places(path)?, boxed(of)?),
-        Node::Update(path, of) => Op::Update(places(path)?, boxed(of)?),
-        Node::UpdateMath(op, path, of) => Op::UpdateMath(*op, places(path)?, boxed(of)?),
-        Node::UpdateAlt(path, of) => Op::UpdateAlt(places(path)?, boxed(of)?),
-        Node::Try(body, None) => Op::Try(boxed(body)?, None),
-        Node::Try(body, Some(catch)) => Op::Try(boxed(body)?, Some(boxed(catch)?)),
-        Node::If(branches, otherwise) => Op::If(
-            branches
-                .iter()
-                .map(|(test, then)| Some((op(test)?, op(then)?)))
-                .collect::<Option<_>>()?,
-            match otherwise {
-                Some(otherwise) => boxed(otherwise)?,
-                None => Box::new(Op::Id),
-            },
-        ),
-        Node::Var(slot) => Op::Var(*slot),
-        Node::Global(variable) => Op::Global(*variable),
-        Node::Path(head, path) => return path_op(head, path),
-        Node::Call(name, args) => return call(name, args),
-        _ => return None,
-    })
-}
-
-fn path_op(head: &Node, path: &[Step]) -> Option<Op> {
-    let keys = path.iter().map(|step| match &step.part {
-        StepPart::Key(key) if !step.optional => Some(Field {
-            key: key.clone(),
-            hint: AtomicUsize::new(0),
-        }),
-        _ => None,
-    });
-    if let Node::Id = head
-        && let Some(keys) = keys.collect()
-    {
-        return Some(Op::Fields(keys));
-    }
-    // Other variables need not be objects.
-    if let (Node::Global(variable @ (Variable::Event | Variable::Viewer)), [first, rest @ ..]) =
-        (head, path)
-        && let StepPart::Key(key) = &first.part
-    {
-        let field = Op::GlobalField(*variable, key.clone());
-        return Some(if rest.is_empty() {
-            field
-        } else {
-            Op::Path(Box::new(field), steps(rest)?)
-        });
-    }
-    Some(Op::Path(boxed(head)?, steps(path)?))
-}
-
-fn steps(path: &[Step]) -> Option<Box<[OpStep]>> {
-    path.iter()
-        .map(|step| {
-            let part = match &step.part {
-                StepPart::Key(key) => OpPart::Key(key.clone()),
-                StepPart::At(at) => OpPart::Index(Op::Const(Value::Int(*at))),
-                StepPart::Index(index) => OpPart::Index(op(index)?),
-                StepPart::Slice(from, to) => {
-                    let end = |end: &Option<Node>| match end {
-                        Some(end) => op(end).map(Some),
-                        None => Some(None),
-                    };
-                    OpPart::Slice(end(from)?, end(to)?)
-                }
-                StepPart::Each => return None,
-            };
-            Some(OpStep {
-                part,
-                optional: step.optional,
-            })
-        })
-        .collect()
-}
-
-fn places(path: &Node) -> Option<Box<[Place]>> {
-    match path {
-        Node::Id => Some(Box::default()),
-        Node::Path(head, steps) if matches!(**head, Node::Id) => steps
-            .iter()
-            .map(|step| {
-                let part = match &step.part {
-                    StepPart::Key(key) => PlacePart::Key(key.clone()),
-                    StepPart::At(at) => PlacePart::At(*at),
-                    StepPart::Each => PlacePart::Each,
-                    StepPart::Index(_) | StepPart::Slice(..) => return None,
-                };
-                Some(Place {
-                    part,
-                    optional: step.optional,
-                })
-            })
-            .collect(),
-        _ => None,
-    }
-}
-
-fn call(name: &str, args: &[Node]) -> Option<Op> {
-    let each = |of: &Node, then: Stream| {
-        Some(Stream::Each {
-            of: op(of)?,
-            optional: false,
-            then: Box::new(then),
-        })
-    };
-    let id = || Stream::One(Op::Id);
-    Some(match (name, args) {
-        ("empty", []) => Op::Empty,
-        ("error", []) => Op::Throw(Box::new(Op::Id)),
-        ("error", [of]) => Op::Throw(boxed(of)?),
-        ("not", []) => Op::Not,
-        ("select", [test]) => Op::Select(boxed(test)?),
-        ("values", []) => Op::Select(Box::new(Op::Cmp(
-            Cmp::Ne,
-            Box::new(Op::Id),
-            Box::new(Op::Const(Value::Null)),
-        ))),
-        ("map", [of]) => Op::Collect(Box::new(each(&Node::Id, stream(of)?)?)),
-        ("add", []) => Op::Add(Box::new(each(&Node::Id, id())?)),
-        ("add", [of]) => Op::Add(Box::new(stream(of)?)),
-        ("any" | "all", []) => Op::Any(
-            Box::new(each(&Node::Id, id())?),
-            Box::new(Op::Id),
-            name == "any",
-        ),
-        ("any" | "all", [test]) => Op::Any(
-            Box::new(each(&Node::Id, id())?),
-            boxed(test)?,
-            name == "any",
-        ),
-        ("any" | "all", [of, test]) => Op::Any(Box::new(stream(of)?), boxed(test)?, name == "any"),
-        ("del", [path]) => {
-            let mut paths = Vec::new();
-            deleted(path, &mut paths)?;
-            Op::Delete(paths.into())
-        }
-        ("first", []) => Op::Binary(index, Box::new(Op::Const(Value::Int(0)))),
-        ("last", []) => Op::Binary(index, Box::new(Op::Const(Value::Int(-1)))),
-        (_, []) => Op::Unary(match name {
-            "length" => ops::length,
-            "tostring" | "@text" => |value| ops::to_text(value).map(Value::Str),
-            "tojson" | "@json" => |value| ops::to_json(value).map(Value::Str),
-            "fromjson" => |value| match value {
-                Value::Str(text) => ops::from_json(text),
-                other => error(format!("cannot read {} as JSON", ops::brief(other))),
-            },
-            "tonumber" => ops::to_number,
-            "toboolean" => ops::to_boolean,
-            "ascii_downcase" => ops::lowercase,
-            "ascii_upcase" => ops::uppercase,
-            "trim" => ops::trimmed,
-            "floor" => |value| ops::rounded(value, f64::floor),
-            "round" => |value| ops::rounded(value, f64::round),
-            "ceil" => |value| ops::rounded(value, f64::ceil),
-            "type" => |value| Ok(Value::Str(SmolStr::new_static(value.type_name()))),
-            "keys" => ops::keys,
-            _ => return None,
-        }),
-        (_, [argument]) => Op::Binary(
-            match name {
-                "has" => |value, key| ops::has(value, key).map(Value::Bool),
-                "contains" => |value, part| Ok(Value::Bool(ops::contains(value, part))),
-                "startswith" => ops::starts_with,
-                "endswith" => ops::ends_with,
-                "ltrimstr" => ops::without_start,
-                "rtrimstr" => ops::without_end,
-                "split" => ops::split_text,
-                "join" => ops::join,
-                _ => return None,
-            },
-            boxed(argument)?,
-        ),
-        _ => return None,
-    })
-}
-
-fn deleted(path: &Node, paths: &mut Vec<Box<[Place]>>) -> Option<()> {
-    if let Node::Comma(left, right) = path {
-        deleted(left, paths)?;
-        return deleted(right, paths);
-    }
-    let places = places(path)?;
-    // `del(.)` leaves nothing to answer.
-    if places.is_empty() {
-        return None;
-    }
-    paths.push(places);
-    Some(())
-}
-
-fn index(value: &Value, key: &Value) -> Outcome {
+pub(super) fn index(value: &Value, key: &Value) -> Outcome {
     ops::find(value, key).map(Option::unwrap_or_default)
+}
+
+/// A value that need not be copied to be looked at.
+enum Seen<'v> {
+    There(&'v Value),
+    Made(Value),
+}
+
+pub(super) enum Flow {
+    More,
+    Done,
 }

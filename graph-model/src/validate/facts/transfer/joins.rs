@@ -1,0 +1,135 @@
+//! What becomes of events that meet others: in pairs, or with the row that belongs to them.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use crate::pointer::Pointer;
+use crate::validate::design::NodeIx;
+use crate::validate::facts::delivery::{Loss, Mode, Order};
+use crate::validate::facts::labels::Labels;
+use crate::validate::facts::origins::OriginId;
+use crate::validate::facts::payload::Payload;
+use crate::validate::facts::placement::Side;
+use crate::validate::facts::redelivery::Redelivery;
+use crate::validate::facts::tags::TagSet;
+use crate::validate::facts::{Facts, Port, owners};
+
+impl Facts {
+    /// Pairs of events with equal keys.
+    pub(super) fn join(
+        &mut self,
+        node: NodeIx,
+        keys: (&str, &str),
+        left: &Port,
+        right: &Port,
+    ) -> Port {
+        let design = Rc::clone(&self.design);
+        let sides = [
+            (Pointer::root().child("left"), left, keys.0),
+            (Pointer::root().child("right"), right, keys.1),
+        ];
+        let id = self.identify_by_context(node);
+        let named = [left, right]
+            .iter()
+            .all(|side| self.renews_ids(side).is_none());
+        let mut payload = Payload::made(node, None);
+        let (mut labels, mut taint) = (Labels::default(), Labels::default());
+        let mut matched = TagSet::default();
+        let mut of_both = Vec::new();
+        for (at, side, key) in &sides {
+            if let Some(key) = design.expr(node, key) {
+                matched.join(&side.labels.of(&key.analysis().reads));
+            }
+            let origins = &mut *self.origins.borrow_mut();
+            payload.embed(at, &side.payload, origins);
+            labels.shift(at, &side.labels);
+            taint.shift(at, &side.taint);
+            // Whoever knows the pair knows both, and the reverse.
+            let identity = origins.identities(side.payload.context).first().copied();
+            if let Some(identity) = identity {
+                origins.decide(vec![id], identity);
+                of_both.push(identity);
+            }
+        }
+        if of_both.len() == 2 {
+            self.origins.borrow_mut().decide(of_both, id);
+        }
+        let side = |port, key| Side {
+            port,
+            key: design.expr(node, key),
+        };
+        let part = self.matched_part(node, side(left, keys.0), side(right, keys.1));
+        let union = |a: &BTreeSet<OriginId>, b: &BTreeSet<OriginId>| a | b;
+        let mut port = Port {
+            payload: Rc::new(payload),
+            labels: Rc::new(labels),
+            taint: Rc::new(taint),
+            presence: &left.presence | &right.presence,
+            guards: Rc::new(owners::both(&left.guards, &right.guards)),
+            owners: Rc::new(&*left.owners | &*right.owners),
+            present: Rc::new(union(&left.present, &right.present)),
+            copies: left.copies.or(right.copies),
+            redelivery: Redelivery::of_all(&[&left.redelivery, &right.redelivery].into_iter()),
+            renewers: Rc::new(&*left.renewers | &*right.renewers),
+            doubts: left.doubts.or(right.doubts),
+            order: Order::Lost(node, Loss::Meeting),
+            part,
+            // Pairs come again with each version of what is on either side.
+            mode: match left.mode {
+                Mode::Append => right.mode.clone(),
+                ref known => known.clone(),
+            },
+            multiplied: self.multiplied_by(node, [left, right]),
+            losing: left.losing.or(right.losing),
+            delay: left.delay.max(right.delay),
+            definition: Rc::new(left.definition.with(&right.definition)),
+            size: left.size.zip(right.size).map(|(a, b)| a.saturating_add(b)),
+        };
+        port.presence.join(&matched);
+        self.equate_keys(node, keys, (left, right), &mut port);
+        self.renew(node, named, &mut port);
+        port
+    }
+
+    /// Events with the row of their key.
+    pub(super) fn enrich(
+        &mut self,
+        node: NodeIx,
+        keys: (&str, &str),
+        into: &str,
+        port: &mut Port,
+        rows: Option<&Port>,
+    ) {
+        let design = Rc::clone(&self.design);
+        let name = design.text(node, into).unwrap_or("row");
+        let at = Pointer::root().child(name);
+        let mut payload = (*port.payload).clone();
+        payload.ty = None;
+        let mut labels = port.labels.without(std::slice::from_ref(&at));
+        let mut taint = port.taint.without(std::slice::from_ref(&at));
+        if let Some(key) = design.expr(node, keys.0) {
+            labels.add(at.clone(), &port.labels.of(&key.analysis().reads));
+        }
+        {
+            let origins = &mut *self.origins.borrow_mut();
+            payload.clear(&at, node, origins);
+            if let Some(rows) = rows {
+                payload.embed(&at, &rows.payload, origins);
+                labels.shift(&at, &rows.labels);
+                taint.shift(&at, &rows.taint);
+            }
+        }
+        port.payload = Rc::new(payload);
+        port.labels = Rc::new(labels);
+        port.taint = Rc::new(taint);
+        if let Some(rows) = rows {
+            let events = port.clone();
+            port.owners = Rc::new(&*port.owners | &*rows.owners);
+            self.equate_keys(node, keys, (&events, rows), port);
+            port.losing = port.losing.or(rows.losing);
+            port.size = port.size.zip(rows.size).map(|(a, b)| a.saturating_add(b));
+            let name = design.nodes[node].id.as_str();
+            port.definition = Rc::new(port.definition.step("enrich", name, name));
+        }
+    }
+}
