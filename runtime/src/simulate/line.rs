@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use graph_model::event::Event;
-use graph_model::id::NodeId;
 
 use super::agenda::Task;
 use super::fault::{FaultKind, Point};
@@ -14,7 +13,7 @@ use super::shape::{Model, Target};
 use super::trace::What;
 use crate::delivery::Share;
 use crate::live::{partition, with_cause};
-use crate::operator::{Context, Failure, FailureClass, Operator, Output};
+use crate::operator::{Context, Failure, FailureClass, Operator};
 use crate::plan::{Head, LineIndex, Role};
 use crate::world::World;
 
@@ -23,22 +22,22 @@ const PAUSE_US_MAX: u64 = 30_000_000;
 
 /// One instance of a line; made when its first event comes.
 pub(super) struct Instance {
-    pub ops: Vec<Op>,
+    pub(super) ops: Vec<Op>,
     /// Events that wait for room.
-    pub outbox: VecDeque<Parcel>,
+    pub(super) outbox: VecDeque<Parcel>,
     /// It goes on no earlier.
-    retry_us: u64,
+    pub(super) retry_us: u64,
 }
 
 /// An operator in its line.
 pub(super) struct Op {
     /// Nothing for sources, and for what only moves events.
-    code: Option<Box<dyn Operator>>,
-    pub pending: VecDeque<Item>,
-    tries: u32,
+    pub(super) code: Option<Box<dyn Operator>>,
+    pub(super) pending: VecDeque<Item>,
+    pub(super) tries: u32,
     /// Since when it has had no event; nothing once it was told.
-    idle_since_us: Option<u64>,
-    clock_ms: i64,
+    pub(super) idle_since_us: Option<u64>,
+    pub(super) clock_ms: i64,
 }
 
 /// What breaks down around an event, and when.
@@ -133,7 +132,7 @@ impl Run {
     }
 
     /// A line that has worked everything off looks at what waits for it.
-    fn look_for_more(&mut self, line: LineIndex, number: usize) {
+    pub(super) fn look_for_more(&mut self, line: LineIndex, number: usize) {
         let shape = Arc::clone(&self.shape);
         match shape.plan.lines[line].head {
             Head::Source(_) => {}
@@ -153,7 +152,7 @@ impl Run {
     }
 
     /// Lets an operator handle an event. Answers whether its line is still there.
-    fn handle(
+    pub(super) fn handle(
         &mut self,
         line: LineIndex,
         number: usize,
@@ -214,7 +213,7 @@ impl Run {
         clippy::too_many_arguments,
         reason = "the parts of one item at one operator"
     )]
-    fn call(
+    pub(super) fn call(
         &mut self,
         line: LineIndex,
         number: usize,
@@ -379,128 +378,11 @@ impl Run {
     }
 
     /// What an operator sent before it broke down goes its way.
-    fn flush_forced(&mut self, held: &mut Instance, op: usize) {
+    pub(super) fn flush_forced(&mut self, held: &mut Instance, op: usize) {
         // Whatever waits at operators behind it is gone with the line.
         debug_assert!(op < held.ops.len());
         while let Some(parcel) = held.outbox.pop_front() {
             self.force(parcel);
         }
-    }
-
-    /// A line is gone, and with it what it had in hand.
-    fn abandon(&mut self, mut held: Box<Instance>) {
-        let outbox = held.outbox.drain(..).map(|parcel| parcel.item);
-        let mut items: Vec<Item> = outbox.collect();
-        for op in &mut held.ops {
-            items.extend(op.pending.drain(..));
-        }
-        drop(held);
-        for item in items {
-            self.take_away(item);
-        }
-    }
-
-    /// Notes when an operator will have waited long enough.
-    fn wait_for_idle(&mut self, line: LineIndex, instance: usize, held: &mut Instance, op: usize) {
-        if self.one_by_one {
-            return;
-        }
-        let Some(idle_ms) = held.ops[op].code.as_ref().and_then(|code| code.idle_ms()) else {
-            return;
-        };
-        held.ops[op].idle_since_us = Some(self.now_us);
-        let at_us = self.now_us.saturating_add(idle_ms.saturating_mul(1_000));
-        self.agenda.add(at_us, Task::Idle { line, instance });
-    }
-
-    /// Tells operators that have had no event for as long as they wait.
-    pub(super) fn tell_idle(&mut self, line: LineIndex, number: usize) {
-        let Some(mut held) = self.lines[line][number].take() else {
-            return;
-        };
-        for op in 0..held.ops.len() {
-            let waited = &mut held.ops[op];
-            let idle_ms = waited.code.as_ref().and_then(|code| code.idle_ms());
-            if let (Some(idle_ms), Some(since)) = (idle_ms, waited.idle_since_us)
-                && since.saturating_add(idle_ms.saturating_mul(1_000)) <= self.now_us
-                && waited.pending.is_empty()
-            {
-                waited.idle_since_us = None;
-                self.release(line, number, &mut held, op, |operator, ctx, out| {
-                    operator.on_idle(ctx, out);
-                });
-            }
-        }
-        self.work(line, number, held);
-    }
-
-    /// No more events will come: lets every operator of a line send what it holds back.
-    pub(super) fn end_line(&mut self, line: LineIndex) {
-        for number in 0..self.lines[line].len() {
-            let Some(mut held) = self.lines[line][number].take() else {
-                continue;
-            };
-            for op in 0..held.ops.len() {
-                // What the operators before it have just sent goes first.
-                while let Some(item) = held.ops[op].pending.pop_front() {
-                    if !self.handle(line, number, &mut held, op, item) {
-                        break;
-                    }
-                }
-                self.release(line, number, &mut held, op, |operator, ctx, out| {
-                    operator.on_end(ctx, out);
-                });
-            }
-            self.work(line, number, held);
-        }
-    }
-
-    /// Lets an operator send what it holds back.
-    fn release(
-        &mut self,
-        line: LineIndex,
-        number: usize,
-        held: &mut Instance,
-        op: usize,
-        tell: impl FnOnce(&mut dyn Operator, &Context<'_>, &mut Output),
-    ) {
-        let ctx = Context {
-            now_ms: self
-                .stage
-                .world
-                .now_ms()
-                .saturating_add(held.ops[op].clock_ms),
-            random: self.stage.world.random(),
-            instance: number as u32,
-            instances: self.shape.plan.lines[line].instances,
-            share: None,
-        };
-        let mut out = std::mem::take(&mut self.out);
-        if let Some(operator) = &mut held.ops[op].code {
-            tell(&mut **operator, &ctx, &mut out);
-        }
-        for (port, event) in out.emitted.drain(..) {
-            self.emit(
-                line,
-                held,
-                op,
-                port.into(),
-                event,
-                Share::none(),
-                None,
-                number,
-            );
-        }
-        for (event, failure) in out.failed.drain(..) {
-            self.fail(line, held, op, &event, &failure, 1, Share::none(), None);
-        }
-        self.out = out;
-    }
-
-    /// The node that has handled the most events.
-    pub(super) fn busiest(&self) -> Option<NodeId> {
-        let meters = self.meters.iter().enumerate();
-        let busiest = meters.max_by_key(|(node, meter)| (meter.received, usize::MAX - node));
-        busiest.map(|(node, _)| self.shape.plan.nodes[node].id.clone())
     }
 }

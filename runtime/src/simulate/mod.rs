@@ -8,10 +8,16 @@
 //! in, [what goes wrong](Fault), and how far it goes.
 
 mod agenda;
+mod arrive;
 mod channel;
+mod deliver;
 mod fault;
+mod feed;
+mod hold;
 mod latency;
 mod line;
+mod meter;
+mod offer;
 mod outcome;
 mod run;
 mod scenario;
@@ -23,6 +29,7 @@ mod strike;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod wires;
 mod world;
 
 use std::collections::BTreeMap;

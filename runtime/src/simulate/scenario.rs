@@ -5,7 +5,7 @@ use std::sync::Arc;
 use graph_model::event::Event;
 use graph_model::id::NodeId;
 
-use super::fault::Fault;
+use super::fault::{Admitted, Fault, Sort};
 
 /// One run: what comes in, what goes wrong, and how far it goes.
 #[derive(Clone, Debug)]
@@ -86,6 +86,16 @@ impl Default for Limits {
 }
 
 impl Scenario {
+    /// Lets things go wrong that the flow admits, chosen by the seed, in a run of about so many
+    /// events; half of the seeds have another number of partitions where that may be.
+    pub fn go_wrong(&mut self, admitted: &[Admitted], count: usize, events: u64) {
+        self.faults = Fault::choose(admitted, self.seed, count, events).into();
+        let may_differ = admitted.iter().any(|one| one.sort == Sort::Partitions);
+        let others = [1, 2, 3, 5];
+        self.partitions = (may_differ && self.seed % 2 == 1)
+            .then(|| others[(self.seed / 2 % others.len() as u64) as usize]);
+    }
+
     /// The reference of what these facts should come to: one instance of everything, each fact once,
     /// by event time, with everything settled in between, and nothing going wrong.
     #[must_use]
