@@ -66,6 +66,10 @@ impl Run {
                 _ => {}
             }
         }
+        if self.sources[node].resumes_at.is_some() {
+            // It comes when the source has begun again.
+            return;
+        }
         self.enter_flow(node, event, fact);
         for (event, fact) in again {
             self.enter_flow(node, event, fact);
@@ -82,7 +86,7 @@ impl Run {
         let share = self.share_of(node, &event, fact);
         let Some(line) = held.line else { return };
         if let Some(mut instance) = self.take_instance(line, 0) {
-            self.emit(line, &mut instance, 0, 0, event, share, fact, 0);
+            self.emit(line, &mut instance, 0, 0, &event, &share, fact, 0);
             self.work(line, 0, instance);
         }
     }
@@ -105,7 +109,7 @@ impl Run {
 
     /// An event that whoever handled it took away with itself. Who delivers it is told; a source that
     /// can read again does so; from others it is lost.
-    pub(super) fn take_away(&mut self, item: Item) {
+    pub(super) fn take_away(&mut self, item: &Item) {
         let failure = Failure::transient("what handled it broke down");
         if item.share.give_up(&failure) {
             return;
@@ -123,12 +127,27 @@ impl Run {
         });
         match resumable.map(|came| (came.node, came.number)) {
             Some((node, number)) => {
-                let rest = self.sources[node].sent.get(number..).unwrap_or_default();
-                for (event, fact) in rest.to_vec() {
-                    self.park(RESTART_US, Parked::Arrive { node, event, fact });
+                let source = &mut self.sources[node];
+                match source.resumes_at {
+                    Some(known) => source.resumes_at = Some(known.min(number)),
+                    None => {
+                        source.resumes_at = Some(number);
+                        self.park(RESTART_US, Parked::Resume { node });
+                    }
                 }
             }
             None => self.lost += 1,
+        }
+    }
+
+    /// A source reads again from where it has to, and goes on.
+    pub(super) fn resume(&mut self, node: NodeIndex) {
+        let Some(number) = self.sources[node].resumes_at.take() else {
+            return;
+        };
+        let rest = self.sources[node].sent.get(number..).unwrap_or_default();
+        for (event, fact) in rest.to_owned() {
+            self.enter_flow(node, event, fact);
         }
     }
 

@@ -69,7 +69,7 @@ impl Run {
         for one in lost {
             self.meters[held.channel].failed += 1;
             let fact = self.behind.get(&event_key(&one.event)).copied();
-            self.channel_gives_up(held.channel, one, fact);
+            self.channel_gives_up(held.channel, &one, fact);
         }
         self.meters[held.channel].sent += taken.len() as u64;
         for one in taken {

@@ -240,17 +240,16 @@ impl Run {
 
     /// Who waits for the outcome of an event that a source hands in.
     pub(super) fn share_of(&self, node: NodeIndex, event: &Event, fact: Option<u32>) -> Share {
-        let told = match &self.shape.nodes[node].model {
+        let told = matches!(
+            &self.shape.nodes[node].model,
             Model::Source {
                 source: SourceModel::Changes { .. },
                 ..
-            }
-            | Model::Source {
+            } | Model::Source {
                 delivery: Delivery::CallerRetries,
                 ..
-            } => true,
-            _ => false,
-        };
+            }
+        );
         if !told {
             return Share::none();
         }
@@ -272,7 +271,7 @@ impl Run {
             let id = &self.shape.plan.nodes[node].id;
             self.trace
                 .add(self.now_us, What::GivenUp, id, 0, &event.context.id, None);
-            self.fail(line, &mut held, 0, event, failure, 1, Share::none(), None);
+            self.fail(line, &mut held, 0, event, failure, 1, &Share::none(), None);
             self.work(line, 0, held);
         }
     }

@@ -18,7 +18,7 @@ impl Run {
         }
         drop(held);
         for item in items {
-            self.take_away(item);
+            self.take_away(&item);
         }
     }
 
@@ -113,14 +113,14 @@ impl Run {
                 held,
                 op,
                 port.into(),
-                event,
-                Share::none(),
+                &event,
+                &Share::none(),
                 None,
                 number,
             );
         }
         for (event, failure) in out.failed.drain(..) {
-            self.fail(line, held, op, &event, &failure, 1, Share::none(), None);
+            self.fail(line, held, op, &event, &failure, 1, &Share::none(), None);
         }
         self.out = out;
     }

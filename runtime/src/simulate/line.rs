@@ -170,7 +170,7 @@ impl Run {
             self.trace_fault(node, kind, &item);
             match kind {
                 FaultKind::Crash(Point::BeforeEffect) => {
-                    self.take_away(item);
+                    self.take_away(&item);
                     return false;
                 }
                 FaultKind::Crash(Point::BeforeAck) => broken = Some(Broken::BeforeAck),
@@ -181,27 +181,31 @@ impl Run {
                 _ => {}
             }
         }
-        let Item {
-            event,
-            share,
-            input,
-            fact,
-        } = item;
         let kept = (broken == Some(Broken::BeforeAck)).then(|| Item {
-            event: event.clone(),
-            share: share.clone(),
-            input,
-            fact,
+            event: item.event.clone(),
+            share: item.share.clone(),
+            input: item.input,
+            fact: item.fact,
         });
-        let retried = self.call(line, number, held, op, event, input, share, fact);
+        let retried = self.call(line, number, held, op, item);
         match broken {
             None => {}
             // An attempt that failed brought nothing about.
             Some(_) if retried => return false,
-            Some(broken) => {
-                self.flush_forced(held, op);
-                if let (Broken::BeforeAck, Some(item)) = (broken, kept) {
-                    self.take_away(item);
+            Some(_) => {
+                // What it brought about goes its whole way first.
+                for later in op + 1..held.ops.len() {
+                    while let Some(item) = held.ops[later].pending.pop_front() {
+                        if !self.handle(line, number, held, later, item) {
+                            return false;
+                        }
+                    }
+                }
+                while let Some(parcel) = held.outbox.pop_front() {
+                    self.force(parcel);
+                }
+                if let Some(item) = kept {
+                    self.take_away(&item);
                 }
                 return false;
             }
@@ -209,21 +213,21 @@ impl Run {
         true
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the parts of one item at one operator"
-    )]
-    pub(super) fn call(
+    /// Calls an operator; answers whether it tries the same event again.
+    fn call(
         &mut self,
         line: LineIndex,
         number: usize,
         held: &mut Instance,
         op: usize,
-        event: Event,
-        input: u16,
-        share: Share,
-        fact: Option<u32>,
+        item: Item,
     ) -> bool {
+        let Item {
+            event,
+            share,
+            input,
+            fact,
+        } = item;
         let shape = Arc::clone(&self.shape);
         let node = shape.plan.lines[line].nodes[op];
         let now_ms = self
@@ -244,7 +248,7 @@ impl Run {
             (None, Model::Repartition { key, partitions }) => {
                 match partition(key, *partitions, &event, now_ms) {
                     Ok(slot) => {
-                        self.emit(line, held, op, 0, event, share.clone(), fact, slot as usize);
+                        self.emit(line, held, op, 0, &event, &share, fact, slot as usize);
                     }
                     Err(failure) => out.fail(event, failure),
                 }
@@ -252,16 +256,7 @@ impl Run {
             (None, _) => {}
         }
         for (port, event) in out.emitted.drain(..) {
-            self.emit(
-                line,
-                held,
-                op,
-                port.into(),
-                event,
-                share.clone(),
-                fact,
-                number,
-            );
+            self.emit(line, held, op, port.into(), &event, &share, fact, number);
         }
         let mut retried = false;
         if out.failed.is_empty() {
@@ -287,7 +282,7 @@ impl Run {
                     });
                     retried = true;
                 } else {
-                    self.fail(line, held, op, &event, &failure, tries, share.clone(), fact);
+                    self.fail(line, held, op, &event, &failure, tries, &share, fact);
                 }
             }
             if !retried {
@@ -310,8 +305,8 @@ impl Run {
         held: &mut Instance,
         op: usize,
         port: usize,
-        event: Event,
-        share: Share,
+        event: &Event,
+        share: &Share,
         fact: Option<u32>,
         slot: usize,
     ) {
@@ -355,7 +350,7 @@ impl Run {
         event: &Event,
         failure: &Failure,
         tries: u32,
-        share: Share,
+        share: &Share,
         fact: Option<u32>,
     ) {
         let shape = Arc::clone(&self.shape);
@@ -364,25 +359,16 @@ impl Run {
             Some(port) => {
                 self.meters[shape.plan.lines[line].nodes[op]].dead += 1;
                 let dead = with_cause(event, node.id.as_str(), &failure.message, tries);
-                self.emit(line, held, op, port, dead, share, fact, 0);
+                self.emit(line, held, op, port, &dead, share, fact, 0);
             }
             None => self.give_up(
                 shape.plan.lines[line].nodes[op],
                 event,
                 tries,
                 failure,
-                &share,
+                share,
                 fact,
             ),
-        }
-    }
-
-    /// What an operator sent before it broke down goes its way.
-    pub(super) fn flush_forced(&mut self, held: &mut Instance, op: usize) {
-        // Whatever waits at operators behind it is gone with the line.
-        debug_assert!(op < held.ops.len());
-        while let Some(parcel) = held.outbox.pop_front() {
-            self.force(parcel);
         }
     }
 }

@@ -44,7 +44,7 @@ pub use self::fault::{Admitted, Fault, FaultKind, Place, Point, Sort};
 pub use self::latency::Latencies;
 pub use self::outcome::{Ended, Limit, Outcome};
 pub use self::scenario::{Fact, Limits, Record, Scenario};
-pub use self::stores::{Content, Done, Row};
+pub use self::stores::{Content, Deeds, Done, Row};
 pub use self::trace::{Step, TraceHash, What};
 pub use self::world::EPOCH_MS;
 
@@ -82,13 +82,13 @@ impl Simulation {
     /// Begins another scenario; the flow is prepared again only for a number of partitions that it
     /// has not played with.
     pub fn reset(&mut self, scenario: &Scenario) -> Result<(), Vec<Problem>> {
-        let shape = match self.shapes.get(&scenario.partitions) {
-            Some(shape) => Arc::clone(shape),
-            None => {
-                let shape = Arc::new(self.stage.shape(&self.document, scenario.partitions)?);
-                self.shapes.insert(scenario.partitions, Arc::clone(&shape));
-                shape
-            }
+        let known = self.shapes.get(&scenario.partitions).map(Arc::clone);
+        let shape = if let Some(shape) = known {
+            shape
+        } else {
+            let shape = Arc::new(self.stage.shape(&self.document, scenario.partitions)?);
+            self.shapes.insert(scenario.partitions, Arc::clone(&shape));
+            shape
         };
         self.run = Run::new(&self.stage, &shape, scenario);
         Ok(())

@@ -38,7 +38,7 @@ impl Run {
                     attempts: 1,
                     failure,
                 };
-                self.channel_gives_up(node, lost, item.fact);
+                self.channel_gives_up(node, &lost, item.fact);
                 return Ok(());
             }
         };
@@ -151,7 +151,7 @@ impl Run {
                     }
                 }
                 if let Some(lost) = given_up {
-                    self.channel_gives_up(channel, lost, fact);
+                    self.channel_gives_up(channel, &lost, fact);
                 }
                 (channel, Some((sub, slot)))
             }
@@ -173,7 +173,7 @@ impl Run {
         matches!(&self.shape.nodes[node].model, Model::Channel(channel) if channel.kind == ChannelKind::Queue)
     }
 
-    pub(super) fn channel_gives_up(&mut self, node: NodeIndex, lost: GivenUp, fact: Option<u32>) {
+    pub(super) fn channel_gives_up(&mut self, node: NodeIndex, lost: &GivenUp, fact: Option<u32>) {
         self.meters[node].dead += 1;
         let shape = Arc::clone(&self.shape);
         let held = &shape.plan.nodes[node];

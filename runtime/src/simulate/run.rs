@@ -75,6 +75,10 @@ pub(super) enum Parked {
         item: Item,
     },
     Parcel(Parcel),
+    /// A source that has broken down.
+    Resume {
+        node: NodeIndex,
+    },
     Arrive {
         node: NodeIndex,
         event: Event,
@@ -162,15 +166,14 @@ impl Run {
         let mut facts = Vec::with_capacity(scenario.facts.len());
         for fact in scenario.facts.iter() {
             let node = plan.nodes.iter().position(|node| node.id == fact.source);
-            match node.filter(|node| plan.nodes[*node].role == Role::Source) {
-                Some(node) => facts.push((node, fact.at_us, fact.event.clone())),
-                None => {
-                    let message = "a fact is for a source that is not there; choose another";
-                    let problem = Problem::at(&fact.source, message);
-                    if !notes.contains(&problem) {
-                        notes.push(problem);
-                    }
-                }
+            if let Some(node) = node.filter(|node| plan.nodes[*node].role == Role::Source) {
+                facts.push((node, fact.at_us, fact.event.clone()));
+                continue;
+            }
+            let message = "a fact is for a source that is not there; choose another";
+            let problem = Problem::at(&fact.source, message);
+            if !notes.contains(&problem) {
+                notes.push(problem);
             }
         }
         if !scenario.one_by_one {

@@ -46,9 +46,9 @@ impl Run {
                 match kind {
                     FaultKind::Crash(Point::BeforeEffect) => {
                         // It had taken all of them in hand.
-                        self.take_away(item);
+                        self.take_away(&item);
                         for item in rest.by_ref() {
-                            self.take_away(item);
+                            self.take_away(&item);
                         }
                         break;
                     }
@@ -89,7 +89,7 @@ impl Run {
                 }
             }
             if !told {
-                self.take_away(item);
+                self.take_away(&item);
             }
         }
         let mut outbox = std::mem::take(&mut self.outboxes[node]);

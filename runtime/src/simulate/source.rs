@@ -49,6 +49,8 @@ pub(super) struct SourceRun {
     /// Whether a change is under way, or the source looks soon anyway.
     pub(super) waiting: bool,
     pub(super) tries: u32,
+    /// It has broken down, and will read again from this event on.
+    pub(super) resumes_at: Option<usize>,
     /// What came in, in its order; kept where it may come once more.
     pub(super) sent: Vec<(Event, Option<u32>)>,
 }

@@ -4,6 +4,7 @@ use graph_model::event::Event;
 use graph_model::expr::Expr;
 use graph_model::value::{Object, Value};
 use runtime_protocol::Problem;
+use rustc_hash::FxHashSet;
 use smol_str::{SmolStr, format_smolstr};
 
 use super::{Content, Place, Store, Wrote};
@@ -21,6 +22,14 @@ pub struct Done {
     pub data: Value,
     /// Id of the event that asked for it.
     pub event: SmolStr,
+}
+
+/// Actions that were done, in their order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deeds {
+    list: Vec<Done>,
+    /// Action and key of those that have one.
+    keys: FxHashSet<(SmolStr, Value)>,
 }
 
 /// Does each action, those with a key once for each key.
@@ -47,7 +56,7 @@ impl Effect {
             key: build.optional_expr("key")?,
             body,
         };
-        let content = Content::Done(Vec::new());
+        let content = Content::Done(Deeds::default());
         Ok((Store::Effect(effect), Place { name, content }))
     }
 
@@ -55,7 +64,7 @@ impl Effect {
         &self,
         event: &Event,
         now_ms: i64,
-        done: &mut Vec<Done>,
+        done: &mut Deeds,
     ) -> Result<Wrote, Failure> {
         let data = match &self.body {
             Some(body) => eval("body", body, event, now_ms)?,
@@ -65,7 +74,6 @@ impl Effect {
         let key = key
             .map(|key| eval_key("key", key, event, now_ms))
             .transpose()?;
-        let known = |one: &Done| key.is_some() && one.action == self.action && one.key == key;
         // A request is answered with nothing, as nobody knows the other side.
         let answer = match self.body {
             Some(_) => event.with_data(Value::Null),
@@ -75,9 +83,10 @@ impl Effect {
             sent: Some(Sent::first(answer)),
             ..Wrote::nothing()
         };
-        if !done.iter().any(known) {
+        let named = key.clone().map(|key| (self.action.clone(), key));
+        if named.is_none_or(|named| done.keys.insert(named)) {
             wrote.grown = data.weight();
-            done.push(Done {
+            done.list.push(Done {
                 action: self.action.clone(),
                 key,
                 data,
@@ -85,6 +94,12 @@ impl Effect {
             });
         }
         Ok(wrote)
+    }
+}
+
+impl Deeds {
+    pub fn list(&self) -> &[Done] {
+        &self.list
     }
 }
 

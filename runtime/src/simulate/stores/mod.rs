@@ -11,7 +11,7 @@ use graph_model::value::{Object, Value};
 use runtime_protocol::Problem;
 use smol_str::SmolStr;
 
-pub use self::effect::Done;
+pub use self::effect::{Deeds, Done};
 pub(super) use self::objects::place_of as folder_place;
 pub use self::table::Row;
 pub(super) use self::table::{RowChange, place_of as table_place};
@@ -30,7 +30,7 @@ pub enum Content {
     /// Lines of a file.
     Lines(Vec<Value>),
     /// Actions that were done, in their order.
-    Done(Vec<Done>),
+    Done(Deeds),
     /// Objects of a folder by their names.
     Objects(std::collections::BTreeMap<SmolStr, Value>),
 }
@@ -105,7 +105,7 @@ impl Content {
             Content::Rows(rows) => rows.len(),
             Content::Shown(rows) => rows.len(),
             Content::Lines(lines) => lines.len(),
-            Content::Done(done) => done.len(),
+            Content::Done(done) => done.list().len(),
             Content::Objects(objects) => objects.len(),
         }
     }
@@ -123,7 +123,7 @@ impl Content {
                 .collect(),
             Content::Shown(rows) => rows.iter().map(|(_, data)| data.clone()).collect(),
             Content::Lines(lines) => Value::from(lines.clone()),
-            Content::Done(done) => done.iter().map(Done::to_value).collect(),
+            Content::Done(done) => done.list().iter().map(Done::to_value).collect(),
             Content::Objects(objects) => {
                 let objects = objects.iter();
                 let object: Object = objects

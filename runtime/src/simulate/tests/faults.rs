@@ -51,11 +51,11 @@ fn copies_come_later_in_queues_and_topics() {
 #[test]
 fn a_log_replays_what_it_delivered() {
     let kind = FaultKind::Replay { back: 1 };
-    let lines = r#"in: manual
+    let lines = "in: manual
         hold: log
         out: console
         in.out -> hold.in
-        hold.out -> out.in"#;
+        hold.out -> out.in";
     let outcome = with(lines, &["1", "2", "3"], kind, edge("e4"), 1);
     assert_eq!(shown(&outcome, "console out"), "[1,2,1,2,3]");
 }
@@ -248,4 +248,36 @@ fn chosen_faults_are_admitted_ones_and_the_same_for_the_same_seed() {
         assert!(admitted.contains(&wanted), "{fault:?}");
         assert!(fault.nth < 5);
     }
+}
+
+#[test]
+fn a_source_that_can_read_again_does_so_in_its_order() {
+    let project = tempfile::tempdir().expect("a folder");
+    let lines: String = (0..20).map(|n| format!("{n}\n")).collect();
+    std::fs::write(project.path().join("in.jsonl"), lines).expect("writes");
+    let document = flow(
+        r#"in: replay {"file": "in.jsonl"}
+           same: map {"expr": "."}
+           out: console
+           in.out -> same.in
+           same.out -> out.in"#,
+    );
+    let scenario = Scenario {
+        faults: [Fault {
+            kind: FaultKind::Crash(Point::BeforeEffect),
+            place: node("same"),
+            nth: 3,
+        }]
+        .into(),
+        ..Scenario::default()
+    };
+    let catalog = crate::catalog::catalog();
+    let made = Simulation::new(&document, &catalog, project.path(), &scenario);
+    let outcome = made.expect("is made").run();
+    let all: Vec<String> = (0..20).map(|n| n.to_string()).collect();
+    assert_eq!(
+        shown(&outcome, "console out"),
+        format!("[{}]", all.join(","))
+    );
+    assert_eq!((outcome.facts.len(), outcome.lost), (20, 0));
 }

@@ -1,5 +1,7 @@
 //! How events pass lines, channels and loops on virtual time.
 
+use sha2::Digest as _;
+
 use super::*;
 
 #[test]
@@ -123,7 +125,6 @@ fn the_same_scenario_brings_the_same_steps() {
     assert_eq!(first.stores, again.stores);
     let mut bytes = Vec::new();
     first.trace.iter().for_each(|step| step.write(&mut bytes));
-    use sha2::Digest as _;
     assert_eq!(first.hash.0, *sha2::Sha256::digest(&bytes));
     assert!(first.steps >= 600, "{}", first.steps);
 }
