@@ -30,6 +30,7 @@ mod strike;
 mod tests;
 mod trace;
 mod wires;
+mod workload;
 mod world;
 
 use std::collections::BTreeMap;

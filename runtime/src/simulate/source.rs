@@ -111,7 +111,8 @@ impl SourceModel {
     }
 }
 
-fn gap_us(rate: f64) -> u64 {
+/// Pause between two events at so many a second.
+pub(super) fn gap_us(rate: f64) -> u64 {
     if rate > 0.0 {
         (1e6 / rate) as u64
     } else {

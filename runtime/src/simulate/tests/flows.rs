@@ -170,3 +170,28 @@ fn full_wires_hold_up_or_drop() {
         );
     }
 }
+
+#[test]
+fn a_workload_is_made_up_for_a_source() {
+    let document = flow(
+        r#"in: http {"path": "/in"}
+           out: view
+           in.out -> out.in"#,
+    );
+    let mut simulation = simulation(&document, &Scenario::default());
+    let config = value!({"rate": 10, "seed": 7, "fields": [{"name": "n"}]});
+    let config = config.as_object().expect("an object");
+    let facts = simulation.workload(&"in".into(), config, 3).expect("made");
+    let times: Vec<u64> = facts.iter().map(|fact| fact.at_us).collect();
+    assert_eq!(times, [0, 100_000, 200_000]);
+    let scenario = Scenario {
+        facts: facts.into(),
+        ..Scenario::default()
+    };
+    simulation.reset(&scenario).expect("plays");
+    let outcome = simulation.run();
+    assert_eq!(shown(&outcome, "view out"), r#"[{"n":0},{"n":1},{"n":2}]"#);
+    let wrong = value!({"seed": (-1)});
+    let wrong = wrong.as_object().expect("an object");
+    assert!(simulation.workload(&"in".into(), wrong, 3).is_err());
+}
