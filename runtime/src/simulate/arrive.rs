@@ -70,23 +70,23 @@ impl Run {
             // It comes when the source has begun again.
             return;
         }
-        self.enter_flow(node, event, fact);
+        self.enter_flow(node, &event, fact);
         for (event, fact) in again {
-            self.enter_flow(node, event, fact);
+            self.enter_flow(node, &event, fact);
         }
     }
 
-    pub(super) fn enter_flow(&mut self, node: NodeIndex, event: Event, fact: Option<u32>) {
+    pub(super) fn enter_flow(&mut self, node: NodeIndex, event: &Event, fact: Option<u32>) {
         let shape = Arc::clone(&self.shape);
         let held = &shape.plan.nodes[node];
         self.meters[node].received += 1;
         let id = &event.context.id;
         self.trace
             .add(self.now_us, What::Arrived, &held.id, 0, id, fact);
-        let share = self.share_of(node, &event, fact);
+        let share = self.share_of(node, event, fact);
         let Some(line) = held.line else { return };
         if let Some(mut instance) = self.take_instance(line, 0) {
-            self.emit(line, &mut instance, 0, 0, &event, &share, fact, 0);
+            self.emit(line, &mut instance, 0, 0, event, &share, fact, 0);
             self.work(line, 0, instance);
         }
     }
@@ -128,12 +128,10 @@ impl Run {
         match resumable.map(|came| (came.node, came.number)) {
             Some((node, number)) => {
                 let source = &mut self.sources[node];
-                match source.resumes_at {
-                    Some(known) => source.resumes_at = Some(known.min(number)),
-                    None => {
-                        source.resumes_at = Some(number);
-                        self.park(RESTART_US, Parked::Resume { node });
-                    }
+                let known = source.resumes_at;
+                source.resumes_at = Some(known.map_or(number, |known| known.min(number)));
+                if known.is_none() {
+                    self.park(RESTART_US, Parked::Resume { node });
                 }
             }
             None => self.lost += 1,
@@ -145,9 +143,10 @@ impl Run {
         let Some(number) = self.sources[node].resumes_at.take() else {
             return;
         };
-        let rest = self.sources[node].sent.get(number..).unwrap_or_default();
-        for (event, fact) in rest.to_owned() {
-            self.enter_flow(node, event, fact);
+        let sent = &self.sources[node].sent;
+        let rest = sent.get(number..).unwrap_or_default().to_vec();
+        for (event, fact) in rest {
+            self.enter_flow(node, &event, fact);
         }
     }
 

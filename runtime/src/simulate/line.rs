@@ -194,10 +194,10 @@ impl Run {
             Some(_) if retried => return false,
             Some(_) => {
                 // What it brought about goes its whole way first.
-                for later in op + 1..held.ops.len() {
+                'whole: for later in op + 1..held.ops.len() {
                     while let Some(item) = held.ops[later].pending.pop_front() {
                         if !self.handle(line, number, held, later, item) {
-                            return false;
+                            break 'whole;
                         }
                     }
                 }

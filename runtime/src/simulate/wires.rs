@@ -210,7 +210,7 @@ impl Run {
         };
         self.free.push(number);
         match parked {
-            Parked::Arrive { node, event, fact } => self.enter_flow(node, event, fact),
+            Parked::Arrive { node, event, fact } => self.enter_flow(node, &event, fact),
             Parked::Resume { node } => self.resume(node),
             Parked::Parcel(parcel) => self.force(parcel),
             Parked::Deliver { sub, slot, item } => {

@@ -281,3 +281,24 @@ fn a_source_that_can_read_again_does_so_in_its_order() {
     );
     assert_eq!((outcome.facts.len(), outcome.lost), (20, 0));
 }
+
+#[test]
+fn what_a_handled_event_brought_about_goes_its_whole_way() {
+    let lines = r#"in: manual
+        hold: queue {"backoff": "1ms"}
+        first: map {"expr": "."}
+        second: map {"expr": "."}
+        out: console
+        in.out -> hold.in
+        hold.out -> first.in
+        first.out -> second.in
+        second.out -> out.in"#;
+    for (point, rows) in [
+        (Point::BeforeEffect, "[1]"),
+        (Point::BeforeAck, "[1,1]"),
+        (Point::AfterAck, "[1]"),
+    ] {
+        let outcome = with(lines, &["1"], FaultKind::Crash(point), node("first"), 0);
+        assert_eq!(shown(&outcome, "console out"), rows, "{point:?}");
+    }
+}
