@@ -154,7 +154,9 @@ impl Build<'_> {
             Some(FieldType::Jq { role } | FieldType::JqTable { role }) => role.variables(),
             _ => JqRole::Value.variables(),
         };
-        Expr::compile_with(code, variables)
+        self.shared
+            .expressions
+            .compile(code, variables)
             .map_err(|error| self.problem(format!("`{field}`: {error}")))
     }
 

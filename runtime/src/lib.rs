@@ -14,6 +14,7 @@ mod operators;
 pub mod plan;
 pub mod rim;
 pub mod shared;
+pub mod simulate;
 mod sinks;
 mod sources;
 pub mod world;

@@ -7,7 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use graph_model::document::Document;
+use graph_model::expr::{Expr, ExprError, Variable};
 use graph_model::id::NodeId;
+use rustc_hash::FxHashMap;
+use smol_str::SmolStr;
 
 use crate::database::Database;
 use crate::functions::Functions;
@@ -24,6 +27,7 @@ pub struct Shared {
     pub(crate) journals: OpenOnce<Journal>,
     pub(crate) line_files: OpenOnce<LineFile>,
     pub(crate) functions: Functions,
+    pub(crate) expressions: Expressions,
     /// By address.
     pub(crate) listeners: OpenOnce<Listener>,
     /// By node, format and folder.
@@ -38,6 +42,15 @@ pub struct Shared {
 }
 
 impl Shared {
+    /// For nodes that are made over and over, and are the same on every machine.
+    pub(crate) fn for_simulation() -> Shared {
+        Shared {
+            functions: Functions::by_instructions(),
+            expressions: Expressions::kept(),
+            ..Shared::default()
+        }
+    }
+
     /// Console nodes print to `out` from now on, as well as into their own rows.
     pub fn print_to(&self, out: impl Write + Send + 'static) {
         self.printer.print_to(out);
@@ -80,6 +93,38 @@ impl Shared {
                 fresh
             }
         }
+    }
+}
+
+/// Expressions of nodes; kept only where the same nodes are made over and over.
+#[derive(Default)]
+pub(crate) struct Expressions {
+    kept: Option<Mutex<FxHashMap<Written, Expr>>>,
+}
+
+/// A text and the variables that it may name.
+type Written = (SmolStr, Vec<Variable>);
+
+impl Expressions {
+    /// Compiles each text once.
+    fn kept() -> Expressions {
+        Expressions {
+            kept: Some(Mutex::default()),
+        }
+    }
+
+    pub(crate) fn compile(&self, code: &str, variables: &[Variable]) -> Result<Expr, ExprError> {
+        let Some(kept) = &self.kept else {
+            return Expr::compile_with(code, variables);
+        };
+        let mut kept = lock(kept);
+        let written = (SmolStr::from(code), variables.to_vec());
+        if let Some(expr) = kept.get(&written) {
+            return Ok(expr.clone());
+        }
+        let expr = Expr::compile_with(code, variables)?;
+        kept.insert(written, expr.clone());
+        Ok(expr)
     }
 }
 

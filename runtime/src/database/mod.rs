@@ -161,6 +161,28 @@ impl Target {
     }
 }
 
+impl Target {
+    /// The identifying columns come first, then the version, then those that the flow names.
+    pub(crate) fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    pub(crate) fn mode(&self) -> Mode {
+        self.mode
+    }
+}
+
+/// A value as a table gives it back.
+pub(crate) fn stored(value: &Value) -> Value {
+    match value {
+        Value::Bool(flag) => Value::Int((*flag).into()),
+        Value::Float(number) if !number.is_finite() => Value::Null,
+        Value::Float(_) => value.as_i64().map_or_else(|| value.clone(), Value::Int),
+        Value::Arr(_) | Value::Obj(_) => Value::from(value.to_json()),
+        other => other.clone(),
+    }
+}
+
 impl Database {
     pub(crate) fn open(path: &Path, shown: &str) -> Result<Database, Failure> {
         let database = Database {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::SystemTime;
 
-use super::host::{FunctionError, FunctionHost, HostConfig, LoadedFunction};
+use super::host::{FunctionError, FunctionHost, HostConfig, LoadedFunction, Metering};
 use crate::shared::lock;
 
 /// The function host of an engine and what it has loaded.
@@ -18,6 +18,7 @@ pub(crate) struct Functions {
 
 #[derive(Default)]
 struct Held {
+    metering: Option<Metering>,
     host: Option<Arc<FunctionHost>>,
     /// By file, as long as a node runs it.
     loaded: BTreeMap<PathBuf, (Stamp, Weak<LoadedFunction>)>,
@@ -27,6 +28,16 @@ struct Held {
 type Stamp = Option<(u64, SystemTime)>;
 
 impl Functions {
+    /// Functions whose calls are bounded by instructions, the same on every machine.
+    pub(crate) fn by_instructions() -> Functions {
+        Functions {
+            held: Mutex::new(Held {
+                metering: Some(Metering::Instructions),
+                ..Held::default()
+            }),
+        }
+    }
+
     /// The function in a file; loaded anew when the file has changed. Compiling takes a while.
     pub(crate) fn load(&self, path: &Path) -> Result<Arc<LoadedFunction>, FunctionError> {
         let stamp = stamp(path);
@@ -44,6 +55,7 @@ impl Functions {
         } else {
             let host = FunctionHost::new(HostConfig {
                 cache_folder: cache_folder(),
+                metering: held.metering.unwrap_or(Metering::Time),
                 ..HostConfig::default()
             })?;
             Arc::clone(held.host.insert(host))

@@ -452,7 +452,13 @@ fn context(
     }
 }
 
-fn partition(key: &Expr, partitions: u32, event: &Event, now_ms: i64) -> Result<u32, Failure> {
+/// The instance that the key of an event places it with.
+pub(crate) fn partition(
+    key: &Expr,
+    partitions: u32,
+    event: &Event,
+    now_ms: i64,
+) -> Result<u32, Failure> {
     let bindings = EventBindings { event, now_ms };
     let value = key.eval(&event.data, &Variables::new(&bindings));
     value

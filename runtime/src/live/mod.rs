@@ -27,9 +27,10 @@ use std::pin::Pin;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
-pub(crate) use dead::DeadLetters;
+pub(crate) use dead::{DeadLetters, with_cause};
 pub(crate) use env::{Env, Troubles};
 pub(crate) use gate::{Gate, Mode};
+pub(crate) use line::partition;
 pub(crate) use meters::Meters;
 pub(crate) use taps::Taps;
 pub(crate) use wire::Item;

@@ -189,7 +189,7 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 
 /// The name of the file that holds an object: the same on every system, and another one for every
 /// other name. What a system may not take, or take for something else, is written as `%` and two digits.
-fn file_name(name: &Value) -> Result<String, Failure> {
+pub(crate) fn file_name(name: &Value) -> Result<String, Failure> {
     let text = match name {
         Value::Arr(_) | Value::Obj(_) => {
             return Err(Failure::invalid(format!(

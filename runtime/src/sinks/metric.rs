@@ -34,7 +34,7 @@ struct Metric {
 }
 
 /// How an event becomes a number.
-struct Number {
+pub(crate) struct Number {
     name: SmolStr,
     value: Expr,
     key: Option<Expr>,
@@ -43,14 +43,8 @@ struct Number {
 
 fn make(build: &Build) -> Result<Box<dyn Sink>, Problem> {
     let keep = usize::try_from(build.whole("keep")?.max(1)).unwrap_or(usize::MAX);
-    let number = Number {
-        name: build.text("name")?,
-        value: build.expr("value")?,
-        key: build.optional_expr("key")?,
-        unit: build.optional_text("unit"),
-    };
     Ok(Box::new(Metric {
-        number,
+        number: Number::new(build)?,
         rows: build.shared.rows(build.id, keep, build.document),
         world: Arc::clone(&build.world),
     }))
@@ -75,8 +69,17 @@ impl Sink for Metric {
 }
 
 impl Number {
+    pub(crate) fn new(build: &Build) -> Result<Number, Problem> {
+        Ok(Number {
+            name: build.text("name")?,
+            value: build.expr("value")?,
+            key: build.optional_expr("key")?,
+            unit: build.optional_text("unit"),
+        })
+    }
+
     /// What the number is of, and what people see. Without a key there is one number, of `null`.
-    fn of(&self, event: &Event, now_ms: i64) -> Result<(Value, Value), Failure> {
+    pub(crate) fn of(&self, event: &Event, now_ms: i64) -> Result<(Value, Value), Failure> {
         let key = match &self.key {
             Some(key) => eval_key("key", key, event, now_ms)?,
             None => Value::Null,

@@ -19,11 +19,13 @@ use graph_model::event::Event;
 use graph_model::expr::{Env, Expr};
 use graph_model::value::Value;
 
-pub(crate) use bucket::is_unfinished;
+pub(crate) use bucket::{file_name, is_unfinished};
 pub use console::Printer;
 pub(crate) use effect::Journal;
 pub(crate) use lines::LineFile;
+pub(crate) use metric::Number;
 pub use rows::Rows;
+pub(crate) use table::Shape as TableShape;
 
 use crate::bindings::EventBindings;
 use crate::kind::Kind;
@@ -65,14 +67,19 @@ fn fail_all(count: usize, failure: &Failure) -> Outcomes {
 }
 
 /// The expression in `field` for an event.
-fn eval(field: &str, expr: &Expr, event: &Event, now_ms: i64) -> Result<Value, Failure> {
+pub(crate) fn eval(field: &str, expr: &Expr, event: &Event, now_ms: i64) -> Result<Value, Failure> {
     let bindings = EventBindings { event, now_ms };
     expr.eval(&event.data, &Env::new(&bindings))
         .map_err(|error| Failure::invalid(format!("`{field}`: {error}")))
 }
 
 /// The key in `field` for an event. `null` identifies nothing.
-fn eval_key(field: &str, expr: &Expr, event: &Event, now_ms: i64) -> Result<Value, Failure> {
+pub(crate) fn eval_key(
+    field: &str,
+    expr: &Expr,
+    event: &Event,
+    now_ms: i64,
+) -> Result<Value, Failure> {
     match eval(field, expr, event, now_ms)? {
         Value::Null => Err(Failure::invalid(format!(
             "`{field}`: `{expr}` is null for this event; use a field that every event has"

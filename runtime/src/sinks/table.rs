@@ -40,7 +40,7 @@ struct Table {
 }
 
 /// How an event becomes a row.
-struct Shape {
+pub(crate) struct Shape {
     target: Target,
     /// What identifies the row; source and id of the event in `append` mode.
     key: Option<Expr>,
@@ -51,44 +51,9 @@ struct Shape {
 }
 
 fn make(build: &Build) -> Result<Box<dyn Sink>, Problem> {
-    let mode = match &*build.text("mode")? {
-        "upsert" => Mode::Upsert,
-        "append" => Mode::Append,
-        "compare_and_set" => Mode::CompareAndSet,
-        other => {
-            return Err(build.problem(format!(
-                "`mode` = `{other}` is not known; choose `upsert`, `append` or `compare_and_set`"
-            )));
-        }
-    };
-    let key = match mode {
-        Mode::Upsert | Mode::CompareAndSet => Some(build.expr("key")?),
-        Mode::Append => None,
-    };
-    let version = match mode {
-        Mode::CompareAndSet => Some(build.expr("version")?),
-        Mode::Upsert | Mode::Append => None,
-    };
-    let columns = build
-        .table("columns")
-        .into_iter()
-        .map(|(name, code)| {
-            let field = format!("columns.{name}");
-            let expr = build.compile(&field, &code)?;
-            Ok((field, expr))
-        })
-        .collect::<Result<Vec<_>, Problem>>()?;
-    let names = columns.iter().map(|(field, _)| &field["columns.".len()..]);
-    let target =
-        Target::new(&build.text("table")?, mode, names).map_err(|error| build.problem(error))?;
     Ok(Box::new(Table {
+        shape: Arc::new(Shape::new(build)?),
         database: database::open(build, "database")?,
-        shape: Arc::new(Shape {
-            target,
-            key,
-            version,
-            columns,
-        }),
         world: Arc::clone(&build.world),
     }))
 }
@@ -127,7 +92,51 @@ impl Sink for Table {
 }
 
 impl Shape {
-    fn row(&self, event: &Event, now_ms: i64) -> Result<Vec<Value>, Failure> {
+    pub(crate) fn new(build: &Build) -> Result<Shape, Problem> {
+        let mode = match &*build.text("mode")? {
+            "upsert" => Mode::Upsert,
+            "append" => Mode::Append,
+            "compare_and_set" => Mode::CompareAndSet,
+            other => {
+                return Err(build.problem(format!(
+                    "`mode` = `{other}` is not known; choose `upsert`, `append` or `compare_and_set`"
+                )));
+            }
+        };
+        let key = match mode {
+            Mode::Upsert | Mode::CompareAndSet => Some(build.expr("key")?),
+            Mode::Append => None,
+        };
+        let version = match mode {
+            Mode::CompareAndSet => Some(build.expr("version")?),
+            Mode::Upsert | Mode::Append => None,
+        };
+        let columns = build
+            .table("columns")
+            .into_iter()
+            .map(|(name, code)| {
+                let field = format!("columns.{name}");
+                let expr = build.compile(&field, &code)?;
+                Ok((field, expr))
+            })
+            .collect::<Result<Vec<_>, Problem>>()?;
+        let names = columns.iter().map(|(field, _)| &field["columns.".len()..]);
+        let target = Target::new(&build.text("table")?, mode, names)
+            .map_err(|error| build.problem(error))?;
+        Ok(Shape {
+            target,
+            key,
+            version,
+            columns,
+        })
+    }
+
+    pub(crate) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// A value for each column of the target.
+    pub(crate) fn row(&self, event: &Event, now_ms: i64) -> Result<Vec<Value>, Failure> {
         let mut row = Vec::with_capacity(self.columns.len() + 2);
         match &self.key {
             Some(key) => row.push(eval_key("key", key, event, now_ms)?),

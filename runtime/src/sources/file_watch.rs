@@ -252,13 +252,7 @@ impl Folder {
     }
 
     async fn read(&self, feed: &Feed, name: &str, version: Version, done: u64) -> Progress {
-        let records = Records {
-            path: self.path.join(name),
-            name: format_smolstr!("{}/{name}", self.name),
-            format: self.format,
-            stamp: self.stamp.clone(),
-            id: None,
-        };
+        let records = file(&self.path, &self.name, name, self.format, &self.stamp);
         let mut progress = Progress {
             version,
             done,
@@ -273,6 +267,46 @@ impl Folder {
             )),
         }
         progress
+    }
+}
+
+/// A file of the folder.
+fn file(path: &Path, folder: &str, name: &str, format: Format, stamp: &Stamp) -> Records {
+    Records {
+        path: path.join(name),
+        name: format_smolstr!("{folder}/{name}"),
+        format,
+        stamp: stamp.clone(),
+        id: None,
+    }
+}
+
+/// The files that a node reads.
+pub(crate) struct Files {
+    pub path: PathBuf,
+    folder: SmolStr,
+    pattern: SmolStr,
+    format: Format,
+    stamp: Stamp,
+}
+
+impl Files {
+    pub(crate) fn of(build: &Build) -> Result<Files, Problem> {
+        let format = build.text("format")?;
+        Ok(Files {
+            format: Format::named(&format)
+                .ok_or_else(|| build.problem(format!("`format` = `{format}` is unknown")))?,
+            path: build.path("folder")?,
+            folder: build.text("folder")?,
+            pattern: build.text("pattern")?,
+            stamp: Stamp::of(build),
+        })
+    }
+
+    /// The file of this name; nothing when it does not count.
+    pub(crate) fn file(&self, name: &str) -> Option<Records> {
+        counts(&self.pattern, name)
+            .then(|| file(&self.path, &self.folder, name, self.format, &self.stamp))
     }
 }
 

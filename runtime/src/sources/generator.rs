@@ -1,5 +1,7 @@
 //! Made-up events from a seed.
 
+use std::sync::Arc;
+
 use graph_model::catalog::{Behaviour, Delivery, Family, FieldSpec, FieldType, KindSpec, PortSpec};
 use graph_model::event::{Event, parse_rfc3339, rfc3339};
 use graph_model::value::{Object, Value};
@@ -22,6 +24,11 @@ pub(crate) fn kind() -> Kind {
 }
 
 fn make(build: &Build) -> Result<Box<dyn Source>, Problem> {
+    Ok(Box::new(generator(build)?))
+}
+
+/// The events that the node makes up.
+pub(crate) fn generator(build: &Build) -> Result<Generator, Problem> {
     let seed = build.whole("seed")?;
     let count = match build.whole("count")? {
         0 => u64::MAX,
@@ -29,24 +36,39 @@ fn make(build: &Build) -> Result<Box<dyn Source>, Problem> {
     };
     let rate = build.number("rate")?;
     let stamp = Stamp::of(build);
-    Ok(Box::new(Generator {
+    Ok(Generator {
         rate,
         left: count,
         maker: Maker {
-            fields: fields(build, rate)?,
+            fields: fields(build, rate)?.into(),
             chance: Pcg64Mcg::seed_from_u64(seed),
             number: 0,
             id: Counter::new(&format!("{}-{seed}-", build.id)),
             stamp,
         },
-    }))
+    })
 }
 
-struct Generator {
+/// Made-up events and their pace.
+#[derive(Clone)]
+pub(crate) struct Generator {
     /// Events a second; 0 is as fast as the flow takes them.
     rate: f64,
     left: u64,
     maker: Maker,
+}
+
+impl Generator {
+    /// Events a second; 0 is as fast as the flow takes them.
+    pub(crate) fn rate(&self) -> f64 {
+        self.rate
+    }
+
+    /// The next event; nothing when all were made.
+    pub(crate) fn next(&mut self, now_ms: i64) -> Option<Event> {
+        self.left = self.left.checked_sub(1)?;
+        Some(self.maker.event(now_ms))
+    }
 }
 
 impl Source for Generator {
@@ -73,9 +95,10 @@ impl Source for Generator {
 }
 
 /// Makes one event after the other.
+#[derive(Clone)]
 struct Maker {
     /// Sorted by name, as objects are.
-    fields: Vec<(SmolStr, Recipe)>,
+    fields: Arc<[(SmolStr, Recipe)]>,
     chance: Pcg64Mcg,
     /// Events made so far.
     number: u64,
@@ -102,6 +125,7 @@ impl Maker {
 }
 
 /// A text that ends in a number, counted up in place.
+#[derive(Clone)]
 struct Counter {
     text: Vec<u8>,
     /// Length of what stands before the number.

@@ -18,9 +18,13 @@ use std::future::Future;
 use crate::kind::Kind;
 use crate::rim::Feed;
 
-pub(crate) use file_watch::FilesRead;
+pub(crate) use file_watch::{Files, FilesRead};
+pub(crate) use generator::{Generator, generator};
 pub(crate) use http::Listener;
-pub(crate) use records::changed_ms;
+pub(crate) use records::{Record, changed_ms};
+pub(crate) use replay::records as replay_records;
+pub(crate) use schedule::{Schedule, schedule};
+pub(crate) use stamp::Stamp;
 pub(crate) use table_changes::Turn;
 
 /// Events that a source hands in at once, at most.

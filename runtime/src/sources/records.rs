@@ -53,6 +53,9 @@ pub(crate) struct Records {
     pub id: Option<Pointer>,
 }
 
+/// What a record became: an event, or what could not be read, and why.
+pub(crate) type Record = Result<Event, (Event, Failure)>;
+
 /// How reading a file ended.
 #[derive(Debug)]
 pub(crate) enum Ended {
@@ -105,6 +108,35 @@ impl Records {
             Ok(Err(error)) => Ended::Broken(error),
             Err(panic) => Ended::Broken(io::Error::other(panic)),
         }
+    }
+
+    /// All records of the file, in their order.
+    pub(crate) fn read(&self, world: &dyn World) -> io::Result<Vec<Record>> {
+        let (file, changed_ms) = self.open()?;
+        self.cut(file, changed_ms, world)
+    }
+
+    /// All records of such a file, in their order.
+    pub(crate) fn cut(
+        &self,
+        input: impl Read,
+        changed_ms: i64,
+        world: &dyn World,
+    ) -> io::Result<Vec<Record>> {
+        let mut records = Vec::new();
+        let take = |chunk| {
+            match chunk {
+                Chunk::Events(events) => {
+                    records.extend(events.into_iter().map(|inbound| Ok(inbound.event)));
+                }
+                Chunk::Unreadable(event, failure) => records.push(Err((event, failure))),
+            }
+            true
+        };
+        let mut cut = Cutter::new(self, world, 0, take);
+        cut.changed_ms = changed_ms;
+        cut.all(input)?;
+        Ok(records)
     }
 
     /// The file, and when it changed last.

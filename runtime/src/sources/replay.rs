@@ -19,6 +19,15 @@ pub(crate) fn kind() -> Kind {
 }
 
 fn make(build: &Build) -> Result<Box<dyn Source>, Problem> {
+    Ok(Box::new(Replay {
+        records: records(build)?,
+        rate: build.number("rate")?,
+        node: build.id.clone(),
+    }))
+}
+
+/// The file that the node plays.
+pub(crate) fn records(build: &Build) -> Result<Records, Problem> {
     let format = build.text("format")?;
     let Some(format @ (Format::Jsonl | Format::Csv)) = Format::named(&format) else {
         return Err(build.problem(format!(
@@ -26,17 +35,13 @@ fn make(build: &Build) -> Result<Box<dyn Source>, Problem> {
         )));
     };
     let id = build.optional_text("id").map(|_| build.pointer("id"));
-    Ok(Box::new(Replay {
-        records: Records {
-            path: build.path("file")?,
-            name: build.text("file")?,
-            format,
-            stamp: Stamp::of(build),
-            id: id.transpose()?,
-        },
-        rate: build.number("rate")?,
-        node: build.id.clone(),
-    }))
+    Ok(Records {
+        path: build.path("file")?,
+        name: build.text("file")?,
+        format,
+        stamp: Stamp::of(build),
+        id: id.transpose()?,
+    })
 }
 
 struct Replay {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use croner::errors::CronError;
 use croner::{CivilDate, CivilDateTime, CivilTime, Cron, CronDateTime, Resolution, Weekday};
 use graph_model::catalog::{Behaviour, Delivery, Family, FieldSpec, FieldType, KindSpec, PortSpec};
-use graph_model::event::rfc3339;
+use graph_model::event::{Event, rfc3339};
 use graph_model::units;
 use graph_model::value::{Object, Value};
 use jiff::Timestamp;
@@ -40,6 +40,11 @@ const REPORT_PAUSE_MS: i64 = 60_000;
 const MISSED_MAX: u64 = 10_000;
 
 fn make(build: &Build) -> Result<Box<dyn Source>, Problem> {
+    Ok(Box::new(schedule(build)?))
+}
+
+/// The ticks of the node.
+pub(crate) fn schedule(build: &Build) -> Result<Schedule, Problem> {
     let text = build.text("every")?;
     let every = Every::parse(&text).map_err(|reason| {
         build.problem(format!(
@@ -51,14 +56,15 @@ fn make(build: &Build) -> Result<Box<dyn Source>, Problem> {
             "`every` = `{text}` never comes; choose a day that exists"
         )));
     }
-    Ok(Box::new(Schedule {
+    Ok(Schedule {
         every,
         data: build.value("data").cloned().unwrap_or_default(),
         stamp: Stamp::of(build),
-    }))
+    })
 }
 
-struct Schedule {
+/// When it ticks and what it sends.
+pub(crate) struct Schedule {
     every: Every,
     data: Value,
     stamp: Stamp,
@@ -97,13 +103,22 @@ impl Schedule {
                 ));
                 (missed, reported_ms) = (0, Some(now_ms));
             }
-            let id = format_smolstr!("{}-{due_ms}", self.stamp.source);
-            let event = self.stamp.event(id, due_ms, self.payload(tick, due_ms));
+            let event = self.event(tick, due_ms);
             if feed.line.push(vec![Inbound::new(event)]).await.is_err() {
                 return;
             }
             due = self.every.after(due_ms);
         }
+    }
+
+    /// The first tick after this time.
+    pub(crate) fn after(&self, time_ms: i64) -> Option<i64> {
+        self.every.after(time_ms)
+    }
+
+    pub(crate) fn event(&self, tick: u64, due_ms: i64) -> Event {
+        let id = format_smolstr!("{}-{due_ms}", self.stamp.source);
+        self.stamp.event(id, due_ms, self.payload(tick, due_ms))
     }
 
     fn payload(&self, tick: u64, due_ms: i64) -> Value {

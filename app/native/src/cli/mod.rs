@@ -16,6 +16,7 @@ mod record;
 mod run;
 mod schema;
 mod serve;
+mod sim;
 mod tail;
 
 use std::io;
@@ -48,6 +49,7 @@ enum Command {
     Check(check::Check),
     Explain(explain::Explain),
     Run(run::Run),
+    Sim(sim::Sim),
     Inject(inject::Inject),
     Tail(tail::Tail),
     Fmt(fmt::Fmt),
@@ -117,6 +119,7 @@ pub(crate) fn run() -> ExitCode {
         Some(Command::Check(command)) => command.run(&out),
         Some(Command::Explain(command)) => command.run(&out),
         Some(Command::Run(command)) => command.run(&out),
+        Some(Command::Sim(command)) => command.run(&out),
         Some(Command::Inject(command)) => command.run(&out),
         Some(Command::Tail(command)) => command.run(&out),
         Some(Command::Fmt(command)) => command.run(&out),

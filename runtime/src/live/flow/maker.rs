@@ -137,7 +137,8 @@ impl Maker {
     }
 }
 
-fn terms(kind: ChannelKind, build: &Build) -> Result<Terms, Problem> {
+/// What a channel promises by its configuration.
+pub(crate) fn terms(kind: ChannelKind, build: &Build) -> Result<Terms, Problem> {
     let micros = |duration: Duration| duration.as_micros() as u64;
     Ok(Terms {
         capacity: build.whole("capacity")? as usize,

@@ -29,7 +29,7 @@ use crate::rim::{Feed, Source};
 use crate::world::World;
 
 use self::builder::Builder;
-pub(crate) use self::maker::{Fresh, Maker};
+pub(crate) use self::maker::{Fresh, Maker, terms};
 use self::rebuild::Carried;
 
 /// A flow at work.

@@ -1,0 +1,399 @@
+//! `weir sim`: a flow on virtual time.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use clap::builder::RangedU64ValueParser;
+use graph_model::catalog::Catalog;
+use graph_model::event::{Event, EventContext};
+use graph_model::id::NodeId;
+use graph_model::units;
+use graph_model::value::Value;
+use runtime::simulate::{
+    Admitted, Content, EPOCH_MS, Fact, Fault, Latencies, Outcome, Record, Scenario, Simulation,
+    Sort,
+};
+use runtime_protocol::{Counters, Problem};
+use serde::Serialize;
+use smol_str::{SmolStr, format_smolstr};
+
+use super::out::Out;
+use super::{Stop, Verdict};
+use desk::flow_file::{self, FlowFile};
+
+/// Things of a store that the report shows.
+const SHOWN_MAX: usize = 3;
+/// Characters of each of them.
+const WIDTH_MAX: usize = 100;
+/// Largest line of a file of events.
+const LINE_MAX: usize = 8 << 20;
+
+/// Run a flow on virtual time, from a seed
+///
+/// Nothing outside is touched: sinks write to models in memory, calls to others are noted down. The same
+/// seed brings the same steps on any machine. Exits with 1 when a run was cut off at a limit, or when
+/// two runs of a seed differed.
+#[derive(Args)]
+pub(super) struct Sim {
+    /// The flow, or the folder of one
+    #[arg(value_name = "FILE|FOLDER")]
+    place: PathBuf,
+    /// Start of all chance
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Run with so many seeds, from `--seed` on
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = RangedU64ValueParser::<u64>::new().range(1..))]
+    seeds: u64,
+    /// Virtual time after which sources take nothing in any more, such as `1h`
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = duration)]
+    duration: Duration,
+    /// Sorts of faults that take place where the flow admits them, separated by commas, or `all`:
+    /// duplicate, replay, lose, delay, late, crash, recycle, clock, partitions
+    #[arg(long, value_name = "SORTS", value_parser = sorts)]
+    faults: Option<Sorts>,
+    /// How many faults a run has, when there are any
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    fault_count: u16,
+    /// Facts that come in: a file with one JSON object a line, `source`, `data` and, if it matters, `at`
+    /// (such as `2s`), `id` and `type`
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
+    /// Run each seed twice and compare every step
+    #[arg(long)]
+    check_determinism: bool,
+    /// Answer in JSON, one line a seed
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Sorts(Vec<Sort>);
+
+fn sorts(text: &str) -> Result<Sorts, String> {
+    if text == "all" {
+        return Ok(Sorts(Sort::ALL.to_vec()));
+    }
+    let sorts = text.split(',').map(|name| name.trim().parse());
+    sorts.collect::<Result<_, _>>().map(Sorts)
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    units::parse_duration(text).ok_or_else(|| "write it like `30s`, `5m` or `1h`".to_owned())
+}
+
+/// The answer for programs: one run.
+#[derive(Serialize)]
+struct Said<'r> {
+    version: u32,
+    seed: u64,
+    ended: String,
+    complete: bool,
+    /// Virtual time in microseconds.
+    at_us: u64,
+    steps: u64,
+    /// What identifies every step.
+    trace: String,
+    facts: usize,
+    faults: BTreeMap<&'static str, u64>,
+    lost: u64,
+    dead_letters: usize,
+    counters: &'r Counters,
+    latencies_us: BTreeMap<&'r NodeId, Percentiles>,
+    stores: BTreeMap<&'r SmolStr, Value>,
+    notes: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Percentiles {
+    p50: u64,
+    p95: u64,
+    p99: u64,
+}
+
+impl Sim {
+    pub(super) fn run(self, out: &Out) -> Result<Verdict, Stop> {
+        let flow = flow_file::read(&self.place)?;
+        let document = Arc::new(flow.document.clone());
+        let catalog = Catalog::bundled();
+        let mut scenario = Scenario {
+            seed: self.seed,
+            facts: self.facts(&flow)?.into(),
+            record: Record::Hash,
+            ..Scenario::default()
+        };
+        scenario.limits.duration_us = u64::try_from(self.duration.as_micros()).unwrap_or(u64::MAX);
+        let mut simulation = Simulation::new(&document, catalog, &flow.project, &scenario)
+            .map_err(|problems| all(&problems))?;
+        let admitted = self.admitted(&Fault::admitted(&document, catalog));
+        // How much comes by is known from a run in which nothing goes wrong.
+        let events = if admitted.is_empty() {
+            0
+        } else {
+            simulation.run().facts.len() as u64
+        };
+        let mut verdict = Verdict::Well;
+        for seed in self.seed..self.seed.saturating_add(self.seeds) {
+            scenario.seed = seed;
+            scenario.go_wrong(&admitted, usize::from(self.fault_count), events);
+            simulation
+                .reset(&scenario)
+                .map_err(|problems| all(&problems))?;
+            let outcome = simulation.run();
+            if self.check_determinism {
+                simulation
+                    .reset(&scenario)
+                    .map_err(|problems| all(&problems))?;
+                if simulation.run().hash != outcome.hash {
+                    out.trouble(format_args!(
+                        "two runs of seed {seed} differ; report this with the flow"
+                    ));
+                    verdict = Verdict::Found;
+                }
+            }
+            if !outcome.ended.is_complete() {
+                verdict = Verdict::Found;
+            }
+            if self.json {
+                out.json(&said(seed, &outcome))?;
+            } else {
+                out.text(report(seed, &outcome))?;
+            }
+        }
+        Ok(verdict)
+    }
+
+    /// What may go wrong and is asked for.
+    fn admitted(&self, all: &[Admitted]) -> Vec<Admitted> {
+        let wanted = self.faults.as_ref().map(|sorts| &sorts.0[..]);
+        let wanted = wanted.unwrap_or_default();
+        let all = all.iter().filter(|one| wanted.contains(&one.sort));
+        all.cloned().collect()
+    }
+
+    fn facts(&self, flow: &FlowFile) -> Result<Vec<Fact>, Stop> {
+        let Some(path) = &self.events else {
+            return Ok(Vec::new());
+        };
+        let text = fs::read_to_string(path)
+            .map_err(|error| Stop::because(format!("{}: {error}", path.display())))?;
+        let lines = text.lines().enumerate();
+        let lines = lines.filter(|(_, line)| !line.trim().is_empty());
+        lines
+            .map(|(number, line)| fact(flow, path, number, line))
+            .collect()
+    }
+}
+
+/// The fact in a line of a file of events.
+fn fact(flow: &FlowFile, path: &Path, number: usize, line: &str) -> Result<Fact, Stop> {
+    let wrong = |what: String| {
+        let place = format!("{}:{}", path.display(), number + 1);
+        Stop::because(format!("{place}: {what}"))
+    };
+    let value = Value::parse(line.as_bytes(), LINE_MAX)
+        .map_err(|error| wrong(format!("it is no JSON ({error})")))?;
+    let text = |field: &str| value.get(field).and_then(Value::as_str);
+    let source = text("source").ok_or_else(|| wrong("it names no `source`".into()))?;
+    let source = NodeId::from(source);
+    let node = flow.document.nodes.get(&source);
+    let node = node.ok_or_else(|| wrong(format!("there is no node `{source}`")))?;
+    let at = match text("at") {
+        Some(at) => duration(at).map_err(|error| wrong(format!("`at`: {error}")))?,
+        None => Duration::from_millis(number as u64),
+    };
+    let at_us = u64::try_from(at.as_micros()).unwrap_or(u64::MAX);
+    let context = EventContext {
+        id: text("id").map_or_else(|| format_smolstr!("fact-{}", number + 1), SmolStr::from),
+        source: format_smolstr!("/{source}"),
+        ty: text("type")
+            .or_else(|| node.config_str("event_type"))
+            .map_or_else(|| node.kind.clone(), SmolStr::from),
+        time_ms: EPOCH_MS.saturating_add_unsigned(at_us / 1_000),
+        ..EventContext::default()
+    };
+    Ok(Fact {
+        source,
+        at_us,
+        event: Event {
+            context: context.into(),
+            data: value.get("data").cloned().unwrap_or_default(),
+        },
+    })
+}
+
+fn all(problems: &[Problem]) -> Stop {
+    let lines: Vec<String> = problems.iter().map(Problem::to_string).collect();
+    Stop::because(lines.join("\nweir: "))
+}
+
+fn said(seed: u64, outcome: &Outcome) -> Said<'_> {
+    let faults = outcome.faults.iter();
+    let latencies = outcome.latencies.iter();
+    let stores = outcome.stores.iter();
+    Said {
+        version: 1,
+        seed,
+        ended: outcome.ended.to_string(),
+        complete: outcome.ended.is_complete(),
+        at_us: outcome.at_us,
+        steps: outcome.steps,
+        trace: outcome.hash.to_string(),
+        facts: outcome.facts.len(),
+        faults: faults.map(|(sort, count)| (sort.name(), *count)).collect(),
+        lost: outcome.lost,
+        dead_letters: outcome.dead_letters.len(),
+        counters: &outcome.counters,
+        latencies_us: latencies
+            .filter_map(|(node, held)| Some((node, percentiles(held)?)))
+            .collect(),
+        stores: stores
+            .map(|(name, content)| (name, content.to_value()))
+            .collect(),
+        notes: outcome.notes.iter().map(Problem::to_string).collect(),
+    }
+}
+
+fn percentiles(held: &Latencies) -> Option<Percentiles> {
+    Some(Percentiles {
+        p50: held.per_mille(500)?,
+        p95: held.per_mille(950)?,
+        p99: held.per_mille(990)?,
+    })
+}
+
+/// A run, for people.
+fn report(seed: u64, outcome: &Outcome) -> String {
+    let mut text = format!(
+        "seed {seed}: {}; {} facts, {} steps, {} of virtual time, trace {}\n",
+        outcome.ended,
+        outcome.facts.len(),
+        outcome.steps,
+        time(outcome.at_us),
+        &outcome.hash.to_string()[..16],
+    );
+    text += &table(outcome);
+    for (name, content) in &outcome.stores {
+        text += &contents(name, content);
+    }
+    let faults: Vec<String> = outcome
+        .faults
+        .iter()
+        .map(|(sort, count)| format!("{count} {}", sort.name()))
+        .collect();
+    if !faults.is_empty() {
+        let _always = writeln!(text, "faults: {}", faults.join(", "));
+    }
+    for (count, what) in [
+        (outcome.lost, "events were lost"),
+        (
+            outcome.dead_letters.len() as u64,
+            "events were given up where no wire leads them on",
+        ),
+    ] {
+        if count > 0 {
+            let _always = writeln!(text, "{count} {what}");
+        }
+    }
+    for note in &outcome.notes {
+        let _always = writeln!(text, "note: {note}");
+    }
+    text
+}
+
+/// Counters and latencies of the nodes.
+fn table(outcome: &Outcome) -> String {
+    const TITLES: [&str; 8] = [
+        "received", "sent", "failed", "retried", "given up", "p50", "p95", "p99",
+    ];
+    let nodes = &outcome.counters.nodes;
+    let names = nodes.keys().map(|id| id.as_str().chars().count());
+    let width = names.max().unwrap_or(0).max(4);
+    let row = |name: &str, cells: [String; TITLES.len()]| {
+        let cells = cells.map(|cell| format!("  {cell:>8}")).concat();
+        format!("{name:<width$}{cells}\n")
+    };
+    let mut text = row("node", TITLES.map(str::to_owned));
+    for (id, count) in nodes {
+        let latency = |per_mille| {
+            let held = outcome.latencies.get(id);
+            let held = held.and_then(|held| held.per_mille(per_mille));
+            held.map_or_else(|| "-".to_owned(), time)
+        };
+        text += &row(
+            id.as_str(),
+            [
+                count.received.to_string(),
+                count.sent.to_string(),
+                count.failed.to_string(),
+                count.retried.to_string(),
+                count.dead.to_string(),
+                latency(500),
+                latency(950),
+                latency(990),
+            ],
+        );
+    }
+    text
+}
+
+/// What a store holds, in short.
+fn contents(name: &str, content: &Content) -> String {
+    let mut text = format!("{name}: {}\n", content.len());
+    let value = content.to_value();
+    let items: Vec<String> = match &value {
+        Value::Arr(items) => items.iter().take(SHOWN_MAX).map(Value::to_json).collect(),
+        Value::Obj(object) => {
+            let shown = object.iter().take(SHOWN_MAX);
+            shown
+                .map(|(name, held)| format!("{name} {}", held.to_json()))
+                .collect()
+        }
+        other => vec![other.to_json()],
+    };
+    for item in items {
+        let short: String = item.chars().take(WIDTH_MAX).collect();
+        let more = if short.len() < item.len() { "…" } else { "" };
+        let _always = writeln!(text, "  {short}{more}");
+    }
+    if content.len() > SHOWN_MAX {
+        text += "  …\n";
+    }
+    text
+}
+
+fn time(us: u64) -> String {
+    match us {
+        0..1_000 => format!("{us} us"),
+        1_000..1_000_000 => format!("{} ms", us / 1_000),
+        _ => format!("{:.1} s", us as f64 / 1e6),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sorts_are_named_or_all() {
+        assert_eq!(sorts("all").map(|sorts| sorts.0.len()), Ok(9));
+        let named = sorts("crash, delay").expect("are known");
+        assert_eq!(named.0, [Sort::Crash, Sort::Delay]);
+        assert_eq!(
+            sorts("fire").err().as_deref(),
+            Some(
+                "`fire` is no sort of fault; choose among duplicate, replay, lose, delay, late, crash, recycle, clock, partitions"
+            )
+        );
+    }
+
+    #[test]
+    fn times_are_short() {
+        let shown = [999, 1_500, 2_340_000].map(time);
+        assert_eq!(shown, ["999 us", "1 ms", "2.3 s"]);
+    }
+}

@@ -1,0 +1,186 @@
+//! Channels in a simulation: who is told what, and when readers look.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use graph_model::event::Event;
+use graph_model::id::EdgeId;
+use smol_str::SmolStr;
+
+use super::run::{Item, Sender};
+use super::shape::ChannelShape;
+use super::world::VirtualWorld;
+use crate::channels::{ChannelState, GivenUp, Spot, Ticket};
+use crate::delivery::Settle;
+use crate::operator::Failure;
+use crate::plan::NodeIndex;
+use crate::shared::lock;
+use crate::world::World;
+
+/// A channel in a run.
+pub(super) struct ChannelRun {
+    pub post: Arc<Post>,
+    /// Events that leave by its failed port.
+    pub given_up: std::collections::VecDeque<Item>,
+    pub leading: bool,
+    /// Who waits for room.
+    pub blocked: Vec<Sender>,
+}
+
+/// What deliveries of a channel reach when they are settled.
+pub(super) struct Post {
+    pub(super) node: NodeIndex,
+    pub(super) state: Mutex<ChannelState>,
+    pub(super) office: Arc<Office>,
+}
+
+/// Where everything that is settled is noted down until the driver looks.
+pub(super) struct Office {
+    pub(super) notes: Mutex<Vec<Note>>,
+    pub(super) world: Arc<VirtualWorld>,
+}
+
+pub(super) enum Note {
+    Delivery {
+        channel: NodeIndex,
+        sub: usize,
+        slot: usize,
+        event: SmolStr,
+        fact: Option<u32>,
+        failed: bool,
+        given_up: Option<GivenUp>,
+    },
+    /// An event of a transactional log can be read, or was never there.
+    Decided { channel: NodeIndex },
+    Source {
+        node: NodeIndex,
+        event: Event,
+        fact: Option<u32>,
+        outcome: Result<(), Failure>,
+    },
+}
+
+/// A reader of one subscription: a partition, or one of the competing consumers.
+#[derive(Clone, Default)]
+pub(super) struct Reader {
+    /// Whether it looks soon.
+    pub(super) due: bool,
+    /// When a look of its own accord is noted.
+    pub(super) timer_us: u64,
+    /// Deliveries go on no earlier.
+    pub(super) held_until_us: u64,
+    pub(super) history: Vec<(Event, Option<u32>)>,
+}
+
+/// Tells a channel what became of a delivery.
+pub(super) struct Ack {
+    pub(super) post: Arc<Post>,
+    pub(super) reader: EdgeId,
+    pub(super) sub: usize,
+    pub(super) slot: usize,
+    pub(super) ticket: Ticket,
+    pub(super) event: SmolStr,
+    pub(super) fact: Option<u32>,
+}
+
+/// Tells a source what became of an event that it handed in.
+pub(super) struct Told {
+    pub office: Arc<Office>,
+    pub node: NodeIndex,
+    pub event: Event,
+    pub fact: Option<u32>,
+}
+
+/// Takes part in the delivery of a copy, which nobody waits for.
+pub(super) struct Copy;
+
+impl Office {
+    pub(super) fn new(world: &Arc<VirtualWorld>) -> Office {
+        Office {
+            notes: Mutex::default(),
+            world: Arc::clone(world),
+        }
+    }
+
+    fn note(&self, note: Note) {
+        lock(&self.notes).push(note);
+    }
+}
+
+impl ChannelRun {
+    pub(super) fn new(node: NodeIndex, shape: &ChannelShape, office: &Arc<Office>) -> ChannelRun {
+        let mut state = ChannelState::new(shape.kind, shape.partitions, shape.terms.clone());
+        let nobody = state.set_readers(&shape.readers, &std::collections::BTreeMap::new());
+        debug_assert!(nobody.is_empty(), "it was empty");
+        ChannelRun {
+            post: Arc::new(Post {
+                node,
+                state: Mutex::new(state),
+                office: Arc::clone(office),
+            }),
+            given_up: std::collections::VecDeque::new(),
+            leading: false,
+            blocked: Vec::new(),
+        }
+    }
+
+    pub(super) fn held(&self) -> usize {
+        self.post.state().held() + self.given_up.len()
+    }
+}
+
+impl Post {
+    pub(super) fn state(&self) -> MutexGuard<'_, ChannelState> {
+        lock(&self.state)
+    }
+}
+
+impl Settle for Ack {
+    fn settle(&self, outcome: Result<(), Failure>) -> bool {
+        let office = &self.post.office;
+        let now_us = office.world.elapsed_us();
+        let failed = outcome.is_err();
+        let mut state = self.post.state();
+        let settled = state.settle(&self.reader, self.slot as u32, self.ticket, outcome, now_us);
+        drop(state);
+        office.note(Note::Delivery {
+            channel: self.post.node,
+            sub: self.sub,
+            slot: self.slot,
+            event: self.event.clone(),
+            fact: self.fact,
+            failed,
+            given_up: settled.given_up,
+        });
+        settled.counts
+    }
+}
+
+impl Settle for Told {
+    fn settle(&self, outcome: Result<(), Failure>) -> bool {
+        self.office.note(Note::Source {
+            node: self.node,
+            event: self.event.clone(),
+            fact: self.fact,
+            outcome,
+        });
+        true
+    }
+}
+
+impl Settle for Copy {
+    fn settle(&self, _outcome: Result<(), Failure>) -> bool {
+        true
+    }
+}
+
+impl Post {
+    pub(super) fn decide(&self, spot: Spot, well: bool) {
+        self.state().decide(spot, well);
+        self.office.note(Note::Decided { channel: self.node });
+    }
+}
+
+/// Which event it is, for those who look up the fact behind it.
+pub(super) fn event_key(event: &Event) -> (SmolStr, SmolStr) {
+    (event.context.source.clone(), event.context.id.clone())
+}

@@ -1,0 +1,214 @@
+//! Readers take what channels hand out.
+
+use std::sync::Arc;
+
+use graph_model::event::Event;
+
+use super::agenda::Task;
+use super::channel::{Ack, Copy, event_key};
+use super::fault::FaultKind;
+use super::run::{HOP_US, Item, Parcel, Parked, Run};
+use super::shape::{Model, Target};
+use super::trace::What;
+use crate::channels::ChannelKind;
+use crate::delivery::Share;
+
+/// Deliveries that a reader is handed at once.
+const BATCH: usize = 256;
+/// Past deliveries of a reader that may come once more.
+const HISTORY_MAX: usize = 256;
+
+impl Run {
+    pub(super) fn wake_reader(&mut self, sub: usize, slot: usize) {
+        let reader = &mut self.readers[sub][slot];
+        if !std::mem::replace(&mut reader.due, true) {
+            let at_us = (self.now_us + HOP_US).max(reader.held_until_us);
+            self.agenda.add(at_us, Task::Deliver { sub, slot });
+        }
+    }
+
+    /// A reader takes what its channel hands out, and its line handles it.
+    pub(super) fn deliver(&mut self, sub: usize, slot: usize, expired: bool) {
+        let shape = Arc::clone(&self.shape);
+        let held = &shape.subs[sub];
+        let reader = &mut self.readers[sub][slot];
+        if expired {
+            reader.timer_us = 0;
+        } else {
+            reader.due = false;
+        }
+        if reader.held_until_us > self.now_us {
+            return self.wake_reader(sub, slot);
+        }
+        let (Model::Channel(channel), Some(run)) = (
+            &shape.nodes[held.channel].model,
+            &self.channels[held.channel],
+        ) else {
+            return;
+        };
+        let post = Arc::clone(&run.post);
+        let Some(mut line) = self.take_instance(held.line, slot) else {
+            return;
+        };
+        if !line.is_quiet() {
+            // It looks again when it has worked off what it has.
+            self.lines[held.line][slot] = Some(line);
+            return;
+        }
+        // Competing consumers take turns.
+        let max = if channel.kind == ChannelKind::Queue {
+            1
+        } else {
+            BATCH
+        };
+        let mut lost = Vec::new();
+        let taken = {
+            let mut state = post.state();
+            state.take(&held.reader, slot as u32, max, self.now_us, &mut lost)
+        };
+        for one in lost {
+            self.meters[held.channel].failed += 1;
+            let fact = self.behind.get(&event_key(&one.event)).copied();
+            self.channel_gives_up(held.channel, &one, fact);
+        }
+        self.meters[held.channel].sent += taken.len() as u64;
+        for one in taken {
+            let fact = self.behind.get(&event_key(&one.event)).copied();
+            let share = Share::open(Ack {
+                post: Arc::clone(&post),
+                reader: held.reader.clone(),
+                sub,
+                slot,
+                ticket: one.ticket,
+                event: one.event.context.id.clone(),
+                fact,
+            });
+            let id = &shape.plan.nodes[held.channel].id;
+            let event_id = &one.event.context.id;
+            self.trace
+                .add(self.now_us, What::Delivered, id, 0, event_id, fact);
+            let item = Item {
+                event: one.event,
+                share,
+                input: shape.plan.edges[held.edge].input,
+                fact,
+            };
+            self.hand_to_reader(sub, slot, item, &mut line);
+        }
+        self.work(held.line, slot, line);
+        self.wake_after(sub, slot);
+    }
+
+    /// Hands a delivery to a line, unless something goes wrong with it on the way.
+    pub(super) fn hand_to_reader(
+        &mut self,
+        sub: usize,
+        slot: usize,
+        item: Item,
+        line: &mut super::line::Instance,
+    ) {
+        let shape = Arc::clone(&self.shape);
+        let edge = shape.subs[sub].edge;
+        self.passed[edge].passed += 1;
+        if !self.strikes.any {
+            return self.enter(edge, slot, item, line);
+        }
+        let kind = self.strikes.at_edge(edge);
+        if self.strikes.replays_edge(edge) || matches!(kind, Some(FaultKind::Replay { .. })) {
+            let history = &mut self.readers[sub][slot].history;
+            if history.len() >= HISTORY_MAX {
+                history.remove(0);
+            }
+            history.push((item.event.clone(), item.fact));
+        }
+        let copy = |event: &Event, fact| Item {
+            event: event.clone(),
+            share: Share::open(Copy),
+            input: item.input,
+            fact,
+        };
+        if let Some(kind) = kind {
+            self.trace_fault(shape.plan.edges[edge].to, kind, &item);
+        }
+        let is_log = matches!(
+            &shape.nodes[shape.subs[sub].channel].model,
+            Model::Channel(channel) if channel.kind == ChannelKind::Log
+        );
+        match kind {
+            Some(FaultKind::Duplicate { after_us }) => {
+                let (again, fact) = (copy(&item.event, item.fact), item.fact);
+                debug_assert_eq!(again.fact, fact);
+                self.park(
+                    after_us,
+                    Parked::Deliver {
+                        sub,
+                        slot,
+                        item: again,
+                    },
+                );
+                self.enter(edge, slot, item, line);
+            }
+            Some(FaultKind::Replay { back }) => {
+                let history = &self.readers[sub][slot].history;
+                let from = history.len().saturating_sub(back as usize + 1);
+                let again: Vec<Item> = history[from..]
+                    .iter()
+                    .map(|(event, fact)| copy(event, *fact))
+                    .collect();
+                self.enter(edge, slot, item, line);
+                for item in again {
+                    self.enter(edge, slot, item, line);
+                }
+            }
+            Some(FaultKind::Delay { by_us }) => {
+                if is_log {
+                    self.readers[sub][slot].held_until_us = self.now_us + by_us;
+                }
+                self.park(by_us, Parked::Deliver { sub, slot, item });
+            }
+            // What comes behind it in its partition waits for it.
+            _ if self.readers[sub][slot].held_until_us > self.now_us => {
+                let rest_us = self.readers[sub][slot].held_until_us - self.now_us;
+                self.park(rest_us, Parked::Deliver { sub, slot, item });
+            }
+            _ => self.enter(edge, slot, item, line),
+        }
+    }
+
+    /// A delivery enters the line behind its channel.
+    pub(super) fn enter(
+        &mut self,
+        edge: usize,
+        slot: usize,
+        item: Item,
+        line: &mut super::line::Instance,
+    ) {
+        match self.shape.targets[edge] {
+            Target::Op(op) => line.ops[op].pending.push_back(item),
+            _ => line.outbox.push_back(Parcel { edge, slot, item }),
+        }
+    }
+
+    /// A reader looks again, now or when its channel says so.
+    pub(super) fn wake_after(&mut self, sub: usize, slot: usize) {
+        let shape = Arc::clone(&self.shape);
+        let held = &shape.subs[sub];
+        let Some(run) = &self.channels[held.channel] else {
+            return;
+        };
+        let mut state = run.post.state();
+        let ready = state.is_ready(&held.reader, slot as u32, self.now_us);
+        let due_us = state.next_due_us(&held.reader, slot as u32, self.now_us);
+        drop(state);
+        if ready {
+            self.wake_reader(sub, slot);
+        } else if let Some(due_us) = due_us {
+            let reader = &mut self.readers[sub][slot];
+            if reader.timer_us == 0 || due_us < reader.timer_us {
+                reader.timer_us = due_us;
+                let at_us = due_us.max(self.now_us + 1);
+                self.agenda.add(at_us, Task::Expire { sub, slot });
+            }
+        }
+    }
+}

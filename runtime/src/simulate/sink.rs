@@ -1,0 +1,155 @@
+//! Sinks in a simulation: they write to models of stores.
+
+use std::sync::Arc;
+
+use graph_model::event::Event;
+
+use super::agenda::Task;
+use super::fault::{FaultKind, Point};
+use super::run::{HOP_US, Item, Parcel, Run, Sender};
+use super::shape::{Model, Target};
+use super::trace::What;
+use crate::delivery::Share;
+use crate::live::with_cause;
+use crate::plan::NodeIndex;
+use crate::rim::Sent;
+use crate::world::World;
+
+/// Events that a sink writes at once, at most.
+const BATCH: usize = 256;
+
+impl Run {
+    /// A sink writes what waits for it.
+    pub(super) fn write(&mut self, node: NodeIndex) {
+        let shape = Arc::clone(&self.shape);
+        let Some(inbox) = self.inbox_of(node) else {
+            return;
+        };
+        self.inboxes[inbox].scheduled = false;
+        let mut outbox = std::mem::take(&mut self.outboxes[node]);
+        let free = self.flush(&mut outbox, Sender::Sink(node));
+        self.outboxes[node] = outbox;
+        if !free {
+            return;
+        }
+        let Model::Sink { store, place } = &shape.nodes[node].model else {
+            return;
+        };
+        let mut rest = self.take_from_inbox(inbox, BATCH).into_iter();
+        while let Some(item) = rest.next() {
+            self.count_step(node, &item);
+            let mut told = true;
+            if self.strikes.any
+                && let Some(kind) = self.strikes.at_node(node)
+            {
+                self.trace_fault(node, kind, &item);
+                match kind {
+                    FaultKind::Crash(Point::BeforeEffect) => {
+                        // It had taken all of them in hand.
+                        self.take_away(&item);
+                        for item in rest.by_ref() {
+                            self.take_away(&item);
+                        }
+                        break;
+                    }
+                    FaultKind::Crash(Point::BeforeAck) => told = false,
+                    _ => {}
+                }
+            }
+            let now_ms = self.stage.world.now_ms();
+            let wrote = store.write(&item.event, now_ms, &mut self.contents[*place]);
+            match wrote {
+                Ok(wrote) => {
+                    self.grown += wrote.grown as u64;
+                    let id = &shape.plan.nodes[node].id;
+                    let event_id = &item.event.context.id;
+                    self.trace
+                        .add(self.now_us, What::Written, id, 0, event_id, item.fact);
+                    if let Some(heard) = &wrote.heard {
+                        self.hear(*place, heard, item.fact);
+                    }
+                    if let Some(Sent { port, event }) = wrote.sent {
+                        self.send_on(node, port, &event, &item.share, item.fact);
+                    }
+                }
+                Err(failure) => {
+                    self.meters[node].failed += 1;
+                    let held = &shape.plan.nodes[node];
+                    match held.failed.filter(|port| !held.outs[*port].is_empty()) {
+                        Some(port) => {
+                            self.meters[node].dead += 1;
+                            let at = held.id.as_str();
+                            let dead = with_cause(&item.event, at, &failure.message, 1);
+                            self.send_on(node, port, &dead, &item.share, item.fact);
+                        }
+                        None => {
+                            self.give_up(node, &item.event, 1, &failure, &item.share, item.fact);
+                        }
+                    }
+                }
+            }
+            if !told {
+                self.take_away(&item);
+            }
+        }
+        let mut outbox = std::mem::take(&mut self.outboxes[node]);
+        self.flush(&mut outbox, Sender::Sink(node));
+        self.outboxes[node] = outbox;
+        self.wake_inbox(inbox);
+    }
+
+    fn send_on(
+        &mut self,
+        node: NodeIndex,
+        port: usize,
+        event: &Event,
+        share: &Share,
+        fact: Option<u32>,
+    ) {
+        let shape = Arc::clone(&self.shape);
+        let Some(edges) = shape.plan.nodes[node].outs.get(port) else {
+            return;
+        };
+        if !edges.is_empty() {
+            self.meters[node].sent += 1;
+            let (id, event_id) = (&shape.plan.nodes[node].id, &event.context.id);
+            self.trace
+                .add(self.now_us, What::Emitted, id, port as u16, event_id, fact);
+        }
+        for &edge in edges {
+            self.passed[edge].passed += 1;
+            let item = Item {
+                event: event.clone(),
+                share: share.clone(),
+                input: shape.plan.edges[edge].input,
+                fact,
+            };
+            self.outboxes[node].push_back(Parcel {
+                edge,
+                slot: 0,
+                item,
+            });
+        }
+    }
+
+    /// Somebody in front of it looks soon, when something waits there.
+    pub(super) fn wake_inbox(&mut self, inbox: usize) {
+        let held = &mut self.inboxes[inbox];
+        if held.items.is_empty() || std::mem::replace(&mut held.scheduled, true) {
+            return;
+        }
+        let task = match self.shape.inboxes[inbox].owner {
+            super::shape::Owner::Line { line, instance } => Task::Work { line, instance },
+            super::shape::Owner::Sink(node) => Task::Write(node),
+        };
+        self.agenda.add(self.now_us + HOP_US, task);
+    }
+
+    fn inbox_of(&self, node: NodeIndex) -> Option<usize> {
+        let edge = self.first_in[node]?;
+        match self.shape.targets[edge] {
+            Target::Inbox { first, .. } => Some(first),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Faults in a run: which of them takes place when an event passes a place.
+
+use std::collections::BTreeMap;
+
+use super::fault::{Fault, FaultKind, Place, Sort};
+use crate::plan::{EdgeIndex, NodeIndex, Plan};
+
+/// The faults of a run, by place.
+#[derive(Default)]
+pub(super) struct Strikes {
+    nodes: Vec<Struck>,
+    edges: Vec<Struck>,
+    /// Whether there are any.
+    pub(super) any: bool,
+    pub(super) counted: BTreeMap<Sort, u64>,
+}
+
+/// A place and what goes wrong there.
+#[derive(Clone, Default)]
+struct Struck {
+    passed: u64,
+    faults: Vec<(u64, FaultKind)>,
+}
+
+impl Strikes {
+    /// Faults at places that are not in the plan never take place.
+    pub(super) fn new(faults: &[Fault], plan: &Plan) -> Strikes {
+        if faults.is_empty() {
+            return Strikes::default();
+        }
+        let mut strikes = Strikes {
+            nodes: vec![Struck::default(); plan.nodes.len()],
+            edges: vec![Struck::default(); plan.edges.len()],
+            any: true,
+            counted: BTreeMap::new(),
+        };
+        for fault in faults {
+            let struck = match &fault.place {
+                Place::Node(id) => {
+                    let node = plan.nodes.iter().position(|node| node.id == *id);
+                    node.map(|node| &mut strikes.nodes[node])
+                }
+                Place::Edge(id) => {
+                    let edge = plan.edges.iter().position(|edge| edge.id == *id);
+                    edge.map(|edge| &mut strikes.edges[edge])
+                }
+            };
+            if let Some(struck) = struck {
+                struck.faults.push((fault.nth, fault.kind));
+            }
+        }
+        strikes
+    }
+
+    /// What goes wrong with the next event at a node.
+    pub(super) fn at_node(&mut self, node: NodeIndex) -> Option<FaultKind> {
+        let struck = self.nodes.get_mut(node)?;
+        Self::next(struck, &mut self.counted)
+    }
+
+    /// What goes wrong with the next event on an edge.
+    pub(super) fn at_edge(&mut self, edge: EdgeIndex) -> Option<FaultKind> {
+        let struck = self.edges.get_mut(edge)?;
+        Self::next(struck, &mut self.counted)
+    }
+
+    /// Whether past deliveries on an edge may come once more.
+    pub(super) fn replays_edge(&self, edge: EdgeIndex) -> bool {
+        self.edges.get(edge).is_some_and(|struck| {
+            let mut kinds = struck.faults.iter();
+            kinds.any(|(_, kind)| matches!(kind, FaultKind::Replay { .. }))
+        })
+    }
+
+    fn next(struck: &mut Struck, counted: &mut BTreeMap<Sort, u64>) -> Option<FaultKind> {
+        let nth = struck.passed;
+        struck.passed += 1;
+        let at = struck.faults.iter().position(|(at, _)| *at <= nth)?;
+        let (_, kind) = struck.faults.swap_remove(at);
+        *counted.entry(kind.sort()).or_default() += 1;
+        Some(kind)
+    }
+}

@@ -1,0 +1,147 @@
+//! The steps of a run, in bytes that are the same on every machine.
+
+use graph_model::id::NodeId;
+use sha2::{Digest, Sha256};
+use smol_str::SmolStr;
+
+use super::scenario::Record;
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Since the beginning of the run.
+    pub at_us: u64,
+    pub what: What,
+    pub node: NodeId,
+    /// Number of the port, where there is one.
+    pub port: u16,
+    /// Id of the event; empty when it is about none.
+    pub event: SmolStr,
+    /// Number of the fact from which it follows; nothing when it follows from none.
+    pub fact: Option<u32>,
+}
+
+/// Sorts of steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum What {
+    /// A fact came in at a source.
+    Arrived = 1,
+    /// An event was handed to an operator.
+    Handled = 2,
+    /// An event left by a port.
+    Emitted = 3,
+    /// A channel handed an event out.
+    Delivered = 4,
+    /// A delivery was settled well.
+    Acked = 5,
+    /// A delivery failed.
+    Nacked = 6,
+    /// A sink took an event.
+    Written = 7,
+    /// An event was given up.
+    GivenUp = 8,
+    /// An event was dropped as its wire was full.
+    Dropped = 9,
+    /// Something went wrong by plan.
+    Fault = 10,
+}
+
+/// What identifies the steps of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TraceHash(pub [u8; 32]);
+
+/// Takes steps down.
+#[derive(Default)]
+pub(super) struct Trace {
+    record: Record,
+    hash: Sha256,
+    bytes: Vec<u8>,
+    steps: Vec<Step>,
+}
+
+impl Step {
+    /// Appends the canonical form: numbers in little-endian order, texts with their length first.
+    pub fn write(&self, bytes: &mut Vec<u8>) {
+        write(
+            bytes,
+            self.at_us,
+            self.what,
+            &self.node,
+            self.port,
+            &self.event,
+            self.fact,
+        );
+    }
+}
+
+impl Trace {
+    pub(super) fn new(record: Record) -> Trace {
+        Trace {
+            record,
+            ..Trace::default()
+        }
+    }
+
+    pub(super) fn add(
+        &mut self,
+        at_us: u64,
+        what: What,
+        node: &NodeId,
+        port: u16,
+        event: &SmolStr,
+        fact: Option<u32>,
+    ) {
+        if self.record == Record::Off {
+            return;
+        }
+        self.bytes.clear();
+        write(&mut self.bytes, at_us, what, node, port, event, fact);
+        self.hash.update(&self.bytes);
+        if self.record == Record::Steps {
+            self.steps.push(Step {
+                at_us,
+                what,
+                node: node.clone(),
+                port,
+                event: event.clone(),
+                fact,
+            });
+        }
+    }
+
+    /// Bytes that it holds, roughly.
+    pub(super) fn weight(&self) -> u64 {
+        (self.steps.len() * size_of::<Step>()) as u64
+    }
+
+    pub(super) fn finish(&mut self) -> (TraceHash, Vec<Step>) {
+        let hash = std::mem::take(&mut self.hash).finalize();
+        (TraceHash(hash.into()), std::mem::take(&mut self.steps))
+    }
+}
+
+impl std::fmt::Display for TraceHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+fn write(
+    bytes: &mut Vec<u8>,
+    at_us: u64,
+    what: What,
+    node: &NodeId,
+    port: u16,
+    event: &str,
+    fact: Option<u32>,
+) {
+    bytes.extend(at_us.to_le_bytes());
+    bytes.push(what as u8);
+    bytes.extend(port.to_le_bytes());
+    bytes.extend(fact.map_or(0, |fact| u64::from(fact) + 1).to_le_bytes());
+    for text in [node.as_str(), event] {
+        bytes.extend((text.len() as u32).to_le_bytes());
+        bytes.extend(text.as_bytes());
+    }
+}

@@ -1,0 +1,62 @@
+//! Facts that are made up for a source, by the recipes of the generator.
+
+use std::sync::Arc;
+
+use graph_model::document::Node;
+use graph_model::id::NodeId;
+use graph_model::value::Object;
+use runtime_protocol::Problem;
+
+use super::scenario::Fact;
+use super::source::gap_us;
+use super::world::EPOCH_MS;
+use super::{Shape, Simulation};
+use crate::kind::Build;
+use crate::sources::generator;
+
+/// The kind whose fields say how events are made up.
+const GENERATOR: &str = "generator";
+
+impl Simulation {
+    /// The first `count` facts that a generator with this configuration would make in the place of a
+    /// source, paced by its `rate`.
+    pub fn workload(
+        &self,
+        source: &NodeId,
+        config: &Object,
+        count: usize,
+    ) -> Result<Vec<Fact>, Problem> {
+        let shape: &Arc<Shape> = &self.run.shape;
+        let node = Node {
+            config: config.clone(),
+            ..Node::new(GENERATOR)
+        };
+        let Some(kind) = self.stage.kinds.get(GENERATOR) else {
+            return Err(Problem::at(source, "nothing makes events up here"));
+        };
+        let mut made = generator(&Build {
+            id: source,
+            node: &node,
+            spec: &kind.spec,
+            document: &shape.plan.document,
+            project: &self.stage.project,
+            world: Arc::clone(&self.stage.world) as Arc<dyn crate::world::World>,
+            shared: &self.stage.shared,
+        })?;
+        let gap_us = gap_us(made.rate());
+        let mut facts = Vec::new();
+        while facts.len() < count {
+            let at_us = facts.len() as u64 * gap_us;
+            let now_ms = EPOCH_MS.saturating_add_unsigned(at_us / 1_000);
+            let Some(event) = made.next(now_ms) else {
+                break;
+            };
+            facts.push(Fact {
+                source: source.clone(),
+                at_us,
+                event,
+            });
+        }
+        Ok(facts)
+    }
+}

@@ -1,0 +1,52 @@
+//! A world whose time only the driver moves and whose chance comes from a seed.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+
+use rand_core::{Rng, SeedableRng};
+use rand_pcg::Pcg64Mcg;
+
+use crate::world::World;
+
+/// When the virtual time begins: 2026-01-01, in milliseconds since 1970.
+pub const EPOCH_MS: i64 = 1_767_225_600_000;
+
+/// Time and chance of one simulation.
+pub(super) struct VirtualWorld {
+    now_us: AtomicU64,
+    chance: Mutex<Pcg64Mcg>,
+}
+
+impl VirtualWorld {
+    pub(super) fn new(seed: u64) -> VirtualWorld {
+        VirtualWorld {
+            now_us: AtomicU64::new(0),
+            chance: Mutex::new(Pcg64Mcg::seed_from_u64(seed)),
+        }
+    }
+
+    /// Begins anew.
+    pub(super) fn reset(&self, seed: u64) {
+        self.now_us.store(0, Relaxed);
+        *self.chance.lock().unwrap_or_else(PoisonError::into_inner) = Pcg64Mcg::seed_from_u64(seed);
+    }
+
+    pub(super) fn move_to(&self, now_us: u64) {
+        self.now_us.store(now_us, Relaxed);
+    }
+}
+
+impl World for VirtualWorld {
+    fn now_ms(&self) -> i64 {
+        EPOCH_MS.saturating_add_unsigned(self.elapsed_us() / 1_000)
+    }
+
+    fn elapsed_us(&self) -> u64 {
+        self.now_us.load(Relaxed)
+    }
+
+    fn random(&self) -> u64 {
+        let mut chance = self.chance.lock().unwrap_or_else(PoisonError::into_inner);
+        chance.next_u64()
+    }
+}
