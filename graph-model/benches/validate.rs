@@ -117,6 +117,11 @@ fn one_edit(bencher: Bencher, what: &str) {
         }
     }
     let mut checker = Checker::new(&document, Catalog::bundled());
+    assert_eq!(
+        checker.report().diagnostics,
+        [],
+        "the lanes are a good design"
+    );
     let mut turn = false;
     bencher.bench_local(|| {
         turn = !turn;
