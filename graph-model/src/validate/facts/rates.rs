@@ -19,6 +19,11 @@ const VISITS_MAX: usize = 1_000_000;
 /// Rounds after which a loop is taken not to settle, however small it is.
 const ROUNDS_MAX: usize = 2_000;
 
+/// Rounds in which a loop of so many nodes has to settle.
+fn rounds_max(nodes: usize) -> usize {
+    (VISITS_MAX / nodes.max(1)).min(ROUNDS_MAX)
+}
+
 /// The part of an event that is not followed any more.
 const CRUMB: f64 = 1e-9;
 
@@ -262,7 +267,7 @@ impl Facts {
             if left <= CRUMB * all || !all.is_finite() {
                 break all.is_finite();
             }
-            if visits > VISITS_MAX.min(ROUNDS_MAX * order.len()) {
+            if visits > rounds_max(order.len()) * order.len() {
                 break false;
             }
         };
@@ -290,7 +295,7 @@ impl Facts {
             }
             let order: Vec<NodeIx> = component.iter().rev().copied().collect();
             let mut settled = false;
-            for _ in 0..=(VISITS_MAX / order.len()).min(ROUNDS_MAX) {
+            for _ in 0..=rounds_max(order.len()) {
                 let mut change = 0.0_f64;
                 for &node in &order {
                     let new = self.value(&stream, node, sum, &values, false);
@@ -368,6 +373,18 @@ impl Bound {
         match self {
             Bound::Least => gain.least,
             Bound::Most => gain.most,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_loops_are_given_up_after_rounds_and_large_ones_after_visits() {
+        for (nodes, rounds) in [(1, 2_000), (500, 2_000), (10_000, 100), (2_000_000, 0)] {
+            assert_eq!(rounds_max(nodes), rounds, "{nodes}");
         }
     }
 }
