@@ -120,6 +120,23 @@ struct Change<'t> {
     new: &'t Schema,
 }
 
+/// What a writer may send that a reader does not take; where that cannot be told, it is said so.
+fn misfit(
+    node: &Id,
+    (writer, reader): (&Schema, &Schema),
+    claim: &str,
+    findings: &mut RuleFindings<'_, '_>,
+) -> Option<Counterexample> {
+    match fits(writer, reader) {
+        Feeds::Yes => None,
+        Feeds::Unknown(at) => {
+            findings.unchecked(Subject::Node(node.clone()), untold(&at, claim));
+            None
+        }
+        Feeds::No(example) => Some(example),
+    }
+}
+
 /// What was sent as the older type is read as the new one.
 fn check_kept(facts: &Facts, change: &Change<'_>, findings: &mut RuleFindings<'_, '_>) {
     let Change {
@@ -130,14 +147,9 @@ fn check_kept(facts: &Facts, change: &Change<'_>, findings: &mut RuleFindings<'_
         new,
     } = *change;
     let (id, title) = (&facts.design.nodes[node].id, facts.design.title(node));
-    let example = match fits(old, new) {
-        Feeds::Yes => return,
-        Feeds::Unknown(at) => {
-            let reason = untold(&at, &format!("`{ty}` takes what was sent as `{older}`"));
-            findings.unchecked(Subject::Node(id.clone()), reason);
-            return;
-        }
-        Feeds::No(example) => example,
+    let claim = format!("`{ty}` takes what was sent as `{older}`");
+    let Some(example) = misfit(id, (old, new), &claim, findings) else {
+        return;
     };
     let Some(reader) = unready(facts, node, old, new, &example) else {
         return;
@@ -170,14 +182,9 @@ fn check_readers(facts: &Facts, change: &Change<'_>, findings: &mut RuleFindings
         new,
     } = *change;
     let (id, title) = (&facts.design.nodes[node].id, facts.design.title(node));
-    let example = match fits(new, old) {
-        Feeds::Yes => return,
-        Feeds::Unknown(at) => {
-            let reason = untold(&at, &format!("readers of `{older}` take `{ty}`"));
-            findings.unchecked(Subject::Node(id.clone()), reason);
-            return;
-        }
-        Feeds::No(example) => example,
+    let claim = format!("readers of `{older}` take `{ty}`");
+    let Some(example) = misfit(id, (new, old), &claim, findings) else {
+        return;
     };
     let (at, problem) = (&example.pointer, problem(&example));
     let message = format!(
