@@ -1,5 +1,6 @@
 //! JSON pointers (RFC 6901): how fields of events are named everywhere.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -135,6 +136,13 @@ impl Pointer {
             Value::Obj(object) if object.contains_key(last) => Arc::make_mut(object).remove(last),
             _ => None,
         }
+    }
+}
+
+/// Pointers are equal, ordered and hashed as their tokens are.
+impl Borrow<[SmolStr]> for Pointer {
+    fn borrow(&self) -> &[SmolStr] {
+        &self.tokens
     }
 }
 

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use indexmap::{Equivalent, IndexSet};
+use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 use smol_str::SmolStr;
 
 use crate::pointer::Pointer;
@@ -30,6 +31,25 @@ pub(crate) enum Origin {
     Computed(SmolStr, Vec<OriginId>),
 }
 
+/// An origin to look up; hashed as the variant of the same name, so they keep their places.
+#[derive(Hash)]
+enum Known<'k> {
+    Field(Base, &'k Pointer),
+    Context(Base, &'k Pointer),
+}
+
+impl Equivalent<Origin> for Known<'_> {
+    fn equivalent(&self, origin: &Origin) -> bool {
+        match (self, origin) {
+            (Known::Field(base, field), Origin::Field(own, at))
+            | (Known::Context(base, field), Origin::Context(own, at)) => {
+                base == own && *field == at
+            }
+            _ => false,
+        }
+    }
+}
+
 /// Why copies of one fact have different values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Renewal {
@@ -42,8 +62,7 @@ pub(crate) enum Renewal {
 /// All origins of a design.
 #[derive(Default)]
 pub(crate) struct Origins {
-    all: Vec<Origin>,
-    index: FxHashMap<Origin, OriginId>,
+    all: IndexSet<Origin, FxBuildHasher>,
     /// Each origin is decided by all of one of these sets.
     decided_by: FxHashMap<OriginId, Vec<Said<Vec<OriginId>>>>,
     identities: FxHashMap<Base, Vec<Said<OriginId>>>,
@@ -118,17 +137,29 @@ impl Origins {
     }
 
     pub(crate) fn id(&mut self, origin: Origin) -> OriginId {
-        if let Some(id) = self.index.get(&origin) {
-            return *id;
-        }
-        let id = self.all.len() as OriginId;
-        if let Origin::Computed(_, parts) = &origin {
+        let (id, new) = self.all.insert_full(origin);
+        let id = id as OriginId;
+        if new && let Origin::Computed(_, parts) = self.get(id) {
             let what = parts.clone();
             self.decided_by.insert(id, vec![Said { what, by: None }]);
         }
-        self.all.push(origin.clone());
-        self.index.insert(origin, id);
         id
+    }
+
+    /// The origin of a field.
+    pub(crate) fn field(&mut self, base: Base, field: &Pointer) -> OriginId {
+        match self.all.get_index_of(&Known::Field(base, field)) {
+            Some(id) => id as OriginId,
+            None => self.id(Origin::Field(base, field.clone())),
+        }
+    }
+
+    /// The origin of a part of the context.
+    pub(crate) fn context(&mut self, base: Base, part: &Pointer) -> OriginId {
+        match self.all.get_index_of(&Known::Context(base, part)) {
+            Some(id) => id as OriginId,
+            None => self.id(Origin::Context(base, part.clone())),
+        }
     }
 
     pub(crate) fn get(&self, id: OriginId) -> &Origin {
@@ -265,5 +296,22 @@ impl Origins {
                 };
                 sets.iter().any(all)
             })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_known_by_what_it_is_of() {
+        let mut origins = Origins::default();
+        let at = Pointer::root().child("id");
+        let field = origins.id(Origin::Field(Base::Made(3), at.clone()));
+        let context = origins.id(Origin::Context(Base::Made(3), at.clone()));
+        assert_ne!(field, context);
+        assert_eq!(origins.field(Base::Made(3), &at), field);
+        assert_eq!(origins.context(Base::Made(3), &at), context);
+        assert_ne!(origins.field(Base::Met(3), &at), field);
     }
 }

@@ -1,6 +1,9 @@
 //! What events hold at a port: which field is a copy of which origin.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use smol_str::SmolStr;
 
 use crate::expr::{Analysis, Expr, Operand, Variable};
 use crate::id::Id;
@@ -35,44 +38,36 @@ impl Payload {
 
     /// The origin of a field.
     pub(crate) fn field(&self, pointer: &Pointer, origins: &mut Origins) -> OriginId {
-        if self.fields.is_empty() {
-            return origins.id(Origin::Field(self.base, pointer.clone()));
-        }
-        let mut at = Some(pointer.clone());
-        while let Some(above) = at {
-            if let Some(origin) = self.fields.get(&above) {
-                let below = above.strip_from(pointer).unwrap_or_default();
-                if below.is_root() {
-                    return *origin;
-                }
-                let inside = match origins.get(*origin) {
-                    Origin::Field(base, start) => Origin::Field(*base, start.join(&below)),
-                    Origin::Context(base, start) => Origin::Context(*base, start.join(&below)),
-                    Origin::Computed(..) => {
-                        Origin::Computed(below.to_string().into(), vec![*origin])
-                    }
-                };
-                return origins.id(inside);
+        let tokens = pointer.tokens();
+        for length in (0..=tokens.len()).rev() {
+            let Some(&origin) = self.fields.get(&tokens[..length]) else {
+                continue;
+            };
+            if length == tokens.len() {
+                return origin;
             }
-            at = above.parent();
+            let below: Pointer = tokens[length..].iter().cloned().collect();
+            let inside = match origins.get(origin) {
+                Origin::Field(base, start) => Origin::Field(*base, start.join(&below)),
+                Origin::Context(base, start) => Origin::Context(*base, start.join(&below)),
+                Origin::Computed(..) => Origin::Computed(below.to_string().into(), vec![origin]),
+            };
+            return origins.id(inside);
         }
-        let changed_inside = self
-            .fields
-            .range(pointer.clone()..)
-            .take_while(|(field, _)| pointer.covers(field))
-            .next()
-            .is_some();
+        let behind = (Bound::Included(tokens), Bound::Unbounded);
+        let mut behind = self.fields.range::<[SmolStr], _>(behind);
+        let changed_inside = behind.next().is_some_and(|(at, _)| pointer.covers(at));
         let base = if changed_inside {
             Base::Made(self.maker)
         } else {
             self.base
         };
-        origins.id(Origin::Field(base, pointer.clone()))
+        origins.field(base, pointer)
     }
 
     /// The origin of a part of the context.
     pub(crate) fn context(&self, pointer: &Pointer, origins: &mut Origins) -> OriginId {
-        origins.id(Origin::Context(self.context, pointer.clone()))
+        origins.context(self.context, pointer)
     }
 
     /// The origin of the id that events have in their context.
@@ -130,7 +125,7 @@ impl Payload {
     /// A field of which nothing is known but that the node made it.
     pub(crate) fn clear(&mut self, at: &Pointer, node: NodeIx, origins: &mut Origins) {
         self.maker = node;
-        let new = origins.id(Origin::Field(Base::Made(node), at.clone()));
+        let new = origins.field(Base::Made(node), at);
         self.set(at.clone(), new);
     }
 
@@ -140,7 +135,7 @@ impl Payload {
         self.set(at.clone(), whole);
         if !other.fields.is_empty() {
             // Where parts were changed, the rest is still that of the base.
-            let base = origins.id(Origin::Field(other.base, Pointer::root()));
+            let base = origins.field(other.base, &Pointer::root());
             self.set(at.clone(), base);
         }
         for (field, origin) in &other.fields {
@@ -160,7 +155,7 @@ impl Payload {
         payload.ty = None;
         for field in fields {
             payload.fields.retain(|held, _| !field.covers(held));
-            let gone = origins.id(Origin::Field(Base::Made(node), field.clone()));
+            let gone = origins.field(Base::Made(node), field);
             payload.fields.insert(field.clone(), gone);
         }
         payload
@@ -193,7 +188,7 @@ impl Payload {
             payload.fields.clone_from(&self.fields);
             for field in &rest.except {
                 payload.fields.retain(|held, _| !field.covers(held));
-                let new = origins.id(Origin::Field(Base::Made(node), field.clone()));
+                let new = origins.field(Base::Made(node), field);
                 payload.fields.insert(field.clone(), new);
             }
         }
@@ -215,7 +210,7 @@ impl Payload {
                 payload.fields.insert(place, origin);
                 continue;
             }
-            let new = origins.id(Origin::Field(Base::Made(node), place.clone()));
+            let new = origins.field(Base::Made(node), &place);
             if row.nondet {
                 origins.mark_unstable(new);
             }
@@ -306,7 +301,7 @@ impl Payload {
         let origin = match key {
             [single] => *single,
             parts => {
-                let whole = origins.id(Origin::Field(Base::Made(node), place.clone()));
+                let whole = origins.field(Base::Made(node), &place);
                 for part in parts {
                     origins.decide(vec![whole], *part);
                 }
@@ -353,7 +348,7 @@ impl Payload {
             if agreed {
                 payload.fields.insert(place.clone(), origin);
             } else if payload.base != met {
-                let new = origins.id(Origin::Field(met, place.clone()));
+                let new = origins.field(met, place);
                 payload.fields.insert(place.clone(), new);
             }
         }
