@@ -290,10 +290,10 @@ impl Sources {
 
 /// Whether one of two pointers lies at or above the other, `*` standing for any token.
 pub(crate) fn related(a: &Pointer, b: &Pointer) -> bool {
-    a.tokens()
-        .iter()
-        .zip(b.tokens())
-        .all(|(a, b)| a == b || a == "*" || b == "*")
+    a.tokens().iter().zip(b.tokens()).all(|(a, b)| {
+        let (a, b) = (a.as_bytes(), b.as_bytes());
+        a == b || a == b"*" || b == b"*"
+    })
 }
 
 /// Whether `above` lies at or above `below`, `*` standing for any token.

@@ -146,12 +146,12 @@ impl Labels {
         )
     }
 
-    /// Only these fields, with what is left of their tags.
-    pub(crate) fn narrowed(&self, left: impl Fn(&Pointer, &TagSet) -> TagSet) -> Labels {
+    /// Only these tags.
+    pub(crate) fn only(&self, kept: &TagSet) -> Labels {
         let parts = self.iter();
         Labels::of_parts(
             parts
-                .map(|(field, tags)| (field.clone(), left(field, tags)))
+                .map(|(field, tags)| (field.clone(), tags & kept))
                 .collect(),
         )
     }
@@ -213,45 +213,72 @@ impl Labels {
 
     /// Tags of everything that is read here.
     pub(crate) fn of(&self, sources: &Sources) -> TagSet {
-        let touched = self.iter();
-        touched
-            .filter(|(field, _)| sources.touched_by(field, false))
-            .flat_map(|(_, tags)| tags.iter())
-            .collect()
+        let touched = self.touched(sources).into_iter();
+        touched.flat_map(|at| self.0[at].1.iter()).collect()
+    }
+
+    /// Only the fields of which something is read here.
+    pub(crate) fn read_by<'s>(&self, sources: impl IntoIterator<Item = &'s Sources>) -> Labels {
+        let sources = sources.into_iter();
+        let touched = in_order(sources.flat_map(|one| self.touched(one)).collect());
+        Labels(touched.into_iter().map(|at| self.0[at].clone()).collect())
+    }
+
+    /// Numbers of the fields of which something is read here, in order.
+    fn touched(&self, sources: &Sources) -> Vec<usize> {
+        let mut touched = Vec::new();
+        let mut touch = |touches: &dyn Fn(&Pointer) -> bool| {
+            let fields = self.0.iter().enumerate();
+            let hit = fields.filter(|(_, (field, _))| touches(field));
+            touched.extend(hit.map(|(at, _)| at));
+        };
+        for read in &sources.fields {
+            touch(&|field| related(read, field));
+        }
+        for shape in &sources.shapes {
+            touch(&|field| covers(field, shape));
+        }
+        in_order(touched)
     }
 
     /// Labels of what an expression makes. `elements` takes the elements of its result.
     pub(crate) fn through(&self, analysis: &Analysis, elements: bool) -> Labels {
         let mut out = Vec::with_capacity(self.0.len());
-        let mut put = |place: Pointer, tags: &TagSet| {
+        let mut put = |place: &Pointer, tags: &TagSet| {
             // What is not an element of the result may be any of them.
             let place = if elements {
-                placed(&place, true).unwrap_or_default()
+                placed(place, true).unwrap_or_default()
             } else {
-                place
+                place.clone()
             };
             out.push((place, tags.clone()));
         };
-        for (field, tags) in self.iter() {
-            for row in &analysis.outputs {
-                if row.ctl.touched_by(field, false) {
-                    put(row.pointer.clone(), tags);
+        let rows = analysis.outputs.iter().map(|row| {
+            let deps = match row.copy {
+                Some(_) => Vec::new(),
+                None => self.touched(&row.deps),
+            };
+            (row, self.touched(&row.ctl), deps)
+        });
+        let rows: Vec<_> = rows.collect();
+        let rest = analysis.rest.as_ref();
+        let rest = rest.map(|rest| (rest, self.touched(&rest.ctl)));
+        for (at, (field, tags)) in self.iter().enumerate() {
+            for (row, ctl, deps) in &rows {
+                if holds(ctl, at) || holds(deps, at) {
+                    put(&row.pointer, tags);
                 }
-                match &row.copy {
-                    Some(copy) if related(copy, field) => {
-                        let below = tail(copy, field).unwrap_or_default();
-                        put(row.pointer.join(&below), tags);
-                    }
-                    None if row.deps.touched_by(field, false) => put(row.pointer.clone(), tags),
-                    _ => {}
+                if let Some(copy) = row.copy.as_ref().filter(|copy| related(copy, field)) {
+                    let below = tail(copy, field).unwrap_or_default();
+                    put(&row.pointer.join(&below), tags);
                 }
             }
-            if let Some(rest) = &analysis.rest {
+            if let Some((rest, ctl)) = &rest {
                 if !rest.except.iter().any(|except| covers(except, field)) {
-                    put(field.clone(), tags);
+                    put(field, tags);
                 }
-                if rest.ctl.touched_by(field, false) {
-                    put(Pointer::root(), tags);
+                if holds(ctl, at) {
+                    put(&Pointer::root(), tags);
                 }
             }
         }
@@ -263,4 +290,18 @@ impl FromIterator<(Pointer, TagSet)> for Labels {
     fn from_iter<I: IntoIterator<Item = (Pointer, TagSet)>>(parts: I) -> Labels {
         Labels::of_parts(parts.into_iter().collect())
     }
+}
+
+/// Each number once.
+fn in_order(mut numbers: Vec<usize>) -> Vec<usize> {
+    if !numbers.is_sorted_by(|one, next| one < next) {
+        numbers.sort_unstable();
+        numbers.dedup();
+    }
+    numbers
+}
+
+/// Whether a number is among these, which are in order.
+fn holds(numbers: &[usize], number: usize) -> bool {
+    numbers.binary_search(&number).is_ok()
 }

@@ -46,8 +46,13 @@ impl Facts {
         }
         port.payload = Rc::new(port.payload.through(node, analysis, elements, origins));
         for labels in [&mut port.labels, &mut port.taint] {
-            if !labels.is_empty() {
-                *labels = Rc::new(labels.through(analysis, elements));
+            if labels.is_empty() {
+                continue;
+            }
+            // Most changes are within a field, and then everybody behind shares what was there.
+            let through = labels.through(analysis, elements);
+            if through != **labels {
+                *labels = Rc::new(through);
             }
         }
         // What it leaves out of an event that is larger is not known to be small.

@@ -192,11 +192,9 @@ fn shown<'f>(facts: &'f Facts, node: NodeIx, port: &'f Port) -> Cow<'f, Labels> 
     if !chooses {
         return Cow::Borrowed(&*port.labels);
     }
-    Cow::Owned(port.labels.narrowed(|field, tags| {
-        if read.iter().any(|read| read.touched_by(field, false)) {
-            tags.clone()
-        } else {
-            tags & &taken
-        }
-    }))
+    let mut shown = port.labels.read_by(read);
+    if !taken.is_empty() {
+        shown.join(&port.labels.only(&taken));
+    }
+    Cow::Owned(shown)
 }

@@ -8,7 +8,6 @@ use crate::expr::Sources;
 use crate::validate::design::{Design, NodeIx};
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
-use crate::validate::facts::labels::Labels;
 use crate::validate::rules::declare_rule;
 use crate::validate::{Fix, fixes};
 use crate::value::Object;
@@ -56,13 +55,9 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     if slots.is_empty() {
         return;
     }
-    let told = port.labels.iter().filter(|(field, _)| {
-        let mut slots = slots.iter();
-        slots.any(|(_, sources)| sources.touched_by(field, false))
-    });
-    let shown: Labels = told
-        .map(|(field, tags)| (field.clone(), tags.clone()))
-        .collect();
+    let shown = port
+        .labels
+        .read_by(slots.iter().map(|(_, sources)| *sources));
     if shown.is_empty() {
         return;
     }
