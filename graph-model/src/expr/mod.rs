@@ -160,10 +160,12 @@ impl Expr {
     /// Reads an expression that may use the variables `globals`.
     pub fn compile_with(code: &str, globals: &[Variable]) -> Result<Expr, ExprError> {
         let node = tree::read(code, globals)?;
-        let used = |variable: &Variable| {
-            node.any(&|node| matches!(node, Node::Global(used) if used == variable))
-        };
-        let globals: Vec<_> = Variable::ALL.into_iter().filter(used).collect();
+        let mut globals = Vec::new();
+        node.walk(&mut |node| match node {
+            Node::Global(used) if !globals.contains(used) => globals.push(*used),
+            _ => {}
+        });
+        globals.sort_unstable();
         let program = match fast::compile(&node) {
             Some(fast) => Program::Fast(fast),
             None => Program::General(general(code, &globals)?),

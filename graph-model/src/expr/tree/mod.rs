@@ -160,9 +160,12 @@ impl Node {
         below
     }
 
-    /// Whether `found` holds for this node or one below it.
-    pub(super) fn any(&self, found: &impl Fn(&Node) -> bool) -> bool {
-        found(self) || self.children().into_iter().any(|below| below.any(found))
+    /// Shows this node and all below it, each before those below it.
+    pub(super) fn walk(&self, look: &mut impl FnMut(&Node)) {
+        look(self);
+        for below in self.children() {
+            below.walk(look);
+        }
     }
 }
 
