@@ -85,6 +85,8 @@ pub(crate) struct NodeView {
     pub clock: Option<usize>,
     /// What the fields hold that are expressions and can be read, by the number of the field.
     exprs: Vec<Option<Compiled>>,
+    /// What the fields hold that are lengths of time, by the number of the field.
+    lengths: Vec<(usize, i64)>,
     /// The resource that it shares, as it is drawn.
     shares: Option<(SmolStr, Access)>,
     /// It was removed, and its number waits for another node.
@@ -146,6 +148,7 @@ impl Design {
             misdeclared: Vec::new(),
             clock: None,
             exprs: Vec::new(),
+            lengths: Vec::new(),
             shares: None,
             gone: false,
         };
@@ -174,6 +177,7 @@ impl Design {
         view.kind = None;
         view.problems.clear();
         view.exprs.clear();
+        view.lengths.clear();
         view.misdeclared.clear();
         view.clock = None;
         view.gone = true;
@@ -229,6 +233,9 @@ impl Design {
             }
             if asks_the_time.take() {
                 view.clock = view.clock.or(Some(at));
+            }
+            if let (FieldType::Duration, Some(length)) = (&field.ty, value) {
+                view.lengths.extend(duration_ms(length).map(|ms| (at, ms)));
             }
             let single = matches!(field.ty, FieldType::Jq { .. });
             view.exprs.push(last.take().filter(|_| single));
@@ -551,7 +558,14 @@ impl Design {
 
     /// A config field that holds a length of time, in milliseconds.
     pub(crate) fn ms(&self, node: NodeIx, field: &str) -> Option<i64> {
-        duration_ms(self.value(node, field)?)
+        let view = &self.nodes[node];
+        let fields = &view.kind.as_ref()?.config;
+        let at = fields.iter().position(|spec| spec.name == field)?;
+        if fields[at].ty != FieldType::Duration {
+            return duration_ms(self.value(node, field)?);
+        }
+        let mut lengths = view.lengths.iter();
+        lengths.find(|(field, _)| *field == at).map(|(_, ms)| *ms)
     }
 
     /// Columns of a table with their expressions; none when it keeps whole payloads.

@@ -76,33 +76,40 @@ impl Facts {
             Some(Behaviour::Validate { .. })
         );
         let labels = self.labels_of(id);
+        // Most clauses speak of no owner, and then it is the subject of the type whom they are about.
+        let subject = ty.subject.as_ref().or(ty.tenant.as_ref());
+        let subject = subject.map(|field| self.field(field, port));
+        let (no_anchors, subject): (Rc<[_]>, Rc<[_]>) =
+            (Rc::default(), subject.into_iter().collect());
         for (place, (field, clauses)) in labels.iter().enumerate() {
             if checks && self.was_hidden(field, &port.payload) {
                 continue;
             }
             let mut tags = Vec::with_capacity(clauses.len());
             for (number, clause) in clauses.iter().enumerate() {
-                let origin = |field| self.field(field, port);
                 let owners = clause.0.iter().filter_map(|atom| match atom {
                     Atom::Subject(owner) | Atom::Tenant(owner) => {
-                        Some((atom.clone(), origin(owner)))
+                        Some((atom.clone(), self.field(owner, port)))
                     }
                     Atom::Org | Atom::Role(_) => None,
                 });
-                let anchors: Rc<[(Atom, OriginId)]> = owners.collect();
-                let subjects = anchors.iter();
+                let owners: Vec<(Atom, OriginId)> = owners.collect();
+                let subjects = owners.iter();
                 let subjects = subjects.filter(|(atom, _)| matches!(atom, Atom::Subject(_)));
-                let mut people: Vec<OriginId> = subjects.map(|(_, owner)| *owner).collect();
-                if people.is_empty() {
-                    people.extend(ty.subject.as_ref().or(ty.tenant.as_ref()).map(origin));
-                }
+                let people: Vec<OriginId> = subjects.map(|(_, owner)| *owner).collect();
                 let tag = Tag {
                     node,
                     ty: id.clone(),
                     field: field.clone(),
                     clause: Rc::clone(clause),
-                    anchors,
-                    people: people.into(),
+                    people: match people[..] {
+                        [] => Rc::clone(&subject),
+                        _ => people.into(),
+                    },
+                    anchors: match owners[..] {
+                        [] => Rc::clone(&no_anchors),
+                        _ => owners.into(),
+                    },
                     fold: None,
                     sort: Sort::Clause,
                 };
