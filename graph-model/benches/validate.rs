@@ -75,6 +75,23 @@ fn ring(nodes: usize) -> Document {
     notation::read(&text).expect("the generated flow reads")
 }
 
+/// Facts at every port of a document that was read before.
+#[divan::bench(args = [Shape::Lanes, Shape::Ring])]
+fn solve(bencher: Bencher, shape: Shape) {
+    let document = match shape {
+        Shape::Lanes => lanes(10_000),
+        Shape::Ring => ring(10_000),
+    };
+    let mut checker = Some(Checker::new(&document, Catalog::bundled()));
+    bencher.bench_local(|| checker = checker.take().map(Checker::solve));
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Shape {
+    Lanes,
+    Ring,
+}
+
 /// Facts alone, from the document on.
 #[divan::bench(args = [10_000])]
 fn facts(bencher: Bencher, nodes: usize) {
