@@ -6,6 +6,7 @@ pub mod channels;
 mod database;
 pub mod delivery;
 pub mod engine;
+pub mod flow_tests;
 pub mod functions;
 pub mod kind;
 mod live;

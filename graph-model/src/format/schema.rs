@@ -81,7 +81,7 @@ pub fn json_schema(catalog: &Catalog) -> Value {
             "nodes": (map_of(value!({"$ref": "#/$defs/node"}))),
             "edges": (map_of(value!({"type": "object", "required": ["from", "to"], "properties": (Value::from(edge))}))),
             "releases": {"type": "object"}, "providers": {"type": "object"}, "budgets": (record(&declare::BUDGETS)),
-            "workloads": {"type": "object"}, "tests": {"type": "object"},
+            "workloads": {"type": "object"}, "tests": (map_of(test())),
             "notes": (map_of(value!({"type": "object", "properties": {"text": (text())}}))),
             "layout": (map_of(number_list))
         },
@@ -93,6 +93,26 @@ pub fn json_schema(catalog: &Catalog) -> Value {
             }
         }
     })
+}
+
+/// What comes in, what may go wrong, and what sinks should hold.
+fn test() -> Value {
+    let text = || value!({"type": "string"});
+    let things = value!({"type": "array", "maxItems": 1000});
+    value!({"type": "object", "required": ["expect"], "additionalProperties": false, "properties": {
+        "title": (text()),
+        "given": {"type": "array", "items": {"type": "object", "required": ["source"], "properties": {
+            "source": (text()), "at": (text()), "id": (text()), "type": (text()),
+            "time": {"type": "string", "format": "date-time"}
+        }}},
+        "faults": {"type": "array", "items": (text())},
+        "runs": {"type": "integer", "minimum": 1, "maximum": 100_000},
+        "expect": {"type": "object", "minProperties": 1, "additionalProperties": {"anyOf": [
+            (things.clone()),
+            {"type": "object", "required": ["contains"], "properties": {"contains": (things)}},
+            {"type": "object", "required": ["count"], "properties": {"count": {"type": "integer", "minimum": 0}}}
+        ]}}
+    }})
 }
 
 fn kind_rule(kind: &KindSpec) -> Value {

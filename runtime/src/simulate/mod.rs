@@ -13,6 +13,7 @@ mod channel;
 mod deliver;
 mod fault;
 mod feed;
+mod given;
 mod hold;
 mod latency;
 mod line;
@@ -39,7 +40,9 @@ use std::sync::Arc;
 
 use graph_model::catalog::Catalog;
 use graph_model::document::Document;
+use graph_model::id::NodeId;
 use runtime_protocol::{Counters, Problem};
+use smol_str::SmolStr;
 
 pub use self::fault::{Admitted, Fault, FaultKind, Place, Point, Sort};
 pub use self::latency::Latencies;
@@ -50,7 +53,7 @@ pub use self::trace::{Step, TraceHash, What};
 pub use self::world::EPOCH_MS;
 
 use self::run::Run;
-use self::shape::{Shape, Stage};
+use self::shape::{Model, Shape, Stage};
 
 /// A flow that plays scenarios.
 pub struct Simulation {
@@ -104,6 +107,16 @@ impl Simulation {
     pub fn run(&mut self) -> Outcome {
         while self.step() {}
         self.outcome()
+    }
+
+    /// The name of the store that a sink writes to, as outcomes have it.
+    pub fn store_of(&self, sink: &NodeId) -> Option<&SmolStr> {
+        let shape = &self.run.shape;
+        let node = shape.plan.nodes.iter().position(|node| node.id == *sink)?;
+        match &shape.nodes[node].model {
+            Model::Sink { place, .. } => Some(&shape.places[*place].name),
+            _ => None,
+        }
     }
 
     /// Virtual time since the beginning of the run.

@@ -10,17 +10,15 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use graph_model::catalog::Catalog;
-use graph_model::event::{Event, EventContext};
 use graph_model::id::NodeId;
 use graph_model::units;
 use graph_model::value::Value;
 use runtime::simulate::{
-    Admitted, Content, EPOCH_MS, Fact, Fault, Latencies, Outcome, Record, Scenario, Simulation,
-    Sort,
+    Admitted, Content, Fact, Fault, Latencies, Outcome, Record, Scenario, Simulation, Sort,
 };
 use runtime_protocol::{Counters, Problem};
 use serde::Serialize;
-use smol_str::{SmolStr, format_smolstr};
+use smol_str::SmolStr;
 
 use super::out::Out;
 use super::{Stop, Verdict};
@@ -197,33 +195,7 @@ fn fact(flow: &FlowFile, path: &Path, number: usize, line: &str) -> Result<Fact,
     };
     let value = Value::parse(line.as_bytes(), LINE_MAX)
         .map_err(|error| wrong(format!("it is no JSON ({error})")))?;
-    let text = |field: &str| value.get(field).and_then(Value::as_str);
-    let source = text("source").ok_or_else(|| wrong("it names no `source`".into()))?;
-    let source = NodeId::from(source);
-    let node = flow.document.nodes.get(&source);
-    let node = node.ok_or_else(|| wrong(format!("there is no node `{source}`")))?;
-    let at = match text("at") {
-        Some(at) => duration(at).map_err(|error| wrong(format!("`at`: {error}")))?,
-        None => Duration::from_millis(number as u64),
-    };
-    let at_us = u64::try_from(at.as_micros()).unwrap_or(u64::MAX);
-    let context = EventContext {
-        id: text("id").map_or_else(|| format_smolstr!("fact-{}", number + 1), SmolStr::from),
-        source: format_smolstr!("/{source}"),
-        ty: text("type")
-            .or_else(|| node.config_str("event_type"))
-            .map_or_else(|| node.kind.clone(), SmolStr::from),
-        time_ms: EPOCH_MS.saturating_add_unsigned(at_us / 1_000),
-        ..EventContext::default()
-    };
-    Ok(Fact {
-        source,
-        at_us,
-        event: Event {
-            context: context.into(),
-            data: value.get("data").cloned().unwrap_or_default(),
-        },
-    })
+    Fact::read(&flow.document, &value, number).map_err(wrong)
 }
 
 fn all(problems: &[Problem]) -> Stop {

@@ -6,5 +6,7 @@ mod files;
 mod harness;
 mod running;
 mod samples;
+mod simulating;
+mod testing;
 mod webhooks;
 mod window;

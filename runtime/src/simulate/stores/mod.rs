@@ -114,6 +114,32 @@ impl Content {
         self.len() == 0
     }
 
+    /// What somebody finds there in the end: rows, lines, payloads of actions and objects; of a view the
+    /// last of each key.
+    pub fn things(&self) -> Vec<Value> {
+        match self {
+            Content::Shown(rows) => {
+                let mut last: Vec<(&Option<Value>, &Value)> = Vec::new();
+                for (key, data) in rows {
+                    match last
+                        .iter_mut()
+                        .find(|(held, _)| key.is_some() && *held == key)
+                    {
+                        Some((_, held)) => *held = data,
+                        None => last.push((key, data)),
+                    }
+                }
+                last.into_iter().map(|(_, data)| data.clone()).collect()
+            }
+            Content::Done(done) => done.list().iter().map(|done| done.data.clone()).collect(),
+            Content::Objects(objects) => objects.values().cloned().collect(),
+            Content::Rows(_) | Content::Lines(_) => {
+                let all = self.to_value();
+                all.as_array().unwrap_or_default().to_vec()
+            }
+        }
+    }
+
     /// Everything as JSON, in a fixed order.
     pub fn to_value(&self) -> Value {
         match self {

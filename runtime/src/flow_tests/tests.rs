@@ -1,0 +1,120 @@
+//! Tests of flows: what passes, what fails and in which run, and what is no test.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use expect_test::{Expect, expect};
+use graph_model::catalog::Catalog;
+use graph_model::document::{Document, Section};
+use graph_model::validate::notation;
+use graph_model::value;
+use graph_model::value::Value;
+
+use super::{FlowTest, Verdict, run};
+use crate::simulate::Sort;
+
+/// A charge behind a queue, which may deliver twice.
+const CHARGES: &str =
+    "in: manual -> lane: queue -> charge: effect(action=charge) -> seen: view(key=.order)";
+
+fn flow(text: &str, test: Value) -> Arc<Document> {
+    let mut document = notation::read(text).expect("the flow reads");
+    let tests = [("one".into(), test)].into();
+    document.sections.insert(Section::Tests, tests);
+    Arc::new(document)
+}
+
+fn verdict(text: &str, test: Value) -> Verdict {
+    let document = flow(text, test);
+    let tests = FlowTest::all(&document);
+    let [(_, Ok(test))] = &tests[..] else {
+        panic!("{tests:?}");
+    };
+    run(test, &document, Catalog::bundled(), Path::new(".")).verdict
+}
+
+#[test]
+fn what_sinks_hold_decides() {
+    let given = || value!([{"source": "in", "data": {"order": 1}}, {"source": "in", "data": {"order": 2}, "at": "2s"}]);
+    let twice = value!({"given": (given()), "expect": {"charge": [{"order": 2}, {"order": 1}], "seen": {"count": 2}}});
+    assert_eq!(verdict(CHARGES, twice), Verdict::Passed);
+    let once = value!({"given": (given()), "expect": {"charge": [{"order": 1}], "seen": {"contains": [{"order": 3}]}}});
+    let Verdict::Failed {
+        seed: 0,
+        faults,
+        differences,
+        ..
+    } = verdict(CHARGES, once)
+    else {
+        panic!("it has to fail in the first run");
+    };
+    assert_eq!(faults, []);
+    let told: Vec<String> = differences
+        .iter()
+        .map(|one| format!("{} {}", one.node, one.what))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            r#"charge holds {"order":2}, which is not expected"#,
+            r#"seen lacks {"order":3}"#
+        ]
+    );
+}
+
+#[test]
+fn what_may_go_wrong_is_tried_until_something_does() {
+    let test = || {
+        value!({"given": [{"source": "in", "data": {"order": 1}}], "faults": ["duplicate"],
+            "expect": {"charge": [{"order": 1}]}})
+    };
+    let Verdict::Failed { faults, .. } = verdict(CHARGES, test()) else {
+        panic!("a second delivery charges twice");
+    };
+    assert!(
+        faults
+            .iter()
+            .any(|fault| fault.kind.sort() == Sort::Duplicate)
+    );
+    let once = "in: manual -> lane: queue -> charge: effect(action=charge, key=.order) -> seen: view(key=.order)";
+    assert_eq!(verdict(once, test()), Verdict::Passed);
+}
+
+#[test]
+fn a_test_that_cannot_be_played_says_why() {
+    let of_channel = value!({"expect": {"lane": {"count": 0}}});
+    let Verdict::Broken(problems) = verdict(CHARGES, of_channel) else {
+        panic!("a channel holds nothing");
+    };
+    assert_eq!(
+        problems[0].message,
+        "`lane` is no sink, so a test cannot say what it holds"
+    );
+}
+
+#[test]
+fn what_is_no_test_is_told_with_its_place() {
+    let wrong = |test: Value, told: Expect| {
+        let document = flow(CHARGES, test);
+        let (_, read) = FlowTest::all(&document).remove(0);
+        told.assert_eq(&read.expect_err("it is no test").to_string());
+    };
+    wrong(value!([]), expect![[]]);
+    wrong(value!({"expect": {}}), expect![[]]);
+    wrong(value!({"expects": {"charge": []}}), expect![[]]);
+    wrong(
+        value!({"given": [{"source": "in"}, {"source": "out"}], "expect": {"charge": []}}),
+        expect![[]],
+    );
+    wrong(
+        value!({"given": [{"source": "in", "at": 5}], "expect": {"charge": []}}),
+        expect![[]],
+    );
+    wrong(
+        value!({"faults": ["flood"], "expect": {"charge": []}}),
+        expect![[]],
+    );
+    wrong(value!({"runs": 0, "expect": {"charge": []}}), expect![[]]);
+    wrong(value!({"expect": {"charges": []}}), expect![[]]);
+    wrong(value!({"expect": {"charge": {"count": -1}}}), expect![[]]);
+}
