@@ -11,6 +11,7 @@ pub mod kind;
 mod live;
 pub mod operator;
 mod operators;
+pub mod oracle;
 pub mod plan;
 pub mod rim;
 pub mod shared;

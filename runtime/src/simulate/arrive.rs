@@ -83,6 +83,7 @@ impl Run {
         let id = &event.context.id;
         self.trace
             .add(self.now_us, What::Arrived, &held.id, 0, id, fact);
+        self.trace.keep(0, event);
         let share = self.share_of(node, event, fact);
         let Some(line) = held.line else { return };
         if let Some(mut instance) = self.take_instance(line, 0) {

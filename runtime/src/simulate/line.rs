@@ -162,7 +162,7 @@ impl Run {
     ) -> bool {
         let shape = Arc::clone(&self.shape);
         let node = shape.plan.lines[line].nodes[op];
-        self.count_step(node, &item);
+        self.count_step(node, number, &item);
         let mut broken = None;
         if self.strikes.any
             && let Some(kind) = self.strikes.at_node(node)
@@ -255,7 +255,10 @@ impl Run {
             }
             (None, _) => {}
         }
-        for (port, event) in out.emitted.drain(..) {
+        for (port, mut event) in out.emitted.drain(..) {
+            if let Some(replay) = &self.replay {
+                replay.apply(&shape.plan.nodes[node].id, &mut event);
+            }
             self.emit(line, held, op, port.into(), &event, &share, fact, number);
         }
         let mut retried = false;
@@ -315,12 +318,16 @@ impl Run {
         let Some(edges) = shape.plan.nodes[node].outs.get(port) else {
             return;
         };
-        if !edges.is_empty() {
+        let id = &shape.plan.nodes[node].id;
+        if edges.is_empty() {
+            self.trace
+                .keep_unled(self.now_us, id, port as u16, event, fact);
+        } else {
             self.meters[node].sent += 1;
-            let id = &shape.plan.nodes[node].id;
             let event_id = &event.context.id;
             self.trace
                 .add(self.now_us, What::Emitted, id, port as u16, event_id, fact);
+            self.trace.keep(slot, event);
         }
         for &edge in edges {
             self.passed[edge].passed += 1;

@@ -19,6 +19,7 @@ mod line;
 mod meter;
 mod offer;
 mod outcome;
+mod replay;
 mod run;
 mod scenario;
 mod shape;
@@ -44,6 +45,7 @@ use runtime_protocol::{Counters, Problem};
 pub use self::fault::{Admitted, Fault, FaultKind, Place, Point, Sort};
 pub use self::latency::Latencies;
 pub use self::outcome::{Ended, Limit, Outcome};
+pub use self::replay::Replay;
 pub use self::scenario::{Fact, Limits, Record, Scenario};
 pub use self::stores::{Content, Deeds, Done, Row};
 pub use self::trace::{Step, TraceHash, What};
@@ -126,6 +128,7 @@ impl Simulation {
             at_us: run.now_us,
             steps: run.steps,
             stores: places.zip(contents).collect(),
+            sinks: Arc::clone(&run.shape.sinks),
             dead_letters: std::mem::take(&mut run.dead),
             counters: Counters {
                 at_ms: run.now_us / 1_000,

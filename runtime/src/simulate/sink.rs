@@ -37,7 +37,7 @@ impl Run {
         };
         let mut rest = self.take_from_inbox(inbox, BATCH).into_iter();
         while let Some(item) = rest.next() {
-            self.count_step(node, &item);
+            self.count_step(node, 0, &item);
             let mut told = true;
             if self.strikes.any
                 && let Some(kind) = self.strikes.at_node(node)
@@ -65,6 +65,9 @@ impl Run {
                     let event_id = &item.event.context.id;
                     self.trace
                         .add(self.now_us, What::Written, id, 0, event_id, item.fact);
+                    self.trace.keep(0, &item.event);
+                    let content = &self.contents[*place];
+                    self.trace.keep_shown(|| content.shown(&wrote));
                     if let Some(heard) = &wrote.heard {
                         self.hear(*place, heard, item.fact);
                     }
@@ -110,11 +113,16 @@ impl Run {
         let Some(edges) = shape.plan.nodes[node].outs.get(port) else {
             return;
         };
-        if !edges.is_empty() {
+        let id = &shape.plan.nodes[node].id;
+        if edges.is_empty() {
+            self.trace
+                .keep_unled(self.now_us, id, port as u16, event, fact);
+        } else {
             self.meters[node].sent += 1;
-            let (id, event_id) = (&shape.plan.nodes[node].id, &event.context.id);
+            let event_id = &event.context.id;
             self.trace
                 .add(self.now_us, What::Emitted, id, port as u16, event_id, fact);
+            self.trace.keep(0, event);
         }
         for &edge in edges {
             self.passed[edge].passed += 1;
