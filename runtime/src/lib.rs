@@ -18,4 +18,5 @@ pub mod shared;
 pub mod simulate;
 mod sinks;
 mod sources;
+pub mod witness;
 pub mod world;

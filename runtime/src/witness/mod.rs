@@ -1,0 +1,3 @@
+//! Witnesses: runs in which a hazard is seen happening.
+
+pub mod values;
