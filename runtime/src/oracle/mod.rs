@@ -3,12 +3,15 @@
 //! A new oracle is a file here with its `judge`, a `mod` line and a row of the table; what they watch
 //! is told in `docs/specs/oracles.md`.
 
+mod again;
 mod canaries;
+mod definitions;
 mod effects;
 mod ends;
 mod equal;
 mod final_state;
 mod finding;
+mod flat;
 mod groups;
 mod groups_of;
 mod growth;
@@ -16,6 +19,7 @@ mod keys;
 mod late;
 mod lineage;
 mod loss;
+mod numbers;
 mod overwritten;
 mod pairs;
 mod places;
@@ -27,6 +31,7 @@ mod stuck;
 mod testing;
 mod torn;
 mod viewers;
+mod weights;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -36,16 +41,20 @@ use graph_model::document::Document;
 use graph_model::expr::Expr;
 use graph_model::id::NodeId;
 use graph_model::value::Value;
+use smol_str::SmolStr;
 
+pub use self::again::{again, judge_again};
 pub use self::canaries::plant;
 use self::ends::End;
 pub use self::finding::Finding;
 use self::growth::Bounds;
 use self::keys::Keyed;
+use self::numbers::Aggregate;
 use self::places::Place;
 use self::releases::Release;
 use self::secrets::Speaker;
 pub use self::secrets::{Secret, secrets};
+use self::weights::Before;
 use crate::simulate::Outcome;
 
 /// Findings of one oracle about one run, at most; a person reads few, and a search needs one.
@@ -95,6 +104,9 @@ oracles! {
     A3 "numbers over too few people" small_group::judge,
     B1 "how much follows from one fact" growth::judge,
     D1 "what stores hold in the end" final_state::judge,
+    D2 "numbers and what they are made of" numbers::judge,
+    D3 "numbers of one name" definitions::judge,
+    D4 "the same facts again" again::judge,
     G1 "what blocks the line" stuck::judge,
     L1 "facts that vanish" loss::judge,
     L2 "facts that come too late" late::judge,
@@ -118,6 +130,11 @@ pub struct Context {
     /// Ports by which events leave that came too late.
     late: BTreeSet<(NodeId, u16)>,
     bounds: Bounds,
+    aggregates: BTreeMap<NodeId, Aggregate>,
+    /// What stands before a node.
+    before: BTreeMap<NodeId, Before>,
+    /// Metrics of one name.
+    metrics: BTreeMap<SmolStr, Vec<NodeId>>,
     places: Vec<Place>,
     releases: Vec<Release>,
     speakers: Vec<Speaker>,
@@ -145,6 +162,9 @@ impl Context {
         });
         let texts = canaries::texts(document);
         Context {
+            aggregates: numbers::aggregates(document, catalog),
+            before: weights::before(document, catalog),
+            metrics: definitions::metrics(document, catalog),
             places: places::places(document, catalog),
             releases: releases::releases(document),
             speakers: secrets::speakers(document, catalog),

@@ -1,0 +1,165 @@
+//! What oracles say of the flows in the pages of the rules: they see hazards happen where rules warn of
+//! them, and nothing where no rule warns.
+//!
+//! Figures: `cargo test -p runtime --test oracles_show -- --nocapture`; `WEIR_RUNS=500` for more runs.
+
+#![expect(
+    clippy::print_stdout,
+    reason = "figures, for whoever runs it with --nocapture"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use graph_model::catalog::Catalog;
+use graph_model::document::Document;
+use graph_model::validate::{notation, rules, validate};
+use runtime::oracle::{self, Context, Finding, Oracle};
+use runtime::simulate::{Fault, Limits, Outcome, Record, Scenario, Simulation};
+use runtime::witness::values::{self, Hint, Wish};
+
+/// Facts of each source, and faults of each run.
+const FACTS: usize = 6;
+const FAULTS: usize = 2;
+
+/// Ways in which facts are alike, by turns.
+const HINTS: [Hint; 4] = [Hint::Mixed, Hint::OneGroup, Hint::People, Hint::Reversed];
+
+fn runs() -> u64 {
+    let wished = std::env::var("WEIR_RUNS").ok();
+    wished.and_then(|runs| runs.parse().ok()).unwrap_or(32)
+}
+
+#[test]
+fn oracles_see_what_rules_warn_of() {
+    let mut wrong = Vec::new();
+    let (mut silent, mut spent, mut judged) = (0, Duration::ZERO, 0);
+    for rule in rules() {
+        for section in ["Example", "Use instead", "Near miss"] {
+            let lines: Vec<&str> = rule.section(section).collect();
+            let Ok(document) = notation::read(&lines.join("\n")) else {
+                continue;
+            };
+            if lines.is_empty() || document.nodes.values().any(|node| node.kind == "function") {
+                continue;
+            }
+            let report = validate(&document, Catalog::bundled());
+            let codes: BTreeSet<&str> = report.diagnostics.iter().map(|found| found.code).collect();
+            let Some(seen) = look(document) else { continue };
+            spent += seen.spent;
+            judged += seen.judged;
+            let fired: Vec<String> = seen
+                .fired
+                .iter()
+                .map(|(oracle, (count, _))| format!("{} {count}", oracle.id()))
+                .collect();
+            println!("{} {section} {codes:?}: {}", rule.code, fired.join(", "));
+            if codes.is_empty() {
+                silent += 1;
+                wrong.extend(seen.fired.values().map(|(count, (seed, first))| {
+                    format!(
+                        "{} {section}, {count} runs, seed {seed}: {first}",
+                        rule.code
+                    )
+                }));
+            }
+        }
+    }
+    println!(
+        "{silent} silent flows; {:?} a verdict",
+        spent / judged.max(1)
+    );
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What oracles said of the runs of a flow.
+struct Seen {
+    fired: BTreeMap<Oracle, (u32, (u64, Finding))>,
+    spent: Duration,
+    judged: u32,
+}
+
+/// Lets all oracles look at runs of a flow; nothing when it cannot run.
+fn look(document: Document) -> Option<Seen> {
+    let document = Arc::new(document);
+    let catalog = Catalog::bundled();
+    let scenario = Scenario {
+        own_events: false,
+        record: Record::Events,
+        limits: Limits {
+            steps_max: 5_000,
+            ..Limits::default()
+        },
+        ..Scenario::default()
+    };
+    let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut simulation = Simulation::new(&document, catalog, project, &scenario).ok()?;
+    let mut play = |scenario: &Scenario| -> Outcome {
+        simulation
+            .reset(scenario)
+            .unwrap_or_else(|problems| panic!("{problems:?}"));
+        simulation.run()
+    };
+    let context = Context::new(&document, catalog);
+    let admitted = Fault::admitted(&document, catalog);
+    let mut seen = Seen {
+        fired: BTreeMap::new(),
+        spent: Duration::ZERO,
+        judged: 0,
+    };
+    for (number, hint) in HINTS.into_iter().enumerate() {
+        let wish = Wish {
+            count: FACTS,
+            hint,
+            ..Wish::default()
+        };
+        let facts = values::wished(&document, catalog, &wish);
+        let facts = oracle::plant(&document, &facts);
+        let scenario = Scenario {
+            facts: Arc::clone(&facts),
+            ..scenario.clone()
+        };
+        let reference = play(&scenario.reference(&facts));
+        for seed in (0..runs()).filter(|seed| *seed as usize % HINTS.len() == number) {
+            let mut perturbed = Scenario {
+                seed,
+                facts: values::paced(&facts, seed),
+                ..scenario.clone()
+            };
+            perturbed.go_wrong(&admitted, FAULTS, FACTS as u64);
+            let outcome = play(&perturbed);
+            let began = Instant::now();
+            let found = oracle::judge(&outcome, &reference, &context);
+            seen.spent += began.elapsed();
+            seen.judged += 1;
+            for finding in found {
+                seen.note(seed, finding);
+            }
+        }
+        let run = play(&scenario);
+        for secret in oracle::secrets(&context, &run.facts) {
+            let other = play(&Scenario {
+                facts: secret.change(&run.facts),
+                replay: Some(Arc::new(secret.released(&run, &context))),
+                ..scenario.clone()
+            });
+            for finding in secret.judge(&run, &other, &context) {
+                seen.note(0, finding);
+            }
+        }
+        let other = play(&oracle::again(&scenario));
+        for finding in oracle::judge_again(&run, &other, &context) {
+            seen.note(0, finding);
+        }
+    }
+    Some(seen)
+}
+
+impl Seen {
+    fn note(&mut self, seed: u64, finding: Finding) {
+        let held = self.fired.entry(finding.oracle);
+        held.or_insert((0, (seed, finding))).0 += 1;
+    }
+}
