@@ -7,6 +7,7 @@ use graph_model::event::Event;
 
 use super::agenda::Task;
 use super::fault::FaultKind;
+use super::line::REFUSED;
 use super::run::{Came, Item, Origin, Parked, RESTART_US, Run};
 use super::scenario::Fact;
 use super::shape::Model;
@@ -57,6 +58,10 @@ impl Run {
                     self.count_fault_at(node, kind, &event, fact);
                     let event = event.clone();
                     self.park(after_us, Parked::Arrive { node, event, fact });
+                }
+                Some(FaultKind::Refuse) => {
+                    self.count_fault_at(node, FaultKind::Refuse, &event, fact);
+                    return self.refuse(node, &event, &Failure::fatal(REFUSED), fact);
                 }
                 Some(kind @ FaultKind::Replay { back }) => {
                     self.count_fault_at(node, kind, &event, fact);

@@ -20,6 +20,9 @@ use crate::world::World;
 /// Longest pause between two tries of an operator.
 const PAUSE_US_MAX: u64 = 30_000_000;
 
+/// Why an event is given up that a node can never handle.
+pub(super) const REFUSED: &str = "it cannot be handled";
+
 /// One instance of a line; made when its first event comes.
 pub(super) struct Instance {
     pub(super) ops: Vec<Op>,
@@ -178,6 +181,7 @@ impl Run {
                     broken = Some(Broken::AfterAck);
                 }
                 FaultKind::Clock { ms } => held.ops[op].clock_ms = ms,
+                FaultKind::Refuse => self.strikes.refuse(node, &item.event.context.id),
                 _ => {}
             }
         }
@@ -243,7 +247,9 @@ impl Run {
             share: Some(&share),
         };
         let mut out = std::mem::take(&mut self.out);
+        let refused = self.strikes.any && self.strikes.refuses(node, &event.context.id);
         match (&mut held.ops[op].code, &shape.nodes[node].model) {
+            _ if refused => out.fail(event, Failure::fatal(REFUSED)),
             (Some(operator), _) => operator.on_event(event, input.into(), &ctx, &mut out),
             (None, Model::Repartition { key, partitions }) => {
                 match partition(key, *partitions, &event, now_ms) {

@@ -40,7 +40,9 @@ use std::sync::Arc;
 
 use graph_model::catalog::Catalog;
 use graph_model::document::Document;
+use graph_model::id::NodeId;
 use runtime_protocol::{Counters, Problem};
+use smol_str::SmolStr;
 
 pub use self::fault::{Admitted, Fault, FaultKind, Place, Point, Sort};
 pub use self::latency::Latencies;
@@ -111,6 +113,17 @@ impl Simulation {
     /// Virtual time since the beginning of the run.
     pub fn now_us(&self) -> u64 {
         self.run.now_us
+    }
+
+    /// Sources with the names of the stores that they hear of.
+    pub fn hearers(&self) -> Vec<(SmolStr, NodeId)> {
+        let shape = &self.run.shape;
+        let places = shape.places.iter().zip(&shape.hearers);
+        let hearers = places.flat_map(|(place, hearers)| {
+            let nodes = hearers.iter().map(|node| &shape.plan.nodes[*node]);
+            nodes.map(|node| (place.name.clone(), node.id.clone()))
+        });
+        hearers.collect()
     }
 
     /// What the run came to. Contents and trace are handed over, so ask once, at its end.

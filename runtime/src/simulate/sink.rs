@@ -6,11 +6,13 @@ use graph_model::event::Event;
 
 use super::agenda::Task;
 use super::fault::{FaultKind, Point};
+use super::line::REFUSED;
 use super::run::{HOP_US, Item, Parcel, Run, Sender};
 use super::shape::{Model, Target};
 use super::trace::What;
 use crate::delivery::Share;
 use crate::live::with_cause;
+use crate::operator::Failure;
 use crate::plan::NodeIndex;
 use crate::rim::Sent;
 use crate::world::World;
@@ -53,11 +55,17 @@ impl Run {
                         break;
                     }
                     FaultKind::Crash(Point::BeforeAck) => told = false,
+                    FaultKind::Refuse => self.strikes.refuse(node, &item.event.context.id),
                     _ => {}
                 }
             }
             let now_ms = self.stage.world.now_ms();
-            let wrote = store.write(&item.event, now_ms, &mut self.contents[*place]);
+            let refused = self.strikes.any && self.strikes.refuses(node, &item.event.context.id);
+            let wrote = if refused {
+                Err(Failure::fatal(REFUSED))
+            } else {
+                store.write(&item.event, now_ms, &mut self.contents[*place])
+            };
             match wrote {
                 Ok(wrote) => {
                     self.grown += wrote.grown as u64;

@@ -13,10 +13,14 @@ use graph_model::pointer::Pointer;
 use smol_str::format_smolstr;
 
 use self::payload::Payloads;
+pub(super) use self::read::keys_of;
 use crate::simulate::{EPOCH_MS, Fact};
 
 /// Between two facts of a source, in the time of the run.
 const GAP_US: u64 = 10_000;
+
+/// Two hours, longer than most windows and memories.
+const HOURS_MS: i64 = 7_200_000;
 
 /// In which way facts are alike, and in which they differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -34,6 +38,8 @@ pub enum Hint {
     Reversed,
     /// Windows lie between what happened and what happened next, and the first fact comes last.
     Apart,
+    /// Hours pass from one fact to the next.
+    Slow,
     /// Each fact is about another person and another tenant, with values that nobody else has.
     People,
     /// Fields that may be missing are.
@@ -71,8 +77,9 @@ pub fn wished(document: &Document, catalog: &Catalog, wish: &Wish) -> Vec<Fact> 
         }
         let ty = node.config_str("event_type");
         let ty = ty.and_then(|ty| document.types.get_key_value(ty));
+        let source = facts.len() / wish.count.max(1);
         for number in 0..wish.count {
-            let (at_us, after_ms) = moment(wish, facts.len() / wish.count, number);
+            let (at_us, after_ms) = moment(wish, source, number);
             let context = EventContext {
                 id: format_smolstr!("{id}-{number}"),
                 source: format_smolstr!("/{id}"),
@@ -82,7 +89,7 @@ pub fn wished(document: &Document, catalog: &Catalog, wish: &Wish) -> Vec<Fact> 
             };
             let data = match ty {
                 Some((_, ty)) => payloads.typed(ty, number, context.time_ms),
-                None => payloads.untyped(id, number),
+                None => payloads.untyped(id, source, number),
             };
             facts.push(Fact {
                 source: id.clone(),
@@ -127,7 +134,8 @@ fn moment(wish: &Wish, source: usize, number: usize) -> (u64, i64) {
         Hint::Reversed => (at, (wish.count - number) as i64 * 1_000),
         // The first comes when all others have closed its window.
         Hint::Apart if number == 0 => (wish.count as u64 * GAP_US, 0),
-        Hint::Apart => (at, happened * 7_200_000),
+        Hint::Apart => (at, happened * HOURS_MS),
+        Hint::Slow => (number as u64 * HOURS_MS as u64 * 1_000, happened * HOURS_MS),
         Hint::Crossed => {
             let turn = if source == 0 { wish.count as u64 } else { 0 };
             (at + turn * GAP_US, happened * 1_000)

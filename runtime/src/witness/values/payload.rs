@@ -79,7 +79,8 @@ impl<'w> Payloads<'w> {
     }
 
     /// A payload of whatever the flow reads: keys have one of few values, everything else is its own.
-    pub(super) fn untyped(&self, source: &NodeId, number: usize) -> Value {
+    pub(super) fn untyped(&self, source: &NodeId, place: usize, number: usize) -> Value {
+        let turn = number + 4 * place;
         let mut payload = Value::from(Object::new());
         let from = Pointer::root().child("from");
         from.set(&mut payload, Value::from(source.as_str()));
@@ -90,7 +91,7 @@ impl<'w> Payloads<'w> {
             } else if read.is_key {
                 Value::from(format!("k{choice}"))
             } else {
-                quantity(number)
+                quantity(turn)
             };
             if self.wish.hint == Hint::Sparse && !read.is_key && number % 2 == 1 {
                 continue;
@@ -124,7 +125,10 @@ impl<'w> Payloads<'w> {
         }
         let name = pointer.last().map_or("value", SmolStr::as_str);
         if let Some(people) = self.claims.get(name) {
-            return people.get(number % people.len()).cloned();
+            // One of the facts is about somebody who does not look.
+            if let Some(one) = people.get(number % (people.len() + 1)) {
+                return Some(one.clone());
+            }
         }
         let looked_for = self.read.get(pointer).filter(|_| !own);
         let wanted = looked_for.and_then(|read| wanted(read, number));
