@@ -1,24 +1,29 @@
 //! B1: what follows from one fact ends, and is no more than was said.
 
 use graph_model::document::{Document, Section};
+use graph_model::event::extension;
 use graph_model::id::NodeId;
 use graph_model::value::{Object, Value};
 use rustc_hash::FxHashMap;
+use smol_str::SmolStr;
 
 use super::{Context, Finding, Oracle};
-use crate::simulate::{Ended, Outcome, What};
+use crate::simulate::{Ended, Outcome, Step, What};
 
 /// How much may follow from one fact.
 pub(super) struct Bounds {
-    /// Events in all.
+    /// Events that come to an end.
     descendants: u64,
-    /// Times that one node handles something because of it.
+    /// Times that it comes back to one node, and to one that hears of a store.
     rounds: u32,
+    heard: u32,
 }
 
 /// Where nothing is said, much more than any flow without a storm needs.
 const DESCENDANTS_MAX: u64 = 10_000;
 const ROUNDS_MAX: u32 = 1_000;
+/// Rounds through a store: names and rows stop many a loop long before it has gone round so often.
+const HEARD_MAX: u32 = 12;
 
 impl Bounds {
     pub(super) fn of(document: &Document) -> Bounds {
@@ -28,63 +33,153 @@ impl Bounds {
         Bounds {
             descendants: said.map_or(DESCENDANTS_MAX, i64::unsigned_abs),
             rounds: ROUNDS_MAX,
+            heard: HEARD_MAX,
         }
     }
 }
 
 /// Finds facts that more follows from than may, and runs that were cut off.
 pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> Vec<Finding> {
-    let mut descendants = vec![0_u64; run.facts.len()];
-    let mut rounds: FxHashMap<(u32, &NodeId), u32> = FxHashMap::default();
-    for step in &run.trace {
-        let Some(fact) = step.fact else { continue };
-        match step.what {
-            What::Emitted => {
-                if let Some(count) = descendants.get_mut(fact as usize) {
-                    *count += 1;
-                }
-            }
-            What::Handled => *rounds.entry((fact, &step.node)).or_default() += 1,
-            _ => {}
-        }
-    }
     let bounds = &context.bounds;
     let mut findings = Vec::new();
-    let most = rounds.into_iter().max_by_key(|((fact, node), count)| {
-        // The first of those that are as many.
-        (*count, std::cmp::Reverse((*fact, *node)))
-    });
-    let cut_off = match &run.ended {
-        Ended::Limit { node, .. } => Some(node.as_ref()),
-        _ => None,
-    };
-    let worst = (0..descendants.len()).max_by_key(|fact| (descendants[*fact], usize::MAX - fact));
-    if let Some(fact) = worst.filter(|fact| descendants[*fact] > bounds.descendants) {
-        let at = most.as_ref().map_or("", |((_, node), _)| node.as_str());
+    let mut descendants = vec![0_u64; run.facts.len()];
+    for step in run.trace.iter().filter(|step| step.what == What::Written) {
+        if let Some(count) = step
+            .fact
+            .and_then(|fact| descendants.get_mut(fact as usize))
+        {
+            *count += 1;
+        }
+    }
+    let most = (0..descendants.len()).max_by_key(|fact| (descendants[*fact], usize::MAX - fact));
+    if let Some(fact) = most.filter(|fact| descendants[*fact] > bounds.descendants) {
+        let written = |step: &&Step| step.what == What::Written && step.fact == Some(fact as u32);
+        let last = run.trace.iter().rev().find(written);
+        let at = last.map_or("", |step| step.node.as_str());
+        let (count, at_most) = (descendants[fact], bounds.descendants);
         findings.push(finding(
             at,
             "descendants",
-            descendants[fact],
-            bounds.descendants,
+            count,
+            at_most,
             Some(fact as u32),
         ));
-    } else if let Some(((fact, node), count)) = most
-        && (count > bounds.rounds || cut_off == Some(Some(node)))
-    {
-        let (count, at_most) = (u64::from(count), u64::from(bounds.rounds));
-        findings.push(finding(node.as_str(), "rounds", count, at_most, Some(fact)));
-    } else if let Some(node) = cut_off {
-        let at = node.map_or("", |node| node.as_str());
-        findings.push(finding(
-            at,
-            "steps",
-            run.steps,
-            run.facts.len() as u64,
-            None,
-        ));
+    }
+    let deepest = deepest(run);
+    let too_deep = deepest.filter(|deepest| {
+        deepest.rounds
+            > if deepest.heard {
+                bounds.heard
+            } else {
+                bounds.rounds
+            }
+    });
+    match (&run.ended, too_deep.or(deepest)) {
+        (_, Some(deep)) if too_deep.is_some() => {
+            let at_most = if deep.heard {
+                bounds.heard
+            } else {
+                bounds.rounds
+            };
+            let (rounds, at_most) = (u64::from(deep.rounds), u64::from(at_most));
+            findings.push(finding(
+                deep.node.as_str(),
+                "rounds",
+                rounds,
+                at_most,
+                deep.fact,
+            ));
+        }
+        (Ended::Limit { node, .. }, deep) if findings.is_empty() => {
+            let at = node.as_ref().or(deep.map(|deep| deep.node));
+            let at = at.map_or("", |node| node.as_str());
+            let fact = deep.and_then(|deep| deep.fact);
+            findings.push(finding(
+                at,
+                "steps",
+                run.steps,
+                run.facts.len() as u64,
+                fact,
+            ));
+        }
+        _ => {}
     }
     findings
 }
+
+/// The node that was gone round most often because of one event.
+#[derive(Clone, Copy)]
+struct Deep<'o> {
+    node: &'o NodeId,
+    rounds: u32,
+    /// It hears of a store.
+    heard: bool,
+    fact: Option<u32>,
+}
+
+/// Follows each event back along those that caused it, and counts how often they passed a node.
+fn deepest(run: &Outcome) -> Option<Deep<'_>> {
+    let mut rounds: FxHashMap<(&NodeId, &SmolStr), u32> = FxHashMap::default();
+    // The event whose write a source heard of.
+    let mut behind: FxHashMap<&SmolStr, &SmolStr> = FxHashMap::default();
+    let mut causes: FxHashMap<&SmolStr, &SmolStr> = FxHashMap::default();
+    let mut written: FxHashMap<&Value, &SmolStr> = FxHashMap::default();
+    let mut deepest: Option<Deep<'_>> = None;
+    for step in &run.trace {
+        let Some(event) = &step.whole else { continue };
+        let id = &event.context.id;
+        if let Some(cause) = event.context.extensions.get(extension::CAUSATION) {
+            causes.insert(id, cause);
+        }
+        let heard = match step.what {
+            What::Written => {
+                if let Some(shown) = &step.shown {
+                    written.insert(shown, id);
+                }
+                continue;
+            }
+            What::Arrived => {
+                let what = event.data.get("after").unwrap_or(&event.data);
+                let Some(by) = written.get(what).filter(|by| **by != id) else {
+                    continue;
+                };
+                behind.insert(id, by);
+                true
+            }
+            What::Handled => false,
+            _ => continue,
+        };
+        let before = |rounds: &FxHashMap<(&NodeId, &SmolStr), u32>| {
+            let mut id = id;
+            for _ in 0..CAUSES_MAX {
+                let cause = behind.get(id).copied().or_else(|| causes.get(id).copied());
+                let cause = cause.filter(|cause| *cause != id)?;
+                if let Some(count) = rounds.get(&(&step.node, cause)) {
+                    return Some(*count);
+                }
+                id = cause;
+            }
+            None
+        };
+        let begun = match rounds.get(&(&step.node, id)) {
+            Some(count) => *count,
+            None => before(&rounds).unwrap_or(0),
+        };
+        rounds.insert((&step.node, id), begun + 1);
+        if deepest.is_none_or(|deepest| begun + 1 > deepest.rounds) {
+            deepest = Some(Deep {
+                node: &step.node,
+                rounds: begun + 1,
+                heard,
+                fact: step.fact,
+            });
+        }
+    }
+    deepest
+}
+
+/// Causes that are followed back to one that passed.
+const CAUSES_MAX: usize = 4;
 
 fn finding(at: &str, what: &str, count: u64, at_most: u64, fact: Option<u32>) -> Finding {
     let told = |what: &str, count: u64| {
@@ -130,6 +225,17 @@ mod tests {
         check(&flow("filter(when=.hops > 0)"), "");
         let counted = "in: manual -> lane: queue -> more: map(expr=.hops += 1) -> few: filter(when=.hops < 20) -> lane";
         check(counted, "");
+    }
+
+    #[test]
+    fn a_loop_through_a_store_is_told() {
+        let flow = |folder: &str| {
+            format!(
+                "in: manual -> save: bucket(folder=photos)\nheard: file_watch(folder=photos, format=json) -> small: map(expr=.width = 100) -> store: bucket(folder={folder})"
+            )
+        };
+        check(&flow("photos"), r#"B1 at `heard`: {"rounds":"#);
+        check(&flow("thumbs"), "");
     }
 
     #[test]
