@@ -5,6 +5,8 @@
 
 mod again;
 mod canaries;
+mod causality;
+mod contracts;
 mod definitions;
 mod effects;
 mod ends;
@@ -17,6 +19,7 @@ mod groups_of;
 mod growth;
 mod keys;
 mod late;
+mod latency;
 mod lineage;
 mod loss;
 mod numbers;
@@ -25,6 +28,7 @@ mod pairs;
 mod places;
 mod releases;
 mod secrets;
+mod size;
 mod small_group;
 mod stuck;
 #[cfg(test)]
@@ -103,6 +107,7 @@ oracles! {
     A2 "what can be told of a secret" secrets::judge,
     A3 "numbers over too few people" small_group::judge,
     B1 "how much follows from one fact" growth::judge,
+    C1 "which case a call is about" causality::judge,
     D1 "what stores hold in the end" final_state::judge,
     D2 "numbers and what they are made of" numbers::judge,
     D3 "numbers of one name" definitions::judge,
@@ -112,6 +117,9 @@ oracles! {
     L2 "facts that come too late" late::judge,
     P1 "groups in more than one place" groups::judge,
     P2 "pairs that never meet" pairs::judge,
+    R5 "what comes too late to be of use" latency::judge,
+    S1 "events that a reader cannot make sense of" contracts::judge,
+    S2 "events that are too large" size::judge,
     T1 "half of a deed after a crash" torn::judge,
     W1 "writes that undo others" overwritten::judge,
     X1 "deeds done twice" effects::repeated,
@@ -124,12 +132,17 @@ pub struct Context {
     /// Nodes that remember something for each key.
     keyed: BTreeMap<NodeId, Keyed>,
     joins: BTreeSet<NodeId>,
+    /// How many rows a place shows at most.
+    keep: BTreeMap<NodeId, usize>,
     /// Keys of the rows that tables write.
     row_keys: BTreeMap<NodeId, Expr>,
     ends: BTreeMap<NodeId, End>,
     /// Ports by which events leave that came too late.
     late: BTreeSet<(NodeId, u16)>,
     bounds: Bounds,
+    /// Largest events of channels, and slowest of sinks.
+    limits: BTreeMap<NodeId, u64>,
+    soon: BTreeMap<NodeId, u64>,
     aggregates: BTreeMap<NodeId, Aggregate>,
     /// What stands before a node.
     before: BTreeMap<NodeId, Before>,
@@ -155,6 +168,10 @@ impl Context {
             Behaviour::Table { key, .. } => Some((id.clone(), keys::expr(node, kind, key)?)),
             _ => None,
         });
+        let keep = nodes().filter_map(|(id, node, kind)| {
+            let keep = kind.config(node, "keep")?.as_i64()?;
+            Some((id.clone(), usize::try_from(keep).ok()?))
+        });
         let late = nodes().flat_map(|(id, node, kind)| {
             let ports = kind.outputs_of(node);
             let late = ports.iter().position(|port| port.name == "late");
@@ -171,9 +188,12 @@ impl Context {
             literals: secrets::literals(&texts),
             texts,
             joins: joins.map(|(id, ..)| id.clone()).collect(),
+            keep: keep.collect(),
             row_keys: row_keys.collect(),
             ends: ends::ends(document, catalog, &keyed),
             late: late.collect(),
+            limits: size::limits(document, catalog),
+            soon: latency::soon(document, catalog),
             bounds: Bounds::of(document),
             keyed,
             document: Arc::clone(document),
