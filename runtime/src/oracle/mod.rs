@@ -172,7 +172,7 @@ impl Context {
             let keep = kind.config(node, "keep")?.as_i64()?;
             Some((id.clone(), usize::try_from(keep).ok()?))
         });
-        let late = nodes().flat_map(|(id, node, kind)| {
+        let late = nodes().filter_map(|(id, node, kind)| {
             let ports = kind.outputs_of(node);
             let late = ports.iter().position(|port| port.name == "late");
             late.map(|port| (id.clone(), port as u16))

@@ -193,8 +193,7 @@ impl Place {
     pub(super) fn items<'o>(&self, run: &'o Outcome) -> Vec<Item<'o>> {
         let what = match &self.sees {
             Sees::Shown => What::Written,
-            Sees::Payloads(what) => *what,
-            Sees::Keys(what, _) => *what,
+            Sees::Payloads(what) | Sees::Keys(what, _) => *what,
         };
         let steps = run.trace.iter();
         let here = steps.filter(|step| step.what == what && step.node == self.node);
