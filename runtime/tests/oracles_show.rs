@@ -17,7 +17,9 @@ use graph_model::catalog::Catalog;
 use graph_model::document::Document;
 use graph_model::validate::{notation, rules, validate};
 use runtime::oracle::{self, Context, Finding, Oracle};
-use runtime::simulate::{Fault, Limits, Outcome, Record, Scenario, Simulation, Sort};
+use runtime::simulate::{
+    Fault, FaultKind, Limits, Outcome, Place, Record, Scenario, Simulation, Sort,
+};
 use runtime::witness::values::{self, Hint, Wish};
 
 /// Facts of each source, and faults of each run.
@@ -168,6 +170,9 @@ fn look(document: Document, everything: bool) -> Option<Seen> {
                 ..scenario.clone()
             };
             perturbed.go_wrong(&admitted, FAULTS, FACTS as u64);
+            if everything && seed % 2 == 0 {
+                refuse(&mut perturbed, &document);
+            }
             let outcome = play(&perturbed);
             let began = Instant::now();
             let found = oracle::judge(&outcome, &reference, &context);
@@ -197,6 +202,18 @@ fn look(document: Document, everything: bool) -> Option<Seen> {
         }
     }
     Some(seen)
+}
+
+/// Lets one node after the other meet an event that it can never handle.
+fn refuse(scenario: &mut Scenario, document: &Document) {
+    let nodes = document.nodes.keys();
+    let nodes = nodes.skip(scenario.seed as usize / 2 % document.nodes.len());
+    let refused = nodes.take(1).map(|node| Fault {
+        kind: FaultKind::Refuse,
+        place: Place::Node(node.clone()),
+        nth: 1,
+    });
+    scenario.faults = scenario.faults.iter().cloned().chain(refused).collect();
 }
 
 impl Seen {

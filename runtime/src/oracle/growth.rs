@@ -135,7 +135,8 @@ fn deepest(run: &Outcome) -> [Option<Deep<'_>>; 2] {
                 behind.insert(id, by);
                 true
             }
-            What::Handled => false,
+            // Who only fails again goes round in no loop.
+            What::Emitted => false,
             _ => continue,
         };
         let before = |rounds: &FxHashMap<(&NodeId, &SmolStr), u32>| {

@@ -4,6 +4,7 @@
 //! is told in `docs/specs/oracles.md`.
 
 mod again;
+mod authority;
 mod canaries;
 mod causality;
 mod contracts;
@@ -48,6 +49,7 @@ use graph_model::value::Value;
 use smol_str::SmolStr;
 
 pub use self::again::{again, judge_again};
+use self::authority::Rights;
 pub use self::canaries::plant;
 use self::ends::End;
 pub use self::finding::Finding;
@@ -113,6 +115,7 @@ oracles! {
     D3 "numbers of one name" definitions::judge,
     D4 "the same facts again" again::judge,
     G1 "what blocks the line" stuck::judge,
+    I1 "who acts with whose rights" authority::judge,
     L1 "facts that vanish" loss::judge,
     L2 "facts that come too late" late::judge,
     P1 "groups in more than one place" groups::judge,
@@ -150,6 +153,7 @@ pub struct Context {
     metrics: BTreeMap<SmolStr, Vec<NodeId>>,
     places: Vec<Place>,
     releases: Vec<Release>,
+    rights: Rights,
     speakers: Vec<Speaker>,
     /// What the configuration says, and the constants in it.
     texts: String,
@@ -183,6 +187,7 @@ impl Context {
             before: weights::before(document, catalog),
             metrics: definitions::metrics(document, catalog),
             places: places::places(document, catalog),
+            rights: Rights::of(document, catalog),
             releases: releases::releases(document),
             speakers: secrets::speakers(document, catalog),
             literals: secrets::literals(&texts),
