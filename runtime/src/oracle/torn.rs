@@ -1,4 +1,4 @@
-//! T1: after a crash, a fact has done all of what it does for good, or nothing.
+//! T1: after a crash, or when a step refuses, a fact has done all of what it does for good, or nothing.
 
 use graph_model::value::Value;
 
@@ -9,9 +9,12 @@ use crate::simulate::{Outcome, Sort};
 
 /// Finds facts of which only some of their lasting deeds were done.
 pub(super) fn judge(run: &Outcome, reference: &Outcome, context: &Context) -> Vec<Finding> {
-    if !run.ended.is_complete() || !run.faults.contains_key(&Sort::Crash) {
+    let refused = run.faults.contains_key(&Sort::Refuse);
+    if !run.ended.is_complete() || !(refused || run.faults.contains_key(&Sort::Crash)) {
         return Vec::new();
     }
+    // What was refused and no wire leads on, nobody takes back.
+    let left = refused && !run.dead_letters.is_empty();
     let meant = reached_by(reference, &context.ends);
     let found = reached_by(run, &context.ends);
     let twins = twins(run, reference);
@@ -26,7 +29,7 @@ pub(super) fn judge(run: &Outcome, reference: &Outcome, context: &Context) -> Ve
         }
         let fact = fact as u32;
         let trail = trail(run, fact, reference, other, &context.late);
-        if trail.given_up || trail.decided {
+        if (trail.given_up && !left) || trail.decided {
             continue;
         }
         let names = |ends: &[&graph_model::id::NodeId]| -> Value {

@@ -11,7 +11,7 @@ use runtime_protocol::Problem;
 use smol_str::SmolStr;
 
 use super::Budget;
-use crate::oracle::{Context, Finding, Oracle, secrets};
+use crate::oracle::{Context, Finding, Oracle, again, judge_again, secrets};
 use crate::simulate::{Fact, Limits, Outcome, Record, Scenario, Simulation};
 
 /// Where runs of a search are cut off: what does not end within it does not end.
@@ -177,6 +177,7 @@ impl<'b> Bench<'b> {
     ) -> Vec<Finding> {
         let mut findings = match oracle {
             Oracle::A2 => self.told(scenario, run),
+            Oracle::D4 => self.repeated(scenario, run),
             _ => oracle.judge(run, reference, &self.context),
         };
         findings.retain(|found| self.is_about(found));
@@ -203,6 +204,12 @@ impl<'b> Bench<'b> {
             }
         }
         Vec::new()
+    }
+
+    /// What another run of the same facts does not agree on.
+    fn repeated(&mut self, scenario: &Scenario, run: &Outcome) -> Vec<Finding> {
+        let again = self.play(&again(scenario));
+        again.map_or_else(Vec::new, |again| judge_again(run, &again, &self.context))
     }
 
     fn is_about(&self, found: &Finding) -> bool {

@@ -99,19 +99,22 @@ impl Budget<'_> {
     pub const MILLIS_MAX: u64 = 2_000;
 }
 
+impl Witness {
+    /// What it takes to see the hazard, in a few words.
+    pub fn by(&self) -> String {
+        let facts = plural(self.scenario.facts.len(), "fact");
+        match explain::circumstances(&self.scenario) {
+            what if what.is_empty() => facts,
+            what => format!("{facts} and {what}"),
+        }
+    }
+}
+
 impl Verdict {
     /// What a report says of it in a line.
     pub fn line(&self) -> String {
         match self {
-            Verdict::Confirmed(witness) => {
-                let facts = plural(witness.scenario.facts.len(), "fact");
-                let mut line = format!("confirmed by {facts}");
-                let what = explain::circumstances(&witness.scenario);
-                if !what.is_empty() {
-                    line = format!("{line} and {what}");
-                }
-                line
-            }
+            Verdict::Confirmed(witness) => format!("confirmed by {}", witness.by()),
             Verdict::NotConfirmed { tried } => {
                 format!("not confirmed after {}", plural(*tried as usize, "run"))
             }

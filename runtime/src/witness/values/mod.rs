@@ -10,6 +10,7 @@ use graph_model::catalog::{Behaviour, Catalog, Family};
 use graph_model::document::{Document, Node};
 use graph_model::event::{Event, EventContext};
 use graph_model::pointer::Pointer;
+use graph_model::units;
 use smol_str::format_smolstr;
 
 use self::payload::Payloads;
@@ -34,9 +35,12 @@ pub enum Hint {
     OneThing,
     /// One group of a single fact, another one of all others.
     Unequal,
+    /// One group in two windows: a single fact in the first, all others in the next.
+    Windows,
     /// The earlier something happened, the later it comes in.
     Reversed,
-    /// Windows lie between what happened and what happened next, and the first fact comes last.
+    /// Windows lie between what happened and what happened next, and the first fact comes last where its
+    /// source may be that late.
     Apart,
     /// Hours pass from one fact to the next.
     Slow,
@@ -72,14 +76,14 @@ pub fn wished(document: &Document, catalog: &Catalog, wish: &Wish) -> Vec<Fact> 
     let payloads = Payloads::of(document, catalog, wish);
     let mut facts = Vec::new();
     for (place, (id, node)) in document.nodes.iter().enumerate() {
-        if !brings_facts(node, catalog) {
+        let Some(brings) = brings(document, catalog, node) else {
             continue;
-        }
+        };
         let ty = node.config_str("event_type");
         let ty = ty.and_then(|ty| document.types.get_key_value(ty));
         let source = facts.len() / wish.count.max(1);
         for number in 0..wish.count {
-            let (at_us, after_ms) = moment(wish, source, number);
+            let (at_us, after_ms) = moment(wish, source, number, late_ms(node));
             let context = EventContext {
                 id: format_smolstr!("{id}-{number}"),
                 source: format_smolstr!("/{id}"),
@@ -90,6 +94,10 @@ pub fn wished(document: &Document, catalog: &Catalog, wish: &Wish) -> Vec<Fact> 
             let data = match ty {
                 Some((_, ty)) => payloads.typed(ty, number, context.time_ms),
                 None => payloads.untyped(id, source, number),
+            };
+            let data = match brings {
+                Brings::Events => data,
+                Brings::Changes => payloads.change(data, number),
             };
             facts.push(Fact {
                 source: id.clone(),
@@ -119,24 +127,52 @@ pub fn paced(facts: &[Fact], seed: u64) -> Arc<[Fact]> {
     facts.collect()
 }
 
-/// What a table brings is what the flow writes there.
-fn brings_facts(node: &Node, catalog: &Catalog) -> bool {
-    !node.disabled
-        && catalog.get(&node.kind).is_some_and(|kind| {
-            kind.family == Family::Source && !matches!(kind.behaviour, Behaviour::Changes { .. })
+/// What a source brings from outside.
+#[derive(Clone, Copy)]
+enum Brings {
+    Events,
+    /// Changes of rows that nothing in the flow writes.
+    Changes,
+}
+
+fn brings(document: &Document, catalog: &Catalog, node: &Node) -> Option<Brings> {
+    let kind = catalog.get(&node.kind)?;
+    if node.disabled || kind.family != Family::Source {
+        return None;
+    }
+    if !matches!(kind.behaviour, Behaviour::Changes { .. }) {
+        return Some(Brings::Events);
+    }
+    // What a table brings that the flow writes follows from its other facts.
+    let writes = |other: &Node| {
+        catalog.get(&other.kind).is_some_and(|kind| {
+            matches!(kind.behaviour, Behaviour::Table { .. })
+                && other.config_str("table") == node.config_str("table")
         })
+    };
+    let mut nodes = document.nodes.values();
+    (!nodes.any(|other| writes(other))).then_some(Brings::Changes)
+}
+
+/// By how much facts of a source may be late, as it is declared.
+fn late_ms(node: &Node) -> Option<i64> {
+    let declared = node.notes.declared.get("max_delay")?.as_str()?;
+    i64::try_from(units::parse_duration(declared)?.as_millis()).ok()
 }
 
 /// When the fact comes in, and how long after the beginning it happened.
-fn moment(wish: &Wish, source: usize, number: usize) -> (u64, i64) {
+fn moment(wish: &Wish, source: usize, number: usize, late_ms: Option<i64>) -> (u64, i64) {
     let (at, happened) = (number as u64 * GAP_US, number as i64);
-    match wish.hint {
-        Hint::Reversed => (at, (wish.count - number) as i64 * 1_000),
+    let late = late_ms.map(|late_ms| late_ms / (wish.count as i64 - 1).max(1));
+    match (wish.hint, late) {
+        (Hint::Reversed, Some(step_ms)) => (at, (wish.count - 1 - number) as i64 * step_ms),
         // The first comes when all others have closed its window.
-        Hint::Apart if number == 0 => (wish.count as u64 * GAP_US, 0),
-        Hint::Apart => (at, happened * HOURS_MS),
-        Hint::Slow => (number as u64 * HOURS_MS as u64 * 1_000, happened * HOURS_MS),
-        Hint::Crossed => {
+        (Hint::Apart, Some(_)) if number == 0 => (wish.count as u64 * GAP_US, 0),
+        (Hint::Apart, Some(step_ms)) => (at, happened * step_ms),
+        (Hint::Apart, None) => (at, happened * HOURS_MS),
+        (Hint::Windows, _) => (at, happened * 1_000 + if number > 0 { HOURS_MS } else { 0 }),
+        (Hint::Slow, _) => (number as u64 * HOURS_MS as u64 * 1_000, happened * HOURS_MS),
+        (Hint::Crossed, _) => {
             let turn = if source == 0 { wish.count as u64 } else { 0 };
             (at + turn * GAP_US, happened * 1_000)
         }

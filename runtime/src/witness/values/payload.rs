@@ -88,6 +88,8 @@ impl<'w> Payloads<'w> {
             let choice = self.choice(field, place, number, false);
             let value = if let Some(wanted) = wanted(read, number) {
                 wanted
+            } else if let Some(Value::Bool(held)) = read.wanted.first() {
+                Value::Bool(!held)
             } else if read.is_key {
                 Value::from(format!("k{choice}"))
             } else {
@@ -102,6 +104,23 @@ impl<'w> Payloads<'w> {
             .child("number")
             .set(&mut payload, Value::Int(number as i64));
         payload
+    }
+
+    /// A change of a row.
+    pub(super) fn change(&self, row: Value, number: usize) -> Value {
+        let key = Pointer::root().child("key");
+        let same = self.wish.hint == Hint::OneGroup && self.wish.keys.contains(&key);
+        let choice = if same { 0 } else { number % 2 };
+        let key = row.get("key").cloned();
+        let mut data = Object::with_capacity(4);
+        data.insert(
+            "key",
+            key.unwrap_or_else(|| Value::from(format!("k{choice}"))),
+        );
+        data.insert("op", if number == 0 { "insert" } else { "update" });
+        data.insert("before", Value::Null);
+        data.insert("after", row);
+        data.into()
     }
 
     fn value(
@@ -137,6 +156,9 @@ impl<'w> Payloads<'w> {
             return Some(wanted);
         }
         if field.types.overlaps(Types::STRING) {
+            // Keys are equal across types, so that what is joined can meet.
+            let is_key = self.read.get(pointer).is_some_and(|read| read.is_key);
+            let name = if is_key { "k" } else { name };
             Some(Value::from(format!("{name}{choice}")))
         } else if field.types.overlaps(Types::NUMBER) {
             Some(quantity(number))
@@ -156,6 +178,8 @@ impl<'w> Payloads<'w> {
             Hint::OneGroup if self.wish.keys.contains(field) => 0,
             Hint::OneGroup if own || is_key => number,
             Hint::OneThing => 0,
+            Hint::Windows if own => number,
+            Hint::Windows => 0,
             Hint::Unequal if own => number,
             Hint::Unequal => usize::from(number > 0),
             Hint::People => number,
