@@ -313,6 +313,21 @@ mod tests {
     }
 
     #[test]
+    fn keys_are_seen_by_whoever_runs_the_channel() {
+        let flow = |key: &str, more: &str| {
+            format!(
+                "in: manual(event_type=claim) -> lane: log(key={key}) {more} -> desk: table(table=t, key=.patient_id, columns={{\"id\": \".patient_id\"}})"
+            )
+        };
+        check(
+            &flow(".why", ""),
+            r#"A1 at `lane/operators`: {"field":"claim/why","seen_by":"anybody inside","value":"why-canary-2"} instead of "only role:doctors""#,
+        );
+        check(&flow(".why", "%operators=doctors"), "");
+        check(&flow(".patient_id", ""), "");
+    }
+
+    #[test]
     fn copies_beside_the_way_are_looked_at_too() {
         let flow = |copy: &str| {
             format!(

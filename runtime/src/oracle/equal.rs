@@ -19,7 +19,8 @@ pub(super) fn alike(one: &Value, other: &Value) -> bool {
         }
         (Value::Float(_), Value::Float(_) | Value::Int(_)) | (Value::Int(_), Value::Float(_)) => {
             let (one, other) = (one.as_f64().unwrap_or(0.0), other.as_f64().unwrap_or(0.0));
-            one == other || (one - other).abs() <= 1e-9 * one.abs().max(other.abs())
+            // Tighter than a millisecond in a time of day.
+            (one - other).abs() <= 1e-13 * one.abs().max(other.abs())
         }
         _ => one == other,
     }

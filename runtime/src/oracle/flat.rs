@@ -152,7 +152,7 @@ mod tests {
 
     fn check(first: &str, second: &str, wanted: &str) {
         let flow = format!(
-            r#"in: manual -> hour: aggregate(group=.shop, window=time, size=3ms, aggregates=[{first}]) -> all: aggregate(group=.key, aggregates=[{second}]) -> out: view"#
+            "in: manual -> hour: aggregate(group=.shop, window=time, size=3ms, aggregates=[{first}]) -> all: aggregate(group=.key, aggregates=[{second}]) -> out: view"
         );
         let mut facts = vec![r#"in {"shop":"a","total":10,"who":"x"}"#.to_owned()];
         for n in 0..6 {

@@ -4,7 +4,7 @@ use graph_model::document::{Document, Section};
 use graph_model::event::extension;
 use graph_model::id::NodeId;
 use graph_model::value::{Object, Value};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use smol_str::SmolStr;
 
 use super::{Context, Finding, Oracle};
@@ -43,11 +43,13 @@ pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> V
     let bounds = &context.bounds;
     let mut findings = Vec::new();
     let mut descendants = vec![0_u64; run.facts.len()];
+    let mut known: FxHashSet<(&NodeId, &SmolStr)> = FxHashSet::default();
     for step in run.trace.iter().filter(|step| step.what == What::Written) {
-        if let Some(count) = step
+        let count = step
             .fact
-            .and_then(|fact| descendants.get_mut(fact as usize))
-        {
+            .and_then(|fact| descendants.get_mut(fact as usize));
+        // A copy is no further one.
+        if let Some(count) = count.filter(|_| known.insert((&step.node, &step.event))) {
             *count += 1;
         }
     }
@@ -65,44 +67,32 @@ pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> V
             Some(fact as u32),
         ));
     }
-    let deepest = deepest(run);
-    let too_deep = deepest.filter(|deepest| {
-        deepest.rounds
-            > if deepest.heard {
-                bounds.heard
-            } else {
-                bounds.rounds
-            }
-    });
-    match (&run.ended, too_deep.or(deepest)) {
-        (_, Some(deep)) if too_deep.is_some() => {
-            let at_most = if deep.heard {
-                bounds.heard
-            } else {
-                bounds.rounds
-            };
-            let (rounds, at_most) = (u64::from(deep.rounds), u64::from(at_most));
-            findings.push(finding(
-                deep.node.as_str(),
-                "rounds",
-                rounds,
-                at_most,
-                deep.fact,
-            ));
-        }
-        (Ended::Limit { node, .. }, deep) if findings.is_empty() => {
-            let at = node.as_ref().or(deep.map(|deep| deep.node));
-            let at = at.map_or("", |node| node.as_str());
-            let fact = deep.and_then(|deep| deep.fact);
-            findings.push(finding(
-                at,
-                "steps",
-                run.steps,
-                run.facts.len() as u64,
-                fact,
-            ));
-        }
-        _ => {}
+    let [wired, heard] = deepest(run);
+    let too_deep = |deep: Option<Deep<'_>>, at_most: u32| {
+        let deep = deep.filter(|deep| deep.rounds > at_most)?;
+        let (rounds, at_most) = (u64::from(deep.rounds), u64::from(at_most));
+        Some(finding(
+            deep.node.as_str(),
+            "rounds",
+            rounds,
+            at_most,
+            deep.fact,
+        ))
+    };
+    findings.extend(too_deep(heard, bounds.heard).or_else(|| too_deep(wired, bounds.rounds)));
+    if let Ended::Limit { node, .. } = &run.ended
+        && findings.is_empty()
+    {
+        let at = node.as_ref().or(wired.map(|deep| deep.node));
+        let at = at.map_or("", |node| node.as_str());
+        let fact = wired.and_then(|deep| deep.fact);
+        findings.push(finding(
+            at,
+            "steps",
+            run.steps,
+            run.facts.len() as u64,
+            fact,
+        ));
     }
     findings
 }
@@ -112,19 +102,18 @@ pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> V
 struct Deep<'o> {
     node: &'o NodeId,
     rounds: u32,
-    /// It hears of a store.
-    heard: bool,
     fact: Option<u32>,
 }
 
-/// Follows each event back along those that caused it, and counts how often they passed a node.
-fn deepest(run: &Outcome) -> Option<Deep<'_>> {
+/// Follows each event back along those that caused it, and counts how often they passed a node; apart
+/// for nodes that hear of a store.
+fn deepest(run: &Outcome) -> [Option<Deep<'_>>; 2] {
     let mut rounds: FxHashMap<(&NodeId, &SmolStr), u32> = FxHashMap::default();
     // The event whose write a source heard of.
     let mut behind: FxHashMap<&SmolStr, &SmolStr> = FxHashMap::default();
     let mut causes: FxHashMap<&SmolStr, &SmolStr> = FxHashMap::default();
     let mut written: FxHashMap<&Value, &SmolStr> = FxHashMap::default();
-    let mut deepest: Option<Deep<'_>> = None;
+    let mut deepest = [None::<Deep<'_>>; 2];
     for step in &run.trace {
         let Some(event) = &step.whole else { continue };
         let id = &event.context.id;
@@ -146,7 +135,8 @@ fn deepest(run: &Outcome) -> Option<Deep<'_>> {
                 behind.insert(id, by);
                 true
             }
-            What::Handled => false,
+            // Who only fails again goes round in no loop.
+            What::Emitted => false,
             _ => continue,
         };
         let before = |rounds: &FxHashMap<(&NodeId, &SmolStr), u32>| {
@@ -166,11 +156,11 @@ fn deepest(run: &Outcome) -> Option<Deep<'_>> {
             None => before(&rounds).unwrap_or(0),
         };
         rounds.insert((&step.node, id), begun + 1);
+        let deepest = &mut deepest[usize::from(heard)];
         if deepest.is_none_or(|deepest| begun + 1 > deepest.rounds) {
-            deepest = Some(Deep {
+            *deepest = Some(Deep {
                 node: &step.node,
                 rounds: begun + 1,
-                heard,
                 fact: step.fact,
             });
         }

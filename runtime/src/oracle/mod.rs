@@ -4,7 +4,10 @@
 //! is told in `docs/specs/oracles.md`.
 
 mod again;
+mod authority;
 mod canaries;
+mod causality;
+mod contracts;
 mod definitions;
 mod effects;
 mod ends;
@@ -17,6 +20,7 @@ mod groups_of;
 mod growth;
 mod keys;
 mod late;
+mod latency;
 mod lineage;
 mod loss;
 mod numbers;
@@ -25,6 +29,7 @@ mod pairs;
 mod places;
 mod releases;
 mod secrets;
+mod size;
 mod small_group;
 mod stuck;
 #[cfg(test)]
@@ -44,6 +49,7 @@ use graph_model::value::Value;
 use smol_str::SmolStr;
 
 pub use self::again::{again, judge_again};
+use self::authority::Rights;
 pub use self::canaries::plant;
 use self::ends::End;
 pub use self::finding::Finding;
@@ -103,15 +109,20 @@ oracles! {
     A2 "what can be told of a secret" secrets::judge,
     A3 "numbers over too few people" small_group::judge,
     B1 "how much follows from one fact" growth::judge,
+    C1 "which case a call is about" causality::judge,
     D1 "what stores hold in the end" final_state::judge,
     D2 "numbers and what they are made of" numbers::judge,
     D3 "numbers of one name" definitions::judge,
     D4 "the same facts again" again::judge,
     G1 "what blocks the line" stuck::judge,
+    I1 "who acts with whose rights" authority::judge,
     L1 "facts that vanish" loss::judge,
     L2 "facts that come too late" late::judge,
     P1 "groups in more than one place" groups::judge,
     P2 "pairs that never meet" pairs::judge,
+    R5 "what comes too late to be of use" latency::judge,
+    S1 "events that a reader cannot make sense of" contracts::judge,
+    S2 "events that are too large" size::judge,
     T1 "half of a deed after a crash" torn::judge,
     W1 "writes that undo others" overwritten::judge,
     X1 "deeds done twice" effects::repeated,
@@ -124,12 +135,17 @@ pub struct Context {
     /// Nodes that remember something for each key.
     keyed: BTreeMap<NodeId, Keyed>,
     joins: BTreeSet<NodeId>,
+    /// How many rows a place shows at most.
+    keep: BTreeMap<NodeId, usize>,
     /// Keys of the rows that tables write.
     row_keys: BTreeMap<NodeId, Expr>,
     ends: BTreeMap<NodeId, End>,
     /// Ports by which events leave that came too late.
     late: BTreeSet<(NodeId, u16)>,
     bounds: Bounds,
+    /// Largest events of channels, and slowest of sinks.
+    limits: BTreeMap<NodeId, u64>,
+    soon: BTreeMap<NodeId, u64>,
     aggregates: BTreeMap<NodeId, Aggregate>,
     /// What stands before a node.
     before: BTreeMap<NodeId, Before>,
@@ -137,6 +153,7 @@ pub struct Context {
     metrics: BTreeMap<SmolStr, Vec<NodeId>>,
     places: Vec<Place>,
     releases: Vec<Release>,
+    rights: Rights,
     speakers: Vec<Speaker>,
     /// What the configuration says, and the constants in it.
     texts: String,
@@ -155,7 +172,11 @@ impl Context {
             Behaviour::Table { key, .. } => Some((id.clone(), keys::expr(node, kind, key)?)),
             _ => None,
         });
-        let late = nodes().flat_map(|(id, node, kind)| {
+        let keep = nodes().filter_map(|(id, node, kind)| {
+            let keep = kind.config(node, "keep")?.as_i64()?;
+            Some((id.clone(), usize::try_from(keep).ok()?))
+        });
+        let late = nodes().filter_map(|(id, node, kind)| {
             let ports = kind.outputs_of(node);
             let late = ports.iter().position(|port| port.name == "late");
             late.map(|port| (id.clone(), port as u16))
@@ -166,14 +187,18 @@ impl Context {
             before: weights::before(document, catalog),
             metrics: definitions::metrics(document, catalog),
             places: places::places(document, catalog),
+            rights: Rights::of(document, catalog),
             releases: releases::releases(document),
             speakers: secrets::speakers(document, catalog),
             literals: secrets::literals(&texts),
             texts,
             joins: joins.map(|(id, ..)| id.clone()).collect(),
+            keep: keep.collect(),
             row_keys: row_keys.collect(),
             ends: ends::ends(document, catalog, &keyed),
             late: late.collect(),
+            limits: size::limits(document, catalog),
+            soon: latency::soon(document, catalog),
             bounds: Bounds::of(document),
             keyed,
             document: Arc::clone(document),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use graph_model::catalog::{Behaviour, Catalog, Family, KindSpec, PortRole};
+use graph_model::catalog::{Behaviour, Catalog, Family, FieldType, JqRole, KindSpec, PortRole};
 use graph_model::document::{Audience, Document, Node, RowFilter};
 use graph_model::event::{Event, extension};
 use graph_model::expr::Expr;
@@ -35,8 +35,8 @@ enum Sees {
     Shown,
     /// Payloads at these steps.
     Payloads(What),
-    /// Keys of events.
-    Keys(Expr),
+    /// Keys of events at these steps, and names that are made of them.
+    Keys(What, Vec<Expr>),
 }
 
 /// Something that was to be seen at a place.
@@ -94,6 +94,21 @@ pub(super) fn places(document: &Document, catalog: &Catalog) -> Vec<Place> {
             }
             _ => {}
         }
+        // Whoever runs a place sees its keys in clear.
+        let handed = if is_channel {
+            What::Delivered
+        } else {
+            What::Written
+        };
+        let keys = keys_of(node, kind);
+        if !keys.is_empty() {
+            let who = node.notes.side_audiences.get(OPERATORS);
+            add(
+                format_smolstr!("{id}/{OPERATORS}"),
+                Sees::Keys(handed, keys),
+                who,
+            );
+        }
         for (copy, audience) in &node.notes.side_audiences {
             if let Some(sees) = copy_of(document, id, node, kind, copy) {
                 add(format_smolstr!("{id}/{copy}"), sees, Some(audience));
@@ -125,18 +140,28 @@ fn copy_of(
             }
             Sees::Payloads(What::GivenUp)
         }
-        "operators" => match &kind.behaviour {
-            Behaviour::Log { key, .. } => Sees::Keys(keys::expr(node, kind, key)?),
-            Behaviour::Queue {
-                fifo: Some(key), ..
-            } => Sees::Keys(keys::expr(node, kind, key)?),
-            _ => return None,
-        },
+        OPERATORS => return None,
         "readers" if kind.family == Family::Sink => Sees::Shown,
         _ if is_channel => Sees::Payloads(What::Delivered),
         _ if kind.family == Family::Source => Sees::Payloads(What::Arrived),
         _ => Sees::Payloads(What::Handled),
     })
+}
+
+/// Who runs a place.
+const OPERATORS: &str = "operators";
+
+/// Expressions whose values are no payload any more where others run the place.
+fn keys_of(node: &Node, kind: &KindSpec) -> Vec<Expr> {
+    let outside = kind.family == Family::Channel
+        || matches!(
+            kind.behaviour,
+            Behaviour::Bucket { .. } | Behaviour::Effect { .. }
+        );
+    let fields = kind.config.iter().filter(|_| outside);
+    let keys = fields.filter(|field| matches!(field.ty, FieldType::Jq { role: JqRole::Key }));
+    keys.filter_map(|field| keys::expr(node, kind, &field.name))
+        .collect()
 }
 
 /// Guards without which nothing comes to a node.
@@ -168,8 +193,7 @@ impl Place {
     pub(super) fn items<'o>(&self, run: &'o Outcome) -> Vec<Item<'o>> {
         let what = match &self.sees {
             Sees::Shown => What::Written,
-            Sees::Payloads(what) => *what,
-            Sees::Keys(_) => What::Delivered,
+            Sees::Payloads(what) | Sees::Keys(what, _) => *what,
         };
         let steps = run.trace.iter();
         let here = steps.filter(|step| step.what == what && step.node == self.node);
@@ -179,7 +203,10 @@ impl Place {
                 let value = match &self.sees {
                     Sees::Shown => step.shown.clone()?,
                     Sees::Payloads(_) => event.data.clone(),
-                    Sees::Keys(key) => keys::value(key, step, event)?,
+                    Sees::Keys(_, keys) => {
+                        let keys = keys.iter().filter_map(|key| keys::value(key, step, event));
+                        keys.collect()
+                    }
                 };
                 Some(Item {
                     step,

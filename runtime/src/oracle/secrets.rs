@@ -17,6 +17,7 @@ use smol_str::format_smolstr;
 
 use super::groups_of::people;
 use super::lineage::steps;
+use super::releases::Release;
 use super::viewers::{Owners, Viewer, type_of};
 use super::{Context, Finding, Oracle};
 use crate::simulate::{Fact, Outcome, Replay, What};
@@ -211,7 +212,7 @@ impl Secret {
                 Means::Tokens(fields) => (fields, true),
                 Means::Hashes(fields) => (fields, false),
                 Means::Numbers(fields) => {
-                    let Some(least) = rules().filter_map(|rule| rule.people()).min() else {
+                    let Some(least) = rules().filter_map(Release::people).min() else {
                         continue;
                     };
                     for (step, people) in people(run, &speaker.node, context) {

@@ -196,14 +196,6 @@ fn thing(
         return copied.then(|| (Thing::Versioned(node.as_str().into(), row), fact));
     }
     if before.joined {
-        if !part
-            .event
-            .data
-            .as_object()
-            .is_some_and(|data| !data.is_empty())
-        {
-            return None;
-        }
         let name = column.field.as_ref()?;
         let mut of = run.facts.iter().enumerate().filter(|(_, fact)| {
             let held = fact.event.data.as_object();

@@ -28,11 +28,11 @@ impl Run {
         let id = &self.shape.plan.nodes[node].id;
         self.trace
             .add(self.now_us, What::GivenUp, id, 0, &event.context.id, fact);
-        self.trace.keep(0, event);
+        let dead = || with_cause(event, id.as_str(), &failure.message, tries);
+        self.trace.keep_made(dead);
         if !share.give_up(failure) {
             self.meters[node].dead += 1;
-            self.dead
-                .push(with_cause(event, id.as_str(), &failure.message, tries));
+            self.dead.push(dead());
         }
     }
 

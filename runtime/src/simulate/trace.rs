@@ -157,6 +157,15 @@ impl Trace {
         }
     }
 
+    /// Keeps an event that is only made to be kept.
+    pub(super) fn keep_made(&mut self, event: impl FnOnce() -> Event) {
+        if self.record == Record::Events
+            && let Some(step) = self.steps.last_mut()
+        {
+            step.whole = Some(event());
+        }
+    }
+
     /// Keeps what can be seen of the step just added.
     pub(super) fn keep_shown(&mut self, shown: impl FnOnce() -> Option<Value>) {
         if self.record == Record::Events
