@@ -2,8 +2,8 @@
 //! let it be seen there and who would see it.
 
 use super::values::Hint::{
-    self, Apart, Crossed, Mixed, OneGroup, OneThing, People, Reversed, Slow, Sparse, Unequal,
-    Windows,
+    self, Apart, Crossed, Large, Mixed, Old, OneGroup, OneThing, People, Reversed, Slow, Sparse,
+    Unequal, Windows,
 };
 use crate::simulate::Sort::{
     self, Clock, Crash, Delay, Duplicate, Late, Lose, Partitions, Recycle, Refuse, Replay,
@@ -53,6 +53,8 @@ const fn assumed(code: &'static str, why: &'static str) -> Template {
     }
 }
 
+/// Why hazards of what numbers measure are not run.
+const MEANT: &str = "what a number measures is declared and cannot be seen in a run";
 /// Why hazards of what an expression or a wire says are not run.
 const NOT_RUN: &str = "a flow with it cannot be run as it is meant";
 /// The table, in the order of codes.
@@ -76,7 +78,7 @@ pub const TEMPLATES: &[Template] = &[
     shown("COST-001", &[], &[Mixed], 8, &["R2"]),
     shown("COST-002", &[], &[Mixed], 8, &["R4"]),
     shown("COST-003", &[], &[Slow], 4, &["R5"]),
-    shown("COST-004", &[], &[Mixed], 2, &["S2"]),
+    shown("COST-004", &[], &[Large], 1, &["S2"]),
     shown("COST-005", &[], &[Mixed], 8, &["R3"]),
     shown("COST-006", &[], &[Mixed], 8, &["R1"]),
     shown("DELIV-001", &[Duplicate, Replay, Crash], &[Mixed], 3, &["X1", "D1"]),
@@ -93,10 +95,10 @@ pub const TEMPLATES: &[Template] = &[
     shown("LOOP-003", &[], &[Mixed], 1, &["B1"]),
     assumed("LOOP-004", "how often a sink tries for one delivery is not simulated"),
     shown("LOOP-005", &[], &[Mixed], 2, &["B1"]),
-    assumed("OBS-001", "what people can no longer tell apart is not what a flow does"),
+    shown("OBS-001", &[], &[Mixed], 2, &["C1"]),
     assumed("OBS-002", "nothing that happens changes, only whether somebody looks"),
     assumed("OBS-003", "nothing that happens changes, only what people know of it"),
-    shown("OBS-004", &[], &[Apart, Mixed], 2, &["R6", "D1"]),
+    shown("OBS-004", &[], &[Apart, Mixed], 2, &["R6"]),
     shown("ORDER-001", &[Delay, Duplicate], &[OneGroup, OneThing, Mixed], 3, &["D1", "O1"]),
     shown("ORDER-002", &[Delay], &[OneGroup, Crossed, Mixed], 3, &["D1", "O1"]),
     shown("ORDER-003", &[Delay, Partitions], &[OneGroup, Mixed], 4, &["D1", "O1"]),
@@ -111,14 +113,14 @@ pub const TEMPLATES: &[Template] = &[
     shown("PART-005", &[], &[Mixed, Unequal], 4, &["D3"]),
     shown("PART-006", &[], &[OneThing, Mixed], 3, &["D2"]),
     shown("PART-007", &[], &[OneThing, OneGroup, Mixed], 3, &["D2"]),
-    shown("PART-008", &[], &[OneThing, OneGroup, Mixed], 3, &["D2"]),
+    assumed("PART-008", MEANT),
     shown("PART-009", &[Delay, Partitions], &[OneGroup, Crossed, Mixed], 3, &["W1", "D1"]),
     shown("PART-010", &[], &[OneGroup], 8, &["R1"]),
     shown("SCHEMA-001", &[], &[Sparse, Mixed], 2, &["S1"]),
-    shown("SCHEMA-002", &[], &[Sparse], 2, &["S1"]),
+    shown("SCHEMA-002", &[], &[Old, Sparse], 2, &["S1"]),
     assumed("SCHEMA-003", "it shows only when somebody changes the type"),
     shown("SCHEMA-004", &[], &[Sparse, Mixed], 3, &["S1"]),
-    shown("SCHEMA-005", &[], &[Mixed], 2, &["D2"]),
+    assumed("SCHEMA-005", MEANT),
     shown("SCHEMA-006", &[], &[Mixed], 3, &["L1"]),
     assumed("SCHEMA-007", "it shows only when somebody adds a field"),
     shown("STATE-001", &[Recycle, Crash, Partitions], &[OneGroup, Mixed], 4, &["D1"]),
