@@ -184,10 +184,8 @@ impl<'w> Payloads<'w> {
         match self.wish.hint {
             Hint::OneGroup if self.wish.keys.contains(field) => 0,
             Hint::OneGroup if own || is_key => number,
-            Hint::OneThing => 0,
-            Hint::Windows if own => number,
-            Hint::Windows => 0,
-            Hint::Unequal if own => number,
+            Hint::Windows | Hint::Unequal if own => number,
+            Hint::OneThing | Hint::Windows => 0,
             Hint::Unequal => usize::from(number > 0),
             Hint::People => number,
             Hint::Crossed if own => number / 2,
