@@ -7,7 +7,7 @@ use smol_str::SmolStr;
 
 use super::lineage::steps;
 use super::viewers::type_of;
-use super::{Context, Finding, Oracle};
+use super::{Context, Finding, Oracle, old_shapes};
 use crate::simulate::{Outcome, Step, What};
 
 /// Finds events of a declared type that a node failed on, or made nonsense of.
@@ -38,7 +38,9 @@ pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> V
                 None => continue,
             },
         };
-        if !told.insert((at.clone(), why.clone())) {
+        // What another event brought is not of this one's type.
+        let before = context.before.get(at.as_str()).copied().unwrap_or_default();
+        if !before.is_plain() || !told.insert((at.clone(), why.clone())) {
             continue;
         }
         let mut observed = Object::with_capacity(2);
@@ -49,6 +51,7 @@ pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> V
             ..Finding::new(Oracle::S1, at, observed, "sense")
         });
     }
+    findings.extend(old_shapes::judge(run, context));
     findings
 }
 

@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use smol_str::SmolStr;
 
 use super::lineage::{twin, twins};
-use super::{Context, Finding, Oracle};
+use super::{Context, Finding, Oracle, premature};
 use crate::simulate::{Content, Done, Outcome, What};
 
 /// Things done once too often.
@@ -17,8 +17,10 @@ pub(super) fn repeated(run: &Outcome, reference: &Outcome, _context: &Context) -
 }
 
 /// Things done that the reference never does.
-pub(super) fn unfounded(run: &Outcome, reference: &Outcome, _context: &Context) -> Vec<Finding> {
-    judge(run, reference, Oracle::X2)
+pub(super) fn unfounded(run: &Outcome, reference: &Outcome, context: &Context) -> Vec<Finding> {
+    let mut findings = judge(run, reference, Oracle::X2);
+    findings.extend(premature::judge(run, context));
+    findings
 }
 
 fn judge(run: &Outcome, reference: &Outcome, oracle: Oracle) -> Vec<Finding> {

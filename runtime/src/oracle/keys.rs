@@ -57,6 +57,11 @@ pub(super) fn expr(node: &Node, kind: &KindSpec, field: &str) -> Option<Expr> {
 }
 
 impl Keyed {
+    /// Whether somebody said by what the events of a step are grouped.
+    pub(super) fn is_grouped(&self, step: &Step) -> bool {
+        matches!(self.keys.get(usize::from(step.port)), Some(Some(_)))
+    }
+
     /// The key of an event that a node handled.
     pub(super) fn key(&self, step: &Step, event: &Event) -> Option<Value> {
         match self.keys.get(usize::from(step.port))? {

@@ -1,11 +1,19 @@
 //! L1: every fact comes to the places that need all of them, or is kept among the given-up events.
 
+use std::collections::BTreeMap;
+
+use graph_model::catalog::{Behaviour, Catalog};
+use graph_model::document::Document;
+use graph_model::id::{Id, NodeId};
+use graph_model::pointer::Pointer;
+use graph_model::schema::Schema;
 use graph_model::value::{Object, Value};
 
 use super::ends::{reached_by, trail};
-use super::lineage::{name, twins};
+use super::lineage::{name, steps, twins};
+use super::viewers::type_of;
 use super::{Context, Finding, Oracle};
-use crate::simulate::Outcome;
+use crate::simulate::{Outcome, What};
 
 /// Finds facts that vanished on their way.
 pub(super) fn judge(run: &Outcome, reference: &Outcome, context: &Context) -> Vec<Finding> {
@@ -15,7 +23,7 @@ pub(super) fn judge(run: &Outcome, reference: &Outcome, context: &Context) -> Ve
     let meant = reached_by(reference, &context.ends);
     let found = reached_by(run, &context.ends);
     let twins = twins(run, reference);
-    let mut findings = Vec::new();
+    let mut findings = no_way(run, context);
     for (fact, ends) in found.iter().enumerate() {
         let Some(other) = twins[fact] else { continue };
         let missed = meant[other as usize]
@@ -38,6 +46,66 @@ pub(super) fn judge(run: &Outcome, reference: &Outcome, context: &Context) -> Ve
     }
     findings
 }
+
+/// Facts of a declared type that none of the conditions of a route foresaw, and that nothing leads on.
+fn no_way(run: &Outcome, context: &Context) -> Vec<Finding> {
+    if context.ways.is_empty() {
+        return Vec::new();
+    }
+    let document = &*context.document;
+    let unled = steps(run, What::Unled);
+    unled
+        .filter_map(|(step, _)| {
+            let (_, words) = context
+                .ways
+                .get(&step.node)
+                .filter(|(port, _)| *port == step.port)?;
+            let fact = run.facts.get(step.fact? as usize)?;
+            let ty = type_of(document, fact)?;
+            // All words that a field may have are known: one of them was forgotten.
+            let (_, field) = words.iter().find(|(of, _)| of == ty)?;
+            let value = field.get(&fact.event.data)?;
+            let mut observed = Object::with_capacity(1);
+            observed.insert(field.to_string(), value.clone());
+            Some(Finding {
+                fact: step.fact,
+                ..Finding::new(Oracle::L1, step.node.as_str(), observed, "a way on")
+            })
+        })
+        .collect()
+}
+
+/// For each route that leads on only what it foresees: the port of the rest, and the fields with known
+/// words of which its conditions speak.
+pub(super) fn ways(document: &Document, catalog: &Catalog) -> Ways {
+    let nodes = document.nodes.iter().filter(|(_, node)| !node.disabled);
+    nodes
+        .filter_map(|(id, node)| {
+            let kind = catalog.get(&node.kind)?;
+            let Behaviour::Route { routes, otherwise } = &kind.behaviour else {
+                return None;
+            };
+            let ports = kind.outputs_of(node);
+            let port = ports.iter().position(|port| port.name == *otherwise)?;
+            let said = kind.config(node, routes)?.to_json();
+            let mut words = Vec::new();
+            for (ty, declared) in &document.types {
+                let schema = Schema::new(&declared.schema);
+                for field in schema.fields() {
+                    let name = field.pointer.last().map_or("", |name| name.as_str());
+                    if schema.values(&field.pointer).is_some()
+                        && said.contains(&format!(".{name} "))
+                    {
+                        words.push((ty.clone(), field.pointer.clone()));
+                    }
+                }
+            }
+            Some((id.clone(), (port as u16, words)))
+        })
+        .collect()
+}
+
+pub(super) type Ways = BTreeMap<NodeId, (u16, Vec<(Id, Pointer)>)>;
 
 #[cfg(test)]
 mod tests {
@@ -77,6 +145,23 @@ mod tests {
             "",
         );
         check("in: manual -> out: view", BEFORE, "out", "");
+    }
+
+    #[test]
+    fn a_word_that_no_route_foresees_is_told() {
+        let judge = |more: &str| {
+            let flow = format!(
+                r#"type order: kind sale|gift
+                in: manual(event_type=order) -> by: route(routes={{"sales": ".kind == \"sale\""}})
+                by.sales -> a: view{more}"#
+            );
+            Trial::new(&flow, "in {\"kind\":\"gift\"}").judge(Oracle::L1)
+        };
+        assert_eq!(
+            judge(""),
+            r#"L1 at `by`: {"/kind":"gift"} instead of "a way on""#
+        );
+        assert_eq!(judge("\nby.otherwise -> b: view"), "");
     }
 
     #[test]

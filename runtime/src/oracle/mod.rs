@@ -23,14 +23,18 @@ mod late;
 mod latency;
 mod lineage;
 mod loss;
+mod measures;
 mod numbers;
+mod old_shapes;
 mod overwritten;
 mod pairs;
 mod places;
+mod premature;
 mod releases;
 mod secrets;
 mod size;
 mod small_group;
+mod stall;
 mod stuck;
 #[cfg(test)]
 mod testing;
@@ -55,8 +59,11 @@ use self::ends::End;
 pub use self::finding::Finding;
 use self::growth::Bounds;
 use self::keys::Keyed;
+use self::loss::Ways;
 use self::numbers::Aggregate;
+use self::old_shapes::History;
 use self::places::Place;
+use self::premature::Denial;
 use self::releases::Release;
 use self::secrets::Speaker;
 pub use self::secrets::{Secret, secrets};
@@ -121,6 +128,7 @@ oracles! {
     P1 "groups in more than one place" groups::judge,
     P2 "pairs that never meet" pairs::judge,
     R5 "what comes too late to be of use" latency::judge,
+    R6 "results that wait for another event" stall::judge,
     S1 "events that a reader cannot make sense of" contracts::judge,
     S2 "events that are too large" size::judge,
     T1 "half of a deed after a crash" torn::judge,
@@ -154,6 +162,12 @@ pub struct Context {
     places: Vec<Place>,
     releases: Vec<Release>,
     rights: Rights,
+    /// Answers that more events refute.
+    denials: BTreeMap<NodeId, Denial>,
+    /// Nodes whose windows wait for events of sources that may fall silent.
+    patient: BTreeSet<NodeId>,
+    history: History,
+    ways: Ways,
     speakers: Vec<Speaker>,
     /// What the configuration says, and the constants in it.
     texts: String,
@@ -187,6 +201,10 @@ impl Context {
             before: weights::before(document, catalog),
             metrics: definitions::metrics(document, catalog),
             places: places::places(document, catalog),
+            denials: premature::denials(document, catalog),
+            patient: stall::patient(document, catalog, &keyed),
+            history: History::of(document, catalog),
+            ways: loss::ways(document, catalog),
             rights: Rights::of(document, catalog),
             releases: releases::releases(document),
             speakers: secrets::speakers(document, catalog),

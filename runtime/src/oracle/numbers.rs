@@ -16,7 +16,7 @@ use rustc_hash::FxHashMap;
 use smol_str::SmolStr;
 
 use super::keys::value;
-use super::{Context, Finding, flat, weights};
+use super::{Context, Finding, flat, measures, weights};
 use crate::simulate::{Outcome, Sort, Step, What};
 
 /// A node that makes results of many events.
@@ -147,6 +147,7 @@ pub(super) fn judge(run: &Outcome, reference: &Outcome, context: &Context) -> Ve
         .map(|(id, aggregate)| (id, aggregate.parts(id, run, context)))
         .collect();
     let mut findings = flat::judge(run, context, &parts);
+    findings.extend(measures::judge(run, context, &parts));
     findings.extend(weights::judge(run, reference, context, &parts));
     findings
 }

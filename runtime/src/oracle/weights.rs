@@ -26,8 +26,17 @@ pub(super) struct Before {
     joined: bool,
     /// They may be changes of rows.
     changes: bool,
+    /// They may hold a row that was looked up.
+    enriched: bool,
     /// They may be whatever somebody made.
     made: bool,
+}
+
+impl Before {
+    /// Whether they are one fact each, with nothing of another.
+    pub(super) fn is_plain(self) -> bool {
+        !(self.joined || self.changes || self.enriched || self.made)
+    }
 }
 
 /// What stands before each aggregate.
@@ -40,6 +49,7 @@ pub(super) fn before(document: &Document, catalog: &Catalog) -> BTreeMap<NodeId,
         let note: fn(&mut Before) = match kind.behaviour {
             Behaviour::Join { .. } => |before| before.joined = true,
             Behaviour::Changes { .. } => |before| before.changes = true,
+            Behaviour::Enrich { .. } => |before| before.enriched = true,
             Behaviour::Aggregate { .. }
             | Behaviour::Fold { .. }
             | Behaviour::Decide { .. }
