@@ -326,6 +326,11 @@ impl Playback {
                     "a recorded run takes no events; save the flow to a file and run it there to send some in",
                 ));
             }
+            Command::Witness { .. } => {
+                return Err(Problem::new(
+                    "a recorded run has no engine that could show it; save the flow to a file first",
+                ));
+            }
             Command::ReadView { node, limit } => {
                 return Ok(Answer::Events {
                     events: self.events_into(&node, limit as usize),

@@ -7,6 +7,7 @@ pub mod host;
 pub mod recording;
 pub mod remote;
 pub mod wire;
+pub mod witness;
 
 use std::collections::BTreeMap;
 
@@ -79,6 +80,14 @@ pub enum Command {
     Credit {
         batch: u64,
     },
+    /// Look for a run in which a hazard of a flow (the text of its file) is seen happening; of the one
+    /// at this node, when there are several of the code. Answers within some seconds, other commands
+    /// meanwhile.
+    Witness {
+        flow: String,
+        code: SmolStr,
+        node: Option<SmolStr>,
+    },
 }
 
 /// Where an injected event goes.
@@ -146,6 +155,9 @@ pub enum Answer {
     Flow {
         flow: Option<String>,
         addresses: BTreeMap<NodeId, SmolStr>,
+    },
+    Witness {
+        sighting: witness::Sighting,
     },
 }
 
@@ -273,7 +285,9 @@ impl Command {
             | Command::Resume
             | Command::Step { .. }
             | Command::Stop
-            | Command::Inject { .. } => false,
+            | Command::Inject { .. }
+            // It reads files that the flow names, and runs its functions.
+            | Command::Witness { .. } => false,
         }
     }
 }

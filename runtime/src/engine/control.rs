@@ -17,8 +17,8 @@ use smol_str::{SmolStr, format_smolstr};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use super::Running;
 use super::client::Line;
+use super::{Running, witness};
 use crate::delivery::Share;
 use crate::live::flow::{Flow, Maker};
 use crate::live::{DeadLetters, Env, Gate, Item, Meters, Mode, Taps, Troubles};
@@ -62,6 +62,8 @@ pub(super) struct Control {
     reported: mpsc::Receiver<Problem>,
     /// Those who wait for the flow to stop.
     stopping: Vec<From>,
+    /// Whoever looks for a witness holds it.
+    witnesses: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// A run from start to stop.
@@ -103,6 +105,7 @@ impl Control {
             troubles: Troubles::new(report),
             reported,
             stopping: Vec::new(),
+            witnesses: Arc::default(),
         }
     }
 
@@ -140,8 +143,12 @@ impl Control {
         if matches!(from, From::Hello(_)) {
             return;
         }
-        if command == Command::Stop {
-            return self.stop(from).await;
+        match command {
+            Command::Stop => return self.stop(from).await,
+            Command::Witness { flow, code, node } => {
+                return self.witness(flow, code, node, from);
+            }
+            _ => {}
         }
         let result = self.handle(command, &from).await;
         answer(from, result);
@@ -163,7 +170,7 @@ impl Control {
                 run.env.gate.step(node.as_ref());
                 Ok(Answer::Done)
             }
-            Command::Stop => Ok(Answer::Done), // taken care of before
+            Command::Stop | Command::Witness { .. } => Ok(Answer::Done), // taken care of before
             Command::Inject {
                 target,
                 data,
@@ -407,6 +414,24 @@ impl Control {
             }
         }
         Ok(Answer::Injected { id })
+    }
+
+    /// Looks for a witness on a thread of its own, one after the other, and answers when it is done.
+    fn witness(&self, flow: String, code: SmolStr, node: Option<SmolStr>, from: From) {
+        let asked = witness::Asked {
+            project: self.maker.project.clone(),
+            world: Arc::clone(&self.maker.world),
+            flow,
+            code,
+            node,
+        };
+        let turn = Arc::clone(&self.witnesses);
+        tokio::spawn(async move {
+            let _turn = turn.lock().await;
+            let found = tokio::task::spawn_blocking(move || witness::look(&asked)).await;
+            let broken = |_| Err(Problem::new("looking for a run that shows it ended early"));
+            answer(from, found.unwrap_or_else(broken));
+        });
     }
 
     fn counters(&self) -> Counters {

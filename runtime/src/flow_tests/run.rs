@@ -87,7 +87,7 @@ fn play(
         simulation.reset(&scenario)?;
         let outcome = simulation.run();
         *runs += 1;
-        let differences = differences(test, &simulation, &outcome)?;
+        let differences = differences(test, &outcome)?;
         if !differences.is_empty() {
             return Ok(Verdict::Failed {
                 seed,
@@ -101,15 +101,12 @@ fn play(
 }
 
 /// What is otherwise than expected after a run.
-fn differences(
-    test: &FlowTest,
-    simulation: &Simulation,
-    outcome: &Outcome,
-) -> Result<Vec<Difference>, Vec<Problem>> {
+fn differences(test: &FlowTest, outcome: &Outcome) -> Result<Vec<Difference>, Vec<Problem>> {
     let mut differences = Vec::new();
     for (node, expected) in &test.expected {
-        let held = simulation
-            .store_of(node)
+        let held = outcome
+            .sinks
+            .get(node)
             .and_then(|store| outcome.stores.get(store));
         let Some(held) = held else {
             let message = format!("`{node}` is no sink, so a test cannot say what it holds");

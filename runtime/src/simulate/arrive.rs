@@ -7,6 +7,7 @@ use graph_model::event::Event;
 
 use super::agenda::Task;
 use super::fault::FaultKind;
+use super::line::REFUSED;
 use super::run::{Came, Item, Origin, Parked, RESTART_US, Run};
 use super::scenario::Fact;
 use super::shape::Model;
@@ -58,6 +59,10 @@ impl Run {
                     let event = event.clone();
                     self.park(after_us, Parked::Arrive { node, event, fact });
                 }
+                Some(FaultKind::Refuse) => {
+                    self.count_fault_at(node, FaultKind::Refuse, &event, fact);
+                    return self.refuse(node, &event, &Failure::fatal(REFUSED), fact);
+                }
                 Some(kind @ FaultKind::Replay { back }) => {
                     self.count_fault_at(node, kind, &event, fact);
                     let sent = &self.sources[node].sent;
@@ -83,6 +88,7 @@ impl Run {
         let id = &event.context.id;
         self.trace
             .add(self.now_us, What::Arrived, &held.id, 0, id, fact);
+        self.trace.keep(0, event);
         let share = self.share_of(node, event, fact);
         let Some(line) = held.line else { return };
         if let Some(mut instance) = self.take_instance(line, 0) {

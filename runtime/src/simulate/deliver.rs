@@ -87,6 +87,7 @@ impl Run {
             let event_id = &one.event.context.id;
             self.trace
                 .add(self.now_us, What::Delivered, id, 0, event_id, fact);
+            self.trace.keep(slot, &one.event);
             let item = Item {
                 event: one.event,
                 share,

@@ -40,6 +40,8 @@ pub enum FaultKind {
     Recycle,
     /// From this event on the clock of the node is wrong by so much.
     Clock { ms: i64 },
+    /// The node can never handle the event: it is tried as often as may be, and given up.
+    Refuse,
 }
 
 /// When, within the handling of an event, something breaks down.
@@ -69,6 +71,7 @@ pub enum Sort {
     Recycle,
     Clock,
     Partitions,
+    Refuse,
 }
 
 /// A sort of fault that may happen at a place.
@@ -79,6 +82,7 @@ pub struct Admitted {
 }
 
 impl Sort {
+    /// Those that promises admit; an event that cannot be handled is none of them.
     pub const ALL: [Sort; 9] = [
         Sort::Duplicate,
         Sort::Replay,
@@ -102,6 +106,7 @@ impl Sort {
             Sort::Recycle => "recycle",
             Sort::Clock => "clock",
             Sort::Partitions => "partitions",
+            Sort::Refuse => "refuse",
         }
     }
 }
@@ -129,6 +134,7 @@ impl FaultKind {
             FaultKind::Crash(_) => Sort::Crash,
             FaultKind::Recycle => Sort::Recycle,
             FaultKind::Clock { .. } => Sort::Clock,
+            FaultKind::Refuse => Sort::Refuse,
         }
     }
 }
@@ -146,6 +152,17 @@ impl Fault {
             Ok(plan) => admitted(&plan, catalog),
             Err(_) => Vec::new(),
         }
+    }
+
+    /// Nodes that may meet an event which they cannot handle: all of them. No promise is broken then,
+    /// so [`Fault::admitted`] has none of these.
+    pub fn refusals(document: &Document) -> Vec<Admitted> {
+        let nodes = document.nodes.keys();
+        let refusals = nodes.map(|node| Admitted {
+            sort: Sort::Refuse,
+            place: Place::Node(node.clone()),
+        });
+        refusals.collect()
     }
 
     /// Chooses faults by a seed, for a run in which about so many events pass each place. Other
@@ -179,6 +196,7 @@ impl Fault {
                     _ => Point::AfterAck,
                 }),
                 Sort::Recycle => FaultKind::Recycle,
+                Sort::Refuse => FaultKind::Refuse,
                 Sort::Clock | Sort::Partitions => FaultKind::Clock {
                     ms: below(7_200_000) as i64 - 3_600_000,
                 },

@@ -96,7 +96,7 @@ impl Run {
                 }
                 match record {
                     Ok(event) => self.arrive(node, event.clone(), Origin::Outside),
-                    Err((event, failure)) => self.refuse(node, event, failure),
+                    Err((event, failure)) => self.refuse(node, event, failure, None),
                 }
             }
             SourceModel::Generator(_) => {
@@ -233,7 +233,7 @@ impl Run {
             (true, true) => {
                 self.sources[node].tries = 0;
                 self.sources[node].heard.pop_front();
-                self.refuse(node, &event, &failure);
+                self.refuse(node, &event, &failure, fact);
                 self.agenda.add(self.now_us, Task::Source(node));
             }
             (true, false) => self.agenda.add(self.now_us + pause_us, Task::Source(node)),
@@ -267,7 +267,13 @@ impl Run {
     }
 
     /// A source cannot make an event of what it found.
-    pub(super) fn refuse(&mut self, node: NodeIndex, event: &Event, failure: &Failure) {
+    pub(super) fn refuse(
+        &mut self,
+        node: NodeIndex,
+        event: &Event,
+        failure: &Failure,
+        fact: Option<u32>,
+    ) {
         self.meters[node].failed += 1;
         let Some(line) = self.shape.plan.nodes[node].line else {
             return;
@@ -275,8 +281,8 @@ impl Run {
         if let Some(mut held) = self.take_instance(line, 0) {
             let id = &self.shape.plan.nodes[node].id;
             self.trace
-                .add(self.now_us, What::GivenUp, id, 0, &event.context.id, None);
-            self.fail(line, &mut held, 0, event, failure, 1, &Share::none(), None);
+                .add(self.now_us, What::GivenUp, id, 0, &event.context.id, fact);
+            self.fail(line, &mut held, 0, event, failure, 1, &Share::none(), fact);
             self.work(line, 0, held);
         }
     }

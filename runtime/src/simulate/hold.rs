@@ -107,7 +107,11 @@ impl Run {
         if let Some(operator) = &mut held.ops[op].code {
             tell(&mut **operator, &ctx, &mut out);
         }
-        for (port, event) in out.emitted.drain(..) {
+        let node = self.shape.plan.lines[line].nodes[op];
+        for (port, mut event) in out.emitted.drain(..) {
+            if let Some(replay) = &self.replay {
+                replay.apply(&self.shape.plan.nodes[node].id, &mut event);
+            }
             self.emit(
                 line,
                 held,

@@ -20,6 +20,9 @@ use crate::world::World;
 /// Longest pause between two tries of an operator.
 const PAUSE_US_MAX: u64 = 30_000_000;
 
+/// Why an event is given up that a node can never handle.
+pub(super) const REFUSED: &str = "it cannot be handled";
+
 /// One instance of a line; made when its first event comes.
 pub(super) struct Instance {
     pub(super) ops: Vec<Op>,
@@ -162,7 +165,7 @@ impl Run {
     ) -> bool {
         let shape = Arc::clone(&self.shape);
         let node = shape.plan.lines[line].nodes[op];
-        self.count_step(node, &item);
+        self.count_step(node, number, &item);
         let mut broken = None;
         if self.strikes.any
             && let Some(kind) = self.strikes.at_node(node)
@@ -178,6 +181,7 @@ impl Run {
                     broken = Some(Broken::AfterAck);
                 }
                 FaultKind::Clock { ms } => held.ops[op].clock_ms = ms,
+                FaultKind::Refuse => self.strikes.refuse(node, &item.event.context.id),
                 _ => {}
             }
         }
@@ -243,7 +247,9 @@ impl Run {
             share: Some(&share),
         };
         let mut out = std::mem::take(&mut self.out);
+        let refused = self.strikes.any && self.strikes.refuses(node, &event.context.id);
         match (&mut held.ops[op].code, &shape.nodes[node].model) {
+            _ if refused => out.fail(event, Failure::fatal(REFUSED)),
             (Some(operator), _) => operator.on_event(event, input.into(), &ctx, &mut out),
             (None, Model::Repartition { key, partitions }) => {
                 match partition(key, *partitions, &event, now_ms) {
@@ -255,7 +261,10 @@ impl Run {
             }
             (None, _) => {}
         }
-        for (port, event) in out.emitted.drain(..) {
+        for (port, mut event) in out.emitted.drain(..) {
+            if let Some(replay) = &self.replay {
+                replay.apply(&shape.plan.nodes[node].id, &mut event);
+            }
             self.emit(line, held, op, port.into(), &event, &share, fact, number);
         }
         let mut retried = false;
@@ -315,12 +324,16 @@ impl Run {
         let Some(edges) = shape.plan.nodes[node].outs.get(port) else {
             return;
         };
-        if !edges.is_empty() {
+        let id = &shape.plan.nodes[node].id;
+        if edges.is_empty() {
+            self.trace
+                .keep_unled(self.now_us, id, port as u16, event, fact);
+        } else {
             self.meters[node].sent += 1;
-            let id = &shape.plan.nodes[node].id;
             let event_id = &event.context.id;
             self.trace
                 .add(self.now_us, What::Emitted, id, port as u16, event_id, fact);
+            self.trace.keep(slot, event);
         }
         for &edge in edges {
             self.passed[edge].passed += 1;

@@ -28,15 +28,16 @@ impl Run {
         let id = &self.shape.plan.nodes[node].id;
         self.trace
             .add(self.now_us, What::GivenUp, id, 0, &event.context.id, fact);
+        let dead = || with_cause(event, id.as_str(), &failure.message, tries);
+        self.trace.keep_made(dead);
         if !share.give_up(failure) {
             self.meters[node].dead += 1;
-            self.dead
-                .push(with_cause(event, id.as_str(), &failure.message, tries));
+            self.dead.push(dead());
         }
     }
 
     /// A node handles an event.
-    pub(super) fn count_step(&mut self, node: NodeIndex, item: &Item) {
+    pub(super) fn count_step(&mut self, node: NodeIndex, instance: usize, item: &Item) {
         self.steps += 1;
         self.meters[node].received += 1;
         if let Some(fact) = item.fact {
@@ -47,6 +48,7 @@ impl Run {
         let event = &item.event.context.id;
         self.trace
             .add(self.now_us, What::Handled, id, item.input, event, item.fact);
+        self.trace.keep(instance, &item.event);
         if self.steps >= self.limits.steps_max && self.ended.is_none() {
             self.ended = Some(Ended::Limit {
                 limit: Limit::Steps(self.limits.steps_max),

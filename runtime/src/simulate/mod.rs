@@ -20,6 +20,7 @@ mod line;
 mod meter;
 mod offer;
 mod outcome;
+mod replay;
 mod run;
 mod scenario;
 mod shape;
@@ -47,13 +48,14 @@ use smol_str::SmolStr;
 pub use self::fault::{Admitted, Fault, FaultKind, Place, Point, Sort};
 pub use self::latency::Latencies;
 pub use self::outcome::{Ended, Limit, Outcome};
+pub use self::replay::Replay;
 pub use self::scenario::{Fact, Limits, Record, Scenario};
 pub use self::stores::{Content, Deeds, Done, Row};
 pub use self::trace::{Step, TraceHash, What};
 pub use self::world::EPOCH_MS;
 
 use self::run::Run;
-use self::shape::{Model, Shape, Stage};
+use self::shape::{Shape, Stage};
 
 /// A flow that plays scenarios.
 pub struct Simulation {
@@ -109,19 +111,20 @@ impl Simulation {
         self.outcome()
     }
 
-    /// The name of the store that a sink writes to, as outcomes have it.
-    pub fn store_of(&self, sink: &NodeId) -> Option<&SmolStr> {
-        let shape = &self.run.shape;
-        let node = shape.plan.nodes.iter().position(|node| node.id == *sink)?;
-        match &shape.nodes[node].model {
-            Model::Sink { place, .. } => Some(&shape.places[*place].name),
-            _ => None,
-        }
-    }
-
     /// Virtual time since the beginning of the run.
     pub fn now_us(&self) -> u64 {
         self.run.now_us
+    }
+
+    /// Sources with the names of the stores that they hear of.
+    pub fn hearers(&self) -> Vec<(SmolStr, NodeId)> {
+        let shape = &self.run.shape;
+        let places = shape.places.iter().zip(&shape.hearers);
+        let hearers = places.flat_map(|(place, hearers)| {
+            let nodes = hearers.iter().map(|node| &shape.plan.nodes[*node]);
+            nodes.map(|node| (place.name.clone(), node.id.clone()))
+        });
+        hearers.collect()
     }
 
     /// What the run came to. Contents and trace are handed over, so ask once, at its end.
@@ -139,6 +142,7 @@ impl Simulation {
             at_us: run.now_us,
             steps: run.steps,
             stores: places.zip(contents).collect(),
+            sinks: Arc::clone(&run.shape.sinks),
             dead_letters: std::mem::take(&mut run.dead),
             counters: Counters {
                 at_ms: run.now_us / 1_000,

@@ -182,6 +182,7 @@ impl Run {
         let id = &dead.context.id;
         self.trace
             .add(self.now_us, What::GivenUp, &held.id, 0, id, fact);
+        self.trace.keep(0, &dead);
         let led_on = held.failed.is_some_and(|port| !held.outs[port].is_empty());
         if !led_on {
             return self.dead.push(dead);

@@ -1,6 +1,7 @@
 //! What a run came to.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use graph_model::event::Event;
 use graph_model::id::NodeId;
@@ -23,6 +24,8 @@ pub struct Outcome {
     pub steps: u64,
     /// What sinks hold, by sort and name, such as `table data.sqlite/orders`.
     pub stores: BTreeMap<SmolStr, Content>,
+    /// To which of them each sink writes.
+    pub sinks: Arc<BTreeMap<NodeId, SmolStr>>,
     /// Given-up events that no wire led away, with their cause.
     pub dead_letters: Vec<Event>,
     pub counters: Counters,

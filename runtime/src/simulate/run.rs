@@ -14,6 +14,7 @@ use super::fault::Sort;
 use super::latency::Latencies;
 use super::line::Instance;
 use super::outcome::Ended;
+use super::replay::Replay;
 use super::scenario::{Limits, Scenario};
 use super::shape::{Model, Shape, Stage};
 use super::source::SourceRun;
@@ -111,6 +112,7 @@ pub(super) struct Run {
     pub(super) one_by_one: bool,
     pub(super) own_events: bool,
     pub(super) limits: Limits,
+    pub(super) replay: Option<Arc<Replay>>,
     /// By the time of their coming.
     pub(super) facts: Vec<(NodeIndex, u64, Event)>,
     pub(super) next_fact: usize,
@@ -185,6 +187,7 @@ impl Run {
             one_by_one: scenario.one_by_one,
             own_events: scenario.own_events,
             limits: scenario.limits,
+            replay: scenario.replay.clone(),
             facts,
             next_fact: 0,
             agenda: Agenda::default(),

@@ -6,6 +6,7 @@ use graph_model::event::Event;
 use graph_model::id::NodeId;
 
 use super::fault::{Admitted, Fault, Sort};
+use super::replay::Replay;
 
 /// One run: what comes in, what goes wrong, and how far it goes.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct Scenario {
     pub one_by_one: bool,
     pub limits: Limits,
     pub record: Record,
+    /// What nodes say again as they said it in another run.
+    pub replay: Option<Arc<Replay>>,
 }
 
 /// A fact and when it comes in.
@@ -57,6 +60,8 @@ pub enum Record {
     Hash,
     /// Each of them.
     Steps,
+    /// Each of them, with the whole event and who handled it; what oracles ask for.
+    Events,
 }
 
 impl Default for Scenario {
@@ -70,6 +75,7 @@ impl Default for Scenario {
             one_by_one: false,
             limits: Limits::default(),
             record: Record::Hash,
+            replay: None,
         }
     }
 }
@@ -119,6 +125,7 @@ impl Scenario {
                 ..self.limits
             },
             record: self.record,
+            replay: self.replay.clone(),
         }
     }
 }

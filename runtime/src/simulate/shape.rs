@@ -7,7 +7,7 @@ use std::sync::Arc;
 use graph_model::catalog::{Behaviour, Catalog, Delivery};
 use graph_model::document::Document;
 use graph_model::expr::Expr;
-use graph_model::id::EdgeId;
+use graph_model::id::{EdgeId, NodeId};
 use graph_model::value::Value;
 use runtime_protocol::Problem;
 use smol_str::SmolStr;
@@ -43,6 +43,8 @@ pub(super) struct Shape {
     pub sub_of: Vec<Option<usize>>,
     /// Empty; runs begin with copies.
     pub places: Vec<Place>,
+    /// Names of the places that sinks write to.
+    pub sinks: Arc<BTreeMap<NodeId, SmolStr>>,
     /// By place: sources that hear of what is written there.
     pub hearers: Vec<Vec<NodeIndex>>,
 }
@@ -172,6 +174,7 @@ impl Stage {
             subs: Vec::new(),
             sub_of: vec![None; plan.lines.len()],
             places: Vec::new(),
+            sinks: Arc::default(),
             hearers: Vec::new(),
             plan,
         };
@@ -193,6 +196,12 @@ impl Stage {
         if !problems.is_empty() {
             return Err(problems);
         }
+        let nodes = shape.plan.nodes.iter().zip(&shape.nodes);
+        let sinks = nodes.filter_map(|(node, held)| match &held.model {
+            Model::Sink { place, .. } => Some((node.id.clone(), shape.places[*place].name.clone())),
+            _ => None,
+        });
+        shape.sinks = Arc::new(sinks.collect());
         shape.hearers = (0..shape.places.len()).map(|_| Vec::new()).collect();
         for (node, held) in shape.nodes.iter().enumerate() {
             if let Model::Source { source, .. } = &held.model

@@ -6,11 +6,13 @@ use graph_model::event::Event;
 
 use super::agenda::Task;
 use super::fault::{FaultKind, Point};
+use super::line::REFUSED;
 use super::run::{HOP_US, Item, Parcel, Run, Sender};
 use super::shape::{Model, Target};
 use super::trace::What;
 use crate::delivery::Share;
 use crate::live::with_cause;
+use crate::operator::Failure;
 use crate::plan::NodeIndex;
 use crate::rim::Sent;
 use crate::world::World;
@@ -37,7 +39,7 @@ impl Run {
         };
         let mut rest = self.take_from_inbox(inbox, BATCH).into_iter();
         while let Some(item) = rest.next() {
-            self.count_step(node, &item);
+            self.count_step(node, 0, &item);
             let mut told = true;
             if self.strikes.any
                 && let Some(kind) = self.strikes.at_node(node)
@@ -53,11 +55,17 @@ impl Run {
                         break;
                     }
                     FaultKind::Crash(Point::BeforeAck) => told = false,
+                    FaultKind::Refuse => self.strikes.refuse(node, &item.event.context.id),
                     _ => {}
                 }
             }
             let now_ms = self.stage.world.now_ms();
-            let wrote = store.write(&item.event, now_ms, &mut self.contents[*place]);
+            let refused = self.strikes.any && self.strikes.refuses(node, &item.event.context.id);
+            let wrote = if refused {
+                Err(Failure::fatal(REFUSED))
+            } else {
+                store.write(&item.event, now_ms, &mut self.contents[*place])
+            };
             match wrote {
                 Ok(wrote) => {
                     self.grown += wrote.grown as u64;
@@ -65,6 +73,9 @@ impl Run {
                     let event_id = &item.event.context.id;
                     self.trace
                         .add(self.now_us, What::Written, id, 0, event_id, item.fact);
+                    self.trace.keep(0, &item.event);
+                    let content = &self.contents[*place];
+                    self.trace.keep_shown(|| content.shown(&wrote));
                     if let Some(heard) = &wrote.heard {
                         self.hear(*place, heard, item.fact);
                     }
@@ -110,11 +121,16 @@ impl Run {
         let Some(edges) = shape.plan.nodes[node].outs.get(port) else {
             return;
         };
-        if !edges.is_empty() {
+        let id = &shape.plan.nodes[node].id;
+        if edges.is_empty() {
+            self.trace
+                .keep_unled(self.now_us, id, port as u16, event, fact);
+        } else {
             self.meters[node].sent += 1;
-            let (id, event_id) = (&shape.plan.nodes[node].id, &event.context.id);
+            let event_id = &event.context.id;
             self.trace
                 .add(self.now_us, What::Emitted, id, port as u16, event_id, fact);
+            self.trace.keep(0, event);
         }
         for &edge in edges {
             self.passed[edge].passed += 1;

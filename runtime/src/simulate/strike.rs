@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use smol_str::SmolStr;
+
 use super::fault::{Fault, FaultKind, Place, Sort};
 use crate::plan::{EdgeIndex, NodeIndex, Plan};
 
@@ -10,6 +12,8 @@ use crate::plan::{EdgeIndex, NodeIndex, Plan};
 pub(super) struct Strikes {
     nodes: Vec<Struck>,
     edges: Vec<Struck>,
+    /// Events that nodes can never handle.
+    refused: Vec<(NodeIndex, SmolStr)>,
     /// Whether there are any.
     pub(super) any: bool,
     pub(super) counted: BTreeMap<Sort, u64>,
@@ -31,6 +35,7 @@ impl Strikes {
         let mut strikes = Strikes {
             nodes: vec![Struck::default(); plan.nodes.len()],
             edges: vec![Struck::default(); plan.edges.len()],
+            refused: Vec::new(),
             any: true,
             counted: BTreeMap::new(),
         };
@@ -56,6 +61,16 @@ impl Strikes {
     pub(super) fn at_node(&mut self, node: NodeIndex) -> Option<FaultKind> {
         let struck = self.nodes.get_mut(node)?;
         Self::next(struck, &mut self.counted)
+    }
+
+    /// From now on the node can never handle the event.
+    pub(super) fn refuse(&mut self, node: NodeIndex, event: &SmolStr) {
+        self.refused.push((node, event.clone()));
+    }
+
+    pub(super) fn refuses(&self, node: NodeIndex, event: &SmolStr) -> bool {
+        let mut refused = self.refused.iter();
+        refused.any(|(at, id)| *at == node && id == event)
     }
 
     /// What goes wrong with the next event on an edge.

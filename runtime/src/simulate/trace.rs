@@ -1,6 +1,8 @@
 //! The steps of a run, in bytes that are the same on every machine.
 
+use graph_model::event::Event;
 use graph_model::id::NodeId;
+use graph_model::value::Value;
 use sha2::{Digest, Sha256};
 use smol_str::SmolStr;
 
@@ -19,6 +21,12 @@ pub struct Step {
     pub event: SmolStr,
     /// Number of the fact from which it follows; nothing when it follows from none.
     pub fact: Option<u32>,
+    /// Number of the instance that did it; in no bytes.
+    pub instance: u32,
+    /// The event, when whole events were to be recorded; in no bytes.
+    pub whole: Option<Event>,
+    /// What can be seen of it where a sink wrote it; in no bytes.
+    pub shown: Option<Value>,
 }
 
 /// Sorts of steps.
@@ -45,6 +53,8 @@ pub enum What {
     Dropped = 9,
     /// Something went wrong by plan.
     Fault = 10,
+    /// An event left by a port that no wire leads from; recorded with whole events only, in no bytes.
+    Unled = 11,
 }
 
 /// What identifies the steps of a run.
@@ -98,7 +108,7 @@ impl Trace {
         self.bytes.clear();
         write(&mut self.bytes, at_us, what, node, port, event, fact);
         self.hash.update(&self.bytes);
-        if self.record == Record::Steps {
+        if matches!(self.record, Record::Steps | Record::Events) {
             self.steps.push(Step {
                 at_us,
                 what,
@@ -106,7 +116,62 @@ impl Trace {
                 port,
                 event: event.clone(),
                 fact,
+                instance: 0,
+                whole: None,
+                shown: None,
             });
+        }
+    }
+
+    /// Keeps the event of the step just added, and which instance did it.
+    pub(super) fn keep(&mut self, instance: usize, event: &Event) {
+        if self.record == Record::Events
+            && let Some(step) = self.steps.last_mut()
+        {
+            step.instance = instance as u32;
+            step.whole = Some(event.clone());
+        }
+    }
+
+    /// Records that an event left by a port that no wire leads from.
+    pub(super) fn keep_unled(
+        &mut self,
+        at_us: u64,
+        node: &NodeId,
+        port: u16,
+        event: &Event,
+        fact: Option<u32>,
+    ) {
+        if self.record == Record::Events {
+            self.steps.push(Step {
+                at_us,
+                what: What::Unled,
+                node: node.clone(),
+                port,
+                event: event.context.id.clone(),
+                fact,
+                instance: 0,
+                whole: Some(event.clone()),
+                shown: None,
+            });
+        }
+    }
+
+    /// Keeps an event that is only made to be kept.
+    pub(super) fn keep_made(&mut self, event: impl FnOnce() -> Event) {
+        if self.record == Record::Events
+            && let Some(step) = self.steps.last_mut()
+        {
+            step.whole = Some(event());
+        }
+    }
+
+    /// Keeps what can be seen of the step just added.
+    pub(super) fn keep_shown(&mut self, shown: impl FnOnce() -> Option<Value>) {
+        if self.record == Record::Events
+            && let Some(step) = self.steps.last_mut()
+        {
+            step.shown = shown();
         }
     }
 

@@ -19,6 +19,7 @@ mod serve;
 mod sim;
 mod tail;
 mod test;
+mod witness;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -52,6 +53,7 @@ enum Command {
     Run(run::Run),
     Sim(sim::Sim),
     Test(test::Test),
+    Witness(witness::Witness),
     Inject(inject::Inject),
     Tail(tail::Tail),
     Fmt(fmt::Fmt),
@@ -123,6 +125,7 @@ pub(crate) fn run() -> ExitCode {
         Some(Command::Run(command)) => command.run(&out),
         Some(Command::Sim(command)) => command.run(&out),
         Some(Command::Test(command)) => command.run(&out),
+        Some(Command::Witness(command)) => command.run(&out),
         Some(Command::Inject(command)) => command.run(&out),
         Some(Command::Tail(command)) => command.run(&out),
         Some(Command::Fmt(command)) => command.run(&out),

@@ -10,3 +10,4 @@ mod simulating;
 mod testing;
 mod webhooks;
 mod window;
+mod witness;

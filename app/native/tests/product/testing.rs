@@ -37,7 +37,11 @@ fn a_test_fails_with_the_run_that_shows_it_and_passes_when_it_is_mended() {
     let test = &told(&bad)["tests"][0];
     assert_eq!(test["verdict"], "failed", "{test}");
     let faults = test["faults"].as_array().expect("what went wrong");
-    let twice = |fault: &Value| fault.as_str().is_some_and(|text| text.starts_with("duplicate at"));
+    let twice = |fault: &Value| {
+        fault
+            .as_str()
+            .is_some_and(|text| text.starts_with("duplicate at"))
+    };
     assert!(faults.iter().any(twice), "{test}");
     assert_eq!(test["differences"][0]["node"], "charge");
     let good = charges(r#", "key": ".order""#, ONCE).done(&["test", "flow"]);

@@ -140,6 +140,18 @@ impl Content {
         }
     }
 
+    /// What the last write made seen; nothing where it changed nothing.
+    pub(super) fn shown(&self, wrote: &Wrote) -> Option<Value> {
+        match (self, &wrote.heard) {
+            (_, Some(Heard::Row(change))) => Some(change.after.clone().into()),
+            (_, Some(Heard::Object(_, content))) => Some(content.clone()),
+            (Content::Shown(rows), None) => rows.back().map(|(_, data)| data.clone()),
+            (Content::Lines(lines), None) => lines.last().cloned(),
+            (Content::Done(done), None) => done.list().last().map(|deed| deed.data.clone()),
+            (Content::Rows(_) | Content::Objects(_), None) => None,
+        }
+    }
+
     /// Everything as JSON, in a fixed order.
     pub fn to_value(&self) -> Value {
         match self {

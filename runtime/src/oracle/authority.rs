@@ -1,0 +1,194 @@
+//! I1: nobody acts with rights that are not theirs, by what they sent.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use graph_model::catalog::{Behaviour, Catalog, Delivery};
+use graph_model::document::Document;
+use graph_model::id::NodeId;
+use graph_model::pointer::Pointer;
+use graph_model::value::{Object, Value};
+use smol_str::{SmolStr, format_smolstr};
+
+use super::ends::reached_without;
+use super::lineage::steps;
+use super::{Context, Finding, Oracle};
+use crate::simulate::{Outcome, What};
+
+/// What nodes do with rights that their callers may not have, and who calls.
+#[derive(Default)]
+pub(super) struct Rights {
+    /// The field that says on what a node acts, where nothing is looked up before.
+    acts_on: BTreeMap<NodeId, Pointer>,
+    /// Fields that must be checked before a node gets them.
+    sensitive: BTreeMap<NodeId, Vec<Pointer>>,
+    /// The field in which a source puts who called.
+    callers: BTreeMap<NodeId, Pointer>,
+    /// Sources to which anybody may send.
+    open: BTreeSet<NodeId>,
+    /// Nodes that let pass only what has the shape of its type.
+    checks: BTreeSet<NodeId>,
+}
+
+impl Rights {
+    pub(super) fn of(document: &Document, catalog: &Catalog) -> Rights {
+        let mut rights = Rights::default();
+        let mut asks = Vec::new();
+        for (id, node) in document.nodes.iter().filter(|(_, node)| !node.disabled) {
+            let declared = &node.notes.declared;
+            let pointer = |name: &str| Pointer::parse(declared.get(name)?.as_str()?).ok();
+            let Some(kind) = catalog.get(&node.kind) else {
+                continue;
+            };
+            match &kind.behaviour {
+                Behaviour::Validate { .. } => {
+                    rights.checks.insert(id.clone());
+                }
+                Behaviour::Enrich { .. } | Behaviour::Join { .. } => asks.push(id),
+                Behaviour::Source {
+                    delivery: Delivery::CallerRetries,
+                    ..
+                } if declared.get("publishers").is_none() => {
+                    rights.open.insert(id.clone());
+                }
+                _ => {}
+            }
+            rights
+                .callers
+                .extend(pointer("principal").map(|at| (id.clone(), at)));
+            rights
+                .acts_on
+                .extend(pointer("acts_on").map(|at| (id.clone(), at)));
+            let fields = declared.get("sensitive").and_then(Value::as_array);
+            let fields: Vec<Pointer> = fields
+                .unwrap_or_default()
+                .iter()
+                .filter_map(|field| Pointer::parse(field.as_str()?).ok())
+                .collect();
+            if !fields.is_empty() {
+                rights.sensitive.insert(id.clone(), fields);
+            }
+        }
+        // Whose a thing is may have been looked up.
+        let asked = reached_without(document, asks.into_iter(), None);
+        rights.acts_on.retain(|id, _| !asked.contains(id));
+        rights
+    }
+}
+
+/// Finds deeds on what is somebody else's, and unchecked values from outside in sensitive places.
+pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> Vec<Finding> {
+    let rights = &context.rights;
+    if rights.acts_on.is_empty() && rights.sensitive.is_empty() {
+        return Vec::new();
+    }
+    let passed = steps(run, What::Emitted).filter(|(step, _)| step.port == 0);
+    let checked: BTreeSet<Option<u32>> = passed
+        .filter(|(step, _)| rights.checks.contains(&step.node))
+        .map(|(step, _)| step.fact)
+        .collect();
+    let mut told: BTreeSet<(&NodeId, &Pointer)> = BTreeSet::new();
+    let mut findings = Vec::new();
+    for (step, event) in steps(run, What::Handled) {
+        let Some(fact) = step.fact.and_then(|fact| run.facts.get(fact as usize)) else {
+            continue;
+        };
+        let sent = |value: &Value| holds(&fact.event.data, value);
+        let mut found = |field, observed: Value, expected: SmolStr| {
+            if told.insert((&step.node, field)) {
+                findings.push(Finding {
+                    fact: step.fact,
+                    ..Finding::new(Oracle::I1, step.node.as_str(), observed, expected)
+                });
+            }
+        };
+        if let Some(field) = rights.acts_on.get(&step.node)
+            && let Some(caller) = rights.callers.get(&fact.source)
+            && let Some(caller) = caller.get(&fact.event.data)
+            && let Some(thing) = field.get(&event.data)
+            && thing != caller
+            && sent(thing)
+        {
+            let mut observed = Object::with_capacity(2);
+            observed.insert("acts_on", thing.clone());
+            observed.insert("for", caller.clone());
+            found(field, observed.into(), "only what is the caller's".into());
+        }
+        if rights.open.contains(&fact.source) && !checked.contains(&step.fact) {
+            for field in rights.sensitive.get(&step.node).into_iter().flatten() {
+                if let Some(value) = field.get(&event.data).filter(|value| sent(value)) {
+                    let mut observed = Object::with_capacity(2);
+                    observed.insert("field", field.to_string());
+                    observed.insert("value", value.clone());
+                    let by = format_smolstr!("nothing that `{}` took unchecked", fact.source);
+                    found(field, observed.into(), by);
+                }
+            }
+        }
+    }
+    findings
+}
+
+/// Whether a payload holds a text or a number.
+fn holds(payload: &Value, wanted: &Value) -> bool {
+    match payload {
+        Value::Arr(items) => items.iter().any(|item| holds(item, wanted)),
+        Value::Obj(object) => object.values().any(|item| holds(item, wanted)),
+        Value::Str(_) | Value::Int(_) | Value::Float(_) => payload == wanted,
+        Value::Null | Value::Bool(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Trial;
+    use super::*;
+
+    fn check(flow: &str, facts: &str, wanted: &str) {
+        let found = Trial::new(flow, facts).judge(Oracle::I1);
+        assert_eq!(found, wanted, "{flow}");
+    }
+
+    #[test]
+    fn callers_act_on_what_is_theirs() {
+        let flow = |own: &str, on: &str| {
+            format!(
+                "type pay(id=/id): id string, user string, account string
+                 in: http(path=/pay, event_type=pay) ^principal=/user -> lane: queue -> {own} move: effect(action=transfer, key=.id) ^acts_on={on}"
+            )
+        };
+        let facts = r#"in {"id":"1","user":"ana","account":"bob"}"#;
+        check(
+            &flow("", "/account"),
+            facts,
+            r#"I1 at `move`: {"acts_on":"bob","for":"ana"} instead of "only what is the caller's""#,
+        );
+        check(
+            &flow("own: filter(when=.account == .user) ->", "/account"),
+            facts,
+            "",
+        );
+        check(&flow("", "/user"), facts, "");
+    }
+
+    #[test]
+    fn what_strangers_sent_is_checked_first() {
+        let flow = |way: &str| {
+            format!(
+                r#"type upload(id=/id): id string, path string
+                 in: http(path=/in, event_type=upload) -> {way} keep: effect(action=copy, key=.id) ^sensitive=["/path"]"#
+            )
+        };
+        let facts = r#"in {"id":"1","path":"../../etc"}"#;
+        check(
+            &flow(""),
+            facts,
+            r#"I1 at `keep`: {"field":"/path","value":"../../etc"} instead of "nothing that `in` took unchecked""#,
+        );
+        check(&flow("safe: validate(event_type=upload) ->"), facts, "");
+        check(
+            &flow("fixed: map(expr={id, note: .path, path: \"inbox\"}) ->"),
+            facts,
+            "",
+        );
+    }
+}

@@ -1,0 +1,197 @@
+//! Where facts end: sinks, and nodes that make one event of several.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use graph_model::catalog::{Behaviour, Catalog};
+use graph_model::document::Document;
+use graph_model::id::NodeId;
+use graph_model::value::Value;
+use rustc_hash::FxHashMap;
+
+use super::keys::Keyed;
+use crate::simulate::{Outcome, What};
+
+/// How a fact ends at a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct End {
+    /// It is a sink; otherwise it folds.
+    pub(super) is_sink: bool,
+    /// Nothing may be missing there.
+    pub(super) needs_all: bool,
+    /// What it does outlasts the process.
+    pub(super) lasts: bool,
+}
+
+/// Ends that facts can be followed to. What stands behind a fold, or hears of a table, is none: which
+/// fact brings a result about there is chance.
+pub(super) fn ends(
+    document: &Document,
+    catalog: &Catalog,
+    keyed: &BTreeMap<NodeId, Keyed>,
+) -> BTreeMap<NodeId, End> {
+    let behaviour = |id: &NodeId| {
+        let node = document.nodes.get(id).filter(|node| !node.disabled)?;
+        Some((node, &catalog.get(&node.kind)?.behaviour))
+    };
+    let folds = |id: &NodeId| keyed.get(id).is_some_and(|keyed| keyed.folds);
+    let begin = document
+        .nodes
+        .keys()
+        .filter(|id| folds(id) || matches!(behaviour(id), Some((_, Behaviour::Changes { .. }))));
+    let behind = reached(document, begin);
+    let mut ends = BTreeMap::new();
+    for id in document.nodes.keys().filter(|id| !behind.contains(*id)) {
+        let Some((node, does)) = behaviour(id) else {
+            continue;
+        };
+        let lasts = matches!(
+            does,
+            Behaviour::Table { .. } | Behaviour::Effect { .. } | Behaviour::Bucket { .. }
+        );
+        let is_sink = lasts || matches!(does, Behaviour::Observe { .. } | Behaviour::DeadLetter);
+        if !is_sink && !folds(id) {
+            continue;
+        }
+        let declared = node.notes.declared.get("must_not_lose");
+        let may_lose = node.notes.assumptions.contains_key("may_lose");
+        let needs_all = declared.and_then(Value::as_bool).unwrap_or(lasts) && !may_lose;
+        ends.insert(
+            id.clone(),
+            End {
+                is_sink,
+                needs_all,
+                lasts,
+            },
+        );
+    }
+    // A fold needs all that something behind it needs.
+    let asked = |id: &NodeId| {
+        reached(document, [id].into_iter()).iter().any(|behind| {
+            behaviour(behind).is_some_and(|(node, does)| {
+                let declared = node.notes.declared.get("must_not_lose");
+                let lasts = matches!(does, Behaviour::Table { .. } | Behaviour::Effect { .. });
+                let may_lose = node.notes.assumptions.contains_key("may_lose");
+                declared.and_then(Value::as_bool).unwrap_or(lasts) && !may_lose
+            })
+        })
+    };
+    for (id, end) in &mut ends {
+        end.needs_all |= !end.is_sink && asked(id);
+    }
+    ends
+}
+
+/// Nodes to which wires lead from some nodes.
+fn reached<'d>(
+    document: &'d Document,
+    from: impl Iterator<Item = &'d NodeId>,
+) -> BTreeSet<&'d NodeId> {
+    reached_without(document, from, None)
+}
+
+/// The same, not through one of them.
+pub(super) fn reached_without<'d>(
+    document: &'d Document,
+    from: impl Iterator<Item = &'d NodeId>,
+    without: Option<&NodeId>,
+) -> BTreeSet<&'d NodeId> {
+    let mut reached = BTreeSet::new();
+    let mut next: VecDeque<&NodeId> = from.collect();
+    while let Some(node) = next.pop_front() {
+        for edge in document.edges.values() {
+            let to = &edge.to.node;
+            if edge.from.node == *node && Some(to) != without && reached.insert(to) {
+                next.push_back(to);
+            }
+        }
+    }
+    reached
+}
+
+/// For each fact of a run, the ends that it came to.
+pub(super) fn reached_by<'o>(
+    run: &'o Outcome,
+    ends: &BTreeMap<NodeId, End>,
+) -> Vec<Vec<&'o NodeId>> {
+    let mut reached: Vec<Vec<&NodeId>> = vec![Vec::new(); run.facts.len()];
+    for step in &run.trace {
+        let Some(of) = step.fact.and_then(|fact| reached.get_mut(fact as usize)) else {
+            continue;
+        };
+        let wanted = match step.what {
+            What::Written => true,
+            What::Handled => false,
+            _ => continue,
+        };
+        if ends
+            .get(&step.node)
+            .is_some_and(|end| end.is_sink == wanted)
+            && !of.contains(&&step.node)
+        {
+            of.push(&step.node);
+        }
+    }
+    reached
+}
+
+/// What became of a fact that did not come where it should have.
+#[derive(Default)]
+pub(super) struct Trail<'o> {
+    /// Where it was last.
+    pub(super) last: Option<&'o NodeId>,
+    /// It was given up, and told so or kept.
+    pub(super) given_up: bool,
+    /// An operator let it go, or led it another way than in the reference.
+    pub(super) decided: bool,
+}
+
+/// Follows a fact; `meant` is the same fact in the reference.
+pub(super) fn trail<'o>(
+    run: &'o Outcome,
+    fact: u32,
+    reference: &Outcome,
+    meant: u32,
+    late: &BTreeSet<(NodeId, u16)>,
+) -> Trail<'o> {
+    let mut trail = Trail::default();
+    // Handled, sent on, struck.
+    let mut nodes: FxHashMap<&NodeId, (u32, u32, bool)> = FxHashMap::default();
+    let mut ways: BTreeSet<(&NodeId, u16)> = BTreeSet::new();
+    for step in run.trace.iter().filter(|step| step.fact == Some(fact)) {
+        trail.last = Some(&step.node);
+        let at = nodes.entry(&step.node).or_default();
+        match step.what {
+            What::Handled => at.0 += 1,
+            What::Emitted => {
+                at.1 += 1;
+                ways.insert((&step.node, step.port));
+            }
+            What::Unled => {
+                at.1 += 1;
+                trail.decided |= step.port > 0 && !late.contains(&(step.node.clone(), step.port));
+            }
+            What::Written => at.1 += 1,
+            What::GivenUp => trail.given_up = true,
+            What::Fault => at.2 = true,
+            _ => {}
+        }
+    }
+    let of_reference = || {
+        reference
+            .trace
+            .iter()
+            .filter(|step| step.fact == Some(meant))
+    };
+    let emitted = |node: &NodeId, port: u16| {
+        of_reference()
+            .any(|step| step.what == What::Emitted && step.node == *node && step.port == port)
+    };
+    trail.decided |= ways.iter().any(|(node, port)| !emitted(node, *port));
+    trail.decided |= of_reference().any(|step| {
+        step.what == What::Emitted
+            && nodes
+                .get(&step.node)
+                .is_some_and(|(handled, sent, struck)| *handled > 0 && *sent == 0 && !struck)
+    });
+    trail
+}

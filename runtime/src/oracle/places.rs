@@ -1,0 +1,305 @@
+//! Places where somebody looks, and what they see there.
+
+use std::collections::BTreeSet;
+
+use graph_model::catalog::{Behaviour, Catalog, Family, FieldType, JqRole, KindSpec, PortRole};
+use graph_model::document::{Audience, Document, Node, RowFilter};
+use graph_model::event::{Event, extension};
+use graph_model::expr::Expr;
+use graph_model::id::NodeId;
+use graph_model::pointer::Pointer;
+use graph_model::value::Value;
+use rustc_hash::FxHashMap;
+use smol_str::{SmolStr, format_smolstr};
+
+use super::ends::reached_without;
+use super::keys;
+use super::viewers::{Owners, Viewer};
+use crate::simulate::{Outcome, Step, What};
+
+/// A place with those who look there.
+pub(super) struct Place {
+    node: NodeId,
+    /// What people call it: the node, or a copy of it.
+    pub(super) title: SmolStr,
+    sees: Sees,
+    pub(super) viewers: Vec<Viewer>,
+    rows: Vec<RowFilter>,
+    /// Guards that everything passes on its way there.
+    guards: Vec<(NodeId, Pointer)>,
+}
+
+/// What there is to be seen.
+enum Sees {
+    /// What a sink shows.
+    Shown,
+    /// Payloads at these steps.
+    Payloads(What),
+    /// Keys of events at these steps, and names that are made of them.
+    Keys(What, Vec<Expr>),
+}
+
+/// Something that was to be seen at a place.
+pub(super) struct Item<'o> {
+    pub(super) step: &'o Step,
+    pub(super) event: &'o Event,
+    pub(super) value: Value,
+    /// Who owns it, as guards say.
+    owners: Vec<Option<Value>>,
+}
+
+/// All places of a flow.
+pub(super) fn places(document: &Document, catalog: &Catalog) -> Vec<Place> {
+    let mut places = Vec::new();
+    for (id, node) in document.nodes.iter().filter(|(_, node)| !node.disabled) {
+        let Some(kind) = catalog.get(&node.kind) else {
+            continue;
+        };
+        let guards = guards(document, catalog, id);
+        let mut add = |title: SmolStr, sees: Sees, audience: Option<&Audience>| {
+            let viewers = match audience {
+                Some(audience) => {
+                    let roles = audience.roles.iter();
+                    roles
+                        .flat_map(|role| Viewer::of(document, Some(role)))
+                        .collect()
+                }
+                None => Viewer::of(document, None),
+            };
+            places.push(Place {
+                node: id.clone(),
+                title,
+                sees,
+                viewers,
+                rows: audience.map_or_else(Vec::new, |audience| audience.rows.clone()),
+                guards: guards.clone(),
+            });
+        };
+        let audience = node.notes.audience.as_ref();
+        let is_channel = kind.family == Family::Channel;
+        match &kind.behaviour {
+            Behaviour::Observe { .. }
+            | Behaviour::Table { .. }
+            | Behaviour::Bucket { .. }
+            | Behaviour::Effect { .. } => add(id.as_str().into(), Sees::Shown, audience),
+            Behaviour::DeadLetter => {
+                add(id.as_str().into(), Sees::Payloads(What::Written), audience);
+            }
+            _ if is_channel && audience.is_some() => {
+                add(
+                    id.as_str().into(),
+                    Sees::Payloads(What::Delivered),
+                    audience,
+                );
+            }
+            _ => {}
+        }
+        // Whoever runs a place sees its keys in clear.
+        let handed = if is_channel {
+            What::Delivered
+        } else {
+            What::Written
+        };
+        let keys = keys_of(node, kind);
+        if !keys.is_empty() {
+            let who = node.notes.side_audiences.get(OPERATORS);
+            add(
+                format_smolstr!("{id}/{OPERATORS}"),
+                Sees::Keys(handed, keys),
+                who,
+            );
+        }
+        for (copy, audience) in &node.notes.side_audiences {
+            if let Some(sees) = copy_of(document, id, node, kind, copy) {
+                add(format_smolstr!("{id}/{copy}"), sees, Some(audience));
+            }
+        }
+    }
+    places
+}
+
+/// What a side copy of a node holds.
+fn copy_of(
+    document: &Document,
+    id: &NodeId,
+    node: &Node,
+    kind: &KindSpec,
+    copy: &str,
+) -> Option<Sees> {
+    let is_channel = kind.family == Family::Channel;
+    Some(match copy {
+        "dead_letter" => {
+            let ports = kind.outputs_of(node);
+            let failed = ports.iter().find(|port| port.role == PortRole::Failed);
+            let wired = failed.is_some_and(|failed| {
+                let mut edges = document.edges.values();
+                edges.any(|edge| edge.from.node == *id && edge.from.port == failed.name)
+            });
+            if wired {
+                return None;
+            }
+            Sees::Payloads(What::GivenUp)
+        }
+        OPERATORS => return None,
+        "readers" if kind.family == Family::Sink => Sees::Shown,
+        _ if is_channel => Sees::Payloads(What::Delivered),
+        _ if kind.family == Family::Source => Sees::Payloads(What::Arrived),
+        _ => Sees::Payloads(What::Handled),
+    })
+}
+
+/// Who runs a place.
+const OPERATORS: &str = "operators";
+
+/// Expressions whose values are no payload any more where others run the place.
+fn keys_of(node: &Node, kind: &KindSpec) -> Vec<Expr> {
+    let outside = kind.family == Family::Channel
+        || matches!(
+            kind.behaviour,
+            Behaviour::Bucket { .. } | Behaviour::Effect { .. }
+        );
+    let fields = kind.config.iter().filter(|_| outside);
+    let keys = fields.filter(|field| matches!(field.ty, FieldType::Jq { role: JqRole::Key }));
+    keys.filter_map(|field| keys::expr(node, kind, &field.name))
+        .collect()
+}
+
+/// Guards without which nothing comes to a node.
+fn guards(document: &Document, catalog: &Catalog, to: &NodeId) -> Vec<(NodeId, Pointer)> {
+    let is_source = |node: &Node| {
+        let kind = catalog.get(&node.kind);
+        kind.is_some_and(|kind| kind.family == Family::Source)
+    };
+    let mut guards = Vec::new();
+    for (id, node) in &document.nodes {
+        let Some(Behaviour::Guard { field, .. }) =
+            catalog.get(&node.kind).map(|kind| &kind.behaviour)
+        else {
+            continue;
+        };
+        let field = node.config_str(field).map(Pointer::parse);
+        let Some(Ok(field)) = field else { continue };
+        let sources = document.nodes.iter().filter(|(_, node)| is_source(node));
+        let sources = sources.map(|(id, _)| id);
+        if id != to && !reached_without(document, sources, Some(id)).contains(to) {
+            guards.push((id.clone(), field));
+        }
+    }
+    guards
+}
+
+impl Place {
+    /// Everything that was to be seen here in a run, whoever looked.
+    pub(super) fn items<'o>(&self, run: &'o Outcome) -> Vec<Item<'o>> {
+        let what = match &self.sees {
+            Sees::Shown => What::Written,
+            Sees::Payloads(what) | Sees::Keys(what, _) => *what,
+        };
+        let steps = run.trace.iter();
+        let here = steps.filter(|step| step.what == what && step.node == self.node);
+        let mut items: Vec<Item<'_>> = here
+            .filter_map(|step| {
+                let event = step.whole.as_ref()?;
+                let value = match &self.sees {
+                    Sees::Shown => step.shown.clone()?,
+                    Sees::Payloads(_) => event.data.clone(),
+                    Sees::Keys(_, keys) => {
+                        let keys = keys.iter().filter_map(|key| keys::value(key, step, event));
+                        keys.collect()
+                    }
+                };
+                Some(Item {
+                    step,
+                    event,
+                    value,
+                    owners: Vec::new(),
+                })
+            })
+            .collect();
+        if !self.guards.is_empty() && !items.is_empty() {
+            let guarded = Guarded::new(run, &self.guards);
+            for item in &mut items {
+                item.owners = guarded.owners(item.event);
+            }
+        }
+        items
+    }
+
+    /// What a viewer sees of it.
+    pub(super) fn seen<'i, 'o>(
+        &'i self,
+        items: &'i [Item<'o>],
+        viewer: &'i Viewer,
+        owners: &'i Owners,
+    ) -> impl Iterator<Item = &'i Item<'o>> {
+        let fields: Vec<BTreeSet<&Value>> = self
+            .rows
+            .iter()
+            .map(|row| {
+                let items = items.iter();
+                items
+                    .filter_map(|item| row.field.get(&item.event.data))
+                    .collect()
+            })
+            .collect();
+        items.iter().filter(move |item| {
+            let mut rows = self.rows.iter().zip(&fields);
+            let theirs = rows.all(|(row, others)| {
+                let value = row.field.get(&item.event.data);
+                value.is_some_and(|value| viewer.claims(value, others, owners))
+            });
+            theirs
+                && item.owners.iter().all(|owner| {
+                    let owner = owner.as_ref();
+                    owner.is_some_and(|owner| viewer.is(owner, owners))
+                })
+        })
+    }
+}
+
+/// Whom events belong to that passed guards.
+struct Guarded {
+    /// By guard: event and owner.
+    owners: Vec<FxHashMap<SmolStr, Value>>,
+    causes: FxHashMap<SmolStr, SmolStr>,
+}
+
+impl Guarded {
+    fn new(run: &Outcome, guards: &[(NodeId, Pointer)]) -> Guarded {
+        let mut guarded = Guarded {
+            owners: vec![FxHashMap::default(); guards.len()],
+            causes: FxHashMap::default(),
+        };
+        for step in run.trace.iter().filter(|step| step.what == What::Emitted) {
+            let Some(event) = &step.whole else { continue };
+            let context = &event.context;
+            if let Some(cause) = context.extensions.get(extension::CAUSATION) {
+                guarded.causes.insert(context.id.clone(), cause.clone());
+            }
+            for ((guard, field), owners) in guards.iter().zip(&mut guarded.owners) {
+                if let Some(owner) = field.get(&event.data).filter(|_| step.node == *guard) {
+                    owners.insert(context.id.clone(), owner.clone());
+                }
+            }
+        }
+        guarded
+    }
+
+    /// For each guard, the owner of an event, or of the nearest that caused it and passed there.
+    fn owners(&self, event: &Event) -> Vec<Option<Value>> {
+        let owner = |owners: &FxHashMap<SmolStr, Value>| {
+            let mut id = event.context.id.clone();
+            for _ in 0..CAUSES_MAX {
+                if let Some(owner) = owners.get(&id) {
+                    return Some(owner.clone());
+                }
+                id = self.causes.get(&id)?.clone();
+            }
+            None
+        };
+        self.owners.iter().map(owner).collect()
+    }
+}
+
+/// Causes that are followed back.
+const CAUSES_MAX: usize = 16;
