@@ -48,6 +48,7 @@ impl Flow {
             document: &self.document,
             report: &self.report,
             known: self.known.as_ref(),
+            confirmed: None,
         }
     }
 

@@ -17,6 +17,7 @@
 mod baseline;
 mod budgets;
 mod checker;
+mod confirmation;
 mod design;
 mod diagnostic;
 mod explain;
@@ -31,6 +32,7 @@ use crate::catalog::Catalog;
 use crate::document::Document;
 pub use baseline::{Baseline, Before, NoBaseline};
 pub use checker::Checker;
+pub use confirmation::{Confirmation, Confirmations, Seen};
 pub use diagnostic::{Consequence, Diagnostic, Fix, Report, Severity, Step, Subject, Unchecked};
 pub use explain::{Known, Passage};
 pub use rules::{Rule, rules};

@@ -302,6 +302,7 @@ fn flows_in_files_are_told_with_their_lines() {
         document: &document,
         report: &report,
         known: None,
+        confirmed: None,
     };
     let clean = render::Checked {
         report: &other,

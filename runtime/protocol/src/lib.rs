@@ -285,9 +285,9 @@ impl Command {
             | Command::Resume
             | Command::Step { .. }
             | Command::Stop
-            | Command::Inject { .. } => false,
+            | Command::Inject { .. }
             // It reads files that the flow names, and runs its functions.
-            Command::Witness { .. } => false,
+            | Command::Witness { .. } => false,
         }
     }
 }

@@ -8,11 +8,13 @@ use clap::{Args, ValueEnum};
 use graph_model::catalog::Catalog;
 use graph_model::event::{parse_rfc3339, rfc3339};
 use graph_model::validate::render::{self, Checked};
-use graph_model::validate::{Baseline, Before, Diagnostic, Report, Severity, lookup, validate};
+use graph_model::validate::{
+    Baseline, Before, Confirmations, Diagnostic, Report, Severity, lookup, validate,
+};
 use runtime::world::{SystemWorld, World};
 
 use super::out::Out;
-use super::{Stop, Verdict, explain};
+use super::{Stop, Verdict, explain, witness};
 use desk::flow_file::{self, FlowFile};
 use desk::folders;
 
@@ -48,6 +50,10 @@ pub(super) struct Check {
     /// Write a report to give to `--baseline` the next time
     #[arg(long, value_name = "FILE")]
     write_baseline: Option<PathBuf>,
+    /// Look for runs in which the hazards are seen happening, some seconds for each at most, and say of
+    /// each what came of it
+    #[arg(long)]
+    confirm: bool,
     /// The day by which accepted hazards are due again, instead of the day that it is
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
     today: Option<String>,
@@ -100,6 +106,7 @@ struct One {
     file: String,
     path: String,
     known: Option<Before>,
+    confirmed: Option<Confirmations>,
 }
 
 impl Check {
@@ -152,8 +159,10 @@ impl Check {
                 }
                 let report = report(&flow, self.today.as_deref());
                 let known = baseline.as_ref().map(|known| known.of(&file, &report));
+                let confirmed = self.confirm.then(|| witness::confirm(&flow, &report, out));
                 all.push(One {
                     flow,
+                    confirmed,
                     report,
                     file,
                     path,
@@ -214,6 +223,7 @@ impl One {
             document: &self.flow.document,
             report: &self.report,
             known: self.known.as_ref(),
+            confirmed: self.confirmed.as_ref(),
         }
     }
 }

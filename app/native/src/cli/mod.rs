@@ -18,6 +18,7 @@ mod schema;
 mod serve;
 mod sim;
 mod tail;
+mod witness;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -50,6 +51,7 @@ enum Command {
     Explain(explain::Explain),
     Run(run::Run),
     Sim(sim::Sim),
+    Witness(witness::Witness),
     Inject(inject::Inject),
     Tail(tail::Tail),
     Fmt(fmt::Fmt),
@@ -120,6 +122,7 @@ pub(crate) fn run() -> ExitCode {
         Some(Command::Explain(command)) => command.run(&out),
         Some(Command::Run(command)) => command.run(&out),
         Some(Command::Sim(command)) => command.run(&out),
+        Some(Command::Witness(command)) => command.run(&out),
         Some(Command::Inject(command)) => command.run(&out),
         Some(Command::Tail(command)) => command.run(&out),
         Some(Command::Fmt(command)) => command.run(&out),

@@ -11,6 +11,9 @@ use super::{Stop, Verdict};
 /// The published schema of the answers of `weir run --json`.
 const RUN: &str = include_str!("../../../../assets/schema/run.v1.schema.json");
 
+/// The published schema of files of witnesses.
+const WITNESS: &str = include_str!("../../../../assets/schema/witness.v1.schema.json");
+
 /// Print the JSON Schema of flow files, or of what a command answers
 #[derive(Args)]
 pub(super) struct Schema {
@@ -27,6 +30,8 @@ enum Of {
     Check,
     /// Each line that `weir run --json` answers
     Run,
+    /// Files that `weir witness` writes
+    Witness,
 }
 
 impl Schema {
@@ -35,6 +40,7 @@ impl Schema {
             Of::Flow => format::json_schema(Catalog::bundled()).to_json_pretty(),
             Of::Check => render::json_schema().to_json_pretty(),
             Of::Run => RUN.trim_end().to_owned(),
+            Of::Witness => WITNESS.trim_end().to_owned(),
         };
         out.line(schema)?;
         Ok(Verdict::Well)

@@ -8,3 +8,4 @@ mod running;
 mod samples;
 mod webhooks;
 mod window;
+mod witness;

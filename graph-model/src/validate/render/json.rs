@@ -56,6 +56,8 @@ struct One<'r> {
     lesson: &'r str,
     fixes: Vec<Offer<'r>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    run: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     known: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'r str>,
@@ -160,8 +162,10 @@ impl<'r> Check<'r> {
 
         let at = |subject: &Subject| at(flow, places.find(subject));
         let known = flow.and_then(|flow| flow.known);
+        let run = |found| Some(flow?.confirmation(found)?.to_value());
         let found = report.diagnostics.iter();
         self.diagnostics.extend(found.map(|found| One {
+            run: run(found),
             known: known.map(|known| known.has(found)),
             ..one(found, at(&found.subject))
         }));
@@ -198,6 +202,7 @@ fn one<'r>(found: &'r Diagnostic, at: At<'r>) -> One<'r> {
         consequences: found.consequences.iter().map(also).collect(),
         lesson: &found.lesson,
         fixes: found.fixes.iter().map(offer).collect(),
+        run: None,
         known: None,
         reason: None,
         by: None,
@@ -305,6 +310,26 @@ pub fn json_schema() -> Value {
         },
         "required": ["code", "subject", "reason"],
     });
+    let run = value!({
+        "type": "object",
+        "description": "what runs say of it, with `--confirm`",
+        "properties": {
+            "status": {"enum": ["confirmed", "not_confirmed", "assumed"]},
+            "by": {"type": "string", "description": "how it was seen, in short"},
+            "facts": (count()),
+            "faults": (count()),
+            "explanation": {
+                "type": "array",
+                "items": (text()),
+                "description": "what comes in, what happens to it, what is wrong in the end",
+            },
+            "oracle": {"type": "string", "description": "who saw it, such as `D1`"},
+            "trace": {"type": "string", "description": "identifies every step of the run"},
+            "tried": {"type": "integer", "minimum": 0, "description": "runs that did not show it"},
+            "why": {"type": "string", "description": "why no run can show it"},
+        },
+        "required": ["status"],
+    });
     let diagnostic = value!({
         "type": "object",
         "properties": {
@@ -331,6 +356,7 @@ pub fn json_schema() -> Value {
             },
             "lesson": (text()),
             "fixes": {"type": "array", "items": (fix), "description": "the best first"},
+            "run": (run),
             "known": {"type": "boolean", "description": "whether the baseline has it, so that it does not count"},
             "reason": {"type": "string", "description": "why it was accepted"},
             "by": {"type": "string", "description": "who accepted it"},

@@ -11,7 +11,7 @@ mod uri;
 
 use crate::document::Document;
 use crate::validate::baseline::Before;
-use crate::validate::{Diagnostic, Report};
+use crate::validate::{Confirmation, Confirmations, Diagnostic, Report};
 
 pub use github::github;
 pub use json::{json, json_all, json_schema};
@@ -35,12 +35,19 @@ pub struct Checked<'c> {
     pub report: &'c Report,
     /// What was there before; none when nobody asks.
     pub known: Option<&'c Before>,
+    /// What runs say of it; none when nothing was run.
+    pub confirmed: Option<&'c Confirmations>,
 }
 
 impl Checked<'_> {
     /// Whether a finding was there before, and so does not count.
     pub fn knows(&self, found: &Diagnostic) -> bool {
         self.known.is_some_and(|known| known.has(found))
+    }
+
+    /// What runs say of a finding.
+    pub fn confirmation(&self, found: &Diagnostic) -> Option<&Confirmation> {
+        self.confirmed?.get(&found.id)
     }
 
     /// How many findings there were before.

@@ -148,6 +148,11 @@ impl File<'_> {
             said.push_str("\n\nassumed: ");
             said.push_str(assumed);
         }
+        let confirmation = self.flow.confirmation(one);
+        if let Some(confirmation) = confirmation {
+            said.push_str("\n\n");
+            said.push_str(&confirmation.line());
+        }
         let suppressions: Vec<Value> = accepted.into_iter().map(suppression).collect();
         let mut result = value!({
             "ruleId": (one.code),
@@ -163,6 +168,13 @@ impl File<'_> {
             let steps: Vec<Value> = steps.map(|(at, step)| self.step(at, step)).collect();
             let flows = value!([{"threadFlows": [{"locations": (steps)}]}]);
             put(&mut result, "codeFlows", flows);
+        }
+        if let Some(confirmation) = confirmation {
+            put(
+                &mut result,
+                "properties",
+                value!({"run": (confirmation.to_value())}),
+            );
         }
         let related = self.related(one);
         if !related.is_empty() {

@@ -26,6 +26,7 @@ pub fn text(report: &Report, document: &Document) -> String {
         document,
         report,
         known: None,
+        confirmed: None,
     }])
 }
 
@@ -198,6 +199,12 @@ fn write_one(
     }
     if let Some(assumed) = &one.assumed {
         note(out, "assumed", assumed)?;
+    }
+    if let Some(confirmation) = flow.confirmation(one) {
+        note(out, "run", &confirmation.line())?;
+        if let Some(end) = confirmation.end() {
+            note(out, "seen", end)?;
+        }
     }
     for also in &one.consequences {
         note(out, "also", &format!("{} {}", also.code, also.message))?;

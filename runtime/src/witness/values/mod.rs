@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use graph_model::catalog::{Behaviour, Catalog, Family};
-use graph_model::document::{Document, Node};
+use graph_model::document::{Document, EventType, Node};
 use graph_model::event::{Event, EventContext};
 use graph_model::pointer::Pointer;
 use graph_model::units;
@@ -33,6 +33,8 @@ pub enum Hint {
     OneGroup,
     /// All facts are about one thing: later facts are newer versions of it.
     OneThing,
+    /// One group, of as many facts as somebody waits for, and one more.
+    Many,
     /// One group of a single fact, another one of all others.
     Unequal,
     /// One group in two windows: a single fact in the first, all others in the next.
@@ -48,6 +50,10 @@ pub enum Hint {
     People,
     /// Fields that may be missing are.
     Sparse,
+    /// Facts are of the type that theirs was before.
+    Old,
+    /// Facts are as large as their type allows.
+    Large,
     /// One source comes after another, though what it tells happened in between.
     Crossed,
 }
@@ -92,7 +98,10 @@ pub fn wished(document: &Document, catalog: &Catalog, wish: &Wish) -> Vec<Fact> 
                 ..EventContext::default()
             };
             let data = match ty {
-                Some((_, ty)) => payloads.typed(ty, number, context.time_ms),
+                Some((_, ty)) => {
+                    let was = was(document, ty).filter(|_| wish.hint == Hint::Old);
+                    payloads.typed(was.unwrap_or(ty), number, context.time_ms)
+                }
                 None => payloads.untyped(id, source, number),
             };
             let data = match brings {
@@ -152,6 +161,13 @@ fn brings(document: &Document, catalog: &Catalog, node: &Node) -> Option<Brings>
     };
     let mut nodes = document.nodes.values();
     (!nodes.any(|other| writes(other))).then_some(Brings::Changes)
+}
+
+/// The type that a type was before, as it is declared.
+fn was<'d>(document: &'d Document, ty: &EventType) -> Option<&'d EventType> {
+    let history = ty.declared.get("history")?.as_array()?;
+    let was = document.types.get(history.first()?.as_str()?);
+    was.map(|was| &**was)
 }
 
 /// By how much facts of a source may be late, as it is declared.

@@ -8,11 +8,15 @@ use graph_model::event::rfc3339;
 use graph_model::id::NodeId;
 use graph_model::pointer::Pointer;
 use graph_model::schema::{Field, Schema, Types};
+use graph_model::units;
 use graph_model::value::{Object, Value};
 use smol_str::SmolStr;
 
 use super::read::{Read, read};
 use super::{Hint, Wish};
+
+/// Bytes of a large payload, at most.
+const LARGE_MAX: usize = 4 << 20;
 
 /// What payloads are made of.
 pub(super) struct Payloads<'w> {
@@ -67,6 +71,9 @@ impl<'w> Payloads<'w> {
             if schema.check(&tried).is_ok() || schema.check(&payload).is_err() {
                 payload = tried;
             }
+        }
+        if self.wish.hint == Hint::Large {
+            fill(ty, &schema, &mut payload);
         }
         for depends in &ty.depends {
             let from = depends.from.iter().map(|field| field.get(&payload));
@@ -155,6 +162,16 @@ impl<'w> Payloads<'w> {
         if let Some(wanted) = wanted.filter(fits) {
             return Some(wanted);
         }
+        if self.wish.hint == Hint::Sparse && field.types.overlaps(Types::STRING) {
+            // By turns in each way that the type allows, with the same text.
+            let turn = quantity(number / 2);
+            match number % 2 == 0 {
+                true if field.types.overlaps(Types::NUMBER) => return Some(turn),
+                true if field.types.overlaps(Types::NULL) => return Some(Value::Null),
+                false if field.types.overlaps(Types::NUMBER) => return Some(turn.to_text().into()),
+                _ => {}
+            }
+        }
         if field.types.overlaps(Types::STRING) {
             // Keys are equal across types, so that what is joined can meet.
             let is_key = self.read.get(pointer).is_some_and(|read| read.is_key);
@@ -177,16 +194,35 @@ impl<'w> Payloads<'w> {
         match self.wish.hint {
             Hint::OneGroup if self.wish.keys.contains(field) => 0,
             Hint::OneGroup if own || is_key => number,
-            Hint::OneThing => 0,
-            Hint::Windows if own => number,
-            Hint::Windows => 0,
-            Hint::Unequal if own => number,
+            Hint::Windows | Hint::Unequal if own => number,
+            Hint::Many if own => number,
+            Hint::OneThing | Hint::Windows | Hint::Many => 0,
             Hint::Unequal => usize::from(number > 0),
             Hint::People => number,
             Hint::Crossed if own => number / 2,
             _ if own => number,
             _ => number % (2 + place % 2),
         }
+    }
+}
+
+/// Makes an event as large as its type allows, by a text that nothing tells it apart by.
+fn fill(ty: &EventType, schema: &Schema, payload: &mut Value) {
+    let size = ty.declared.get("size_max").and_then(Value::as_str);
+    let Some(size) = size.and_then(units::parse_bytes) else {
+        return;
+    };
+    let fields = schema.fields();
+    let mut texts = fields.iter().filter(|field| {
+        field.types.overlaps(Types::STRING)
+            && ty.id.as_ref() != Some(&field.pointer)
+            && schema.values(&field.pointer).is_none()
+    });
+    if let Some(field) = texts.next() {
+        let left = (size as usize)
+            .min(LARGE_MAX)
+            .saturating_sub(payload.to_json().len());
+        field.pointer.set(payload, Value::from("x".repeat(left)));
     }
 }
 
