@@ -181,7 +181,9 @@ pub struct Context {
 
 impl Context {
     pub fn new(document: &Arc<Document>, catalog: &Catalog) -> Context {
-        let keyed = keys::keyed(document, catalog);
+        let mut keyed = keys::keyed(document, catalog);
+        // What leads nowhere matters to nobody.
+        keyed.retain(|id, _| document.edges.values().any(|edge| edge.from.node == *id));
         let nodes = || {
             let nodes = document.nodes.iter().filter(|(_, node)| !node.disabled);
             nodes.filter_map(|(id, node)| Some((id, node, catalog.get(&node.kind)?)))

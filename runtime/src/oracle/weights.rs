@@ -26,7 +26,7 @@ pub(super) struct Before {
     joined: bool,
     /// They may be changes of rows.
     changes: bool,
-    /// They may hold a row that was looked up.
+    /// They may hold a row that was looked up, or an answer.
     enriched: bool,
     /// They may be whatever somebody made.
     made: bool,
@@ -49,13 +49,17 @@ pub(super) fn before(document: &Document, catalog: &Catalog) -> BTreeMap<NodeId,
         let note: fn(&mut Before) = match kind.behaviour {
             Behaviour::Join { .. } => |before| before.joined = true,
             Behaviour::Changes { .. } => |before| before.changes = true,
-            Behaviour::Enrich { .. } => |before| before.enriched = true,
+            // Nobody knows what answers hold.
+            Behaviour::Enrich { .. } | Behaviour::Effect { .. } => |before| before.enriched = true,
             Behaviour::Aggregate { .. }
             | Behaviour::Fold { .. }
             | Behaviour::Decide { .. }
             | Behaviour::Opaque { .. } => |before| before.made = true,
             _ => continue,
         };
+        if let Behaviour::Changes { .. } = kind.behaviour {
+            note(before.entry(id.clone()).or_default());
+        }
         for behind in reached_without(document, [id].into_iter(), None) {
             note(before.entry(behind.clone()).or_default());
         }
