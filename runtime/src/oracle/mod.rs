@@ -182,8 +182,8 @@ pub struct Context {
 impl Context {
     pub fn new(document: &Arc<Document>, catalog: &Catalog) -> Context {
         let mut keyed = keys::keyed(document, catalog);
-        // What leads nowhere matters to nobody.
-        keyed.retain(|id, _| document.edges.values().any(|edge| edge.from.node == *id));
+        // What leads to nobody matters to nobody.
+        keyed.retain(|id, _| ends::leads_to_sink(document, catalog, id));
         let nodes = || {
             let nodes = document.nodes.iter().filter(|(_, node)| !node.disabled);
             nodes.filter_map(|(id, node)| Some((id, node, catalog.get(&node.kind)?)))
