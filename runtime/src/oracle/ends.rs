@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use graph_model::catalog::{Behaviour, Catalog};
+use graph_model::catalog::{Behaviour, Catalog, Family};
 use graph_model::document::Document;
 use graph_model::id::NodeId;
 use graph_model::value::Value;
@@ -106,6 +106,16 @@ pub(super) fn reached_without<'d>(
         }
     }
     reached
+}
+
+/// Whether what a node sends comes to a sink.
+pub(super) fn leads_to_sink(document: &Document, catalog: &Catalog, from: &NodeId) -> bool {
+    let is_sink = |id: &&NodeId| {
+        let node = document.nodes.get(*id);
+        let kind = node.and_then(|node| catalog.get(&node.kind));
+        kind.is_some_and(|kind| kind.family == Family::Sink)
+    };
+    reached(document, [from].into_iter()).iter().any(is_sink)
 }
 
 /// For each fact of a run, the ends that it came to.

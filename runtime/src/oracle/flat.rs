@@ -28,29 +28,32 @@ type Parts<'o> = FxHashMap<&'o NodeId, Vec<Part<'o>>>;
 /// Results with the node that sent them, by the id of the event.
 type Sent<'o> = FxHashMap<&'o SmolStr, (&'o NodeId, Bucket, &'o Value)>;
 
+/// The newest result of each, with the id of its event.
+type Last<'o> = BTreeMap<(&'o NodeId, Bucket), (&'o SmolStr, &'o Value)>;
+
 pub(super) fn judge<'o>(run: &'o Outcome, context: &'o Context, parts: &Parts<'o>) -> Vec<Finding> {
     if context.aggregates.len() < 2 {
         return Vec::new();
     }
     let mut sent: Sent<'_> = FxHashMap::default();
-    let mut last: BTreeMap<(&NodeId, Bucket), &Value> = BTreeMap::new();
+    let mut last: Last<'_> = BTreeMap::new();
     for (step, event) in steps(run, What::Emitted).chain(steps(run, What::Unled)) {
         let Some((id, aggregate)) = context.aggregates.get_key_value(&step.node) else {
             continue;
         };
         if step.port == 0 && aggregate.names_windows() {
             let bucket = aggregate.bucket_of(step, event);
-            last.insert((id, bucket.clone()), &event.data);
+            last.insert((id, bucket.clone()), (&event.context.id, &event.data));
             sent.insert(&event.context.id, (id, bucket, &event.data));
         }
     }
     let mut findings = Vec::new();
-    for ((node, bucket), result) in last {
-        for column in &context.aggregates[node].columns {
+    for ((node, bucket), (_, result)) in &last {
+        for column in &context.aggregates[*node].columns {
             let Some(observed) = result.get(&column.name) else {
                 continue;
             };
-            let behind = behind(column, &bucket, &parts[node], &sent, context);
+            let behind = behind(column, bucket, &parts[node], &sent, &last, context);
             let Some((by, inner, buckets)) = behind else {
                 continue;
             };
@@ -83,33 +86,42 @@ fn behind<'o>(
     bucket: &Bucket,
     parts: &[Part<'o>],
     sent: &Sent<'o>,
+    last: &Last<'o>,
     context: &'o Context,
 ) -> Option<(&'o NodeId, &'o Column, BTreeSet<Bucket>)> {
     column.field.as_ref()?;
     let mut found: Option<(&NodeId, &Column)> = None;
     let mut buckets = BTreeSet::new();
+    let mut ids = BTreeSet::new();
     for part in parts.iter().filter(|part| part.bucket == *bucket) {
         let (by, of, data) = sent.get(&part.event.context.id)?;
         let value = column.value(part);
         let aggregate: &Aggregate = &context.aggregates[*by];
+        // The column of the same name, with the same in it.
         let same = |inner: &&Column| {
             let meant = (inner.function.as_str(), column.function.as_str());
-            MEANT.contains(&meant) && data.get(&inner.name) == Some(&value)
+            Some(&inner.name) == column.field.as_ref()
+                && MEANT.contains(&meant)
+                && data.get(&inner.name) == Some(&value)
         };
         let inner = match found {
             Some((node, inner)) if node == *by => Some(inner).filter(same),
             Some(_) => None,
-            None => {
-                // The column of the same name, else one that holds the same.
-                let named = |inner: &&Column| Some(&inner.name) == column.field.as_ref();
-                let columns = || aggregate.columns.iter().filter(same);
-                columns().find(named).or_else(|| columns().next())
-            }
+            None => aggregate.columns.iter().find(same),
         }?;
         found = Some((*by, inner));
         buckets.insert(of.clone());
+        ids.insert(&part.event.context.id);
     }
     let (by, inner) = found?;
+    // Where the newest of the results was left out on the way, something else is meant.
+    let all = buckets.iter().all(|bucket| {
+        let newest = last.get(&(by, bucket.clone()));
+        newest.is_some_and(|(id, _)| ids.contains(id))
+    });
+    if !all {
+        return None;
+    }
     Some((by, inner, buckets))
 }
 

@@ -10,13 +10,14 @@ use super::lineage::steps;
 use super::{Context, Finding, Oracle};
 use crate::simulate::{Outcome, What};
 
-/// Finds groups that more than one instance of a node handled. A run is one epoch: the number of
+/// Finds groups of nodes that make one event of several, which more than one instance handled. A run is one epoch: the number of
 /// partitions never changes while it lasts.
 pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> Vec<Finding> {
     let mut first: FxHashMap<(&NodeId, Value), u32> = FxHashMap::default();
     let mut parted: Vec<(&NodeId, Value, BTreeSet<u32>, Option<u32>)> = Vec::new();
     for (step, event) in steps(run, What::Handled) {
-        let Some(keyed) = context.keyed.get(&step.node) else {
+        // Copies that a dedupe or a guard misses are seen by what they do.
+        let Some(keyed) = context.keyed.get(&step.node).filter(|keyed| keyed.folds) else {
             continue;
         };
         let Some(key) = keyed.key(step, event) else {

@@ -12,6 +12,7 @@ mod definitions;
 mod effects;
 mod ends;
 mod equal;
+mod erasure;
 mod final_state;
 mod finding;
 mod flat;
@@ -34,6 +35,7 @@ mod releases;
 mod secrets;
 mod size;
 mod small_group;
+mod speakers;
 mod stall;
 mod stuck;
 #[cfg(test)]
@@ -65,8 +67,8 @@ use self::old_shapes::History;
 use self::places::Place;
 use self::premature::Denial;
 use self::releases::Release;
-use self::secrets::Speaker;
 pub use self::secrets::{Secret, secrets};
+use self::speakers::Speaker;
 use self::weights::Before;
 use crate::simulate::Outcome;
 
@@ -121,6 +123,7 @@ oracles! {
     D2 "numbers and what they are made of" numbers::judge,
     D3 "numbers of one name" definitions::judge,
     D4 "the same facts again" again::judge,
+    E1 "what is kept of people for too long" erasure::judge,
     G1 "what blocks the line" stuck::judge,
     I1 "who acts with whose rights" authority::judge,
     L1 "facts that vanish" loss::judge,
@@ -167,6 +170,8 @@ pub struct Context {
     /// Nodes whose windows wait for events of sources that may fall silent.
     patient: BTreeSet<NodeId>,
     history: History,
+    /// For how long places keep what comes, in milliseconds.
+    keepers: BTreeMap<NodeId, Option<u128>>,
     ways: Ways,
     speakers: Vec<Speaker>,
     /// What the configuration says, and the constants in it.
@@ -176,7 +181,9 @@ pub struct Context {
 
 impl Context {
     pub fn new(document: &Arc<Document>, catalog: &Catalog) -> Context {
-        let keyed = keys::keyed(document, catalog);
+        let mut keyed = keys::keyed(document, catalog);
+        // What leads to nobody matters to nobody.
+        keyed.retain(|id, _| ends::leads_to_sink(document, catalog, id));
         let nodes = || {
             let nodes = document.nodes.iter().filter(|(_, node)| !node.disabled);
             nodes.filter_map(|(id, node)| Some((id, node, catalog.get(&node.kind)?)))
@@ -203,11 +210,12 @@ impl Context {
             places: places::places(document, catalog),
             denials: premature::denials(document, catalog),
             patient: stall::patient(document, catalog, &keyed),
+            keepers: erasure::keepers(document, catalog),
             history: History::of(document, catalog),
             ways: loss::ways(document, catalog),
             rights: Rights::of(document, catalog),
             releases: releases::releases(document),
-            speakers: secrets::speakers(document, catalog),
+            speakers: speakers::speakers(document, catalog),
             literals: secrets::literals(&texts),
             texts,
             joins: joins.map(|(id, ..)| id.clone()).collect(),
@@ -247,4 +255,22 @@ pub fn judge(run: &Outcome, reference: &Outcome, context: &Context) -> Vec<Findi
     let all = Oracle::ALL.iter();
     all.flat_map(|oracle| oracle.judge(run, reference, context))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_oracle_is_told_of_in_the_table() {
+        let page = include_str!("../../../docs/specs/oracles.md");
+        let rows = page.lines().filter_map(|line| line.strip_prefix("| "));
+        let ids = rows.filter_map(|row| row.split(' ').next());
+        let told: Vec<&str> = ids.filter(|id| *id != "Id").collect();
+        let all: Vec<&str> = Oracle::ALL.iter().map(|oracle| oracle.id()).collect();
+        assert_eq!(told, all);
+        for oracle in Oracle::ALL {
+            assert_eq!(Oracle::parse(oracle.id()), Some(*oracle));
+        }
+    }
 }

@@ -69,6 +69,8 @@ pub(super) fn judge(run: &Outcome, context: &Context) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut told: BTreeSet<&NodeId> = BTreeSet::new();
     let mut keys: FxHashMap<(&NodeId, SmolStr), Value> = FxHashMap::default();
+    // Whether some events had no key, and some had one.
+    let mut groups: FxHashMap<&NodeId, (bool, bool)> = FxHashMap::default();
     for (step, event) in steps(run, What::Handled) {
         let fact = step.fact.and_then(|fact| run.facts.get(fact as usize));
         let Some(ty) = fact.and_then(|fact| type_of(document, fact)) else {
@@ -99,21 +101,42 @@ pub(super) fn judge(run: &Outcome, context: &Context) -> Vec<Finding> {
             .filter(|keyed| keyed.is_grouped(step) && before(context, &step.node).is_plain())
             .and_then(|keyed| keyed.key(step, event))
         {
+            let lacks = if key == Value::Null {
+                Lacks::Key
+            } else {
+                let known = keys.entry((&step.node, key.to_text()));
+                let known = known.or_insert_with(|| key.clone());
+                let same = known.type_name() == key.type_name();
+                if same {
+                    Lacks::Nothing
+                } else {
+                    Lacks::Form(known.clone())
+                }
+            };
+            let group = groups.entry(&step.node).or_default();
+            group.0 |= lacks == Lacks::Key;
+            group.1 |= lacks != Lacks::Key;
             let mut observed = Object::with_capacity(1);
-            if key == Value::Null {
+            if let Lacks::Form(known) = lacks {
+                observed.insert("keys", Value::from(vec![known, key]));
+                tell(observed, "one key");
+            } else if *group == (true, true) {
+                // A field that is never there is no key at all.
                 observed.insert("key", Value::Null);
                 tell(observed, "a key");
-                continue;
-            }
-            let known = keys.entry((&step.node, key.to_text()));
-            let known = known.or_insert_with(|| key.clone());
-            if known.type_name() != key.type_name() {
-                observed.insert("keys", Value::from(vec![known.clone(), key]));
-                tell(observed, "one key");
             }
         }
     }
     findings
+}
+
+/// What is missing of a key.
+#[derive(PartialEq)]
+enum Lacks {
+    Nothing,
+    Key,
+    /// The same text was a key of another sort.
+    Form(Value),
 }
 
 fn before(context: &Context, node: &NodeId) -> Before {
@@ -163,10 +186,9 @@ mod tests {
             r#"S1 at `sum`: {"keys":["7",7]} instead of "one key""#,
         );
         check(&flow("(.customer | tostring)"), both, "");
-        check(
-            &flow(".customer"),
-            "in {}",
-            r#"S1 at `sum`: {"key":null} instead of "a key""#,
-        );
+        let some = "in {}\nin {\"customer\":7}";
+        let told = r#"S1 at `sum`: {"key":null} instead of "a key""#;
+        check(&flow(".customer"), some, told);
+        check(&flow(".nothing"), some, "");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use graph_model::event::Event;
 use graph_model::id::NodeId;
 use graph_model::value::Value;
 
@@ -14,19 +15,33 @@ pub(super) fn judge(run: &Outcome, reference: &Outcome, context: &Context) -> Ve
     if context.joins.is_empty() || !run.ended.is_complete() {
         return Vec::new();
     }
-    let found = pairs(run, context);
-    pairs(reference, context)
-        .difference(&found)
-        .map(|(node, pair)| Finding::new(Oracle::P2, node.as_str(), Value::Null, (*pair).clone()))
-        .collect()
+    let found: Vec<_> = pairs(run, context).collect();
+    let ids: BTreeSet<_> = found
+        .iter()
+        .map(|(node, event)| (node, &event.context.id))
+        .collect();
+    let held: BTreeSet<_> = found
+        .iter()
+        .map(|(node, event)| (node, &event.data))
+        .collect();
+    let mut told = BTreeSet::new();
+    let mut findings = Vec::new();
+    for (node, event) in pairs(reference, context) {
+        // What was looked up for one of them may be another row, and a result may have another id.
+        let met = ids.contains(&(&node, &event.context.id)) || held.contains(&(&node, &event.data));
+        if !met && told.insert((node, &event.data)) {
+            let pair = event.data.clone();
+            findings.push(Finding::new(Oracle::P2, node.as_str(), Value::Null, pair));
+        }
+    }
+    findings
 }
 
-fn pairs<'o>(run: &'o Outcome, context: &Context) -> BTreeSet<(&'o NodeId, &'o Value)> {
-    let emitted = steps(run, What::Emitted).filter(|(step, _)| step.port == 0);
-    emitted
-        .filter(|(step, _)| context.joins.contains(&step.node))
-        .map(|(step, event)| (&step.node, &event.data))
-        .collect()
+/// Pairs that joins sent.
+fn pairs<'o>(run: &'o Outcome, context: &Context) -> impl Iterator<Item = (&'o NodeId, &'o Event)> {
+    let sent = steps(run, What::Emitted).filter(|(step, _)| step.port == 0);
+    let joins = sent.filter(|(step, _)| context.joins.contains(&step.node));
+    joins.map(|(step, event)| (&step.node, event))
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ pub(super) struct Before {
     joined: bool,
     /// They may be changes of rows.
     changes: bool,
-    /// They may hold a row that was looked up.
+    /// They may hold a row that was looked up, or an answer.
     enriched: bool,
     /// They may be whatever somebody made.
     made: bool,
@@ -49,13 +49,17 @@ pub(super) fn before(document: &Document, catalog: &Catalog) -> BTreeMap<NodeId,
         let note: fn(&mut Before) = match kind.behaviour {
             Behaviour::Join { .. } => |before| before.joined = true,
             Behaviour::Changes { .. } => |before| before.changes = true,
-            Behaviour::Enrich { .. } => |before| before.enriched = true,
+            // Nobody knows what answers hold.
+            Behaviour::Enrich { .. } | Behaviour::Effect { .. } => |before| before.enriched = true,
             Behaviour::Aggregate { .. }
             | Behaviour::Fold { .. }
             | Behaviour::Decide { .. }
             | Behaviour::Opaque { .. } => |before| before.made = true,
             _ => continue,
         };
+        if let Behaviour::Changes { .. } = kind.behaviour {
+            note(before.entry(id.clone()).or_default());
+        }
         for behind in reached_without(document, [id].into_iter(), None) {
             note(before.entry(behind.clone()).or_default());
         }
@@ -96,13 +100,9 @@ pub(super) fn judge(
                 if *weight < 2 {
                     continue;
                 }
-                let alone = || {
-                    let of = weights.keys().filter(|(other, _)| other == bucket);
-                    of.count() == 1
-                };
                 match thing {
-                    // Who counts the changes of one thing counts changes.
-                    Thing::Versioned(..) if column.function == "count" && alone() => continue,
+                    // Who groups by the thing itself asks for its versions.
+                    Thing::Versioned(_, key) if is_part(&bucket.key, key) => continue,
                     Thing::Versioned(..) | Thing::Paired(_) => {}
                     Thing::Event(..) => {
                         let meant = meant.get_or_insert_with(|| {
@@ -131,6 +131,12 @@ pub(super) fn judge(
         }
     }
     findings
+}
+
+/// Whether a group is of one thing.
+fn is_part(group: &Value, key: &Value) -> bool {
+    let parts = group.as_array().unwrap_or(std::slice::from_ref(group));
+    parts.contains(key)
 }
 
 type Weights = BTreeMap<(Bucket, Thing), (u32, Option<u32>)>;
@@ -273,6 +279,8 @@ mod tests {
         let sums = format!("sums: aggregate({SUM}) -> out: view");
         check(&flow("version", &sums), facts, told);
         check(&flow("fact", &sums), facts, "");
+        let each = format!("sums: aggregate(group=[.id], {SUM}) -> out: view");
+        check(&flow("version", &each), facts, "");
         check(
             &flow("version", &format!("first: dedupe(key=.id) -> {sums}")),
             facts,

@@ -149,6 +149,10 @@ fn wrong(document: &Document, finding: &Finding) -> String {
             )
         }
         (Value::Null, _) => format!("In the end {at} lacks {expected}."),
+        // What is right is said in words where no value is.
+        (_, Value::Str(words)) if words.contains(' ') => {
+            format!("In the end {at} has {observed}; right would be: {words}.")
+        }
         _ => format!("In the end {at} has {observed}, and should have {expected}."),
     }
 }

@@ -18,6 +18,8 @@ use crate::simulate::{Admitted, Fact, Fault, Outcome, Scenario, Sort};
 const PARTITIONS: [u32; 4] = [2, 3, 5, 1];
 /// Facts that a source brings of its own which are tried, at most.
 const OWN_MAX: usize = 24;
+/// Facts of a source where many are needed, at most.
+const MANY_MAX: usize = 200;
 /// Faults of a run with a seed.
 const FAULTS: usize = 2;
 
@@ -244,8 +246,14 @@ impl<'s> Search<'s> {
         let keys = keys
             .flat_map(|node| values::keys_of(node, catalog))
             .collect();
+        let waits = self.blamed.iter().chain(&self.evidence);
+        let waits = waits.filter_map(|id| document.nodes.get(id)?.config.get("count")?.as_i64());
+        let many = usize::try_from(waits.max().unwrap_or(0) + 1).unwrap_or(0);
         let wish = |hint: Hint| Wish {
-            count: self.template.facts,
+            count: match hint {
+                Hint::Many => many.clamp(self.template.facts, MANY_MAX),
+                _ => self.template.facts,
+            },
             hint,
             keys: BTreeSet::clone(&keys),
         };

@@ -162,11 +162,11 @@ impl Check {
                 let confirmed = self.confirm.then(|| witness::confirm(&flow, &report, out));
                 all.push(One {
                     flow,
-                    confirmed,
                     report,
                     file,
                     path,
                     known,
+                    confirmed,
                 });
             }
         }

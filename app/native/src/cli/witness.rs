@@ -135,7 +135,8 @@ impl Replay {
         let bytes = fs::read(file).map_err(|error| because(error.to_string()))?;
         let held = witness::Witness::parse(&bytes).map_err(|error| because(error.to_string()))?;
         let project = self.project.as_deref();
-        let project = project.or(file.parent()).unwrap_or(Path::new(""));
+        let folder = file.parent().filter(|folder| *folder != Path::new(""));
+        let project = project.or(folder).unwrap_or(Path::new("."));
         let project = std::path::absolute(project).map_err(|error| because(error.to_string()))?;
         let differences = witness::replay(&held, Catalog::bundled(), &project);
         let differences = differences.map_err(|problems| {

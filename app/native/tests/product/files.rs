@@ -47,7 +47,7 @@ fn samples_and_schemas_are_listed() {
     let home = tempfile::tempdir().expect("a folder");
     let list = done(home.path(), &["new", "--list"]);
     assert!(list.answer.starts_with("hello "), "{}", list.answer);
-    for of in ["flow", "check", "run"] {
+    for of in ["flow", "check", "run", "witness"] {
         let schema = done(home.path(), &["schema", of]).answer;
         let schema: serde_json::Value = serde_json::from_str(&schema).expect("JSON");
         let wanted = format!("https://weir.dev/schema/{of}.v1.schema.json");

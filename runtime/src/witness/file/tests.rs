@@ -46,6 +46,8 @@ fn a_file_holds_the_witness_to_the_byte() {
     assert_eq!(read.scenario.faults, witness.scenario.faults);
     let again = replay(&read, Catalog::bundled(), Path::new(".")).expect("plays");
     assert_eq!(again, []);
+    // Who looks again finds the same.
+    assert_eq!(self::witness().to_text(), text);
 }
 
 #[test]

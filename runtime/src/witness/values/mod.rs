@@ -33,6 +33,8 @@ pub enum Hint {
     OneGroup,
     /// All facts are about one thing: later facts are newer versions of it.
     OneThing,
+    /// One group, of as many facts as somebody waits for, and one more.
+    Many,
     /// One group of a single fact, another one of all others.
     Unequal,
     /// One group in two windows: a single fact in the first, all others in the next.

@@ -162,6 +162,16 @@ impl<'w> Payloads<'w> {
         if let Some(wanted) = wanted.filter(fits) {
             return Some(wanted);
         }
+        if self.wish.hint == Hint::Sparse && field.types.overlaps(Types::STRING) {
+            // By turns in each way that the type allows, with the same text.
+            let turn = quantity(number / 2);
+            match number.is_multiple_of(2) {
+                true if field.types.overlaps(Types::NUMBER) => return Some(turn),
+                true if field.types.overlaps(Types::NULL) => return Some(Value::Null),
+                false if field.types.overlaps(Types::NUMBER) => return Some(turn.to_text().into()),
+                _ => {}
+            }
+        }
         if field.types.overlaps(Types::STRING) {
             // Keys are equal across types, so that what is joined can meet.
             let is_key = self.read.get(pointer).is_some_and(|read| read.is_key);
@@ -184,8 +194,8 @@ impl<'w> Payloads<'w> {
         match self.wish.hint {
             Hint::OneGroup if self.wish.keys.contains(field) => 0,
             Hint::OneGroup if own || is_key => number,
-            Hint::Windows | Hint::Unequal if own => number,
-            Hint::OneThing | Hint::Windows => 0,
+            Hint::Windows | Hint::Unequal | Hint::Many if own => number,
+            Hint::OneThing | Hint::Windows | Hint::Many => 0,
             Hint::Unequal => usize::from(number > 0),
             Hint::People => number,
             Hint::Crossed if own => number / 2,
