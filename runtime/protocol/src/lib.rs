@@ -3,6 +3,7 @@
 //! Commands are answered one by one and never dropped. Notices may be thinned out: counters are
 //! exact in every snapshot, observed events are a sample whose losses are counted.
 
+pub mod flow_test;
 pub mod host;
 pub mod recording;
 pub mod remote;
@@ -88,6 +89,17 @@ pub enum Command {
         code: SmolStr,
         node: Option<SmolStr>,
     },
+    /// Play what showed a hazard (the text of a witness file) on another state of its flow; seen or not
+    /// seen as of a search. Answers within some seconds, other commands meanwhile.
+    CheckFix {
+        flow: String,
+        witness: String,
+    },
+    /// Play the tests that a flow (the text of its file) keeps. Answers within some seconds, other
+    /// commands meanwhile.
+    Test {
+        flow: String,
+    },
 }
 
 /// Where an injected event goes.
@@ -158,6 +170,9 @@ pub enum Answer {
     },
     Witness {
         sighting: witness::Sighting,
+    },
+    Tests {
+        tests: Vec<flow_test::TestTold>,
     },
 }
 
@@ -286,8 +301,10 @@ impl Command {
             | Command::Step { .. }
             | Command::Stop
             | Command::Inject { .. }
-            // It reads files that the flow names, and runs its functions.
-            | Command::Witness { .. } => false,
+            // They read files that the flow names, and run its functions.
+            | Command::Witness { .. }
+            | Command::CheckFix { .. }
+            | Command::Test { .. } => false,
         }
     }
 }

@@ -17,8 +17,9 @@ use smol_str::{SmolStr, format_smolstr};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
+use super::Running;
 use super::client::Line;
-use super::{Running, witness};
+use super::witness::{self, Question};
 use crate::delivery::Share;
 use crate::live::flow::{Flow, Maker};
 use crate::live::{DeadLetters, Env, Gate, Item, Meters, Mode, Taps, Troubles};
@@ -146,8 +147,12 @@ impl Control {
         match command {
             Command::Stop => return self.stop(from).await,
             Command::Witness { flow, code, node } => {
-                return self.witness(flow, code, node, from);
+                return self.look(flow, Question::Where { code, node }, from);
             }
+            Command::CheckFix { flow, witness } => {
+                return self.look(flow, Question::Still { witness }, from);
+            }
+            Command::Test { flow } => return self.look(flow, Question::Tests, from),
             _ => {}
         }
         let result = self.handle(command, &from).await;
@@ -170,7 +175,11 @@ impl Control {
                 run.env.gate.step(node.as_ref());
                 Ok(Answer::Done)
             }
-            Command::Stop | Command::Witness { .. } => Ok(Answer::Done), // taken care of before
+            // Taken care of before.
+            Command::Stop
+            | Command::Witness { .. }
+            | Command::CheckFix { .. }
+            | Command::Test { .. } => Ok(Answer::Done),
             Command::Inject {
                 target,
                 data,
@@ -417,13 +426,12 @@ impl Control {
     }
 
     /// Looks for a witness on a thread of its own, one after the other, and answers when it is done.
-    fn witness(&self, flow: String, code: SmolStr, node: Option<SmolStr>, from: From) {
+    fn look(&self, flow: String, question: Question, from: From) {
         let asked = witness::Asked {
             project: self.maker.project.clone(),
             world: Arc::clone(&self.maker.world),
             flow,
-            code,
-            node,
+            question,
         };
         let turn = Arc::clone(&self.witnesses);
         tokio::spawn(async move {

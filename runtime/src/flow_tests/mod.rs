@@ -4,6 +4,7 @@
 mod compare;
 mod read;
 mod run;
+mod tell;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ use smol_str::SmolStr;
 use crate::simulate::{Fact, Sort};
 
 pub use self::run::{Difference, TestReport, Verdict, run};
+pub use self::tell::{tell, tell_all};
 
 /// One of them.
 #[derive(Clone, Debug, PartialEq)]

@@ -48,14 +48,16 @@ pub struct Difference {
 }
 
 /// Plays a test of the flow. Files that sources read are read from the folder of the `project`.
+/// It ends early, with the runs so far, once it `is_over`.
 pub fn run(
     test: &FlowTest,
     document: &Arc<Document>,
     catalog: &Catalog,
     project: &Path,
+    is_over: &dyn Fn() -> bool,
 ) -> TestReport {
     let mut runs = 0;
-    let verdict = play(test, document, catalog, project, &mut runs);
+    let verdict = play(test, document, catalog, project, is_over, &mut runs);
     TestReport {
         verdict: verdict.unwrap_or_else(Verdict::Broken),
         runs,
@@ -67,6 +69,7 @@ fn play(
     document: &Arc<Document>,
     catalog: &Catalog,
     project: &Path,
+    is_over: &dyn Fn() -> bool,
     runs: &mut u64,
 ) -> Result<Verdict, Vec<Problem>> {
     let mut admitted: Vec<Admitted> = Vec::new();
@@ -81,7 +84,7 @@ fn play(
         ..Scenario::default()
     };
     let mut simulation = Simulation::new(document, catalog, project, &scenario)?;
-    for seed in 0..test.runs {
+    for seed in (0..test.runs).take_while(|seed| *seed == 0 || !is_over()) {
         scenario.seed = seed;
         scenario.go_wrong(&admitted, FAULTS, test.given.len() as u64);
         simulation.reset(&scenario)?;

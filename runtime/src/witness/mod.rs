@@ -6,6 +6,7 @@
 //! [budget](Budget), and what it finds is [shrunk](shrink) until nothing can be left out.
 
 mod bench;
+mod check;
 mod explain;
 mod file;
 mod find;
@@ -26,6 +27,7 @@ use graph_model::document::Document;
 use graph_model::validate::{Diagnostic, Subject};
 use smol_str::SmolStr;
 
+pub use self::check::check;
 pub use self::file::{VERSION, WitnessError, digest};
 pub use self::find::find;
 pub use self::replay::{Difference, replay};

@@ -5,12 +5,9 @@ use std::sync::Arc;
 
 use clap::Args;
 use graph_model::catalog::Catalog;
-use graph_model::id::{Id, NodeId};
-use runtime::flow_tests::{self, BadTest, FlowTest, TestReport};
-use runtime::simulate::{Fault, Place};
-use runtime_protocol::Problem;
+use runtime::flow_tests::{self, FlowTest};
+use runtime_protocol::flow_test::{TestTold, TestVerdict};
 use serde::Serialize;
-use smol_str::SmolStr;
 
 use super::out::Out;
 use super::{Stop, Verdict};
@@ -37,32 +34,7 @@ pub(super) struct Test {
 #[derive(Serialize)]
 struct Said {
     version: u32,
-    tests: Vec<Told>,
-}
-
-#[derive(Serialize)]
-struct Told {
-    id: Id,
-    title: SmolStr,
-    verdict: &'static str,
-    runs: u64,
-    /// Of the first run that went wrong.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seed: Option<u64>,
-    /// What was done to that run.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    faults: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    differences: Vec<Difference>,
-    /// Why it could not be played.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    problems: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct Difference {
-    node: NodeId,
-    what: String,
+    tests: Vec<TestTold>,
 }
 
 impl Test {
@@ -86,13 +58,15 @@ impl Test {
         if !self.names.is_empty() {
             tests.retain(|(id, _)| self.names.iter().any(|name| name == id.as_str()));
         }
-        let play =
-            |test: &FlowTest| flow_tests::run(test, &document, Catalog::bundled(), &flow.project);
-        let told: Vec<Told> = tests
+        let told: Vec<TestTold> = tests
             .into_iter()
-            .map(|(id, test)| tell(id, test, play))
+            .map(|(id, test)| {
+                let catalog = Catalog::bundled();
+                flow_tests::tell(id, test, &document, catalog, &flow.project, &|| false)
+            })
             .collect();
-        let failed = told.iter().filter(|test| test.verdict != "passed").count();
+        let passed = |test: &&TestTold| test.verdict == TestVerdict::Passed;
+        let failed = told.len() - told.iter().filter(passed).count();
         if self.json {
             let tests = told;
             out.json(&Said { version: 1, tests })?;
@@ -114,69 +88,8 @@ impl Test {
     }
 }
 
-fn tell(
-    id: Id,
-    test: Result<FlowTest, BadTest>,
-    play: impl FnOnce(&FlowTest) -> TestReport,
-) -> Told {
-    let mut told = Told {
-        id,
-        title: SmolStr::default(),
-        verdict: "broken",
-        runs: 0,
-        seed: None,
-        faults: Vec::new(),
-        differences: Vec::new(),
-        problems: Vec::new(),
-    };
-    let test = match test {
-        Ok(test) => test,
-        Err(error) => {
-            told.problems.push(error.to_string());
-            return told;
-        }
-    };
-    let report = play(&test);
-    told.title = test.title;
-    told.runs = report.runs;
-    match report.verdict {
-        flow_tests::Verdict::Passed => told.verdict = "passed",
-        flow_tests::Verdict::Failed {
-            seed,
-            faults,
-            partitions,
-            differences,
-        } => {
-            told.verdict = "failed";
-            told.seed = Some(seed);
-            told.faults = faults.iter().map(fault).collect();
-            let count = partitions.map(|count| format!("{count} partitions and consumers"));
-            told.faults.extend(count);
-            let differences = differences.into_iter();
-            told.differences = differences
-                .map(|one| Difference {
-                    node: one.node,
-                    what: one.what,
-                })
-                .collect();
-        }
-        flow_tests::Verdict::Broken(problems) => {
-            told.problems = problems.iter().map(Problem::to_string).collect();
-        }
-    }
-    told
-}
-
-fn fault(fault: &Fault) -> String {
-    let place = match &fault.place {
-        Place::Node(node) => node,
-        Place::Edge(edge) => edge,
-    };
-    format!("{} at `{place}`", fault.kind.sort().name())
-}
-
 /// A test in a line, with what went wrong below it.
-fn line(test: &Told) -> String {
+fn line(test: &TestTold) -> String {
     let runs = match test.runs {
         0 | 1 => String::new(),
         runs => format!(" ({runs} runs)"),
@@ -185,7 +98,7 @@ fn line(test: &Told) -> String {
         "" => String::new(),
         title => format!(": {title}"),
     };
-    let mut text = format!("{:<6} {}{title}{runs}\n", test.verdict, test.id);
+    let mut text = format!("{:<6} {}{title}{runs}\n", test.verdict.word(), test.id);
     for problem in &test.problems {
         text += &format!("       {problem}\n");
     }
