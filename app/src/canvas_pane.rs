@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use egui::{Align2, Context, Id, Order, Pos2, Rect, RichText, Ui, vec2};
 use graph_model::id::PortRef;
 use graph_model::validate::Known;
+use runtime_protocol::RunState;
 
 use crate::canvas::intent::{Item, PortSide, QuickAddFrom, Target};
 use crate::canvas::{self, CanvasInput, CanvasView, Ghost, HazardMark};
@@ -13,6 +14,7 @@ use crate::graph_edits;
 use crate::palette::DraggedKind;
 use crate::preview;
 use crate::requests::{Request, Requests};
+use crate::showing::Showing;
 use crate::theme;
 use crate::view::Region;
 
@@ -153,6 +155,7 @@ impl Designer {
         self.keep_following();
         let changed = self.changed_nodes();
         let tapped = BTreeSet::new();
+        let shown = self.showing.as_ref().map(Showing::items);
         let keyboard = !self.covered() && self.canvas.menu.is_none();
         let takes_focus = self.view.takes_focus(Region::Canvas);
         let input = CanvasInput {
@@ -161,10 +164,18 @@ impl Designer {
             catalog: self.state.catalog(),
             selection: self.state.selection(),
             hazards: &self.canvas.marks.1,
-            counters: self.session.active().then(|| self.session.counters()),
-            rates: self.session.active().then(|| self.session.edge_rates()),
-            run: self.session.state(),
-            highlight: &self.highlight,
+            counters: match &self.showing {
+                Some(showing) => Some(showing.counters()),
+                None => self.session.active().then(|| self.session.counters()),
+            },
+            rates: (self.session.active() && self.showing.is_none())
+                .then(|| self.session.edge_rates()),
+            run: if self.showing.is_some() {
+                RunState::Stopped
+            } else {
+                self.session.state()
+            },
+            highlight: shown.as_ref().unwrap_or(&self.highlight),
             tapped: &tapped,
             known: self
                 .canvas

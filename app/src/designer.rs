@@ -27,6 +27,7 @@ use crate::playback::Playback;
 use crate::quick_add::QuickAdd;
 use crate::requests::{Request, Requests};
 use crate::session::{Session, TroubleKind};
+use crate::showing::{Showing, Watch};
 use crate::state::State;
 use crate::theme;
 use crate::trust::Trust;
@@ -64,6 +65,8 @@ pub struct Designer {
     pub(crate) highlight: BTreeSet<Item>,
     /// The field whose way stands out.
     pub(crate) follow: Option<Follow>,
+    /// A hazard that is shown happening.
+    pub(crate) showing: Option<Showing>,
     /// The finding that F4 went to last.
     pub(crate) hazard_at: Option<usize>,
     /// The revision that was seen last, to notice changes of the document.
@@ -111,6 +114,7 @@ impl Designer {
             said: None,
             highlight: BTreeSet::new(),
             follow: None,
+            showing: None,
             hazard_at: None,
             deployed_nodes: BTreeMap::new(),
             others_flow: None,
@@ -139,6 +143,7 @@ impl Designer {
         if self.session.poll() {
             ctx.request_repaint();
         }
+        self.follow_showing(&ctx);
         self.follow_line();
         self.follow_others();
         self.follow_calendar();
@@ -561,6 +566,9 @@ impl Designer {
     pub(crate) fn documents_differ(&mut self) {
         self.highlight.clear();
         self.follow = None;
+        self.showing = None;
+        self.session.forget_sought();
+        self.session.forget_tested();
         self.hazard_at = None;
         self.quick_add = None;
         self.view.overlay = None;
@@ -631,6 +639,9 @@ impl Designer {
             if self.follow.take().is_some() {
                 return;
             }
+            if self.showing.is_some() {
+                return self.watch(Watch::Close);
+            }
             self.highlight.clear();
             if !self.state.selection().is_empty() {
                 self.state.select(BTreeSet::new());
@@ -686,6 +697,9 @@ impl Designer {
             Request::ClearLog => self.session.clear_troubles(),
             Request::Seek(to_ms) => self.session.seek(to_ms),
             Request::Speed(speed) => self.session.set_speed(speed),
+            Request::ShowMe(finding) => self.show_me(finding),
+            Request::RunTests => self.run_tests(),
+            Request::Watch(watch) => self.watch(watch),
         }
         ctx.request_repaint();
     }

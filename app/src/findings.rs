@@ -9,6 +9,7 @@ use graph_model::validate::{self, Diagnostic, Report, Step, Subject};
 use smol_str::SmolStr;
 
 use crate::canvas::intent::Item;
+use crate::showing::Hazard;
 use crate::theme::Severity;
 
 /// Everything that the validator says.
@@ -48,6 +49,20 @@ pub(crate) struct Finding {
     /// Why this is bad and when it is fine.
     pub lesson: String,
     pub fixes: Vec<FixOffer>,
+}
+
+impl Finding {
+    /// By what it is asked for.
+    pub(crate) fn hazard(&self) -> Hazard {
+        let place = match &self.subject {
+            Some(Item::Node(id) | Item::Edge(id) | Item::Zone(id) | Item::Note(id)) => Some(id),
+            None => self.ty.as_ref(),
+        };
+        Hazard {
+            code: self.code.clone(),
+            at: place.map(|id| id.as_str().into()),
+        }
+    }
 }
 
 /// A hazard that is not shown, why, and until which day.

@@ -152,6 +152,7 @@ impl Designer {
             file: self.files.name(),
             recent_kinds: &self.view.recent_kinds,
             author: &self.view.author,
+            showing: self.showing.as_ref(),
         }
     }
 

@@ -25,6 +25,10 @@ mod quick_add;
 pub mod remote;
 mod requests;
 mod session;
+mod show_me;
+#[cfg(test)]
+mod show_me_tests;
+mod showing;
 mod state;
 mod suggest;
 pub mod theme;

@@ -18,6 +18,7 @@ use graph_model::catalog::Catalog;
 
 use crate::designer::Designer;
 use crate::host::Location;
+use crate::show_me_tests::CHARGE;
 use crate::tests::{FakeEngine, FakeHost, click, press, settle, type_text};
 use crate::view::SideTab;
 
@@ -43,6 +44,31 @@ const SCENES: &[(&str, Scene)] = &[
         };
         harness.state_mut().state.set_preview(Some(preview));
         harness.state_mut().canvas.zoom_reset();
+    }),
+    ("show me", |harness| {
+        show_charge(harness);
+        harness
+            .get_by_label("Here it goes wrong: o-1 is written at charge")
+            .click_accesskit();
+        settle(harness);
+    }),
+    ("show me tests", |harness| {
+        let test = r#""tests": {"once": {"title": "Charged once", "expect": {"charge": []}}},
+    "layout""#;
+        let text = CHARGE.replace(r#""layout""#, test);
+        let opened = graph_model::format::open(text.as_bytes()).expect("a flow");
+        harness.state_mut().state.open(opened.document, true);
+        settle(harness);
+        press(harness, Modifiers::SHIFT, Key::F7);
+    }),
+    ("show me its fix", |harness| {
+        show_charge(harness);
+        let fix = harness.state().state.preview_of(0, 0);
+        harness.state_mut().edit(fix.expect("a fix").transaction);
+        settle(harness);
+        click(harness, "Check my fix");
+        harness.get_by_label("What should happen").click_accesskit();
+        settle(harness);
     }),
     ("port", |harness| {
         harness.state_mut().canvas.zoom_reset();
@@ -171,6 +197,19 @@ const SCENES: &[(&str, Scene)] = &[
 ];
 
 type Scene = fn(&mut Harness<'_, Designer>);
+
+/// Opens a charge that may happen twice, and has its hazard shown.
+fn show_charge(harness: &mut Harness<'_, Designer>) {
+    let opened = graph_model::format::open(CHARGE.as_bytes()).expect("a flow");
+    harness.state_mut().state.open(opened.document, true);
+    harness.state_mut().canvas.zoom_to_fit();
+    settle(harness);
+    press(harness, Modifiers::NONE, Key::F4);
+    harness.get_by_label("Show me").click_accesskit();
+    harness.run_steps(4);
+    harness.get_by_label("Wait here").click_accesskit();
+    settle(harness);
+}
 
 fn select(harness: &mut Harness<'_, Designer>, node: &str) {
     harness.state_mut().state.select_nodes([node.into()]);

@@ -11,6 +11,7 @@ use runtime_protocol::Target;
 use smol_str::SmolStr;
 
 use crate::canvas::intent::{Item, QuickAddFrom};
+use crate::showing::Watch;
 use crate::state::Preview;
 
 /// One wish of a panel.
@@ -58,6 +59,12 @@ pub(crate) enum Request {
     Seek(f64),
     /// Play the recorded run this fast.
     Speed(f64),
+    /// Play the tests that the flow keeps.
+    RunTests,
+    /// Look for a run in which this finding is seen happening.
+    ShowMe(usize),
+    /// What to do with the run that shows a hazard.
+    Watch(Watch),
 }
 
 /// Wishes in the order in which they came up.

@@ -15,6 +15,9 @@ use runtime_protocol::{
 use smol_str::SmolStr;
 
 use crate::playback::Playback;
+use crate::showing::Hazard;
+use runtime_protocol::flow_test::TestTold;
+use runtime_protocol::witness::{Play, Sighting};
 
 /// Observed events that are kept; the oldest go first and are counted.
 pub(crate) const EVENTS_MAX: usize = 10_000;
@@ -56,6 +59,35 @@ pub(crate) struct Session {
     changed_at: Option<f64>,
     /// A flow that somebody else made the one that runs, until the designer has looked at it.
     others_flow: Option<String>,
+    sought: Option<Sought>,
+    tested: Option<Tested>,
+    /// A run that shows a hazard, until the designer has taken it.
+    play: Option<Play>,
+}
+
+/// Tests that are played, or were.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tested {
+    /// The revision of the document that keeps them.
+    pub revision: u64,
+    pub answer: Option<Result<Vec<TestTold>, String>>,
+}
+
+/// A run that is looked for because a hazard is seen in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sought {
+    pub hazard: Hazard,
+    /// It was seen before: does it still happen?
+    pub checks: bool,
+    /// What came of it, in words.
+    pub answer: Option<Result<String, String>>,
+}
+
+impl Sought {
+    /// Whether nothing has come of it yet.
+    pub(crate) fn is_open(&self) -> bool {
+        self.answer.is_none()
+    }
 }
 
 /// What a command was sent for, until its reply comes.
@@ -71,6 +103,8 @@ enum Pending {
     View(NodeId),
     DeadLetters,
     Flow,
+    Witness,
+    Tests,
     Quiet,
 }
 
@@ -408,6 +442,95 @@ impl Session {
         }
     }
 
+    /// Plays the tests of the flow, which is this revision of the document.
+    pub(crate) fn test(&mut self, flow: String, revision: u64) {
+        let sent = self.send(Command::Test { flow }, Pending::Tests);
+        self.tested = sent.then_some(Tested {
+            revision,
+            answer: None,
+        });
+    }
+
+    /// The tests that were played last, and what came of them.
+    pub(crate) fn tested(&self) -> Option<&Tested> {
+        self.tested.as_ref()
+    }
+
+    fn tests_told(&mut self, answer: Result<Vec<TestTold>, String>) {
+        if let Some(tested) = &mut self.tested {
+            tested.answer = Some(answer);
+        }
+    }
+
+    /// Looks for a run of the flow in which a hazard is seen happening.
+    pub(crate) fn look_for(&mut self, flow: String, hazard: Hazard) {
+        let command = Command::Witness {
+            flow,
+            code: hazard.code.clone(),
+            node: hazard.at.clone(),
+        };
+        self.look(command, hazard, false);
+    }
+
+    /// Plays what showed a hazard on another state of the flow.
+    pub(crate) fn check_fix(&mut self, flow: String, witness: String, hazard: Hazard) {
+        self.look(Command::CheckFix { flow, witness }, hazard, true);
+    }
+
+    fn look(&mut self, command: Command, hazard: Hazard, checks: bool) {
+        let sent = self.send(command, Pending::Witness);
+        self.sought = sent.then_some(Sought {
+            hazard,
+            checks,
+            answer: None,
+        });
+    }
+
+    /// The run that was looked for last, and what came of it.
+    pub(crate) fn sought(&self) -> Option<&Sought> {
+        self.sought.as_ref()
+    }
+
+    pub(crate) fn forget_sought(&mut self) {
+        self.sought = None;
+    }
+
+    pub(crate) fn forget_tested(&mut self) {
+        self.tested = None;
+    }
+
+    /// A run that shows a hazard, and which; answered once.
+    pub(crate) fn take_play(&mut self) -> Option<(Play, Hazard)> {
+        let hazard = self.sought.as_ref()?.hazard.clone();
+        Some((self.play.take()?, hazard))
+    }
+
+    fn found(&mut self, result: Result<Sighting, Problem>) {
+        let Some(sought) = &mut self.sought else {
+            return;
+        };
+        let runs = |count: u32| match count {
+            1 => "one run".to_owned(),
+            count => format!("{count} runs"),
+        };
+        sought.answer = Some(match result {
+            Ok(Sighting::Seen { play }) => {
+                self.play = Some(*play);
+                Ok(if sought.checks {
+                    "It still happens.".to_owned()
+                } else {
+                    "seen happening".to_owned()
+                })
+            }
+            Ok(Sighting::NotSeen { tried }) if sought.checks => {
+                Ok(format!("Not seen any more in {}.", runs(tried)))
+            }
+            Ok(Sighting::NotSeen { tried }) => Ok(format!("not seen in {}", runs(tried))),
+            Ok(Sighting::Assumed { why }) => Ok(format!("no run can show it: {why}")),
+            Err(problem) => Err(problem.message),
+        });
+    }
+
     /// The document became another; when a flow runs it is deployed after a short rest.
     pub(crate) fn document_changed(&mut self, now: f64) {
         if self.active() {
@@ -456,9 +579,11 @@ impl Session {
         match notice {
             Notice::State { state } => self.engine_state = state,
             Notice::Trouble { problem } => self.report(TroubleKind::Failure, problem),
-            Notice::Reply { id, .. } => {
-                self.pending.remove(&id);
-            }
+            Notice::Reply { id, .. } => match self.pending.remove(&id) {
+                Some(Pending::Witness) => self.sought = None,
+                Some(Pending::Tests) => self.tested = None,
+                _ => {}
+            },
             // Without an answer it would never send any again.
             Notice::Observed { batch, .. } => {
                 self.next_request += 1;
@@ -541,6 +666,12 @@ impl Session {
             Notice::Reply { id, result } => {
                 let pending = self.pending.remove(&id).unwrap_or(Pending::Quiet);
                 match result {
+                    Ok(Answer::Witness { sighting }) => self.found(Ok(sighting)),
+                    Err(problem) if pending == Pending::Witness => self.found(Err(problem)),
+                    Ok(Answer::Tests { tests }) => self.tests_told(Ok(tests)),
+                    Err(problem) if pending == Pending::Tests => {
+                        self.tests_told(Err(problem.message));
+                    }
                     Ok(answer) => self.answered(pending, answer),
                     Err(problem) => self.report(TroubleKind::Failure, problem),
                 }

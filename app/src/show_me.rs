@@ -1,4 +1,5 @@
-//! Lets somebody watch a hazard happen: asks the engine for a run that has it, and plays it.
+//! Lets somebody watch a hazard happen: asks the engine for a run that has it, and plays it. Asks it for
+//! what becomes of tests, too.
 
 use egui::Context;
 use graph_model::format;
@@ -16,6 +17,13 @@ impl Designer {
         let hazard = finding.hazard();
         let flow = format::write(self.state.document());
         self.session.look_for(flow, hazard);
+    }
+
+    /// Plays the tests that the flow keeps.
+    pub(crate) fn run_tests(&mut self) {
+        self.view.show_bottom(BottomTab::Tests);
+        let flow = format::write(self.state.document());
+        self.session.test(flow, self.state.revision());
     }
 
     /// Takes up a run that was found, and plays on.

@@ -4,6 +4,7 @@ use egui::{Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 
+use crate::canvas::intent::Item;
 use crate::designer::Designer;
 use crate::host::Location;
 use crate::tests::{FakeHost, click, press, settle, start};
@@ -75,6 +76,28 @@ fn a_hazard_is_watched_step_by_step() {
     press(&mut harness, Modifiers::NONE, Key::Escape);
     assert!(harness.state().showing.is_none());
     assert_eq!(harness.state().view.bottom, BottomTab::Hazards);
+}
+
+#[test]
+fn tests_of_the_flow_are_red_with_the_run_that_failed() {
+    let host = FakeHost::default();
+    let test = r#""tests": {"once": {"title": "Charged once", "expect": {"charge": []}}},
+    "layout""#;
+    host.put("/charge.flow.json", &CHARGE.replace(r#""layout""#, test));
+    let mut harness = start(&host);
+    harness.state_mut().open(Location::new("/charge.flow.json"));
+    settle(&mut harness);
+    click(&mut harness, "Tests 1");
+    harness.get_by_label("test once not run");
+    press(&mut harness, Modifiers::SHIFT, Key::F7);
+    harness.get_by_label("test once failed");
+    harness.get_by_label("in the run of seed 2: duplicate at `charge`");
+    click(
+        &mut harness,
+        r#"charge holds {"order":7}, which is not expected"#,
+    );
+    let chosen = harness.state().state.sole().cloned();
+    assert_eq!(chosen, Some(Item::Node("charge".into())));
 }
 
 #[test]

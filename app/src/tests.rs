@@ -10,6 +10,8 @@ use graph_model::catalog::Catalog;
 use graph_model::document::Document;
 use graph_model::event::{Event, EventContext};
 use graph_model::format;
+use runtime_protocol::flow_test::{TestDifference, TestTold, TestVerdict};
+use runtime_protocol::witness::Sighting;
 use runtime_protocol::{
     Answer, Command, Notice, Observed, Problem, Request, RunState, Target, Transport,
 };
@@ -18,6 +20,7 @@ use crate::actions;
 use crate::day;
 use crate::designer::Designer;
 use crate::host::{Ask, Contents, Host, Location, Sample, Stamp, Told};
+use crate::showing::tests::twice;
 use crate::view::{BottomTab, Overlay, SideTab};
 
 /// What a fake machine holds; shared with the test.
@@ -180,6 +183,34 @@ impl Transport for FakeEngine {
                     events: seen.collect(),
                     skipped: 0,
                 });
+            }
+            Command::Witness { .. } => {
+                let play = Box::new(twice());
+                answer = Answer::Witness {
+                    sighting: Sighting::Seen { play },
+                };
+            }
+            Command::Test { .. } => {
+                let tests = vec![TestTold {
+                    id: "once".into(),
+                    title: "Charged once".into(),
+                    verdict: TestVerdict::Failed,
+                    runs: 3,
+                    of: 32,
+                    seed: Some(2),
+                    faults: vec!["duplicate at `charge`".to_owned()],
+                    differences: vec![TestDifference {
+                        node: "charge".into(),
+                        what: r#"holds {"order":7}, which is not expected"#.to_owned(),
+                    }],
+                    problems: Vec::new(),
+                }];
+                answer = Answer::Tests { tests };
+            }
+            Command::CheckFix { .. } => {
+                answer = Answer::Witness {
+                    sighting: Sighting::NotSeen { tried: 42 },
+                };
             }
             _ => {}
         }

@@ -43,6 +43,10 @@ pub(crate) enum SideTab {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum BottomTab {
     Hazards,
+    /// A hazard that is shown happening.
+    Witness,
+    /// Tests that the flow keeps.
+    Tests,
     Events,
     Log,
 }

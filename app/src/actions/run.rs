@@ -1,6 +1,7 @@
 //! Actions on the engine: run, pause, step, stop.
 
 use egui::Key;
+use graph_model::document::Section;
 use runtime_protocol::RunState;
 
 use super::{Action, CTRL, Menu, NONE, SHIFT, anywhere};
@@ -48,8 +49,11 @@ pub(super) const ACTIONS: &[Action] = &[
         tooltip: "While paused, let one event be handled: by the selected node, or by whichever is next",
         menu: Menu::Run(0),
         keys: &[anywhere(NONE, Key::F10)],
-        when: paused,
+        when: |designer| designer.showing.is_some() || paused(designer),
         perform: |designer, _| {
+            if let Some(showing) = &mut designer.showing {
+                return showing.step(1);
+            }
             let node = match designer.state.sole() {
                 Some(Item::Node(id)) => Some(id.clone()),
                 _ => None,
@@ -60,14 +64,43 @@ pub(super) const ACTIONS: &[Action] = &[
     Action {
         id: "run.step_back",
         title: "Step back",
-        tooltip: "In a recorded run, go back to before the last event",
+        tooltip: "In a recorded run, and where a hazard is shown, go back to before the last event",
         menu: Menu::Run(0),
         keys: &[anywhere(SHIFT, Key::F10)],
         when: |designer| {
             let playback = designer.session.playback();
-            playback.is_some_and(|playback| playback.position_ms() > 0.0)
+            designer.showing.is_some()
+                || playback.is_some_and(|playback| playback.position_ms() > 0.0)
         },
-        perform: |designer, _| designer.session.step_back(),
+        perform: |designer, _| match &mut designer.showing {
+            Some(showing) => showing.step(-1),
+            None => designer.session.step_back(),
+        },
+    },
+    Action {
+        id: "run.show_me",
+        title: "Show me",
+        tooltip: "Watch a run in which the hazard happens that F4 went to last",
+        menu: Menu::Run(0),
+        keys: &[anywhere(NONE, Key::F7)],
+        when: |designer| designer.hazard_at.is_some() && designer.session.has_engine(),
+        perform: |designer, _| {
+            if let Some(finding) = designer.hazard_at {
+                designer.show_me(finding);
+            }
+        },
+    },
+    Action {
+        id: "run.tests",
+        title: "Run the tests",
+        tooltip: "Play the tests that the flow keeps; nothing outside is touched",
+        menu: Menu::Run(0),
+        keys: &[anywhere(SHIFT, Key::F7)],
+        when: |designer| {
+            let tests = designer.state.document().sections.get(&Section::Tests);
+            tests.is_some_and(|tests| !tests.is_empty()) && designer.session.has_engine()
+        },
+        perform: |designer, _| designer.run_tests(),
     },
     Action {
         id: "run.stop",

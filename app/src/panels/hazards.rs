@@ -13,6 +13,7 @@ use crate::canvas::intent::Item;
 use crate::day;
 use crate::findings::{Accepted, Finding, Unchecked};
 use crate::requests::{Request, Requests};
+use crate::session::Sought;
 use crate::theme::{self, Severity};
 use crate::widgets::picker::{Offer, picker};
 use crate::widgets::{empty, error, fold, hint, quiet_link, section};
@@ -114,6 +115,7 @@ impl Hazards {
         let finding = &model.state.findings()[index];
         ui.label(RichText::new(&finding.name).strong());
         ui.label(&finding.message);
+        show_me(ui, model, index, out);
         if let Some(assumed) = &finding.assumed {
             hint(
                 ui,
@@ -212,6 +214,39 @@ impl Hazards {
             }
         });
     }
+}
+
+/// Lets somebody watch the hazard happen, and says what came of looking for a run that has it.
+fn show_me(ui: &mut Ui, model: &Model<'_>, index: usize, out: &mut Requests) {
+    let finding = &model.state.findings()[index];
+    let sought = model.session.sought();
+    let of_this = sought.filter(|sought| !sought.checks && sought.hazard == finding.hazard());
+    let looking = sought.is_some_and(Sought::is_open);
+    ui.horizontal_wrapped(|ui| {
+        let button = ui.add_enabled(
+            model.session.has_engine() && !looking,
+            Button::new("Show me"),
+        );
+        let button = button
+            .on_hover_text("watch a run of your flow in which this happens")
+            .on_disabled_hover_text(if looking {
+                "a run is being looked for"
+            } else {
+                "start Weir from its own program: it takes an engine"
+            });
+        if button.clicked() {
+            out.push(Request::ShowMe(index));
+        }
+        match of_this.map(|sought| &sought.answer) {
+            Some(None) => {
+                ui.spinner();
+                hint(ui, "looking for a run in which it happens");
+            }
+            Some(Some(Ok(told))) => hint(ui, told),
+            Some(Some(Err(problem))) => error(ui, problem),
+            None => {}
+        }
+    });
 }
 
 fn finding_row(ui: &mut Ui, finding: &Finding, chosen: bool) -> egui::Response {

@@ -14,14 +14,17 @@ mod properties;
 mod releases;
 pub(crate) mod run_bar;
 pub(crate) mod status;
+mod tests;
 mod type_fields;
 mod types;
+mod witness;
 
 use egui::Ui;
 use smol_str::SmolStr;
 
 use crate::requests::Requests;
 use crate::session::Session;
+use crate::showing::Showing;
 use crate::state::State;
 use crate::theme;
 use crate::view::{BottomTab, SideTab};
@@ -36,6 +39,8 @@ pub(crate) struct Model<'a> {
     pub recent_kinds: &'a [SmolStr],
     /// Whoever decides something here.
     pub author: &'a str,
+    /// A hazard that is shown happening.
+    pub showing: Option<&'a Showing>,
 }
 
 /// What the panels remember from frame to frame.
@@ -46,6 +51,7 @@ pub(crate) struct Panels {
     pub people: people::People,
     pub hazards: hazards::Hazards,
     pub events: events::Events,
+    pub witness: witness::WitnessPanel,
 }
 
 impl Panels {
@@ -92,7 +98,7 @@ impl Panels {
                 format!("{name} {count}")
             }
         };
-        let tabs = [
+        let mut tabs = vec![
             (
                 BottomTab::Hazards,
                 numbered("Hazards", model.state.findings().len()),
@@ -106,9 +112,22 @@ impl Panels {
                 numbered("Log", model.session.unseen_failures()),
             ),
         ];
+        if let Some(showing) = model.showing {
+            let title = format!("Show me: {}", showing.play().code);
+            tabs.insert(1, (BottomTab::Witness, title));
+        } else if *tab == BottomTab::Witness {
+            *tab = BottomTab::Hazards;
+        }
+        match tests::count(model) {
+            0 if *tab == BottomTab::Tests => *tab = BottomTab::Hazards,
+            0 => {}
+            count => tabs.insert(tabs.len() - 2, (BottomTab::Tests, format!("Tests {count}"))),
+        }
         draw_tabs(ui, &tabs, tab, focus);
         match tab {
             BottomTab::Hazards => self.hazards.show(ui, model, out),
+            BottomTab::Witness => self.witness.show(ui, model, out),
+            BottomTab::Tests => tests::show(ui, model, out),
             BottomTab::Events => self.events.show(ui, model, out),
             BottomTab::Log => log::show(ui, model, out),
         }
