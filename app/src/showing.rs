@@ -125,7 +125,7 @@ impl Showing {
         self.side == Side::Happens && self.play.deciding == Some(step)
     }
 
-    /// What has passed up to the last step that is seen.
+    /// What has passed on wires up to the last step that is seen.
     pub(crate) fn counters(&self) -> &Counters {
         &self.counters
     }
@@ -176,17 +176,6 @@ impl Showing {
             ..Counters::default()
         };
         for step in &self.steps()[..self.seen] {
-            let node = counters.nodes.entry(step.node.clone()).or_default();
-            match step.what {
-                PlayWhat::Handled | PlayWhat::Written => node.received += 1,
-                PlayWhat::Emitted | PlayWhat::Delivered => node.sent += 1,
-                PlayWhat::GivenUp => node.dead += 1,
-                PlayWhat::Arrived
-                | PlayWhat::Acked
-                | PlayWhat::Nacked
-                | PlayWhat::Dropped
-                | PlayWhat::Fault => {}
-            }
             for edge in &step.edges {
                 counters.edges.entry(edge.clone()).or_default().passed += 1;
             }
