@@ -37,7 +37,7 @@ pub(crate) enum Side {
 }
 
 /// A wish of whoever watches.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Watch {
     Play,
     Pause,
