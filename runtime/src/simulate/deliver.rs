@@ -156,19 +156,30 @@ impl Run {
                     .iter()
                     .map(|(event, fact)| copy(event, *fact))
                     .collect();
-                self.enter(edge, slot, item, line);
-                for item in again {
-                    self.enter(edge, slot, item, line);
+                let held_until_us = self.readers[sub][slot].held_until_us;
+                let rest_us = held_until_us.saturating_sub(self.now_us);
+                for item in std::iter::once(item).chain(again) {
+                    if rest_us > 0 {
+                        self.park(rest_us, Parked::Deliver { sub, slot, item });
+                    } else {
+                        self.enter(edge, slot, item, line);
+                    }
                 }
             }
             Some(FaultKind::Delay { by_us }) => {
+                let mut until_us = self.now_us + by_us;
                 if is_log {
-                    self.readers[sub][slot].held_until_us = self.now_us + by_us;
+                    // Nor does it overtake what is held already.
+                    let held = &mut self.readers[sub][slot].held_until_us;
+                    until_us = until_us.max(*held);
+                    *held = until_us;
                 }
-                self.park(by_us, Parked::Deliver { sub, slot, item });
+                self.park(until_us - self.now_us, Parked::Deliver { sub, slot, item });
             }
             // What comes behind it in its partition waits for it.
-            _ if self.readers[sub][slot].held_until_us > self.now_us => {
+            _ if (1..).contains(&self.readers[sub][slot].held_until_us)
+                && self.readers[sub][slot].held_until_us >= self.now_us =>
+            {
                 let rest_us = self.readers[sub][slot].held_until_us - self.now_us;
                 self.park(rest_us, Parked::Deliver { sub, slot, item });
             }
