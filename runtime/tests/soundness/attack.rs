@@ -86,7 +86,7 @@ pub(crate) fn play(
     let mut simulation = match made {
         Ok(simulation) => simulation,
         Err(problems) => {
-            attacked.refused = problems.first().map(|problem| problem.to_string());
+            attacked.refused = problems.first().map(ToString::to_string);
             return attacked;
         }
     };
@@ -94,7 +94,7 @@ pub(crate) fn play(
     attacked.endless = !wanted.ended.is_complete();
     for scenario in scenarios {
         if let Err(problems) = simulation.reset(&scenario) {
-            attacked.refused = problems.first().map(|problem| problem.to_string());
+            attacked.refused = problems.first().map(ToString::to_string);
             return attacked;
         }
         let outcome = simulation.run();

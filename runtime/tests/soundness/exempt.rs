@@ -195,8 +195,7 @@ impl<'d> Upstream<'d> {
         let versions = types.any(|ty| ty.stands_for() == Some("version"));
         let picks = |node: &Node| {
             let key = node.config_str("key");
-            let own = key
-                .is_some_and(|key| key.contains("$event.id") || key.ends_with(".id") && !versions);
+            let own = key.is_some_and(|key| key.contains("$event.id") || is_own(key) && !versions);
             ["effect", "http_out", "dedupe"].contains(&node.kind.as_str()) && key.is_some() && !own
         };
         if any(&picks) {
@@ -291,6 +290,11 @@ impl<'d> Upstream<'d> {
             false
         })
     }
+}
+
+/// Whether a key is the field with the id of a fact.
+fn is_own(key: &str) -> bool {
+    key.rsplit_once('.').is_some_and(|(_, field)| field == "id")
 }
 
 /// The name of the place that a sink writes to, as outcomes have it.

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use graph_model::catalog::Catalog;
 use graph_model::document::{Audience, Document, Node, WhenFull};
-use graph_model::value::Value;
+use graph_model::id::Id;
+use graph_model::value::{Object, Value};
 
 /// The text of a design, without what changes nothing in a run.
 pub(crate) fn write(document: &Document) -> String {
@@ -62,7 +63,7 @@ fn node(node: &Node) -> String {
 }
 
 fn audience(audience: &Audience) -> String {
-    let roles: Vec<&str> = audience.roles.iter().map(|role| role.as_str()).collect();
+    let roles: Vec<&str> = audience.roles.iter().map(Id::as_str).collect();
     let rows = audience.rows.iter();
     let rows: Vec<String> = rows
         .map(|row| format!("{} = {}", row.claim, row.field))
@@ -109,7 +110,7 @@ fn ty(ty: &graph_model::document::EventType) -> String {
         .and_then(Value::as_array)
         .unwrap_or_default();
     let fields = ty.schema.get("properties").and_then(Value::as_object);
-    let fields = fields.into_iter().flat_map(|fields| fields.iter());
+    let fields = fields.into_iter().flat_map(Object::iter);
     let fields: Vec<String> = fields
         .map(|(name, schema)| {
             let optional = !required.iter().any(|held| held.as_str() == Some(name));

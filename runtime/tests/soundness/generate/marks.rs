@@ -20,18 +20,16 @@ pub(super) fn draw(chance: &mut Chance, part: &Filled) -> String {
         marks.push_str(mark);
     };
     match part.kind {
-        "view" | "metric" | "console" | "export" | "dead_letter" => {
-            if chance.percent(50) {
-                let who = ["@finance", "@support", "@finance,support", "@shoppers"];
-                add(*chance.pick::<&str>(&who));
-            }
+        "view" | "metric" | "console" | "export" | "dead_letter" if chance.percent(50) => {
+            let who = ["@finance", "@support", "@finance,support", "@shoppers"];
+            add(chance.pick::<&str>(&who));
         }
         "manual" | "replay" | "http" | "generator" => {
             if chance.percent(15) {
-                add(*chance.pick::<&str>(&["^max_delay=1s", "^max_delay=1m", "^max_delay=1h"]));
+                add(chance.pick::<&str>(&["^max_delay=1s", "^max_delay=1m", "^max_delay=1h"]));
             }
             if chance.percent(15) {
-                add(*chance.pick::<&str>(&["^rate=1", "^rate=20", "^rate=200"]));
+                add(chance.pick::<&str>(&["^rate=1", "^rate=20", "^rate=200"]));
             }
         }
         "log" if chance.percent(10) => add("^retention=7d"),

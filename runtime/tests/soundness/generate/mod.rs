@@ -8,6 +8,7 @@ mod fields;
 mod fill;
 mod loops;
 mod marks;
+mod shape;
 mod skeleton;
 mod types;
 mod window;

@@ -89,7 +89,7 @@ pub(super) fn grow(chance: &mut Chance, wish: Wish) -> Skeleton {
         ..Skeleton::default()
     };
     let mut open = Vec::new();
-    for _ in 0..1 + chance.skewed(3) {
+    for _ in 0..=chance.skewed(3) {
         let kind = chance.weighted(&ENDS);
         add(&mut grown, &mut open, chance, kind);
     }

@@ -1,7 +1,7 @@
 //! Configurations of what folds events.
 
 use super::fields::{Env, Field, Sort, field};
-use super::fill::quoted;
+use super::shape::quoted;
 use crate::chance::Chance;
 
 type Drawn = (String, Vec<(&'static str, Env)>);
@@ -26,7 +26,7 @@ pub(super) fn aggregate(chance: &mut Chance, ins: &Env) -> Drawn {
     ];
     let mut records = Vec::new();
     let mut fields = keys(group.as_deref());
-    for place in 0..1 + chance.skewed(3) {
+    for place in 0..=chance.skewed(3) {
         let function = chance.weighted(&functions);
         let of = match function {
             "count" => String::new(),
