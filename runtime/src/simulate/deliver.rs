@@ -135,6 +135,10 @@ impl Run {
             &shape.nodes[shape.subs[sub].channel].model,
             Model::Channel(channel) if channel.kind == ChannelKind::Log
         );
+        // What comes behind something that is held up waits for it, to the end of the same moment.
+        let until_us = self.readers[sub][slot].held_until_us;
+        let held_us = (until_us > 0).then_some(until_us);
+        let held_us = held_us.and_then(|until_us| until_us.checked_sub(self.now_us));
         match kind {
             Some(FaultKind::Duplicate { after_us }) => {
                 let (again, fact) = (copy(&item.event, item.fact), item.fact);
@@ -156,13 +160,10 @@ impl Run {
                     .iter()
                     .map(|(event, fact)| copy(event, *fact))
                     .collect();
-                let held_until_us = self.readers[sub][slot].held_until_us;
-                let rest_us = held_until_us.saturating_sub(self.now_us);
                 for item in std::iter::once(item).chain(again) {
-                    if rest_us > 0 {
-                        self.park(rest_us, Parked::Deliver { sub, slot, item });
-                    } else {
-                        self.enter(edge, slot, item, line);
+                    match held_us {
+                        Some(rest_us) => self.park(rest_us, Parked::Deliver { sub, slot, item }),
+                        None => self.enter(edge, slot, item, line),
                     }
                 }
             }
@@ -177,13 +178,10 @@ impl Run {
                 self.park(until_us - self.now_us, Parked::Deliver { sub, slot, item });
             }
             // What comes behind it in its partition waits for it.
-            _ if (1..).contains(&self.readers[sub][slot].held_until_us)
-                && self.readers[sub][slot].held_until_us >= self.now_us =>
-            {
-                let rest_us = self.readers[sub][slot].held_until_us - self.now_us;
-                self.park(rest_us, Parked::Deliver { sub, slot, item });
-            }
-            _ => self.enter(edge, slot, item, line),
+            _ => match held_us {
+                Some(rest_us) => self.park(rest_us, Parked::Deliver { sub, slot, item }),
+                None => self.enter(edge, slot, item, line),
+            },
         }
     }
 

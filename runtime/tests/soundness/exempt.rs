@@ -23,7 +23,7 @@ pub(crate) enum Reason {
     /// The first event of a key is taken and the others are left out, and nobody says that the key is
     /// one event's own. No rule asks which one comes first.
     FirstOfKey,
-    /// What fails behind a place comes again, and writes there once more. No rule follows failures back
+    /// What a join refuses behind a place comes again, and writes there once more. No rule follows failures back
     /// to where they are tried again.
     FailsBehind,
     /// The last number of all is shown, whoever sent it.
@@ -142,12 +142,10 @@ impl<'d> Upstream<'d> {
                 .is_some_and(|node| node.kind == "queue");
             is_queue && wires.by_ref().filter(from).count() > 1
         });
-        let passes_on = ["table", "effect", "http_out", "bucket"].contains(&node.kind.as_str())
-            && self
-                .document
-                .edges
-                .values()
-                .any(|edge| edge.from.node == *sink);
+        let passes_on = self.document.nodes.iter().any(|(id, node)| {
+            let refuses = node.config_str("unique").unwrap_or("none") != "none";
+            node.kind == "join" && refuses && self.before(id).contains(sink)
+        });
         if passes_on {
             return Some(Reason::FailsBehind);
         }
