@@ -1,5 +1,6 @@
 //! The embedded engine: plan, operators, live driver, sources, sinks, functions.
 
+pub mod assume;
 pub mod bindings;
 pub mod catalog;
 pub mod channels;

@@ -135,6 +135,10 @@ impl Run {
             &shape.nodes[shape.subs[sub].channel].model,
             Model::Channel(channel) if channel.kind == ChannelKind::Log
         );
+        // What comes behind something that is held up waits for it, to the end of the same moment.
+        let until_us = self.readers[sub][slot].held_until_us;
+        let held_us = (until_us > 0).then_some(until_us);
+        let held_us = held_us.and_then(|until_us| until_us.checked_sub(self.now_us));
         match kind {
             Some(FaultKind::Duplicate { after_us }) => {
                 let (again, fact) = (copy(&item.event, item.fact), item.fact);
@@ -156,23 +160,28 @@ impl Run {
                     .iter()
                     .map(|(event, fact)| copy(event, *fact))
                     .collect();
-                self.enter(edge, slot, item, line);
-                for item in again {
-                    self.enter(edge, slot, item, line);
+                for item in std::iter::once(item).chain(again) {
+                    match held_us {
+                        Some(rest_us) => self.park(rest_us, Parked::Deliver { sub, slot, item }),
+                        None => self.enter(edge, slot, item, line),
+                    }
                 }
             }
             Some(FaultKind::Delay { by_us }) => {
+                let mut until_us = self.now_us + by_us;
                 if is_log {
-                    self.readers[sub][slot].held_until_us = self.now_us + by_us;
+                    // Nor does it overtake what is held already.
+                    let held = &mut self.readers[sub][slot].held_until_us;
+                    until_us = until_us.max(*held);
+                    *held = until_us;
                 }
-                self.park(by_us, Parked::Deliver { sub, slot, item });
+                self.park(until_us - self.now_us, Parked::Deliver { sub, slot, item });
             }
             // What comes behind it in its partition waits for it.
-            _ if self.readers[sub][slot].held_until_us > self.now_us => {
-                let rest_us = self.readers[sub][slot].held_until_us - self.now_us;
-                self.park(rest_us, Parked::Deliver { sub, slot, item });
-            }
-            _ => self.enter(edge, slot, item, line),
+            _ => match held_us {
+                Some(rest_us) => self.park(rest_us, Parked::Deliver { sub, slot, item }),
+                None => self.enter(edge, slot, item, line),
+            },
         }
     }
 

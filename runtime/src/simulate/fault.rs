@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use graph_model::catalog::{Behaviour, Catalog, Delivery};
-use graph_model::document::{Document, WhenFull};
+use graph_model::document::{Document, Node, WhenFull};
 use graph_model::id::{EdgeId, NodeId};
 use rand_core::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
@@ -258,6 +258,11 @@ fn admitted(plan: &Plan, catalog: &Catalog) -> Vec<Admitted> {
                 admit(Sort::Replay);
                 admit(Sort::Delay);
             }
+            // A group waits for its first event, so what comes again does so in order.
+            Role::Channel(ChannelKind::Queue) if !is_failed && is_grouped(&from.node) => {
+                admit(Sort::Replay);
+                admit(Sort::Delay);
+            }
             Role::Channel(_) if !is_failed => {
                 admit(Sort::Duplicate);
                 admit(Sort::Delay);
@@ -275,6 +280,12 @@ fn admitted(plan: &Plan, catalog: &Catalog) -> Vec<Admitted> {
         }
     }
     all
+}
+
+/// Whether a queue keeps the order of each group.
+fn is_grouped(queue: &Node) -> bool {
+    let group = queue.config_str("group");
+    group.is_some_and(|group| !group.trim().is_empty())
 }
 
 impl std::fmt::Display for Place {

@@ -56,6 +56,7 @@ pub use self::world::EPOCH_MS;
 
 use self::run::Run;
 use self::shape::{Shape, Stage};
+use crate::kind::Kind;
 
 /// A flow that plays scenarios.
 pub struct Simulation {
@@ -75,7 +76,19 @@ impl Simulation {
         project: &Path,
         scenario: &Scenario,
     ) -> Result<Simulation, Vec<Problem>> {
-        let stage = Arc::new(Stage::new(catalog, project.to_path_buf()));
+        let kinds = crate::catalog::kinds();
+        Simulation::with_kinds(kinds, document, catalog, project, scenario)
+    }
+
+    /// The same with these kinds, so that tests can see what a broken operator does.
+    pub fn with_kinds(
+        kinds: Vec<Kind>,
+        document: &Arc<Document>,
+        catalog: &Catalog,
+        project: &Path,
+        scenario: &Scenario,
+    ) -> Result<Simulation, Vec<Problem>> {
+        let stage = Arc::new(Stage::new(kinds, catalog, project.to_path_buf()));
         let shape = Arc::new(stage.shape(document, scenario.partitions)?);
         Ok(Simulation {
             document: Arc::clone(document),

@@ -118,10 +118,11 @@ pub(super) struct Sub {
 }
 
 impl Stage {
-    pub(super) fn new(catalog: &Catalog, project: PathBuf) -> Stage {
-        let kinds = crate::catalog::kinds().into_iter();
+    pub(super) fn new(kinds: Vec<Kind>, catalog: &Catalog, project: PathBuf) -> Stage {
         Stage {
-            kinds: kinds.map(|kind| (kind.spec.id.clone(), kind)).collect(),
+            kinds: Vec::into_iter(kinds)
+                .map(|kind| (kind.spec.id.clone(), kind))
+                .collect(),
             catalog: catalog.clone(),
             project,
             world: Arc::new(VirtualWorld::new(0)),

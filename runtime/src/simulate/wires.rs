@@ -157,7 +157,7 @@ impl Run {
         }
         let now_us = self.now_us;
         self.held_wires
-            .retain(|(_, _, until_us)| *until_us > now_us);
+            .retain(|(_, _, until_us)| *until_us >= now_us);
         let held = self.held_wires.iter();
         let held = held.filter(|(held, at, _)| *held == edge && *at == slot);
         match held.map(|(_, _, until_us)| *until_us).max() {

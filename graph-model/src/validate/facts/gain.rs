@@ -6,6 +6,7 @@ use crate::catalog::{Behaviour, PortRole};
 use crate::pointer::Pointer;
 use crate::validate::design::{Design, EdgeIx, NodeIx};
 use crate::validate::facts::Facts;
+use crate::value::Value;
 
 /// Events out by one wire for one event in.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -138,10 +139,10 @@ impl Facts {
                 if only_copies { Gain::ONE } else { Gain::SOME }
             }
             Behaviour::Aggregate { window, .. } => {
-                if design.text(node, window).is_none_or(|kind| kind == "none") {
-                    Gain::ONE
-                } else {
+                if design.gathers(node, window) {
                     Gain::SOME
+                } else {
+                    Gain::ONE
                 }
             }
             Behaviour::Join { unique, .. } => {
@@ -232,7 +233,7 @@ impl Facts {
             schema = schema.get("properties")?.get(token)?;
         }
         let most = schema.get("maxItems")?.as_f64()?;
-        let least = schema.get("minItems").and_then(crate::value::Value::as_f64);
+        let least = schema.get("minItems").and_then(Value::as_f64);
         Some(Gain {
             least: least.unwrap_or(0.0),
             most,
@@ -255,6 +256,19 @@ impl Facts {
 }
 
 impl Design {
+    /// Whether an aggregate sends a result for several events: at the end of a window, unless one
+    /// event fills it. `window` names the field that says so.
+    pub(crate) fn gathers(&self, node: NodeIx, window: &str) -> bool {
+        match self.text(node, window) {
+            None | Some("none") => false,
+            Some("count") => {
+                let count = self.value(node, "count").and_then(Value::as_i64);
+                count.is_none_or(|count| count > 1)
+            }
+            Some(_) => true,
+        }
+    }
+
     /// Whether an event goes by one of the wires of a port instead of by all.
     pub(crate) fn competes(&self, node: NodeIx) -> bool {
         matches!(self.behaviour(node), Some(Behaviour::Queue { .. }))

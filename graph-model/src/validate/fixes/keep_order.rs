@@ -42,9 +42,19 @@ pub(in crate::validate) fn keep_order(
 /// put in order.
 fn by_version(facts: &Facts, node: NodeIx, field: &str, sort: Sort) -> Option<Fix> {
     let design = &*facts.design;
-    let ty = facts.input(node)?.payload.ty.as_ref()?;
-    let version = path(design.document.types.get(ty)?.version.as_ref()?)?;
+    let port = facts.input(node)?;
+    let ty = design.document.types.get(port.payload.ty.as_ref()?)?;
+    let version = path(ty.version.as_ref()?)?;
     let key = design.text(node, field)?;
+    // Versions count up for each thing: those of two things say nothing about each other.
+    let of_one_thing = ty.id.as_ref().is_none_or(|id| {
+        let key = design.expr(node, field);
+        let key = key.map(|key| facts.key(key, port)).unwrap_or_default();
+        facts.determines(&key, &[facts.field(id, port)])
+    });
+    if !of_one_thing {
+        return None;
+    }
     let guards = |does: &Behaviour| match sort {
         Sort::Last => matches!(does, Behaviour::VersionGuard { .. }),
         Sort::Each | Sort::Code => matches!(does, Behaviour::Resequence { .. }),

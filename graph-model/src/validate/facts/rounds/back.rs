@@ -190,7 +190,8 @@ fn is_aside(design: &Design, edge: EdgeIx) -> bool {
     let view = &design.edges[edge];
     match design.behaviour(view.from) {
         Some(Behaviour::Source { .. } | Behaviour::Changes { .. }) => false,
-        Some(Behaviour::Opaque { .. }) => view.role == PortRole::Failed,
+        // What a join found no partner for leaves in the shape of a pair, as an event of its own.
+        Some(Behaviour::Opaque { .. } | Behaviour::Join { .. }) => view.role == PortRole::Failed,
         _ => view.role == PortRole::Failed || !view.main,
     }
 }

@@ -89,10 +89,7 @@ impl<'d> Ring<'d> {
         match design.behaviour(node) {
             None => true,
             // Several events make one, at the earliest when a window ends.
-            Some(Behaviour::Aggregate { window, .. }) => {
-                let window = design.text(node, window);
-                view.main && window.is_some_and(|window| window != "none")
-            }
+            Some(Behaviour::Aggregate { window, .. }) => view.main && design.gathers(node, window),
             Some(Behaviour::Filter { predicate }) => {
                 let Some(expr) = design.expr(node, predicate) else {
                     return false;

@@ -47,10 +47,16 @@ impl Facts {
         // A group waits for its first event, so what comes again comes in order.
         self.deliver(node, Copies::Suffix(node), port);
         self.place(node, Some(key), count, port);
-        if port.order == Order::Total {
-            let key = self.key(key, port);
-            port.order = Order::PerKey(key.into());
-        }
+        // Of two groups either may go first.
+        let key = self.key(key, port);
+        port.order = match &port.order {
+            Order::Total => Order::PerKey(key.into()),
+            Order::PerKey(by) => {
+                let more = key.into_iter().filter(|part| !by.contains(part));
+                Order::PerKey(by.iter().copied().chain(more).collect())
+            }
+            Order::Lost(by, loss) => Order::Lost(*by, *loss),
+        };
     }
 
     /// A log keeps events in their order; what is written `whole` comes and goes with the delivery that

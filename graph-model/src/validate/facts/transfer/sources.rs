@@ -48,9 +48,10 @@ impl Facts {
                 read_time: self.reads_late(node, ty, delivery).then_some(node),
                 ..Doubts::default()
             },
-            order: match delivery {
-                Delivery::CallerRetries => Order::Lost(node, Loss::Source),
-                Delivery::Resumable | Delivery::Once => Order::Total,
+            // What may come late may come behind what happened after it.
+            order: match (delivery, design.declared_ms(node, "max_delay")) {
+                (Delivery::CallerRetries, _) | (_, Some(1..)) => Order::Lost(node, Loss::Source),
+                (Delivery::Resumable | Delivery::Once, _) => Order::Total,
             },
             part: Part::Single,
             mode: Mode::Append,

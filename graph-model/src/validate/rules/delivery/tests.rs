@@ -180,7 +180,7 @@ fn stores_recognise_what_they_have() {
     hold(
         "| in: manual -> lane: queue -> rows: table(table=rows, key=.k, mode=compare_and_set, version=.v)
         | in: http(path=/a) -> files: bucket
-        | in: http(path=/a) -> files: bucket(name=.k)
+        ORDER-001 | in: http(path=/a) -> files: bucket(name=.k)
         DELIV-004 | in: replay(file=a.jsonl) -> top: MAX -> files: bucket
         DELIV-001 | in: manual -> rows: table(table=rows, key=.k); news: table_changes(table=rows) -> mail: effect(action=mail)
         | in: manual -> rows: table(table=rows, key=.k); news: table_changes(table=rows) -> mail: effect(action=mail, key=$event.id)",

@@ -7,6 +7,18 @@ fn storms_are_found_where_nothing_ends_them() {
     check(&[
         // The plainest loop.
         ("in: manual -> lane: queue -> work: map(expr=.done = true) -> lane", "LOOP-001"),
+        // What finds no partner is an event of its own each time, so no key holds it up.
+        (
+            "in: manual -> once: dedupe(key=$event.id) -> .right pairs: join(left_key=.k, right_key=.k)
+             other: manual -> .left pairs
+             pairs.unmatched -> back: map(expr={k: .right.k}) -> once",
+            "LOOP-001",
+        ),
+        // A window that each event fills gathers nothing.
+        (
+            "in: manual -> lane: merge -> one: aggregate(group=.k, window=count, count=1, aggregates=[{\"name\": \"n\", \"function\": \"count\"}]) -> lane",
+            "LOOP-001",
+        ),
         // A node that feeds itself.
         ("in: manual -> lane: topic -> lane", "LOOP-001"),
         // The counter is read but nobody counts.

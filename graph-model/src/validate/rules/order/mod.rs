@@ -10,9 +10,11 @@ mod unordered_channel;
 mod unordered_meeting;
 mod wall_clock;
 
-use crate::catalog::Behaviour;
+use smol_str::SmolStr;
+
+use crate::catalog::{Behaviour, Observation};
 use crate::validate::Rule;
-use crate::validate::design::NodeIx;
+use crate::validate::design::{Design, NodeIx};
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::delivery::{Loss, Order};
 use crate::validate::facts::origins::OriginId;
@@ -164,6 +166,11 @@ fn needs_order<'d>(
         Behaviour::Table { mode, key, .. } if design.text(node, mode) == Some("upsert") => {
             (key, Sort::Last)
         }
+        // Who looks, or takes the name for the newest object, sees the one that came last.
+        Behaviour::Bucket { name } => (name, Sort::Last),
+        Behaviour::Observe {
+            observation: Observation::View | Observation::Metric,
+        } => (shown_by(design, node)?, Sort::Last),
         Behaviour::Opaque { .. } => {
             let state = design.declared_text(node, "state")?;
             return ["instance", "keyed"].contains(&state).then_some(Need {
@@ -184,6 +191,14 @@ fn needs_order<'d>(
         field: Some(field),
         sort,
     })
+}
+
+/// The field with the key by which a place shows the last event, where it has one.
+fn shown_by(design: &Design, node: NodeIx) -> Option<&SmolStr> {
+    let kind = design.nodes[node].kind.as_ref()?;
+    let mut fields = kind.config.iter().map(|field| &field.name);
+    let key = fields.find(|name| *name == "key")?;
+    design.expr(node, key).map(|_| key)
 }
 
 /// The node that keeps no other order than the one that arrives at a node.

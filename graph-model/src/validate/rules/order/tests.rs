@@ -15,6 +15,10 @@ fn channels_and_senders_keep_no_order() {
         ORDER-001 | in: manual -> news: topic -> n: decide(group=.k, claim=absent, wait=no) -> out: view
         ORDER-001 | in: manual -> lane: queue -> code: function(component=f.wasm) ^state=keyed -> out: view
         ORDER-001 | in: manual -> all: log(key=.k, partitions=3) -> code: function(component=f.wasm) -> latest: table(table=latest, key=.k)
+        ORDER-001 | in: manual -> lane: queue -> out: view(key=.k)
+        ORDER-001 | in: manual -> lane: queue -> files: bucket(name=.k)
+        | in: manual -> lane: queue -> out: view
+        | in: manual -> lane: queue(group=.k) -> out: view(key=.k)
         | in: manual -> lane: queue(group=.k) -> latest: table(table=latest, key=.k)
         | in: manual -> lane: queue(group=.k, concurrency=3) -> latest: table(table=latest, key=[.k, .v])
         | in: manual -> lane: queue -> all: table(table=all, key=$event.id)
@@ -52,6 +56,8 @@ fn events_overtake_each_other() {
         ORDER-003 | in: manual -> strict: map(expr={k, v: (.v | tonumber)}) -> all: merge -> latest: table(table=latest, key=.k); strict.failed -> mend: map(expr={k, v: 0}) -> all
         ORDER-003 | in: manual -> work: map(expr={k, v: (.v | tonumber)}) -> latest: table(table=latest, key=.k); work.failed -> lane: queue -> once: dedupe -> latest
         PART-001 | in: manual -> by_o: repartition(key=.o) -> n: LAST -> out: view
+        ORDER-003 | in: manual -> by_k: repartition(key=.k) -> lane: queue(group=.o) -> latest: table(table=latest, key=.k)
+        | in: manual -> by_k: repartition(key=.k) -> lane: queue(group=[.k, .o]) -> latest: table(table=latest, key=[.k, .o])
         | in: manual -> all: log(key=.k, partitions=3) -> latest: table(table=latest, key=.k)
         | in: manual -> all: log(key=.k, partitions=3) -> latest: table(table=latest, key=[.k, .o])
         | in: manual -> all: log(key=.o) -> latest: table(table=latest, key=.k)
@@ -111,7 +117,9 @@ fn late_facts_are_waited_for_or_kept() {
         | in: manual ^max_delay=2h -> n: COUNT -> out: view
         | in: manual -> n: COUNT(window=time) -> out: view
         | in: manual ^max_delay=4m -> turn: resequence(key=.k, version=.v) -> out: view
-        | in: manual ^max_delay=2h -> n: decide(group=.k, claim=absent, wait=no) -> out: view",
+        ORDER-001 | in: manual ^max_delay=2h -> n: decide(group=.k, claim=absent, wait=no) -> out: view
+        ORDER-001 | in: manual ^max_delay=2h -> latest: table(table=latest, key=.k)
+        | in: manual ^max_delay=0s -> latest: table(table=latest, key=.k)",
     );
 }
 

@@ -1,0 +1,266 @@
+//! Draws designs, makes them silent, attacks them, and counts what was met on the way.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use graph_model::catalog::Catalog;
+use graph_model::document::Document;
+use runtime::simulate::{EPOCH_MS, Sort};
+use smol_str::SmolStr;
+
+use crate::attack::attack;
+use crate::exempt::{Reason, Upstream, place_of};
+use crate::facts::facts;
+use crate::family::Family;
+use crate::generate;
+use crate::machine::Machine;
+use crate::repair::{Rejected, repair};
+use crate::shrink::{Case, shrink};
+use crate::write::write;
+
+/// How much is to be done.
+#[derive(Clone, Copy)]
+pub(crate) struct Campaign {
+    pub(crate) seeds: (u64, u64),
+    /// Runs of each silent design.
+    pub(crate) runs: u64,
+    /// Violations after which it is enough.
+    pub(crate) enough: usize,
+    /// Whether violations are made small before they are told.
+    pub(crate) shrink: bool,
+}
+
+/// What was met.
+#[derive(Default)]
+pub(crate) struct Figures {
+    pub(crate) family: &'static str,
+    pub(crate) drawn: u64,
+    pub(crate) silent: u64,
+    /// Nodes of silent designs.
+    pub(crate) nodes: u64,
+    pub(crate) runs: u64,
+    /// By sort: silent designs that it took place in, and how often it did.
+    pub(crate) faults: BTreeMap<Sort, (u64, u64)>,
+    /// Silent designs with each kind.
+    pub(crate) kinds: BTreeMap<SmolStr, u64>,
+    /// How often each rule spoke on the way.
+    pub(crate) codes: BTreeMap<&'static str, u64>,
+    pub(crate) with_loops: u64,
+    pub(crate) with_feedback: u64,
+    pub(crate) rejected: BTreeMap<String, u64>,
+    pub(crate) endless: u64,
+    /// Places of silent designs, and those that are not judged, by the reason.
+    pub(crate) places: u64,
+    pub(crate) exempt: BTreeMap<Reason, u64>,
+    /// Texts about what went wrong, with the seeds.
+    pub(crate) violations: Vec<String>,
+    pub(crate) took: Duration,
+}
+
+pub(crate) fn conduct(campaign: Campaign, machine: &Machine, family: &Family) -> Figures {
+    let start = Instant::now();
+    let mut figures = Figures {
+        family: family.name,
+        ..Figures::default()
+    };
+    let (first, count) = campaign.seeds;
+    for seed in first..first + count {
+        one(seed, campaign, machine, family, &mut figures);
+        if figures.violations.len() >= campaign.enough {
+            break;
+        }
+    }
+    figures.took = start.elapsed();
+    figures
+}
+
+fn one(seed: u64, campaign: Campaign, machine: &Machine, family: &Family, figures: &mut Figures) {
+    figures.drawn += 1;
+    let repaired = repair(generate::design(seed), family, machine);
+    for (code, count) in repaired.codes {
+        *figures.codes.entry(code).or_default() += count;
+    }
+    let document = match repaired.document {
+        Ok(document) => Arc::new(document),
+        Err(Rejected::NoFix(code)) => {
+            *figures
+                .rejected
+                .entry(format!("no fix of {code}"))
+                .or_default() += 1;
+            return;
+        }
+        Err(Rejected::TooMany) => {
+            *figures
+                .rejected
+                .entry("too many steps".to_owned())
+                .or_default() += 1;
+            return;
+        }
+    };
+    let facts = facts(&document, seed);
+    let attacked = attack(&document, &facts, machine, family, campaign.runs);
+    if let Some(refused) = attacked.refused {
+        *figures.rejected.entry(refused).or_default() += 1;
+        return;
+    }
+    figures.silent += 1;
+    figures.nodes += document.nodes.len() as u64;
+    figures.runs += attacked.runs;
+    figures.endless += u64::from(attacked.endless);
+    figures.with_loops += u64::from(loops(&document));
+    figures.with_feedback += u64::from(document.nodes.values().any(|node| hears(&document, node)));
+    let kinds: BTreeSet<&SmolStr> = document.nodes.values().map(|node| &node.kind).collect();
+    for kind in kinds {
+        *figures.kinds.entry(kind.clone()).or_default() += 1;
+    }
+    let upstream = Upstream::of(&document);
+    for (id, node) in &document.nodes {
+        if place_of(id, node).is_some() && node.kind != "dead_letter" {
+            figures.places += 1;
+            if let Some(reason) = upstream.exempt(id) {
+                *figures.exempt.entry(reason).or_default() += 1;
+            }
+        }
+    }
+    for (sort, count) in attacked.faults {
+        let held = figures.faults.entry(sort).or_default();
+        *held = (held.0 + 1, held.1 + count);
+    }
+    if let Some(violation) = attacked.violation {
+        let case = Case {
+            document: Arc::unwrap_or_clone(document),
+            facts,
+            violation,
+        };
+        let case = if campaign.shrink {
+            shrink(case, machine, family)
+        } else {
+            case
+        };
+        figures.violations.push(told(seed, family, &case));
+    }
+}
+
+/// A violation for people: everything that it takes to see it again.
+fn told(seed: u64, family: &Family, case: &Case) -> String {
+    let scenario = &case.violation.scenario;
+    let mut text = format!("seed {seed}, {}: {}\n", family.name, case.violation.what);
+    text.push_str(&write(&case.document));
+    for fact in scenario.facts.iter() {
+        let context = &fact.event.context;
+        text.push_str(&format!(
+            "fact {} at {} ms, happened at {} ms: {}\n",
+            fact.source,
+            fact.at_us / 1_000,
+            context.time_ms - EPOCH_MS,
+            fact.event.data.to_json()
+        ));
+    }
+    for fault in scenario.faults.iter() {
+        text.push_str(&format!(
+            "{:?} at {}, {}\n",
+            fault.kind, fault.place, fault.nth
+        ));
+    }
+    if let Some(count) = scenario.partitions {
+        text.push_str(&format!("{count} partitions\n"));
+    }
+    text
+}
+
+/// Whether wires lead back to where they come from.
+fn loops(document: &Document) -> bool {
+    document.nodes.keys().any(|start| {
+        let (mut open, mut seen) = (vec![start], BTreeSet::new());
+        while let Some(at) = open.pop() {
+            for edge in document.edges.values().filter(|edge| edge.from.node == *at) {
+                if edge.to.node == *start {
+                    return true;
+                }
+                if seen.insert(&edge.to.node) {
+                    open.push(&edge.to.node);
+                }
+            }
+        }
+        false
+    })
+}
+
+/// Whether a source hears of what the flow itself writes.
+fn hears(document: &Document, source: &graph_model::document::Node) -> bool {
+    let named = |kind: &str, field: &str| {
+        let mut nodes = document.nodes.values();
+        let name = source.config_str(field);
+        name.is_some() && nodes.any(|node| node.kind == kind && node.config_str(field) == name)
+    };
+    match source.kind.as_str() {
+        "table_changes" => named("table", "table"),
+        "file_watch" => named("bucket", "folder"),
+        _ => false,
+    }
+}
+
+impl Figures {
+    /// What was hardly tried, so that the absence of violations says little.
+    pub(crate) fn vacuous(&self, family: &Family) -> Vec<String> {
+        let mut missed = Vec::new();
+        let mut miss = |what: String| missed.push(format!("{}: {what}", self.family));
+        let left_out = |kind: &str| generate::LEFT_OUT.iter().any(|(held, _)| *held == kind);
+        for kind in Catalog::bundled().iter() {
+            if !left_out(&kind.id) && !self.kinds.contains_key(&kind.id) {
+                miss(format!("no silent design has a `{}`", kind.id));
+            }
+        }
+        for sort in family.sorts {
+            let (designs, _) = self.faults.get(sort).copied().unwrap_or_default();
+            // Wires that may lose events are few, and rules end them where events must not be lost.
+            let least = if *sort == Sort::Lose { 0.0 } else { 0.05 };
+            if designs as f64 <= least * self.silent as f64 {
+                miss(format!("`{}` took place in {designs} designs", sort.name()));
+            }
+        }
+        if self.silent * 4 < self.drawn {
+            miss(format!(
+                "{} of {} designs became silent",
+                self.silent, self.drawn
+            ));
+        }
+        missed
+    }
+}
+
+impl fmt::Display for Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let share = |count: u64| 100.0 * count as f64 / self.silent.max(1) as f64;
+        writeln!(
+            f,
+            "{}: {} designs, {} silent ({:.0} %) of {:.1} nodes, {:.0} % with loops, {:.0} % heard \
+             their own stores; {} runs, {} endless, {} violations, {:.1} s",
+            self.family,
+            self.drawn,
+            self.silent,
+            100.0 * self.silent as f64 / self.drawn.max(1) as f64,
+            self.nodes as f64 / self.silent.max(1) as f64,
+            share(self.with_loops),
+            share(self.with_feedback),
+            self.runs,
+            self.endless,
+            self.violations.len(),
+            self.took.as_secs_f64(),
+        )?;
+        for (sort, (designs, times)) in &self.faults {
+            writeln!(
+                f,
+                "  {}: {times} times, in {:.0} %",
+                sort.name(),
+                share(*designs)
+            )?;
+        }
+        writeln!(f, "  {} places, not judged {:?}", self.places, self.exempt)?;
+        writeln!(f, "  kinds {:?}", self.kinds)?;
+        writeln!(f, "  rules {:?}", self.codes)?;
+        write!(f, "  rejected {:?}", self.rejected)
+    }
+}

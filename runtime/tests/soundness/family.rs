@@ -1,0 +1,93 @@
+//! Which silence promises what: the codes of a family, the faults that it has to stand, and who judges.
+
+use graph_model::validate::{Diagnostic, Severity};
+use runtime::oracle::Oracle;
+use runtime::simulate::{Record, Sort};
+
+/// A promise that the silence of some rules gives.
+#[derive(Clone, Copy)]
+pub(crate) struct Family {
+    pub(crate) name: &'static str,
+    /// Codes, or what they begin with.
+    pub(crate) codes: &'static [&'static str],
+    /// What may go wrong.
+    pub(crate) sorts: &'static [Sort],
+    pub(crate) judges: &'static [Oracle],
+    /// What the judges have to see of a run.
+    pub(crate) record: Record,
+}
+
+/// Whatever goes wrong, stores come to the same.
+pub(crate) const DET: Family = Family {
+    name: "S-DET",
+    codes: &[
+        "PART-001",
+        "PART-002",
+        "PART-004",
+        "PART-009",
+        "DELIV",
+        "ORDER",
+        "STATE-001",
+        "STATE-005",
+        "STATE-006",
+        "STATE-007",
+        "STATE-008",
+    ],
+    sorts: &[
+        Sort::Duplicate,
+        Sort::Replay,
+        Sort::Delay,
+        Sort::Late,
+        Sort::Partitions,
+    ],
+    judges: &[Oracle::D1, Oracle::X1],
+    record: Record::Off,
+};
+
+/// No fact gets lost.
+pub(crate) const LOSS: Family = Family {
+    name: "S-LOSS",
+    codes: &[
+        "DELIV-003",
+        "DELIV-007",
+        "ORDER-004",
+        "SCHEMA-006",
+        "COST-006",
+    ],
+    sorts: &[
+        Sort::Duplicate,
+        Sort::Replay,
+        Sort::Delay,
+        Sort::Late,
+        Sort::Lose,
+        Sort::Partitions,
+    ],
+    judges: &[Oracle::L1, Oracle::L2],
+    record: Record::Steps,
+};
+
+/// No fact makes more and more events.
+pub(crate) const BOUND: Family = Family {
+    name: "S-BOUND",
+    codes: &["LOOP"],
+    sorts: &[Sort::Duplicate, Sort::Replay, Sort::Delay, Sort::Late],
+    judges: &[Oracle::B1],
+    record: Record::Steps,
+};
+
+pub(crate) const ALL: [Family; 3] = [DET, LOSS, BOUND];
+
+impl Family {
+    /// Whether a finding has to be gone before the promise holds, be it itself or something that
+    /// follows from it. What is no flow, or never ends, can promise nothing.
+    pub(crate) fn minds(&self, found: &Diagnostic) -> bool {
+        let minds = |code: &str| {
+            let always = ["STRUCT", "LOOP"];
+            let mut codes = self.codes.iter().chain(&always);
+            codes.any(|held| code.starts_with(held))
+        };
+        let follows = found.consequences.iter();
+        found.severity > Severity::Info
+            && (minds(found.code) || follows.map(|follows| follows.code).any(minds))
+    }
+}
