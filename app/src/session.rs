@@ -445,9 +445,9 @@ impl Session {
     /// Plays the tests of the flow, which is this revision of the document.
     pub(crate) fn test(&mut self, flow: String, revision: u64) {
         let sent = self.send(Command::Test { flow }, Pending::Tests);
-        self.tested = sent.then_some(Tested {
+        self.tested = Some(Tested {
             revision,
-            answer: None,
+            answer: (!sent).then(not_asked),
         });
     }
 
@@ -479,10 +479,10 @@ impl Session {
 
     fn look(&mut self, command: Command, hazard: Hazard, checks: bool) {
         let sent = self.send(command, Pending::Witness);
-        self.sought = sent.then_some(Sought {
+        self.sought = Some(Sought {
             hazard,
             checks,
-            answer: None,
+            answer: (!sent).then(not_asked),
         });
     }
 
@@ -826,6 +826,10 @@ impl Session {
         }
         self.counters = new;
     }
+}
+
+fn not_asked<T>() -> Result<T, String> {
+    Err("the engine could not be asked; the log says why".to_owned())
 }
 
 #[cfg(test)]

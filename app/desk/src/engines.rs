@@ -45,7 +45,7 @@ impl Shown {
     }
 }
 
-/// Engines are made when something is deployed for the first time, not when the window opens.
+/// Engines are made when a flow is brought for the first time, not when the window opens.
 pub struct OwnEngine {
     shown: Shown,
     wake: Arc<dyn Fn() + Send + Sync>,
@@ -169,12 +169,11 @@ impl Drop for Held {
 
 impl Transport for OwnEngine {
     fn send(&mut self, request: Request) -> Result<(), Problem> {
-        let held = match request.command {
-            Command::Deploy { .. } => self.current()?,
-            _ => self
-                .held
-                .as_mut()
-                .ok_or_else(|| Problem::new("nothing has run yet; press Run first"))?,
+        let held = if request.command.brings_flow() {
+            self.current()?
+        } else {
+            let none = || Problem::new("nothing has run yet; press Run first");
+            self.held.as_mut().ok_or_else(none)?
         };
         match request.command {
             Command::Start => {
@@ -230,6 +229,8 @@ mod tests {
         let shown = Shown::default();
         let mut engine = OwnEngine::new(shown.clone(), || {});
         assert!(ask(&mut engine, Command::Stop).is_err(), "nothing ran yet");
+        let tests = ask(&mut engine, Command::Test { flow: flow.clone() });
+        assert_eq!(tests, Ok(Answer::Tests { tests: Vec::new() }));
         for name in ["a", "b"] {
             fs::create_dir(folders.path().join(name)).expect("a folder");
             shown.set(Some(folders.path().join(name).join("x.flow.json")));

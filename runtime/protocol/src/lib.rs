@@ -284,6 +284,17 @@ pub enum Role {
 }
 
 impl Command {
+    /// Whether it brings the flow that it is about, so that it needs none that was deployed before.
+    pub fn brings_flow(&self) -> bool {
+        matches!(
+            self,
+            Command::Deploy { .. }
+                | Command::Witness { .. }
+                | Command::CheckFix { .. }
+                | Command::Test { .. }
+        )
+    }
+
     /// Whether somebody who only looks may ask for it.
     pub fn only_looks(&self) -> bool {
         match self {
