@@ -2,8 +2,9 @@
 
 use graph_model::document::EventType;
 use graph_model::pointer::Pointer;
-use graph_model::value::{Object, Value};
+use graph_model::value::Object;
 
+use super::equal::holds;
 use super::lineage::{name, steps};
 use super::viewers::type_of;
 use super::{Context, Finding, Oracle};
@@ -53,14 +54,6 @@ pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> V
 fn correlation(ty: &EventType) -> Option<Pointer> {
     let at = ty.declared.get("correlation")?.as_str()?;
     Pointer::parse(at).ok()
-}
-
-fn holds(value: &Value, wanted: &Value) -> bool {
-    match value {
-        Value::Arr(items) => items.iter().any(|item| holds(item, wanted)),
-        Value::Obj(object) => object.values().any(|item| holds(item, wanted)),
-        leaf => leaf == wanted,
-    }
 }
 
 #[cfg(test)]

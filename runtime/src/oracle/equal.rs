@@ -1,4 +1,4 @@
-//! When two values count as the same.
+//! When two values count as the same, and when one holds another.
 
 use graph_model::value::Value;
 
@@ -23,5 +23,14 @@ pub(super) fn alike(one: &Value, other: &Value) -> bool {
             (one - other).abs() <= 1e-13 * one.abs().max(other.abs())
         }
         _ => one == other,
+    }
+}
+
+/// Whether a value, or something in it, is this scalar.
+pub(super) fn holds(value: &Value, wanted: &Value) -> bool {
+    match value {
+        Value::Arr(items) => items.iter().any(|item| holds(item, wanted)),
+        Value::Obj(object) => object.values().any(|item| holds(item, wanted)),
+        leaf => leaf == wanted,
     }
 }

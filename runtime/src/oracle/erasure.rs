@@ -8,6 +8,7 @@ use graph_model::id::NodeId;
 use graph_model::units::parse_duration;
 use graph_model::value::{Object, Value};
 
+use super::equal::holds;
 use super::lineage::steps;
 use super::viewers::type_of;
 use super::{Context, Finding, Oracle};
@@ -97,14 +98,6 @@ fn gives_away(value: &Value) -> bool {
         Value::Float(number) => number.fract() != 0.0,
         Value::Int(number) => number.unsigned_abs() >= 1_000,
         _ => false,
-    }
-}
-
-fn holds(payload: &Value, wanted: &Value) -> bool {
-    match payload {
-        Value::Arr(items) => items.iter().any(|item| holds(item, wanted)),
-        Value::Obj(object) => object.values().any(|item| holds(item, wanted)),
-        leaf => leaf == wanted,
     }
 }
 
