@@ -10,7 +10,6 @@ use super::fault::{FaultKind, Point};
 use super::outcome::Ended;
 use super::run::{Item, Parcel, Run, Sender};
 use super::shape::{Model, Target};
-use super::trace::What;
 use crate::delivery::Share;
 use crate::live::{partition, with_cause};
 use crate::operator::{Context, Failure, FailureClass, Operator};
@@ -324,17 +323,7 @@ impl Run {
         let Some(edges) = shape.plan.nodes[node].outs.get(port) else {
             return;
         };
-        let id = &shape.plan.nodes[node].id;
-        if edges.is_empty() {
-            self.trace
-                .keep_unled(self.now_us, id, port as u16, event, fact);
-        } else {
-            self.meters[node].sent += 1;
-            let event_id = &event.context.id;
-            self.trace
-                .add(self.now_us, What::Emitted, id, port as u16, event_id, fact);
-            self.trace.keep(slot, event);
-        }
+        self.note_leaving(node, port, slot, event, fact);
         for &edge in edges {
             self.passed[edge].passed += 1;
             let item = Item {

@@ -36,6 +36,30 @@ impl Run {
         }
     }
 
+    /// An event leaves a node by a port, whether a wire leads it on or not; `slot` is the instance that
+    /// sends it.
+    pub(super) fn note_leaving(
+        &mut self,
+        node: NodeIndex,
+        port: usize,
+        slot: usize,
+        event: &Event,
+        fact: Option<u32>,
+    ) {
+        let from = &self.shape.plan.nodes[node];
+        let (at_us, port_number) = (self.now_us, port as u16);
+        if from.outs[port].is_empty() {
+            self.trace
+                .keep_unled(at_us, &from.id, port_number, event, fact);
+            return;
+        }
+        self.meters[node].sent += 1;
+        let event_id = &event.context.id;
+        self.trace
+            .add(at_us, What::Emitted, &from.id, port_number, event_id, fact);
+        self.trace.keep(slot, event);
+    }
+
     /// A node handles an event.
     pub(super) fn count_step(&mut self, node: NodeIndex, instance: usize, item: &Item) {
         self.steps += 1;

@@ -121,17 +121,7 @@ impl Run {
         let Some(edges) = shape.plan.nodes[node].outs.get(port) else {
             return;
         };
-        let id = &shape.plan.nodes[node].id;
-        if edges.is_empty() {
-            self.trace
-                .keep_unled(self.now_us, id, port as u16, event, fact);
-        } else {
-            self.meters[node].sent += 1;
-            let event_id = &event.context.id;
-            self.trace
-                .add(self.now_us, What::Emitted, id, port as u16, event_id, fact);
-            self.trace.keep(0, event);
-        }
+        self.note_leaving(node, port, 0, event, fact);
         for &edge in edges {
             self.passed[edge].passed += 1;
             let item = Item {
