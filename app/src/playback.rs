@@ -326,7 +326,10 @@ impl Playback {
                     "a recorded run takes no events; save the flow to a file and run it there to send some in",
                 ));
             }
-            Command::Witness { .. } | Command::CheckFix { .. } | Command::Test { .. } => {
+            Command::Witness { .. }
+            | Command::CheckFix { .. }
+            | Command::Test { .. }
+            | Command::Try { .. } => {
                 return Err(Problem::new(
                     "a recorded run has no engine that could show it; save the flow to a file first",
                 ));

@@ -63,6 +63,7 @@ fn recording() -> String {
             at_ms: n * 250 + 200,
             edges: [("a".into(), count), ("b".into(), count)].into(),
             nodes: [("f".into(), node)].into(),
+            ..Counters::default()
         };
         recorder.take(n * 250 + 200, &Notice::Counters { counters }, &mut text);
     }

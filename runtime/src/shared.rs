@@ -9,11 +9,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use graph_model::document::Document;
 use graph_model::expr::{Expr, ExprError, Variable};
 use graph_model::id::NodeId;
+use runtime_protocol::function::FunctionCost;
 use rustc_hash::FxHashMap;
 use smol_str::SmolStr;
 
 use crate::database::Database;
-use crate::functions::Functions;
+use crate::functions::{Costs, Functions, Logs};
 use crate::sinks::{Journal, LineFile};
 pub use crate::sinks::{Printer, Rows};
 use crate::sources::{FilesRead, Listener, Turn};
@@ -27,6 +28,9 @@ pub struct Shared {
     pub(crate) journals: OpenOnce<Journal>,
     pub(crate) line_files: OpenOnce<LineFile>,
     pub(crate) functions: Functions,
+    /// Of functions.
+    pub(crate) logs: Arc<Logs>,
+    costs: Mutex<BTreeMap<NodeId, Arc<Costs>>>,
     pub(crate) expressions: Expressions,
     /// By address.
     pub(crate) listeners: OpenOnce<Listener>,
@@ -42,6 +46,16 @@ pub struct Shared {
 }
 
 impl Shared {
+    /// For nodes that run live: what functions are built from is watched.
+    pub(crate) fn live() -> Shared {
+        let logs = Arc::default();
+        Shared {
+            functions: Functions::watched(&logs),
+            logs,
+            ..Shared::default()
+        }
+    }
+
     /// For nodes that are made over and over, and are the same on every machine.
     pub(crate) fn for_simulation() -> Shared {
         Shared {
@@ -74,6 +88,22 @@ impl Shared {
     /// What a view or a console shows; nothing when there is no such node or it has never run.
     pub fn view(&self, node: &NodeId) -> Option<Arc<Rows>> {
         lock(&self.rows).get(node).map(Arc::clone)
+    }
+
+    /// What the function of `node` costs, over all its instances.
+    pub(crate) fn costs(&self, node: &NodeId) -> Arc<Costs> {
+        Arc::clone(lock(&self.costs).entry(node.clone()).or_default())
+    }
+
+    /// What the functions of a flow have cost; what those of others did is forgotten.
+    pub(crate) fn function_costs(&self, document: &Document) -> BTreeMap<NodeId, FunctionCost> {
+        let mut costs = lock(&self.costs);
+        costs.retain(|node, _| document.nodes.contains_key(node));
+        let told = costs
+            .iter()
+            .map(|(node, costs)| (node.clone(), costs.told()));
+        told.filter_map(|(node, told)| Some((node, told?)))
+            .collect()
     }
 
     /// The rows that an instance of `node` fills. All instances fill the same ones. They begin

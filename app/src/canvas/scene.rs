@@ -509,7 +509,13 @@ fn fact(kind: &KindSpec, node: &Node) -> String {
         .filter_map(|field| {
             let value = node.config.get(&field.name)?;
             match (&field.ty, value) {
-                (FieldType::Secret | FieldType::Json | FieldType::LongText, _) => None,
+                (
+                    FieldType::Secret
+                    | FieldType::Json
+                    | FieldType::LongText
+                    | FieldType::Code { .. },
+                    _,
+                ) => None,
                 (_, Value::Obj(entries)) if !entries.is_empty() => {
                     Some(format!("{} {}", entries.len(), field.title.to_lowercase()))
                 }

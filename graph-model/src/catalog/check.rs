@@ -67,6 +67,7 @@ pub fn check_field_with(
         FieldType::Json => Ok(()),
         FieldType::Text
         | FieldType::LongText
+        | FieldType::Code { .. }
         | FieldType::Path { .. }
         | FieldType::Secret
         | FieldType::EventType

@@ -171,6 +171,10 @@ pub enum FieldType {
     Duration,
     /// Text such as `64 KiB`.
     Bytes,
+    /// A program.
+    Code {
+        language: CodeLanguage,
+    },
     /// A jq expression.
     Jq {
         role: JqRole,
@@ -205,6 +209,14 @@ pub enum FieldType {
     EventType,
     /// A cron expression or an interval.
     Schedule,
+}
+
+/// What a program is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CodeLanguage {
+    /// TypeScript, and with it JavaScript.
+    TypeScript,
 }
 
 /// What an expression is for.

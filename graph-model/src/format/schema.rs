@@ -168,6 +168,7 @@ fn shape(ty: &FieldType) -> Value {
         FieldType::Json => value!({}),
         FieldType::Text
         | FieldType::LongText
+        | FieldType::Code { .. }
         | FieldType::Duration
         | FieldType::Bytes
         | FieldType::Jq { .. }

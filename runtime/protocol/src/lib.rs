@@ -4,6 +4,7 @@
 //! exact in every snapshot, observed events are a sample whose losses are counted.
 
 pub mod flow_test;
+pub mod function;
 pub mod host;
 pub mod recording;
 pub mod remote;
@@ -100,6 +101,15 @@ pub enum Command {
     Test {
         flow: String,
     },
+    /// Let a function handle an event beside the run: nothing that it sends or remembers has an effect.
+    /// The node need not be part of a flow. Answers within the function's own limits, other commands
+    /// meanwhile.
+    Try {
+        node: NodeId,
+        kind: SmolStr,
+        config: Value,
+        event: Event,
+    },
 }
 
 /// Where an injected event goes.
@@ -133,6 +143,11 @@ pub enum Notice {
     Observed {
         batch: u64,
         events: Vec<Observed>,
+        skipped: u64,
+    },
+    /// What functions wrote to the log, oldest first, and how many lines were left out before.
+    Logged {
+        lines: Vec<function::LogLine>,
         skipped: u64,
     },
     /// Something that a person should know and no command asked for.
@@ -174,6 +189,9 @@ pub enum Answer {
     Tests {
         tests: Vec<flow_test::TestTold>,
     },
+    Tried {
+        tried: function::Tried,
+    },
 }
 
 /// What went wrong: what, where, what next.
@@ -203,6 +221,9 @@ pub struct Counters {
     pub at_ms: u64,
     pub edges: BTreeMap<EdgeId, EdgeCount>,
     pub nodes: BTreeMap<NodeId, NodeCount>,
+    /// Of nodes that run functions.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub functions: BTreeMap<NodeId, function::FunctionCost>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -292,6 +313,7 @@ impl Command {
                 | Command::Witness { .. }
                 | Command::CheckFix { .. }
                 | Command::Test { .. }
+                | Command::Try { .. }
         )
     }
 
@@ -315,7 +337,8 @@ impl Command {
             // They read files that the flow names, and run its functions.
             | Command::Witness { .. }
             | Command::CheckFix { .. }
-            | Command::Test { .. } => false,
+            | Command::Test { .. }
+            | Command::Try { .. } => false,
         }
     }
 }

@@ -194,7 +194,9 @@ impl Recording {
                 }
             }
             Notice::Trouble { problem } => self.troubles.push((at_ms, problem)),
-            Notice::Reply { .. } | Notice::Deployed => self.unknown_lines += 1,
+            Notice::Reply { .. } | Notice::Deployed | Notice::Logged { .. } => {
+                self.unknown_lines += 1;
+            }
         }
         Ok(())
     }
@@ -306,7 +308,7 @@ impl Recorder {
     /// Writes what was told to `out`, if it belongs into a recording and there is room for it.
     pub fn take(&mut self, at_ms: u64, notice: &Notice, out: &mut String) {
         match notice {
-            Notice::Reply { .. } | Notice::Deployed => {}
+            Notice::Reply { .. } | Notice::Deployed | Notice::Logged { .. } => {}
             Notice::State { .. } | Notice::Trouble { .. } => {
                 self.full |= !self.line(&json(&Line { at_ms, notice }), out);
             }

@@ -21,6 +21,7 @@ use super::Running;
 use super::client::Line;
 use super::witness::{self, Question};
 use crate::delivery::Share;
+use crate::functions::Trial;
 use crate::live::flow::{Flow, Maker};
 use crate::live::{DeadLetters, Env, Gate, Item, Meters, Mode, Taps, Troubles};
 use crate::rim::{FeedLine, Inbound};
@@ -153,6 +154,20 @@ impl Control {
                 return self.look(flow, Question::Still { witness }, from);
             }
             Command::Test { flow } => return self.look(flow, Question::Tests, from),
+            Command::Try {
+                node,
+                kind,
+                config,
+                event,
+            } => {
+                let trial = Trial {
+                    node,
+                    kind,
+                    config,
+                    event,
+                };
+                return self.try_out(trial, from);
+            }
             _ => {}
         }
         let result = self.handle(command, &from).await;
@@ -179,7 +194,8 @@ impl Control {
             Command::Stop
             | Command::Witness { .. }
             | Command::CheckFix { .. }
-            | Command::Test { .. } => Ok(Answer::Done),
+            | Command::Test { .. }
+            | Command::Try { .. } => Ok(Answer::Done),
             Command::Inject {
                 target,
                 data,
@@ -442,11 +458,29 @@ impl Control {
         });
     }
 
+    /// Tries a function on a thread that may wait for it, and answers when it is done.
+    fn try_out(&self, trial: Trial, from: From) {
+        let shared = Arc::clone(&self.maker.shared);
+        let world = Arc::clone(&self.maker.world);
+        let project = self.maker.project.clone();
+        let trying = tokio::task::spawn_blocking(move || trial.run(&project, &world, &shared));
+        tokio::spawn(async move {
+            let tried = trying.await;
+            let broken = |_| Err(Problem::new("trying the function ended early"));
+            let tried = tried.unwrap_or_else(broken);
+            answer(from, tried.map(|tried| Answer::Tried { tried }));
+        });
+    }
+
     fn counters(&self) -> Counters {
-        self.run
-            .as_ref()
-            .map(|run| run.flow.counters())
-            .unwrap_or_default()
+        let run = self.run.as_ref();
+        run.map(|run| self.counters_of(run)).unwrap_or_default()
+    }
+
+    fn counters_of(&self, run: &Run) -> Counters {
+        let mut counters = run.flow.counters();
+        counters.functions = self.maker.shared.function_costs(&run.flow.plan.document);
+        counters
     }
 
     fn active(&self) -> Result<&Run, Problem> {
@@ -464,8 +498,12 @@ impl Control {
             client.show(&observed, skipped);
         }
         if snapshot {
-            let counters = run.flow.counters();
+            let counters = self.counters_of(run);
             self.tell_all(&Notice::Counters { counters });
+        }
+        let (lines, skipped) = self.maker.shared.logs.take();
+        if !lines.is_empty() || skipped > 0 {
+            self.tell_all(&Notice::Logged { lines, skipped });
         }
     }
 

@@ -1,14 +1,25 @@
 //! Functions: code of users, run in a sandbox.
 
+mod costs;
 mod function;
 pub mod host;
 mod loaded;
+mod logs;
+mod memory;
+mod node;
+mod script;
+mod trial;
+mod typescript;
+mod watch;
 
 use crate::kind::Kind;
 
+pub(crate) use costs::Costs;
 pub(crate) use loaded::Functions;
+pub(crate) use logs::Logs;
+pub(crate) use trial::Trial;
 
 /// The kinds of this room; a new one is a file and a line here.
 pub(crate) fn kinds() -> Vec<Kind> {
-    vec![function::kind()]
+    vec![function::kind(), script::kind()]
 }

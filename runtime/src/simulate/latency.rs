@@ -11,7 +11,7 @@ pub struct Latencies {
 }
 
 impl Latencies {
-    pub(super) fn add(&mut self, us: u64) {
+    pub(crate) fn add(&mut self, us: u64) {
         let bucket = bucket_of(us);
         if self.buckets.len() <= bucket {
             self.buckets.resize(bucket + 1, 0);

@@ -161,6 +161,7 @@ impl Simulation {
                 at_ms: run.now_us / 1_000,
                 edges: edges.zip(run.passed.iter().copied()).collect(),
                 nodes: nodes().zip(run.meters.iter().copied()).collect(),
+                ..Counters::default()
             },
             latencies: latencies
                 .filter(|(_, held)| held.per_mille(0).is_some())

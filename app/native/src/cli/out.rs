@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Stderr, Stdout, Write};
 
+use runtime_protocol::function::LogLine;
 use serde::Serialize;
 
 use super::Stop;
@@ -64,6 +65,17 @@ impl Out {
     /// What went wrong: what, where, what next.
     pub(crate) fn trouble(&self, line: impl Display) {
         self.say(format_args!("weir: {line}\n"));
+    }
+
+    /// What functions wrote to the log.
+    pub(crate) fn logged(&self, lines: &[LogLine], skipped: u64) {
+        if skipped > 0 {
+            self.say(format_args!("log: {skipped} lines left out\n"));
+        }
+        for line in lines {
+            let level = line.level.word();
+            self.say(format_args!("{} {level}: {}\n", line.node, line.message));
+        }
     }
 
     /// A line that the next one replaces; shown only when somebody looks on.

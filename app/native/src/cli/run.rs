@@ -305,6 +305,7 @@ impl Watch {
                     out.trouble(&problem);
                     self.report(problem);
                 }
+                Notice::Logged { lines, skipped } => out.logged(&lines, skipped),
                 Notice::Reply { .. } | Notice::Observed { .. } | Notice::Deployed => {}
             }
         }

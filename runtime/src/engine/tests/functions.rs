@@ -1,0 +1,187 @@
+//! Functions of a running flow: tried beside it, swapped under it, told about.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use graph_model::event::{Event, EventContext};
+use runtime_protocol::function::LogLevel;
+
+use super::*;
+
+const ORDER_TAX: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../samples/functions/order-tax/order-tax.wasm"
+);
+
+/// The same function in other bytes: a section that nobody reads is added.
+fn built_again(number: u8) -> Vec<u8> {
+    let mut bytes = fs::read(ORDER_TAX).expect("the sample is there");
+    bytes.extend_from_slice(&[0, 3, 1, b'n', number]);
+    bytes
+}
+
+/// As builds do it: whole or not at all.
+fn put(file: &Path, bytes: &[u8]) {
+    let unfinished = file.with_extension("tmp");
+    fs::write(&unfinished, bytes).expect("can be written");
+    fs::rename(&unfinished, file).expect("can be put there");
+}
+
+fn attempt(bench: &Bench, kind: &str, config: Value) -> Result<Answer, Problem> {
+    bench.call(Command::Try {
+        node: "f".into(),
+        kind: kind.into(),
+        config,
+        event: Event {
+            context: Arc::new(EventContext {
+                id: "e".into(),
+                ..EventContext::default()
+            }),
+            data: graph_model::value!({"total": 8}),
+        },
+    })
+}
+
+#[test]
+fn a_script_is_tried_on_an_event_without_a_flow() {
+    let bench = Bench::new();
+    let script = "console.warn('seen', event.data); state.put('n', 1); return event.data.total / 2";
+    let config = graph_model::value!({"script": script});
+    let Ok(Answer::Tried { tried }) = attempt(&bench, "script", config) else {
+        panic!("it is tried");
+    };
+    let [(port, event)] = &tried.sent[..] else {
+        panic!("{:?}", tried.sent);
+    };
+    assert_eq!(
+        (port.as_str(), event.data.to_json()),
+        ("out", "4".to_owned())
+    );
+    assert_eq!(tried.logged[0].level, LogLevel::Warn);
+    assert_eq!(tried.logged[0].message, r#"seen {"total":8}"#);
+    assert!(tried.failed.is_none() && tried.handle_us > 0 && tried.peak_bytes > 1 << 20);
+
+    let config = graph_model::value!({"script": "return event.data.a.b"});
+    let Ok(Answer::Tried { tried }) = attempt(&bench, "script", config) else {
+        panic!("it is tried");
+    };
+    assert!(tried.sent.is_empty());
+    let failed = tried.failed.expect("it fails");
+    assert!(failed.contains("line 1:"), "{failed}");
+
+    let config = graph_model::value!({"script": "return ("});
+    let problem = attempt(&bench, "script", config).expect_err("is no script");
+    assert!(
+        problem.message.starts_with("`script`: line 1:"),
+        "{problem}"
+    );
+    let problem = attempt(&bench, "filter", graph_model::value!({})).expect_err("is no function");
+    assert_eq!(problem.message, "only functions can be tried on an event");
+}
+
+#[test]
+fn what_functions_cost_and_log_is_told() {
+    let bench = Bench::start(
+        r#"in: manual
+        f: script {"script": "console.log('at', event.data); return event.data"}
+        out: view
+        in.out -> f.in
+        f.out -> out.in"#,
+    );
+    let mut client = bench.engine.connect();
+    for n in 0..5 {
+        bench.inject("in", n.into());
+    }
+    bench.rows("out", 5);
+    let cost = bench.counters().functions["f"].clone();
+    assert_eq!((cost.first.count, cost.warm.count), (1, 4));
+    assert!(cost.start.p50_ns > 0 && cost.peak_bytes > 1 << 20);
+    let mut lines = Vec::new();
+    for _ in 0..500 {
+        for notice in client.poll() {
+            if let Notice::Logged { lines: more, .. } = notice {
+                lines.extend(more);
+            }
+        }
+        if lines.len() == 5 {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(lines.len(), 5);
+    assert_eq!((lines[0].node.as_str(), &*lines[0].message), ("f", "at 0"));
+}
+
+#[test]
+fn a_function_that_is_built_again_takes_over_and_no_event_is_lost() {
+    const EVENTS: usize = 8_000;
+    let bench = Bench::new();
+    let file = bench.project.path().join("f.wasm");
+    put(&file, &built_again(0));
+    bench.run(
+        r#"in: manual
+        f: function {"component": "f.wasm", "ports": ["ok", "rejected"]}
+        out: view {"keep": 20000}
+        in.out -> f.in
+        f.ok -> out.in"#,
+    );
+    let mut client = bench.engine.connect();
+    for n in 0..EVENTS {
+        // About 5,000 a second.
+        if n % 5 == 0 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if n % 2_000 == 500 {
+            put(&file, &built_again((n / 2_000) as u8 + 1));
+        }
+        if n == EVENTS / 2 {
+            // A build that failed half-way.
+            put(&file, b"no component");
+        }
+        let order = graph_model::value!({"orderId": (n.to_string()), "country": "IT", "total": 10});
+        bench.inject("in", order);
+    }
+    bench.idle();
+    let (node, limit) = ("out".into(), 2 * EVENTS as u32);
+    let Ok(Answer::Events { events }) = bench.call(Command::ReadView { node, limit }) else {
+        panic!("a view answers events");
+    };
+    let ids: BTreeSet<String> = events
+        .iter()
+        .map(|event| {
+            event
+                .data
+                .get("orderId")
+                .expect("has one")
+                .to_text()
+                .to_string()
+        })
+        .collect();
+    assert_eq!((events.len(), ids.len()), (EVENTS, EVENTS));
+    let cost = &bench.counters().functions["f"];
+    assert!(
+        cost.warm.count < EVENTS as u64 - 1,
+        "it was swapped: {cost:?}"
+    );
+    let (mut swapped, mut refused) = (0, 0);
+    for _ in 0..500 {
+        for notice in client.poll() {
+            if let Notice::Logged { lines, .. } = notice {
+                swapped += lines
+                    .iter()
+                    .filter(|line| line.message.starts_with("runs the new"))
+                    .count();
+                refused += lines
+                    .iter()
+                    .filter(|line| line.message.contains("not a WebAssembly"))
+                    .count();
+            }
+        }
+        if swapped > 0 && refused > 0 {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("{swapped} swapped, {refused} refused");
+}

@@ -1,0 +1,114 @@
+//! What an instance of a function remembers between events, bounded.
+
+use std::collections::BTreeSet;
+
+use rustc_hash::FxHashMap;
+use smol_str::format_smolstr;
+
+use super::host::{StateChange, StateWrite};
+use crate::operator::Failure;
+
+/// Bytes of keys and values that an instance remembers at most.
+const MEMORY_BYTES_MAX: usize = 64 << 20;
+
+/// What an instance of a function remembers; gone when the run ends.
+#[derive(Default)]
+pub(super) struct Memory {
+    entries: FxHashMap<String, Remembered>,
+    /// Keys by the time at which they are forgotten.
+    ends: BTreeSet<(i64, String)>,
+    bytes: usize,
+}
+
+struct Remembered {
+    value: Vec<u8>,
+    ends_ms: Option<i64>,
+}
+
+impl Memory {
+    /// Takes all changes or none.
+    pub(super) fn write(&mut self, writes: Vec<StateWrite>, now_ms: i64) -> Result<(), Failure> {
+        let mut bytes = self.bytes;
+        for StateWrite { key, change } in &writes {
+            if let Some(held) = self.entries.get(key) {
+                bytes -= key.len() + held.value.len();
+            }
+            if let StateChange::Put { value, .. } = change {
+                bytes += key.len() + value.len();
+            }
+        }
+        if bytes > MEMORY_BYTES_MAX && bytes > self.bytes {
+            return Err(Failure::transient(format_smolstr!(
+                "the function would remember {bytes} bytes, limit {MEMORY_BYTES_MAX}; let it forget what is old"
+            )));
+        }
+        for StateWrite { key, change } in writes {
+            self.remove(&key);
+            if let StateChange::Put { value, ttl_millis } = change {
+                let ends_ms = ttl_millis
+                    .map(|ttl| now_ms.saturating_add(i64::try_from(ttl).unwrap_or(i64::MAX)));
+                if let Some(ends_ms) = ends_ms {
+                    self.ends.insert((ends_ms, key.clone()));
+                }
+                self.bytes += key.len() + value.len();
+                self.entries.insert(key, Remembered { value, ends_ms });
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn get(&self, key: &str) -> Option<&[u8]> {
+        self.entries.get(key).map(|held| held.value.as_slice())
+    }
+
+    /// Lets go of what was to be kept until now.
+    pub(super) fn forget(&mut self, now_ms: i64) {
+        while let Some((ends_ms, key)) = self.ends.first()
+            && *ends_ms <= now_ms
+        {
+            let key = key.clone();
+            self.remove(&key);
+        }
+    }
+
+    fn remove(&mut self, key: &str) {
+        if let Some(held) = self.entries.remove(key) {
+            self.bytes -= key.len() + held.value.len();
+            if let Some(ends_ms) = held.ends_ms {
+                self.ends.remove(&(ends_ms, key.to_owned()));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_bounded_and_forgets_in_time() {
+        let put = |key: &str, bytes, ttl_millis| StateWrite {
+            key: key.into(),
+            change: StateChange::Put {
+                value: vec![0; bytes],
+                ttl_millis,
+            },
+        };
+        let mut memory = Memory::default();
+        let writes = vec![put("a", 9, Some(100)), put("b", 4, None)];
+        memory.write(writes, 0).expect("there is room");
+        memory
+            .write(vec![put("a", 1, Some(200))], 50)
+            .expect("there is room");
+        memory.forget(249);
+        assert_eq!((memory.bytes, memory.entries.len()), (7, 2));
+        memory.forget(250);
+        assert_eq!((memory.bytes, memory.ends.len()), (5, 0));
+        assert!(
+            memory
+                .write(vec![put("c", MEMORY_BYTES_MAX, None)], 0)
+                .is_err()
+        );
+        assert_eq!(memory.bytes, 5);
+    }
+}

@@ -1,0 +1,186 @@
+//! Scripts: JavaScript or TypeScript that stands in the flow itself.
+
+use graph_model::catalog::{
+    Behaviour, CodeLanguage, Family, FieldSpec, FieldType, KindSpec, PortSpec,
+};
+use runtime_protocol::Problem;
+
+use super::node::Sandboxed;
+use super::typescript::strip_types;
+use crate::catalog::with_reliability;
+use crate::kind::{Build, Kind, Make};
+use crate::operator::Operator;
+
+/// The component that runs scripts; built from `runtime/script`.
+const COMPONENT: &[u8] = include_bytes!("../../script/script.wasm");
+
+/// The kind's name.
+pub(super) const ID: &str = "script";
+
+pub(crate) fn kind() -> Kind {
+    Kind {
+        spec: spec(),
+        make: Make::Operator(make),
+    }
+}
+
+fn make(build: &Build) -> Result<Box<dyn Operator>, Problem> {
+    Ok(Box::new(sandboxed(build)?))
+}
+
+pub(super) fn sandboxed(build: &Build) -> Result<Sandboxed, Problem> {
+    let script = strip_types(&build.text("script")?)
+        .map_err(|error| build.problem(format!("`script`: {error}")))?;
+    let function = build.shared.functions.built_in(COMPONENT);
+    let function =
+        function.map_err(|error| build.problem(format!("scripts cannot run: {error}")))?;
+    let first = build.texts("ports").into_iter().next().unwrap_or_default();
+    let given = [
+        ("script".to_owned(), script),
+        ("first_port".to_owned(), first.to_string()),
+    ];
+    Sandboxed::new(build, function, given)
+}
+
+fn spec() -> KindSpec {
+    KindSpec {
+        id: ID.into(),
+        family: Family::Function,
+        title: "Script".into(),
+        summary: "Runs your JavaScript or TypeScript on each event, in a sandbox.".into(),
+        doc: "The body of a function that sees `event` and returns the data of an event for the first port, or nothing. `emit(port, data)` sends more, `state.get`, `put` and `delete` remember, `config.get` reads the settings, `console.log` writes to the log; `throw invalid(reason)` gives the event up, `throw retry(reason)` tries it again. Types of TypeScript are taken out. What a script sends is released when it ends; when it throws, nothing of it is kept, and the event is given up with the line. It reaches nothing but what is named here: no network, no files, no timers; `Date` and `Math.random` come from the run, so that a replay does the same. What it remembers with `state` is kept in memory for each partition, at most 64 MiB, and does not outlive the run; nothing else is left from one event to the next.".into(),
+        icon: "script".into(),
+        inputs: vec![PortSpec::data("in", "Events to handle")],
+        outputs: vec![PortSpec::each("ports", "Events that the script sends here"), PortSpec::failed("Events that were given up, with their cause")],
+        config: with_reliability(vec![FieldSpec::new("script", "Script", FieldType::Code { language: CodeLanguage::TypeScript }, "Such as `return { ...event.data, tax: event.data.total * 0.22 }`").required(), FieldSpec::new("ports", "Ports", FieldType::Texts, "Names of its output ports; what is returned leaves by the first").default_to(vec!["out".into()]), FieldSpec::new("config", "Configuration", FieldType::Table, "What the script reads with `config.get`"), FieldSpec::new("output_type", "Output type", FieldType::EventType, "Type of what it sends when it names none itself"), FieldSpec::new("time_limit", "Time limit", FieldType::Duration, "Longest call").default_to("1s").advanced(), FieldSpec::new("memory_limit", "Memory limit", FieldType::Bytes, "Largest memory").default_to("64 MiB").advanced(), FieldSpec::new("fresh", "Fresh instance", FieldType::Bool, "A new instance for each event: slower, and nothing is carried over").default_to(false).advanced()]),
+        behaviour: Behaviour::Opaque { ty: Some("output_type".into()) },
+        resource: None,
+        since: "0.1.0".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use graph_model::value;
+    use graph_model::value::Value;
+
+    use crate::operators::testing::Bench;
+
+    fn run(script: &str, data: Value) -> Vec<String> {
+        Bench::new(
+            "script",
+            value!({"script": script, "ports": ["out", "other"]}),
+        )
+        .feed(data)
+    }
+
+    #[test]
+    fn what_a_script_returns_or_emits_leaves_by_its_ports() {
+        for (script, line) in [
+            (
+                "return { ...event.data, tax: event.data.total * 0.25 }",
+                r#"out {"tax":2,"total":8}"#,
+            ),
+            ("const n: number = event.data.total; return n + 1", "out 9"),
+            (
+                "emit('other', [event.id, event.type]); return",
+                r#"other ["e1","test"]"#,
+            ),
+            ("return", ""),
+            ("return null", ""),
+            ("emit('out', 1); emit('out', 2)", "out 1 | out 2"),
+            (
+                "state.put('n', (state.get('n') ?? 0) + 1); return state.get('n')",
+                "out 1",
+            ),
+            (
+                "state.put('ü', {a: 'grüße 🎈'}); return state.get('ü')",
+                r#"out {"a":"grüße 🎈"}"#,
+            ),
+            ("return config.get('nothing') === undefined", "out true"),
+            (
+                "return typeof Date.now() + typeof Math.random()",
+                r#"out "numbernumber""#,
+            ),
+            (
+                "return new Date() instanceof Date && new Date(0).toISOString()",
+                r#"out "1970-01-01T00:00:00.000Z""#,
+            ),
+            (
+                "return Array.from({length: 3}, () => Math.random()).every((x) => x >= 0 && x < 1)",
+                "out true",
+            ),
+            (
+                "return [typeof fetch, typeof require, typeof process, typeof setTimeout]",
+                r#"out ["undefined","undefined","undefined","undefined"]"#,
+            ),
+        ] {
+            assert_eq!(
+                run(script, value!({"total": 8})).join(" | "),
+                line,
+                "{script}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_goes_wrong_has_its_line() {
+        for (script, line) in [
+            (
+                "\n\nreturn event.data.a.b",
+                "failed Invalid: the function refused the event: line 3:",
+            ),
+            (
+                "throw invalid('no total')",
+                "failed Invalid: the function refused the event: no total",
+            ),
+            (
+                "throw retry('later')",
+                "failed Transient: the function asks to try again later: later",
+            ),
+            (
+                "throw fatal('never')",
+                "failed Fatal: the function cannot work: never",
+            ),
+            (
+                "emit('nowhere', 1)",
+                "failed Invalid: the function refused the event: line 1",
+            ),
+            (
+                "throw 7",
+                "failed Invalid: the function refused the event: 7",
+            ),
+            (
+                "return 10n",
+                "failed Invalid: the function refused the event:",
+            ),
+            (
+                "total = 1",
+                "failed Invalid: the function refused the event: line 1",
+            ),
+        ] {
+            let said = run(script, value!({"total": 8})).join(" | ");
+            assert!(said.starts_with(line), "{script}: {said}");
+        }
+        let refused = Bench::refusal("script", value!({"script": "const a = 1\nreturn a +"}));
+        assert!(refused.starts_with("`script`: line 2:11: "), "{refused}");
+    }
+
+    #[test]
+    fn nothing_but_its_state_outlives_a_call() {
+        for script in [
+            "globalThis.n = 1",
+            "Array.prototype.n = 1",
+            "Object.getPrototypeOf(event.data).n = 1",
+            "state.n = 1",
+            "emit.n = 1",
+            "Math.n = 1",
+            "Date.prototype.n = 1",
+            "invalid('x').constructor.prototype.n = 1",
+            "(function*(){})().__proto__.__proto__.n = 1",
+        ] {
+            let said = run(script, value!({"total": 8})).join("");
+            assert!(said.contains("TypeError"), "{script}: {said}");
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Tries a function on an event, beside whatever runs.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use graph_model::document::{Document, Node};
+use graph_model::event::Event;
+use graph_model::id::NodeId;
+use graph_model::value::Value;
+use runtime_protocol::Problem;
+use runtime_protocol::function::Tried;
+use smol_str::SmolStr;
+
+use super::node::Sandboxed;
+use super::{function, script};
+use crate::kind::Build;
+use crate::operator::Context;
+use crate::shared::Shared;
+use crate::world::World;
+
+/// What is tried on what.
+pub(crate) struct Trial {
+    pub(crate) node: NodeId,
+    pub(crate) kind: SmolStr,
+    pub(crate) config: Value,
+    pub(crate) event: Event,
+}
+
+impl Trial {
+    /// Lets a new instance handle the event; nothing that it sends or remembers has an effect.
+    pub(crate) fn run(
+        &self,
+        project: &Path,
+        world: &Arc<dyn World>,
+        shared: &Shared,
+    ) -> Result<Tried, Problem> {
+        let kinds = super::kinds();
+        let kind = kinds.iter().find(|kind| kind.spec.id == self.kind);
+        let spec = &kind
+            .ok_or_else(|| Problem::at(&self.node, "only functions can be tried on an event"))?
+            .spec;
+        let node = Node {
+            kind: self.kind.clone(),
+            config: self.config.as_object().cloned().unwrap_or_default(),
+            ..Node::default()
+        };
+        let document = Document::default();
+        let build = Build {
+            id: &self.node,
+            node: &node,
+            spec,
+            document: &document,
+            project,
+            world: Arc::clone(world),
+            shared,
+        };
+        let mut sandboxed: Sandboxed = match &*self.kind {
+            script::ID => script::sandboxed(&build)?,
+            _ => function::sandboxed(&build)?,
+        };
+        let ctx = Context {
+            now_ms: world.now_ms(),
+            random: world.random(),
+            instances: 1,
+            ..Context::default()
+        };
+        Ok(sandboxed.try_on(&self.event, &ctx))
+    }
+}
