@@ -699,6 +699,7 @@ impl Designer {
             Request::Speed(speed) => self.session.set_speed(speed),
             Request::ShowMe(finding) => self.show_me(finding),
             Request::RunTests => self.run_tests(),
+            Request::Try(question) => self.session.try_out(*question),
             Request::Watch(watch) => self.watch(watch),
         }
         ctx.request_repaint();

@@ -8,7 +8,7 @@ use crate::designer::Designer;
 use crate::panels::{Model, playback_bar, run_bar, status};
 use crate::requests::{Request, Requests};
 use crate::theme;
-use crate::view::Region;
+use crate::view::{BottomTab, Region};
 
 /// Below this width of the window the side panels start narrow.
 const NARROW: f32 = 1100.0;
@@ -97,10 +97,15 @@ impl Designer {
 
         let mut open = self.view.bottom_open;
         let focus = self.view.takes_focus(Region::Bottom);
+        // Code needs room to be read.
+        let least = match self.view.bottom {
+            BottomTab::Code => (window.y * 0.45).min(320.0),
+            _ => 90.0,
+        };
         let panel = Panel::bottom("bottom")
             .frame(side)
             .default_size(start(sizes.bottom, bottom_usual))
-            .size_range(90.0..=(window.y * 0.7).max(100.0))
+            .size_range(least..=(window.y * 0.7).max(100.0))
             .show_collapsible(ui, &mut open, |ui| {
                 let mut panels = std::mem::take(&mut self.panels);
                 let mut tab = self.view.bottom;
@@ -123,7 +128,7 @@ impl Designer {
                 .frame(bar)
                 .show(ui, |ui| playback_bar::show(ui, playback, out));
         }
-        if self.view.bottom_open && self.view.bottom == crate::view::BottomTab::Log {
+        if self.view.bottom_open && self.view.bottom == BottomTab::Log {
             self.session.troubles_seen();
         }
         let after = (

@@ -39,6 +39,8 @@ mod widgets;
 #[cfg(test)]
 mod canvas_tests;
 #[cfg(test)]
+mod code_tests;
+#[cfg(test)]
 mod declare_tests;
 #[cfg(test)]
 mod hazard_tests;

@@ -15,12 +15,15 @@ use egui::{
 use egui_kittest::kittest::Queryable;
 use egui_kittest::{Harness, TestRenderer};
 use graph_model::catalog::Catalog;
+use graph_model::value;
+use runtime_protocol::Target;
 
+use crate::code_tests;
 use crate::designer::Designer;
 use crate::host::Location;
 use crate::show_me_tests::CHARGE;
 use crate::tests::{FakeEngine, FakeHost, click, press, settle, type_text};
-use crate::view::SideTab;
+use crate::view::{BottomTab, SideTab};
 
 /// What is photographed: its name, and how the designer gets there from the open sample.
 const SCENES: &[(&str, Scene)] = &[
@@ -52,13 +55,41 @@ const SCENES: &[(&str, Scene)] = &[
             .click_accesskit();
         settle(harness);
     }),
+    ("code script", |harness| {
+        open_flow(harness, code_tests::FLOW);
+        code_tests::choose(harness, "f");
+        press(harness, Modifiers::NONE, Key::F12);
+    }),
+    ("code wrong", |harness| {
+        open_flow(
+            harness,
+            &code_tests::FLOW.replace("return event.data", code_tests::LONGER),
+        );
+        code_tests::choose(harness, "f");
+        press(harness, Modifiers::NONE, Key::F12);
+    }),
+    ("code expression", |harness| {
+        open_flow(harness, code_tests::FLOW);
+        press(harness, Modifiers::COMMAND, Key::Enter);
+        let data = value!({"total": 7, "tip": 1, "name": "Ann"});
+        let session = &mut harness.state_mut().session;
+        session.inject(Target::Source("in".into()), data, None);
+        code_tests::choose(harness, "m");
+        press(harness, Modifiers::NONE, Key::F12);
+    }),
+    ("code costs", |harness| {
+        open_flow(harness, code_tests::FLOW);
+        press(harness, Modifiers::COMMAND, Key::Enter);
+        let session = &mut harness.state_mut().session;
+        session.inject(Target::Source("in".into()), value!({"total": 7}), None);
+        settle(harness);
+        harness.state_mut().view.show_bottom(BottomTab::Costs);
+    }),
     ("show me tests", |harness| {
         let test = r#""tests": {"once": {"title": "Charged once", "expect": {"charge": []}}},
     "layout""#;
         let text = CHARGE.replace(r#""layout""#, test);
-        let opened = graph_model::format::open(text.as_bytes()).expect("a flow");
-        harness.state_mut().state.open(opened.document, true);
-        settle(harness);
+        open_flow(harness, &text);
         press(harness, Modifiers::SHIFT, Key::F7);
     }),
     ("show me its fix", |harness| {
@@ -268,6 +299,12 @@ fn every_scene_draws_in_little_room_and_wherever_it_is_photographed() {
             }
         }
     }
+}
+
+fn open_flow(harness: &mut Harness<'_, Designer>, text: &str) {
+    let opened = graph_model::format::open(text.as_bytes()).expect("a flow");
+    harness.state_mut().state.open(opened.document, true);
+    settle(harness);
 }
 
 /// A designer that shows the flawed sample of the clinic, and what takes pictures of it.

@@ -11,6 +11,7 @@ use runtime_protocol::Target;
 use smol_str::SmolStr;
 
 use crate::canvas::intent::{Item, QuickAddFrom};
+use crate::session::trial::Question;
 use crate::showing::Watch;
 use crate::state::Preview;
 
@@ -61,6 +62,8 @@ pub(crate) enum Request {
     Speed(f64),
     /// Play the tests that the flow keeps.
     RunTests,
+    /// Ask what a function does with an event.
+    Try(Box<Question>),
     /// Look for a run in which this finding is seen happening.
     ShowMe(usize),
     /// What to do with the run that shows a hazard.

@@ -10,10 +10,12 @@ use graph_model::catalog::Catalog;
 use graph_model::document::Document;
 use graph_model::event::{Event, EventContext};
 use graph_model::format;
+use graph_model::value::Value;
 use runtime_protocol::flow_test::{TestDifference, TestTold, TestVerdict};
+use runtime_protocol::function::{FunctionCost, Spread, Tried};
 use runtime_protocol::witness::Sighting;
 use runtime_protocol::{
-    Answer, Command, Notice, Observed, Problem, Request, RunState, Target, Transport,
+    Answer, Command, Counters, Notice, Observed, Problem, Request, RunState, Target, Transport,
 };
 
 use crate::actions;
@@ -137,6 +139,41 @@ pub(crate) struct FakeEngine {
     flow: Document,
 }
 
+impl FakeEngine {
+    /// All scripts cost the same.
+    fn costs(&self) -> Notice {
+        let spread = |typical_us: u64, counts: &[u64]| Spread {
+            count: counts.iter().sum(),
+            p50_ns: typical_us * 1_000,
+            p99_ns: typical_us * 2_200,
+            max_ns: typical_us * 9_000,
+            doubling: counts.to_vec(),
+        };
+        let cost = FunctionCost {
+            compile_us: 2_400,
+            cached: true,
+            load_us: 310,
+            start: spread(96, &[0, 0, 0, 0, 0, 0, 0, 1, 1]),
+            first: spread(240, &[0, 0, 0, 0, 0, 0, 0, 0, 2]),
+            warm: spread(54, &[0, 0, 0, 0, 0, 12, 830, 121, 14, 2]),
+            peak_bytes: 1_720_320,
+            failed: 3,
+        };
+        let scripts = self
+            .flow
+            .nodes
+            .iter()
+            .filter(|(_, node)| node.kind == "script");
+        let functions = scripts.map(|(id, _)| (id.clone(), cost.clone()));
+        Notice::Counters {
+            counters: Counters {
+                functions: functions.collect(),
+                ..Counters::default()
+            },
+        }
+    }
+}
+
 impl Transport for FakeEngine {
     fn send(&mut self, request: Request) -> Result<(), Problem> {
         let mut answer = Answer::Done;
@@ -163,6 +200,7 @@ impl Transport for FakeEngine {
                 ..
             } => {
                 answer = Answer::Injected { id: "e-1".into() };
+                self.notices.push(self.costs());
                 let context = EventContext {
                     id: "e-1".into(),
                     source: "test".into(),
@@ -206,6 +244,22 @@ impl Transport for FakeEngine {
                     problems: Vec::new(),
                 }];
                 answer = Answer::Tests { tests };
+            }
+            Command::Try { config, event, .. } => {
+                let script = config.get("script").map(Value::to_json).unwrap_or_default();
+                let failed = script
+                    .contains("throw")
+                    .then(|| "line 1:1: thrown".to_owned());
+                answer = Answer::Tried {
+                    tried: Tried {
+                        sent: vec![("out".into(), event)],
+                        failed,
+                        logged: Vec::new(),
+                        start_us: 300,
+                        handle_us: 60,
+                        peak_bytes: 2 << 20,
+                    },
+                };
             }
             Command::CheckFix { .. } => {
                 answer = Answer::Witness {

@@ -47,6 +47,10 @@ pub(crate) enum BottomTab {
     Witness,
     /// Tests that the flow keeps.
     Tests,
+    /// Code beside an event.
+    Code,
+    /// What functions cost.
+    Costs,
     Events,
     Log,
 }

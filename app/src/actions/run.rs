@@ -7,7 +7,9 @@ use runtime_protocol::RunState;
 use super::{Action, CTRL, Menu, NONE, SHIFT, anywhere};
 use crate::canvas::intent::Item;
 use crate::designer::Designer;
+use crate::panels;
 use crate::playback::Playback;
+use crate::view::BottomTab;
 
 pub(super) const ACTIONS: &[Action] = &[
     Action {
@@ -101,6 +103,15 @@ pub(super) const ACTIONS: &[Action] = &[
             tests.is_some_and(|tests| !tests.is_empty()) && designer.session.has_engine()
         },
         perform: |designer, _| designer.run_tests(),
+    },
+    Action {
+        id: "run.code",
+        title: "Write code beside an event",
+        tooltip: "Write the script or the expression that is selected, and see at once what it makes of an event",
+        menu: Menu::Run(0),
+        keys: &[anywhere(NONE, Key::F12)],
+        when: |designer| panels::code::is_about(&designer.model()),
+        perform: |designer, _| designer.view.show_bottom(BottomTab::Code),
     },
     Action {
         id: "run.stop",

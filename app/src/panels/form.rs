@@ -12,6 +12,8 @@ use smol_str::SmolStr;
 
 use super::fields;
 use crate::theme;
+use crate::widgets::code::{Code, code_field};
+use crate::widgets::syntax::Language;
 use crate::widgets::{error, hint, text_field};
 
 /// Largest JSON that is read from a field.
@@ -194,6 +196,7 @@ fn widget(
             number(ui, id, name, field, value, &default)
         }
         FieldType::Jq { role } => expression(ui, id, name, *role, value, &default, around),
+        FieldType::Code { .. } => code(ui, id, name, value, Language::TypeScript),
         FieldType::Json => json(ui, id, name, value),
         FieldType::Pointer => pointer(ui, id, name, field, value, around.document),
         FieldType::Pointers => pointers(ui, id, name, field, value, around.document),
@@ -362,7 +365,14 @@ fn expression(
         .count()
         .clamp(1, 8)
         .max(if role == JqRole::Mapping { 2 } else { 1 });
-    let (response, text, changed) = text_field(ui, id, &current, default, true, rows);
+    let code = Code {
+        current: &current,
+        hint: default,
+        language: Language::Jq,
+        rows,
+        wrong: None,
+    };
+    let (response, text, changed) = code_field(ui, id, &code);
     response.labelled_by(name);
     let code = if text.trim().is_empty() {
         default
@@ -373,6 +383,37 @@ fn expression(
         try_out(ui, &expr, role, event);
     }
     changed.then(|| typed(id, texted(&text)))
+}
+
+/// A program; written at more ease beside an event.
+fn code(
+    ui: &mut Ui,
+    id: Id,
+    name: Id,
+    value: Option<&Value>,
+    language: Language,
+) -> Option<Change> {
+    let current = value.map(Value::to_text).unwrap_or_default();
+    let code = Code {
+        current: &current,
+        hint: "return event.data",
+        language,
+        rows: current.lines().count().clamp(4, 12),
+        wrong: None,
+    };
+    let (response, text, changed) = code_field(ui, id, &code);
+    response.labelled_by(name);
+    changed.then(|| typed(id, texted(&text)))
+}
+
+/// Variables that an expression of the field may name.
+pub(crate) fn variables_of(field: &FieldSpec) -> Vec<Variable> {
+    match field.ty {
+        FieldType::Jq {
+            role: JqRole::Step, ..
+        } => vec![Variable::Event, Variable::State, Variable::Now],
+        _ => vec![Variable::Event, Variable::Now],
+    }
 }
 
 /// Shows what the expression makes of the event that came last.

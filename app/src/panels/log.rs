@@ -32,6 +32,7 @@ pub(super) fn show(ui: &mut Ui, model: &Model<'_>, out: &mut Requests) {
                     ui.horizontal_wrapped(|ui| {
                         let color = match trouble.kind {
                             TroubleKind::Note => tokens.muted,
+                            TroubleKind::Warning => tokens.warning,
                             TroubleKind::Failure => tokens.error,
                         };
                         if let Some(node) = &trouble.node

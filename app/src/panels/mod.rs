@@ -2,6 +2,8 @@
 
 mod annotations;
 mod audience;
+pub(crate) mod code;
+mod costs;
 mod declared;
 mod events;
 pub(crate) mod fields;
@@ -52,6 +54,7 @@ pub(crate) struct Panels {
     pub hazards: hazards::Hazards,
     pub events: events::Events,
     pub witness: witness::WitnessPanel,
+    pub code: code::CodePanel,
 }
 
 impl Panels {
@@ -123,11 +126,24 @@ impl Panels {
             0 => {}
             count => tabs.insert(tabs.len() - 2, (BottomTab::Tests, format!("Tests {count}"))),
         }
+        match costs::count(model) {
+            0 if *tab == BottomTab::Costs => *tab = BottomTab::Hazards,
+            0 => {}
+            count => tabs.insert(
+                tabs.len() - 1,
+                (BottomTab::Costs, format!("Functions {count}")),
+            ),
+        }
+        if *tab == BottomTab::Code || code::is_about(model) {
+            tabs.insert(0, (BottomTab::Code, "Code".to_owned()));
+        }
         draw_tabs(ui, &tabs, tab, focus);
         match tab {
+            BottomTab::Code => self.code.show(ui, model, out),
             BottomTab::Hazards => self.hazards.show(ui, model, out),
             BottomTab::Witness => self.witness.show(ui, model, out),
             BottomTab::Tests => tests::show(ui, model, out),
+            BottomTab::Costs => costs::show(ui, model, out),
             BottomTab::Events => self.events.show(ui, model, out),
             BottomTab::Log => log::show(ui, model, out),
         }

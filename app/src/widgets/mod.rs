@@ -1,7 +1,9 @@
 //! Small widgets of our own.
 
 pub(crate) mod choose;
+pub(crate) mod code;
 pub(crate) mod picker;
+pub(crate) mod syntax;
 pub(crate) mod tree;
 
 use egui::{Id, Response, RichText, Ui};
@@ -18,10 +20,8 @@ pub(crate) fn text_field(
     mono: bool,
     rows: usize,
 ) -> (Response, String, bool) {
-    let buffer = id.with("buffer");
-    let mut text = ui
-        .data(|data| data.get_temp::<String>(buffer))
-        .unwrap_or_else(|| current.to_owned());
+    let kept = Kept::of(id);
+    let mut text = kept.text(ui, current);
     let mut field = if rows > 1 {
         egui::TextEdit::multiline(&mut text).desired_rows(rows)
     } else {
@@ -36,12 +36,30 @@ pub(crate) fn text_field(
     }
     let response = ui.add(field);
     let changed = response.changed();
-    if response.has_focus() {
-        ui.data_mut(|data| data.insert_temp(buffer, text.clone()));
-    } else {
-        ui.data_mut(|data| data.remove::<String>(buffer));
-    }
+    kept.keep(ui, &response, &text);
     (response, text, changed)
+}
+
+/// What is typed into a field, which stays there while it has the keyboard.
+struct Kept(Id);
+
+impl Kept {
+    fn of(field: Id) -> Kept {
+        Kept(field.with("buffer"))
+    }
+
+    fn text(&self, ui: &Ui, current: &str) -> String {
+        let kept = ui.data(|data| data.get_temp::<String>(self.0));
+        kept.unwrap_or_else(|| current.to_owned())
+    }
+
+    fn keep(&self, ui: &Ui, field: &Response, text: &str) {
+        if field.has_focus() {
+            ui.data_mut(|data| data.insert_temp(self.0, text.to_owned()));
+        } else {
+            ui.data_mut(|data| data.remove::<String>(self.0));
+        }
+    }
 }
 
 /// Something in few words that a click takes out; answers whether it was clicked.

@@ -3,6 +3,8 @@
 //! Polled once a frame and bounded in what it keeps. It knows what runs, how fast events go, and
 //! the latest events that were observed.
 
+pub(crate) mod trial;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use graph_model::event::Event;
@@ -14,9 +16,11 @@ use runtime_protocol::{
 };
 use smol_str::SmolStr;
 
+use self::trial::{Question, Trial};
 use crate::playback::Playback;
 use crate::showing::Hazard;
 use runtime_protocol::flow_test::TestTold;
+use runtime_protocol::function::{FunctionCost, LogLevel, LogLine, Tried};
 use runtime_protocol::witness::{Play, Sighting};
 
 /// Observed events that are kept; the oldest go first and are counted.
@@ -61,6 +65,7 @@ pub(crate) struct Session {
     others_flow: Option<String>,
     sought: Option<Sought>,
     tested: Option<Tested>,
+    trial: Option<Trial>,
     /// A run that shows a hazard, until the designer has taken it.
     play: Option<Play>,
 }
@@ -105,6 +110,7 @@ enum Pending {
     Flow,
     Witness,
     Tests,
+    Trial,
     Quiet,
 }
 
@@ -123,6 +129,8 @@ pub(crate) struct Trouble {
 pub(crate) enum TroubleKind {
     /// For the record, such as what a deploy changed.
     Note,
+    /// A function warns of something.
+    Warning,
     /// Something failed.
     Failure,
 }
@@ -462,6 +470,30 @@ impl Session {
         }
     }
 
+    /// What functions cost in this run.
+    pub(crate) fn function_costs(&self) -> &BTreeMap<NodeId, FunctionCost> {
+        &self.counters.functions
+    }
+
+    /// Asks what a function does with an event.
+    pub(crate) fn try_out(&mut self, question: Question) {
+        let sent = self.send(question.command(), Pending::Trial);
+        let mut trial = Trial::new(question, self.trial.take());
+        trial.answer = (!sent).then(not_asked);
+        self.trial = Some(trial);
+    }
+
+    /// What was tried last.
+    pub(crate) fn trial(&self) -> Option<&Trial> {
+        self.trial.as_ref()
+    }
+
+    fn tried(&mut self, answer: Result<Tried, String>) {
+        if let Some(trial) = &mut self.trial {
+            trial.answer = Some(answer);
+        }
+    }
+
     /// Looks for a run of the flow in which a hazard is seen happening.
     pub(crate) fn look_for(&mut self, flow: String, hazard: Hazard) {
         let command = Command::Witness {
@@ -582,6 +614,7 @@ impl Session {
             Notice::Reply { id, .. } => match self.pending.remove(&id) {
                 Some(Pending::Witness) => self.sought = None,
                 Some(Pending::Tests) => self.tested = None,
+                Some(Pending::Trial) => self.trial = None,
                 _ => {}
             },
             // Without an answer it would never send any again.
@@ -597,7 +630,7 @@ impl Session {
                     self.report(TroubleKind::Failure, problem);
                 }
             }
-            Notice::Counters { .. } | Notice::Deployed => {}
+            Notice::Counters { .. } | Notice::Logged { .. } | Notice::Deployed => {}
         }
     }
 
@@ -672,6 +705,8 @@ impl Session {
                     Err(problem) if pending == Pending::Tests => {
                         self.tests_told(Err(problem.message));
                     }
+                    Ok(Answer::Tried { tried }) => self.tried(Ok(tried)),
+                    Err(problem) if pending == Pending::Trial => self.tried(Err(problem.message)),
                     Ok(answer) => self.answered(pending, answer),
                     Err(problem) => self.report(TroubleKind::Failure, problem),
                 }
@@ -708,7 +743,24 @@ impl Session {
                 }
                 self.events_revision += 1;
             }
+            Notice::Logged { lines, skipped } => self.log(lines, skipped),
             Notice::Trouble { problem } => self.report(TroubleKind::Failure, problem),
+        }
+    }
+
+    /// Takes in what functions wrote to the log.
+    fn log(&mut self, lines: Vec<LogLine>, skipped: u64) {
+        if skipped > 0 {
+            let told = format!("{skipped} lines of the log were left out");
+            self.report(TroubleKind::Note, Problem::new(told));
+        }
+        for line in lines {
+            let kind = match line.level {
+                LogLevel::Warn => TroubleKind::Warning,
+                LogLevel::Error => TroubleKind::Failure,
+                _ => TroubleKind::Note,
+            };
+            self.report(kind, Problem::at(&line.node, line.message));
         }
     }
 
