@@ -82,3 +82,29 @@ fn what_has_no_code_offers_none() {
     choose(&mut harness, "f");
     harness.get_by_label("Code");
 }
+
+#[test]
+fn names_of_fields_are_completed() {
+    let mut harness = showing(FLOW);
+    press(&mut harness, Modifiers::COMMAND, Key::Enter);
+    let data = value!({"total": 7, "tip": 1, "name": "Ann"});
+    let session = &mut harness.state_mut().session;
+    session.inject(Target::Source("in".into()), data, None);
+    choose(&mut harness, "m");
+    press(&mut harness, Modifiers::NONE, Key::F12);
+    harness.get_by_label("Expression of Short").focus();
+    settle(&mut harness);
+    press(&mut harness, Modifiers::COMMAND, Key::A);
+    type_text(&mut harness, ".t");
+    harness.get_by_label("Tab takes it");
+    press(&mut harness, Modifiers::NONE, Key::ArrowDown);
+    press(&mut harness, Modifiers::NONE, Key::Tab);
+    assert!(
+        bytes(&harness).contains(r#""expr": ".total""#),
+        "{}",
+        bytes(&harness)
+    );
+    assert!(harness.query_by_label("Tab takes it").is_none());
+    type_text(&mut harness, " + 1");
+    assert!(bytes(&harness).contains(r#""expr": ".total + 1""#));
+}

@@ -93,7 +93,7 @@ impl CodePanel {
             };
             if let Some(field) = subject.field {
                 column(ui, shares[0], &mut |ui| {
-                    self.code(ui, model, &subject, field, out);
+                    self.code(ui, model, &subject, field, last, out);
                 });
             }
             column(ui, shares[1], &mut |ui| {
@@ -143,6 +143,7 @@ impl CodePanel {
         model: &Model<'_>,
         subject: &Subject<'_>,
         field: &FieldSpec,
+        last: Option<&Event>,
         out: &mut Requests,
     ) {
         let title = model.state.document().node_title(subject.id);
@@ -177,6 +178,7 @@ impl CodePanel {
                 language: language.map_or(Language::Jq, |(_, language)| language),
                 rows,
                 wrong,
+                fields: &|| form::fields_around(model.state.document(), last),
             };
             let (response, text, changed) = code_field(ui, id, &code);
             response.accessible_name(format!("{} of {title}", field.title));

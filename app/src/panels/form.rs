@@ -1,5 +1,6 @@
 //! The form of a kind, drawn from its catalog row: one widget for each type of field.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use egui::{Id, RichText, Ui};
@@ -7,6 +8,7 @@ use graph_model::catalog::{FieldSpec, FieldType, JqRole, KindSpec, check_field};
 use graph_model::document::{Document, Node};
 use graph_model::event::Event;
 use graph_model::expr::{Env, Expr, Variable};
+use graph_model::pointer::Pointer;
 use graph_model::value::{Object, Value};
 use smol_str::SmolStr;
 
@@ -196,7 +198,7 @@ fn widget(
             number(ui, id, name, field, value, &default)
         }
         FieldType::Jq { role } => expression(ui, id, name, *role, value, &default, around),
-        FieldType::Code { .. } => code(ui, id, name, value, Language::TypeScript),
+        FieldType::Code { .. } => code(ui, id, name, value, Language::TypeScript, around),
         FieldType::Json => json(ui, id, name, value),
         FieldType::Pointer => pointer(ui, id, name, field, value, around.document),
         FieldType::Pointers => pointers(ui, id, name, field, value, around.document),
@@ -371,6 +373,7 @@ fn expression(
         language: Language::Jq,
         rows,
         wrong: None,
+        fields: &|| fields_around(around.document, around.last),
     };
     let (response, text, changed) = code_field(ui, id, &code);
     response.labelled_by(name);
@@ -392,6 +395,7 @@ fn code(
     name: Id,
     value: Option<&Value>,
     language: Language,
+    around: &Around<'_>,
 ) -> Option<Change> {
     let current = value.map(Value::to_text).unwrap_or_default();
     let code = Code {
@@ -400,10 +404,39 @@ fn code(
         language,
         rows: current.lines().count().clamp(4, 12),
         wrong: None,
+        fields: &|| fields_around(around.document, around.last),
     };
     let (response, text, changed) = code_field(ui, id, &code);
     response.labelled_by(name);
     changed.then(|| typed(id, texted(&text)))
+}
+
+/// Fields that the events of a node may have: those of the flow's types, and those of its last event.
+pub(crate) fn fields_around(document: &Document, last: Option<&Event>) -> BTreeSet<Pointer> {
+    let mut found: BTreeSet<Pointer> = fields::of_flow(document).into_keys().collect();
+    if let Some(last) = last {
+        add_parts(&Pointer::root(), &last.data, &mut found);
+    }
+    found
+}
+
+/// Adds the fields of a value; those of an array are those of its first element.
+fn add_parts(at: &Pointer, value: &Value, found: &mut BTreeSet<Pointer>) {
+    match value {
+        Value::Obj(object) => {
+            for (name, part) in object.iter() {
+                let below = at.child(name.clone());
+                add_parts(&below, part, found);
+                found.insert(below);
+            }
+        }
+        Value::Arr(items) => {
+            if let Some(first) = items.first() {
+                add_parts(at, first, found);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Variables that an expression of the field may name.

@@ -1,13 +1,16 @@
 //! A field for code: coloured, with numbered lines, and a mark at the line that is wrong.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use egui::{
     Align2, FontId, Frame, Galley, Id, Margin, Pos2, Rect, Response, TextBuffer, TextEdit, Ui,
     pos2, vec2,
 };
+use graph_model::pointer::Pointer;
 
 use super::Kept;
+use super::complete::Completion;
 use super::syntax::{Language, layout};
 use crate::theme;
 
@@ -23,12 +26,17 @@ pub(crate) struct Code<'c> {
     pub rows: usize,
     /// The line that is wrong, counted from 1.
     pub wrong: Option<usize>,
+    /// Fields of the event, to complete their names; asked for while somebody types.
+    pub fields: &'c dyn Fn() -> BTreeSet<Pointer>,
 }
 
 /// Draws the field; answers the text, and whether it changed. Tab indents; Escape gives the keyboard back.
 pub(crate) fn code_field(ui: &mut Ui, id: Id, code: &Code<'_>) -> (Response, String, bool) {
     let kept = Kept::of(id);
     let mut text = kept.text(ui, code.current);
+    let before = text.clone();
+    let completion = Completion::begin(ui, id, &mut text);
+    let completed = text != before;
     let tokens = theme::current(ui.ctx());
     let font = FontId::monospace(theme::size::MONO);
     let mut layouter = |ui: &Ui, text: &dyn TextBuffer, width: f32| -> Arc<Galley> {
@@ -86,7 +94,14 @@ pub(crate) fn code_field(ui: &mut Ui, id: Id, code: &Code<'_>) -> (Response, Str
     let inside = egui::StrokeKind::Inside;
     ui.painter()
         .rect_stroke(response.rect, corner, stroke, inside);
-    let changed = response.changed();
+    let changed = response.changed() || completed;
+    let cursor = output.cursor_range.filter(|_| response.has_focus());
+    let cursor = cursor.map(|range| {
+        let below = output.galley.pos_from_cursor(range.primary).left_bottom();
+        (range.primary.index.0, output.galley_pos + below.to_vec2())
+    });
+    let typed = response.changed() && !completed;
+    completion.end(ui, &text, code.language, code.fields, cursor, typed);
     kept.keep(ui, &response, &text);
     (response, text, changed)
 }

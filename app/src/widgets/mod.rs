@@ -2,6 +2,7 @@
 
 pub(crate) mod choose;
 pub(crate) mod code;
+mod complete;
 pub(crate) mod picker;
 pub(crate) mod syntax;
 pub(crate) mod tree;
