@@ -5,7 +5,7 @@ use graph_model::catalog::{
 };
 use runtime_protocol::Problem;
 
-use super::node::Sandboxed;
+use super::node::{Sandboxed, limit_fields};
 use crate::catalog::with_reliability;
 use crate::kind::{Build, Kind, Make};
 use crate::operator::Operator;
@@ -37,7 +37,7 @@ fn spec() -> KindSpec {
         icon: "function".into(),
         inputs: vec![PortSpec::data("in", "Events to handle")],
         outputs: vec![PortSpec::each("ports", "Events that the function sends here"), PortSpec::failed("Events that were given up, with their cause")],
-        config: with_reliability(vec![FieldSpec::new("component", "Component", FieldType::Path { folder: false }, "WebAssembly component inside the project").reaches(ReachKind::Component).required(), FieldSpec::new("ports", "Ports", FieldType::Texts, "Names of its output ports").default_to(vec!["ok".into()]), FieldSpec::new("config", "Configuration", FieldType::Table, "What the function reads with `config.get`"), FieldSpec::new("output_type", "Output type", FieldType::EventType, "Type of what it sends when it names none itself"), FieldSpec::new("time_limit", "Time limit", FieldType::Duration, "Longest call").default_to("1s").advanced(), FieldSpec::new("memory_limit", "Memory limit", FieldType::Bytes, "Largest memory").default_to("64 MiB").advanced(), FieldSpec::new("fresh", "Fresh instance", FieldType::Bool, "A new instance for each event: slower, and nothing is carried over").default_to(false).advanced()]),
+        config: with_reliability([vec![FieldSpec::new("component", "Component", FieldType::Path { folder: false }, "WebAssembly component inside the project").reaches(ReachKind::Component).required(), FieldSpec::new("ports", "Ports", FieldType::Texts, "Names of its output ports").default_to(vec!["ok".into()]), FieldSpec::new("config", "Configuration", FieldType::Table, "What the function reads with `config.get`"), FieldSpec::new("output_type", "Output type", FieldType::EventType, "Type of what it sends when it names none itself")], limit_fields()].concat()),
         behaviour: Behaviour::Opaque { ty: Some("output_type".into()) },
         resource: None,
         since: "0.1.0".into(),

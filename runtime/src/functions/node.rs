@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use graph_model::catalog::{FieldSpec, FieldType};
 use graph_model::event::{Event, extension};
 use graph_model::id::NodeId;
 use graph_model::value::Value;
@@ -36,6 +37,89 @@ pub(super) struct Sandboxed {
     memory: Memory,
     costs: Arc<Costs>,
     logs: Arc<Logs>,
+}
+
+/// What a call may use, and how long an instance lives: fields of every kind that runs code.
+pub(super) fn limit_fields() -> Vec<FieldSpec> {
+    let defaults = Limits::default();
+    let mebibytes = |bytes: u64| format!("{} MiB", bytes >> 20);
+    let kibibytes = |bytes: u64| format!("{} KiB", bytes >> 10);
+    let whole = FieldType::Integer {
+        min: 0,
+        max: i64::from(u32::MAX),
+    };
+    let row = |name: &str, title: &str, ty: FieldType, doc: &str| {
+        FieldSpec::new(name, title, ty, doc).advanced()
+    };
+    vec![
+        row(
+            "time_limit",
+            "Time limit",
+            FieldType::Duration,
+            "Longest call",
+        )
+        .default_to("1s"),
+        row(
+            "memory_limit",
+            "Memory limit",
+            FieldType::Bytes,
+            "Largest memory",
+        )
+        .default_to(mebibytes(defaults.memory_bytes_max)),
+        row(
+            "events_limit",
+            "Events limit",
+            whole.clone(),
+            "Events that a call may send",
+        )
+        .default_to(i64::from(defaults.events_max)),
+        row(
+            "output_limit",
+            "Output limit",
+            FieldType::Bytes,
+            "Bytes that a call may send",
+        )
+        .default_to(mebibytes(defaults.output_bytes_max)),
+        row(
+            "state_limit",
+            "State limit",
+            FieldType::Bytes,
+            "Bytes that a call may remember",
+        )
+        .default_to(mebibytes(defaults.state_bytes_max)),
+        row(
+            "log_limit",
+            "Log limit",
+            FieldType::Bytes,
+            "Bytes that a call may write to the log",
+        )
+        .default_to(kibibytes(defaults.log_bytes_max)),
+        row(
+            "calls_limit",
+            "Calls limit",
+            whole.clone(),
+            "How often a call may ask the engine for something",
+        )
+        .default_to(i64::from(defaults.host_calls_max)),
+        row(
+            "fresh",
+            "Fresh instance",
+            FieldType::Bool,
+            "A new instance for each event: slower, and nothing is carried over",
+        )
+        .default_to(false),
+        row(
+            "recycle",
+            "Recycle after",
+            whole,
+            "Events after which a new instance takes over; 0 for never",
+        )
+        .default_to(0),
+    ]
+}
+
+fn small(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 /// Events by the port that they leave by.
@@ -84,6 +168,11 @@ impl Sandboxed {
                 .unwrap_or(u64::MAX)
                 .max(1),
             memory_bytes_max: build.bytes("memory_limit")?,
+            events_max: small(build.whole("events_limit")?),
+            output_bytes_max: build.bytes("output_limit")?,
+            state_bytes_max: build.bytes("state_limit")?,
+            log_bytes_max: build.bytes("log_limit")?,
+            host_calls_max: small(build.whole("calls_limit")?),
             ..Limits::default()
         };
         let settings = build.table("config").into_iter();
@@ -95,7 +184,7 @@ impl Sandboxed {
             ports: ports.keys().cloned().collect(),
             check: None,
             fresh_per_event: build.flag("fresh"),
-            recycle_after: None,
+            recycle_after: Some(small(build.whole("recycle")?)).filter(|events| *events > 0),
         };
         slot.used_by(build.id);
         let (function, version) = slot.current();

@@ -5,7 +5,7 @@ use graph_model::catalog::{
 };
 use runtime_protocol::Problem;
 
-use super::node::Sandboxed;
+use super::node::{Sandboxed, limit_fields};
 use super::typescript::strip_types;
 use crate::catalog::with_reliability;
 use crate::kind::{Build, Kind, Make};
@@ -52,7 +52,7 @@ fn spec() -> KindSpec {
         icon: "script".into(),
         inputs: vec![PortSpec::data("in", "Events to handle")],
         outputs: vec![PortSpec::each("ports", "Events that the script sends here"), PortSpec::failed("Events that were given up, with their cause")],
-        config: with_reliability(vec![FieldSpec::new("script", "Script", FieldType::Code { language: CodeLanguage::TypeScript }, "Such as `return { ...event.data, tax: event.data.total * 0.22 }`").required(), FieldSpec::new("ports", "Ports", FieldType::Texts, "Names of its output ports; what is returned leaves by the first").default_to(vec!["out".into()]), FieldSpec::new("config", "Configuration", FieldType::Table, "What the script reads with `config.get`"), FieldSpec::new("output_type", "Output type", FieldType::EventType, "Type of what it sends when it names none itself"), FieldSpec::new("time_limit", "Time limit", FieldType::Duration, "Longest call").default_to("1s").advanced(), FieldSpec::new("memory_limit", "Memory limit", FieldType::Bytes, "Largest memory").default_to("64 MiB").advanced(), FieldSpec::new("fresh", "Fresh instance", FieldType::Bool, "A new instance for each event: slower, and nothing is carried over").default_to(false).advanced()]),
+        config: with_reliability([vec![FieldSpec::new("script", "Script", FieldType::Code { language: CodeLanguage::TypeScript }, "Such as `return { ...event.data, tax: event.data.total * 0.22 }`").required(), FieldSpec::new("ports", "Ports", FieldType::Texts, "Names of its output ports; what is returned leaves by the first").default_to(vec!["out".into()]), FieldSpec::new("config", "Configuration", FieldType::Table, "What the script reads with `config.get`"), FieldSpec::new("output_type", "Output type", FieldType::EventType, "Type of what it sends when it names none itself")], limit_fields()].concat()),
         behaviour: Behaviour::Opaque { ty: Some("output_type".into()) },
         resource: None,
         since: "0.1.0".into(),
@@ -65,6 +65,7 @@ mod tests {
     use graph_model::value::Value;
 
     use crate::operators::testing::Bench;
+    use crate::shared::Shared;
 
     fn run(script: &str, data: Value) -> Vec<String> {
         Bench::new(
@@ -182,5 +183,28 @@ mod tests {
             let said = run(script, value!({"total": 8})).join("");
             assert!(said.contains("TypeError"), "{script}: {said}");
         }
+    }
+
+    #[test]
+    fn memory_stays_flat_over_many_events() {
+        let script = "const all = Array.from({length: 50}, (_, n) => ({n, text: 'x'.repeat(n)}));
+            state.put('last', all.length);
+            return { ...event.data, all: all.length, at: Date.now(), drawn: Math.random() };";
+        let shared = Shared::default();
+        let config = value!({"script": script});
+        let mut bench = Bench::sharing("script", config, &shared);
+        let mut peak = |events: u64| {
+            for _ in 0..events {
+                bench.feed(value!({"total": 8}));
+            }
+            let costs = shared.costs(&"node".into()).told().expect("it was called");
+            assert_eq!(costs.failed, 0);
+            (costs.first.count + costs.warm.count, costs.peak_bytes)
+        };
+        let (_, begun) = peak(2_000);
+        let events = std::env::var("WEIR_EVENTS").ok();
+        let events = events.map_or(8_000, |events| events.parse().expect("a number"));
+        let (count, ended) = peak(events);
+        assert_eq!((count, ended), (2_000 + events, begun));
     }
 }

@@ -36,6 +36,12 @@ impl Bench {
         make(kind, config, document).unwrap_or_else(|problem| panic!("{}", problem.message))
     }
 
+    /// With what the nodes of an engine share.
+    pub(crate) fn sharing(kind: &str, config: Value, shared: &Shared) -> Bench {
+        make_with(kind, config, &Document::default(), shared)
+            .unwrap_or_else(|problem| panic!("{}", problem.message))
+    }
+
     /// Why the kind refuses the configuration.
     pub(crate) fn refusal(kind: &str, config: Value) -> String {
         match make(kind, config, &Document::default()) {
@@ -149,6 +155,15 @@ impl Settle for Tell {
 }
 
 fn make(kind: &str, config: Value, document: &Document) -> Result<Bench, Problem> {
+    make_with(kind, config, document, &Shared::default())
+}
+
+fn make_with(
+    kind: &str,
+    config: Value,
+    document: &Document,
+    shared: &Shared,
+) -> Result<Bench, Problem> {
     let kind = kinds()
         .into_iter()
         .find(|held| held.spec.id == kind)
@@ -170,7 +185,7 @@ fn make(kind: &str, config: Value, document: &Document) -> Result<Bench, Problem
         document,
         project: Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")),
         world: Arc::new(SystemWorld::new()),
-        shared: &Shared::default(),
+        shared,
     })?;
     let ports = kind.spec.outputs_of(&node);
     Ok(Bench {
