@@ -14,7 +14,7 @@ use rustc_hash::FxHashMap;
 use smol_str::SmolStr;
 
 use crate::database::Database;
-use crate::functions::{Costs, Functions, Logs};
+use crate::functions::{Costs, Functions, Logs, States};
 use crate::sinks::{Journal, LineFile};
 pub use crate::sinks::{Printer, Rows};
 use crate::sources::{FilesRead, Listener, Turn};
@@ -28,6 +28,8 @@ pub struct Shared {
     pub(crate) journals: OpenOnce<Journal>,
     pub(crate) line_files: OpenOnce<LineFile>,
     pub(crate) functions: Functions,
+    /// What functions keep.
+    pub(crate) states: Arc<States>,
     /// Of functions.
     pub(crate) logs: Arc<Logs>,
     costs: Mutex<BTreeMap<NodeId, Arc<Costs>>>,
@@ -46,11 +48,13 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// For nodes that run live: what functions are built from is watched.
-    pub(crate) fn live() -> Shared {
+    /// For nodes that run live in a project: what functions are built from is watched, and what they
+    /// keep is in a file.
+    pub(crate) fn live(project: &Path) -> Shared {
         let logs = Arc::default();
         Shared {
             functions: Functions::watched(&logs),
+            states: Arc::new(States::in_project(project)),
             logs,
             ..Shared::default()
         }

@@ -76,7 +76,7 @@ impl Engine {
                     "no threads could be started ({error}); close other programs"
                 ))
             })?;
-        let shared = Arc::new(Shared::live());
+        let shared = Arc::new(Shared::live(&project));
         let kinds = crate::catalog::kinds();
         let maker = Maker {
             catalog: crate::catalog::catalog(),

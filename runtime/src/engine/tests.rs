@@ -55,7 +55,10 @@ fn object(value: &mut Value) -> &mut graph_model::value::Object {
 
 impl Bench {
     fn new() -> Bench {
-        let project = TempDir::new().expect("a folder");
+        Bench::in_project(TempDir::new().expect("a folder"))
+    }
+
+    fn in_project(project: TempDir) -> Bench {
         let engine = Engine::new(EngineConfig {
             project: project.path().to_path_buf(),
             world: Arc::new(SystemWorld::new()),
@@ -64,6 +67,13 @@ impl Bench {
             engine: engine.expect("an engine"),
             project,
         }
+    }
+
+    /// Ends the engine; the project stays.
+    fn end(self) -> TempDir {
+        let Bench { engine, project } = self;
+        drop(engine);
+        project
     }
 
     fn start(lines: &str) -> Bench {

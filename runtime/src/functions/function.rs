@@ -33,7 +33,7 @@ fn spec() -> KindSpec {
         family: Family::Function,
         title: "Function".into(),
         summary: "Runs your code on each event, in a sandbox.".into(),
-        doc: "A WebAssembly component with the contract `flow:function`. What it sends is released when it returns; when it fails, nothing of it is kept. It has no access to anything but what its imports name. What it remembers with `state` is kept in memory for each partition, at most 64 MiB, and does not outlive the run. A trap or too much memory in an instance that had handled other events, and a passed time limit, are tried again; otherwise the event is at fault.".into(),
+        doc: "A WebAssembly component with the contract `flow:function`. What it sends is released when it returns; when it fails, nothing of it is kept. It has no access to anything but what its imports name. What it remembers with `state` is kept for each partition, at most 64 MiB, in the folder `.weir` of the project, and outlives the run. A trap or too much memory in an instance that had handled other events, and a passed time limit, are tried again; otherwise the event is at fault.".into(),
         icon: "function".into(),
         inputs: vec![PortSpec::data("in", "Events to handle")],
         outputs: vec![PortSpec::each("ports", "Events that the function sends here"), PortSpec::failed("Events that were given up, with their cause")],

@@ -11,7 +11,7 @@ use crate::operator::Failure;
 /// Bytes of keys and values that an instance remembers at most.
 const MEMORY_BYTES_MAX: usize = 64 << 20;
 
-/// What an instance of a function remembers; gone when the run ends.
+/// What an instance of a function remembers.
 #[derive(Default)]
 pub(super) struct Memory {
     entries: FxHashMap<String, Remembered>,
@@ -20,16 +20,18 @@ pub(super) struct Memory {
     bytes: usize,
 }
 
-struct Remembered {
-    value: Vec<u8>,
-    ends_ms: Option<i64>,
+/// What stands under a key.
+pub(super) struct Remembered {
+    pub(super) value: Vec<u8>,
+    /// When it is forgotten.
+    pub(super) ends_ms: Option<i64>,
 }
 
 impl Memory {
-    /// Takes all changes or none.
-    pub(super) fn write(&mut self, writes: Vec<StateWrite>, now_ms: i64) -> Result<(), Failure> {
+    /// Whether there is room for all changes.
+    pub(super) fn check(&self, writes: &[StateWrite]) -> Result<(), Failure> {
         let mut bytes = self.bytes;
-        for StateWrite { key, change } in &writes {
+        for StateWrite { key, change } in writes {
             if let Some(held) = self.entries.get(key) {
                 bytes -= key.len() + held.value.len();
             }
@@ -42,19 +44,27 @@ impl Memory {
                 "the function would remember {bytes} bytes, limit {MEMORY_BYTES_MAX}; let it forget what is old"
             )));
         }
+        Ok(())
+    }
+
+    /// Takes the changes.
+    pub(super) fn write(&mut self, writes: Vec<StateWrite>, now_ms: i64) {
         for StateWrite { key, change } in writes {
             self.remove(&key);
             if let StateChange::Put { value, ttl_millis } = change {
-                let ends_ms = ttl_millis
-                    .map(|ttl| now_ms.saturating_add(i64::try_from(ttl).unwrap_or(i64::MAX)));
-                if let Some(ends_ms) = ends_ms {
-                    self.ends.insert((ends_ms, key.clone()));
-                }
-                self.bytes += key.len() + value.len();
-                self.entries.insert(key, Remembered { value, ends_ms });
+                let ends_ms = ttl_millis.map(|ttl| end(now_ms, ttl));
+                self.put(key, Remembered { value, ends_ms });
             }
         }
-        Ok(())
+    }
+
+    /// Remembers something under a key that is free.
+    pub(super) fn put(&mut self, key: String, remembered: Remembered) {
+        if let Some(ends_ms) = remembered.ends_ms {
+            self.ends.insert((ends_ms, key.clone()));
+        }
+        self.bytes += key.len() + remembered.value.len();
+        self.entries.insert(key, remembered);
     }
 
     pub(super) fn get(&self, key: &str) -> Option<&[u8]> {
@@ -81,6 +91,11 @@ impl Memory {
     }
 }
 
+/// When something that is remembered for so long is forgotten.
+pub(super) fn end(now_ms: i64, ttl_millis: u64) -> i64 {
+    now_ms.saturating_add(i64::try_from(ttl_millis).unwrap_or(i64::MAX))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,19 +111,14 @@ mod tests {
         };
         let mut memory = Memory::default();
         let writes = vec![put("a", 9, Some(100)), put("b", 4, None)];
-        memory.write(writes, 0).expect("there is room");
-        memory
-            .write(vec![put("a", 1, Some(200))], 50)
-            .expect("there is room");
+        memory.check(&writes).expect("there is room");
+        memory.write(writes, 0);
+        memory.write(vec![put("a", 1, Some(200))], 50);
         memory.forget(249);
         assert_eq!((memory.bytes, memory.entries.len()), (7, 2));
         memory.forget(250);
         assert_eq!((memory.bytes, memory.ends.len()), (5, 0));
-        assert!(
-            memory
-                .write(vec![put("c", MEMORY_BYTES_MAX, None)], 0)
-                .is_err()
-        );
-        assert_eq!(memory.bytes, 5);
+        let large = [put("c", MEMORY_BYTES_MAX, None)];
+        assert!(memory.check(&large).is_err());
     }
 }

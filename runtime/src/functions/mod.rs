@@ -8,6 +8,7 @@ mod logs;
 mod memory;
 mod node;
 mod script;
+mod states;
 mod trial;
 mod typescript;
 mod watch;
@@ -17,6 +18,7 @@ use crate::kind::Kind;
 pub(crate) use costs::Costs;
 pub(crate) use loaded::Functions;
 pub(crate) use logs::Logs;
+pub(crate) use states::States;
 pub(crate) use trial::Trial;
 
 /// The kinds of this room; a new one is a file and a line here.

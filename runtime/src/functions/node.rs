@@ -1,7 +1,7 @@
 //! A node whose events are handled by code in the sandbox.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use graph_model::catalog::{FieldSpec, FieldType};
 use graph_model::event::{Event, extension};
@@ -21,8 +21,10 @@ use super::host::{
 use super::loaded::Slot;
 use super::logs::{Logs, told};
 use super::memory::Memory;
+use super::states::States;
 use crate::kind::Build;
 use crate::operator::{Context, Failure, FailureClass, Operator, Output};
+use crate::shared::lock;
 
 pub(super) struct Sandboxed {
     node: NodeId,
@@ -34,7 +36,10 @@ pub(super) struct Sandboxed {
     ports: BTreeMap<String, u16>,
     /// Type of events for which the function names none.
     ty: Option<SmolStr>,
-    memory: Memory,
+    memory: Arc<Mutex<Memory>>,
+    /// Where the memory is kept; not at all without it, nor before the first event.
+    states: Option<Arc<States>>,
+    attached: bool,
     costs: Arc<Costs>,
     logs: Arc<Logs>,
 }
@@ -101,6 +106,13 @@ pub(super) fn limit_fields() -> Vec<FieldSpec> {
             "How often a call may ask the engine for something",
         )
         .default_to(i64::from(defaults.host_calls_max)),
+        row(
+            "keep_state",
+            "Keep state",
+            FieldType::Bool,
+            "What it remembers outlives the run, in the folder `.weir` of the project",
+        )
+        .default_to(true),
         row(
             "fresh",
             "Fresh instance",
@@ -195,7 +207,11 @@ impl Sandboxed {
             config,
             ports,
             ty: build.optional_text("output_type"),
-            memory: Memory::default(),
+            memory: Arc::default(),
+            states: build
+                .flag("keep_state")
+                .then(|| Arc::clone(&build.shared.states)),
+            attached: false,
             costs: build.shared.costs(build.id),
             logs: Arc::clone(&build.shared.logs),
             node: build.id.clone(),
@@ -232,12 +248,22 @@ impl Sandboxed {
 
     /// What the function sends and remembers; when it fails, nothing is sent and nothing remembered.
     fn handle(&mut self, event: &Event, ctx: &Context<'_>) -> Result<Sent, Failure> {
+        if let Some(states) = self.states.as_ref().filter(|_| !self.attached) {
+            self.memory = states.of(&self.node, ctx.instance)?;
+            self.attached = true;
+        }
         let (report, done) = self.call(event, ctx);
         let function = self.worker.function().info();
         self.costs.add(function, &report.cost, done.is_err());
         self.logs.add(&self.node, report.logs, report.logs_dropped);
         let (sent, writes) = done?;
-        self.memory.write(writes, ctx.now_ms)?;
+        let mut memory = lock(&self.memory);
+        memory.check(&writes)?;
+        if let Some(states) = &self.states {
+            states.write(&self.node, ctx.instance, &writes, ctx.now_ms)?;
+        }
+        memory.write(writes, ctx.now_ms);
+        drop(memory);
         Ok(sent)
     }
 
@@ -248,11 +274,12 @@ impl Sandboxed {
             self.worker = function.worker(self.config.clone());
             self.version = version;
         }
-        self.memory.forget(ctx.now_ms);
+        let mut memory = lock(&self.memory);
+        memory.forget(ctx.now_ms);
         let mut world = World {
             now_ms: ctx.now_ms,
             chance: Pcg64Mcg::new(u128::from(ctx.random)),
-            memory: &self.memory,
+            memory: &memory,
         };
         let CallReport {
             outcome,
@@ -264,6 +291,7 @@ impl Sandboxed {
             port: "in",
             world: &mut world,
         });
+        drop(memory);
         let done = outcome
             .map_err(|failure| classify(&failure))
             .and_then(|outcome| {

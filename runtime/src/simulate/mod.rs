@@ -109,6 +109,7 @@ impl Simulation {
             self.shapes.insert(scenario.partitions, Arc::clone(&shape));
             shape
         };
+        self.stage.shared.states.clear();
         self.run = Run::new(&self.stage, &shape, scenario);
         Ok(())
     }

@@ -185,3 +185,26 @@ fn a_function_that_is_built_again_takes_over_and_no_event_is_lost() {
     }
     panic!("{swapped} swapped, {refused} refused");
 }
+
+#[test]
+fn what_a_function_remembers_outlives_the_run() {
+    let count = "const n = (state.get('n') ?? 0) + 1; state.put('n', n); return n";
+    let run = |project: TempDir, keep: bool, first: usize| {
+        let bench = Bench::in_project(project);
+        bench.run(&format!(
+            r#"in: manual
+            f: script {{"script": "{count}", "keep_state": {keep}}}
+            out: view
+            in.out -> f.in
+            f.out -> out.in"#
+        ));
+        (0..3).for_each(|_| bench.inject("in", Value::Null));
+        let wanted: Vec<String> = (first..first + 3).map(|n| n.to_string()).collect();
+        assert_eq!(bench.rows("out", 3), wanted);
+        bench.end()
+    };
+    let project = TempDir::new().expect("a folder");
+    let project = run(project, true, 1);
+    let project = run(project, true, 4);
+    run(project, false, 1);
+}
