@@ -1,0 +1,266 @@
+//! What a call of a function costs, beside a bare call of the same component.
+//!
+//! The event is an order of about 1 KiB; the function reads it, adds its tax, and sends it on.
+
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+
+use divan::Bencher;
+use runtime::functions::host::{
+    Call, CallWorld, FunctionEvent, FunctionHost, FunctionPayload, FunctionWorker, HostConfig,
+    LoadedFunction, StateUnavailable, WorkerConfig,
+};
+
+fn main() {
+    divan::main();
+}
+
+/// The host's own work, which is what users pay.
+mod hosted {
+    use super::{Bencher, FunctionHost, HostConfig, component, handle, loaded, worker};
+
+    #[divan::bench(args = ["rust", "script"])]
+    fn warm(bencher: Bencher, name: &str) {
+        let mut worker = worker(&loaded(name), name, false);
+        handle(&mut worker);
+        bencher.bench_local(|| handle(&mut worker));
+    }
+
+    #[divan::bench(args = ["rust", "script"])]
+    fn fresh(bencher: Bencher, name: &str) {
+        let mut worker = worker(&loaded(name), name, true);
+        bencher.bench_local(|| handle(&mut worker));
+    }
+
+    /// From a host that has nothing in memory to the first answer, with compiled code in the cache.
+    #[divan::bench(args = ["rust", "script"])]
+    fn cold(bencher: Bencher, name: &str) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let first = || {
+            let host = FunctionHost::new(HostConfig {
+                cache_folder: Some(folder.path().to_owned()),
+                instances_max: 16,
+                ..HostConfig::default()
+            });
+            let host = host.expect("starts");
+            let function = host.load(&component(name)).expect("loads");
+            handle(&mut worker(&function, name, false));
+        };
+        first();
+        bencher.bench_local(first);
+    }
+}
+
+/// The same component with nothing around it: what wasmtime alone takes.
+mod bare {
+    use wasmtime::component::{Component, HasSelf, Linker};
+    use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
+
+    use self::flow::function::types::Payload;
+    use self::flow::function::{clock, config, logging, output, random, state, types};
+    use super::{Bencher, FunctionEvent, FunctionPayload, component};
+
+    wasmtime::component::bindgen!({ path: "wit", world: "function" });
+
+    /// Answers without looking.
+    #[derive(Default)]
+    struct Nothing {
+        emitted: Vec<Event>,
+    }
+
+    impl types::Host for Nothing {}
+    impl output::Host for Nothing {
+        fn emit(&mut self, _port: String, event: Event) -> Result<(), output::EmitError> {
+            self.emitted.push(event);
+            Ok(())
+        }
+    }
+    impl logging::Host for Nothing {
+        fn log(&mut self, _: logging::Level, _: String, _: Vec<(String, String)>) {}
+    }
+    impl config::Host for Nothing {
+        fn get(&mut self, _key: String) -> Option<String> {
+            None
+        }
+    }
+    impl state::Host for Nothing {
+        fn get(&mut self, _key: String) -> Result<Option<Vec<u8>>, state::StateError> {
+            Ok(None)
+        }
+        fn put(&mut self, _: String, _: Vec<u8>, _: Option<u64>) -> Result<(), state::StateError> {
+            Ok(())
+        }
+        fn delete(&mut self, _key: String) -> Result<(), state::StateError> {
+            Ok(())
+        }
+    }
+    impl clock::Host for Nothing {
+        fn now_ms(&mut self) -> u64 {
+            0
+        }
+    }
+    impl random::Host for Nothing {
+        fn bytes(&mut self, len: u32) -> Vec<u8> {
+            vec![0; len as usize]
+        }
+    }
+
+    fn pre() -> (Engine, FunctionPre<Nothing>) {
+        let mut config = Config::new();
+        let mut pool = PoolingAllocationConfig::new();
+        pool.total_component_instances(16);
+        config
+            .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
+            .epoch_interruption(true);
+        let engine = Engine::new(&config).expect("an engine");
+        let mut linker = Linker::new(&engine);
+        Function::add_to_linker::<_, HasSelf<_>>(&mut linker, |data: &mut Nothing| data)
+            .expect("links");
+        let component = Component::from_binary(&engine, &component("rust")).expect("compiles");
+        let pre = linker.instantiate_pre(&component).expect("fits");
+        let pre = FunctionPre::new(pre).expect("fits");
+        (engine, pre)
+    }
+
+    fn store(engine: &Engine) -> Store<Nothing> {
+        let mut store = Store::new(engine, Nothing::default());
+        store.set_epoch_deadline(u64::MAX / 2);
+        store
+    }
+
+    fn order() -> Event {
+        let FunctionEvent {
+            id,
+            source,
+            type_,
+            data: FunctionPayload::Json(data),
+            ..
+        } = super::order()
+        else {
+            unreachable!("an order is JSON")
+        };
+        Event {
+            id,
+            source,
+            type_,
+            subject: None,
+            time_ms: 0,
+            datacontenttype: "application/json".into(),
+            extensions: Vec::new(),
+            data: Payload::Json(data),
+        }
+    }
+
+    #[divan::bench]
+    fn warm(bencher: Bencher) {
+        let (engine, pre) = pre();
+        let mut store = store(&engine);
+        let function = pre.instantiate(&mut store).expect("starts");
+        let order = order();
+        bencher.bench_local(|| {
+            let done = function
+                .call_handle(&mut store, &order, "in")
+                .expect("returns");
+            done.expect("is handled");
+            store.data_mut().emitted.pop()
+        });
+    }
+
+    #[divan::bench]
+    fn fresh(bencher: Bencher) {
+        let (engine, pre) = pre();
+        let order = order();
+        bencher.bench_local(|| {
+            let mut store = store(&engine);
+            let function = pre.instantiate(&mut store).expect("starts");
+            let done = function
+                .call_handle(&mut store, &order, "in")
+                .expect("returns");
+            done.expect("is handled");
+            store.into_data().emitted
+        });
+    }
+}
+
+const SCRIPT: &str = "
+    const order = event.data;
+    if (typeof order.total !== 'number') throw invalid('no total');
+    return { ...order, tax: order.total * 0.22, taxRate: 0.22 };";
+
+static HOST: LazyLock<Arc<FunctionHost>> =
+    LazyLock::new(|| FunctionHost::new(HostConfig::default()).expect("starts"));
+
+fn component(name: &str) -> Vec<u8> {
+    let path = match name {
+        "script" => "script/script.wasm",
+        _ => "../samples/functions/order-tax/order-tax.wasm",
+    };
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    std::fs::read(path).expect("the component is there")
+}
+
+fn loaded(name: &str) -> Arc<LoadedFunction> {
+    HOST.load(&component(name)).expect("loads")
+}
+
+fn worker(function: &Arc<LoadedFunction>, name: &str, fresh_per_event: bool) -> FunctionWorker {
+    let mut config = WorkerConfig {
+        name: "node".into(),
+        ports: ["ok", "rejected"].map(String::from).into(),
+        fresh_per_event,
+        ..WorkerConfig::default()
+    };
+    if name == "script" {
+        config.config.insert("script".into(), SCRIPT.into());
+        config.config.insert("first_port".into(), "ok".into());
+    }
+    function.worker(config)
+}
+
+struct Still;
+
+impl CallWorld for Still {
+    fn now_millis(&mut self) -> u64 {
+        0
+    }
+    fn fill_random(&mut self, bytes: &mut [u8]) {
+        bytes.fill(7);
+    }
+    fn state_get(&mut self, _key: &str) -> Result<Option<Vec<u8>>, StateUnavailable> {
+        Ok(None)
+    }
+}
+
+fn handle(worker: &mut FunctionWorker) {
+    static ORDER: LazyLock<FunctionEvent> = LazyLock::new(order);
+    let report = worker.handle(Call {
+        event: &ORDER,
+        port: "in",
+        world: &mut Still,
+    });
+    let outcome = report.outcome.expect("is handled");
+    assert_eq!(outcome.emitted[0].port, "ok");
+}
+
+fn order() -> FunctionEvent {
+    let items: Vec<String> = (0..12)
+        .map(|n| {
+            format!(
+                r#"{{"sku":"article-number-{n:04}","price":12.5,"quantity":{n},"note":"none"}}"#
+            )
+        })
+        .collect();
+    FunctionEvent {
+        id: "e1".into(),
+        source: "bench".into(),
+        type_: "order.placed".into(),
+        subject: None,
+        time_ms: 0,
+        datacontenttype: "application/json".into(),
+        extensions: Vec::new(),
+        data: FunctionPayload::Json(format!(
+            r#"{{"orderId":"o-1","country":"IT","total":825,"customer":{{"name":"Ann Example","city":"Bologna"}},"items":[{}]}}"#,
+            items.join(",")
+        )),
+    }
+}
