@@ -11,43 +11,60 @@ use super::{Delivered, GivenUp, Settled, Terms, Ticket, partition_of};
 use crate::operator::{Failure, FailureClass};
 
 /// Events that wait, are being handled, or pause before they come again.
-#[derive(Debug, Default)]
-pub(super) struct Lane {
+#[derive(Debug)]
+pub(super) struct Lane<M> {
     /// By the consumer that they are for; what has no group is for any of them.
-    ready: BTreeMap<Option<u32>, VecDeque<Entry>>,
+    ready: BTreeMap<Option<u32>, VecDeque<Entry<M>>>,
     /// How many consumers there are.
     slots: u32,
     /// By the time at which they are due.
-    delayed: BTreeMap<(u64, u64), Entry>,
-    in_flight: BTreeMap<u64, Entry>,
+    delayed: BTreeMap<(u64, u64), Entry<M>>,
+    in_flight: BTreeMap<u64, Entry<M>>,
     /// When deliveries in flight count as lost; the visibility timeout is the same for all, so they
     /// expire in the order in which they went out.
     expiring: VecDeque<(u64, u64, u32)>,
     /// Groups of which an event is ready, delayed or in flight, and the events behind it.
-    groups: BTreeMap<SmolStr, VecDeque<Entry>>,
+    groups: BTreeMap<SmolStr, VecDeque<Entry<M>>>,
     behind: usize,
     next_seq: u64,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct Entry<M> {
     seq: u64,
     event: Event,
+    mark: M,
     /// Deliveries so far.
     attempts: u32,
     group: Option<SmolStr>,
 }
 
-impl Lane {
+impl<M> Default for Lane<M> {
+    fn default() -> Lane<M> {
+        Lane {
+            ready: BTreeMap::new(),
+            slots: 0,
+            delayed: BTreeMap::new(),
+            in_flight: BTreeMap::new(),
+            expiring: VecDeque::new(),
+            groups: BTreeMap::new(),
+            behind: 0,
+            next_seq: 0,
+        }
+    }
+}
+
+impl<M: Clone> Lane<M> {
     pub(super) fn len(&self) -> usize {
         let ready: usize = self.ready.values().map(VecDeque::len).sum();
         ready + self.delayed.len() + self.in_flight.len() + self.behind
     }
 
-    pub(super) fn push(&mut self, event: Event, group: Option<SmolStr>) {
+    pub(super) fn push(&mut self, event: Event, group: Option<SmolStr>, mark: M) {
         let entry = Entry {
             seq: self.next_seq,
             event,
+            mark,
             attempts: 0,
             group,
         };
@@ -63,7 +80,7 @@ impl Lane {
         self.make_ready(entry);
     }
 
-    fn make_ready(&mut self, entry: Entry) {
+    fn make_ready(&mut self, entry: Entry<M>) {
         let group = entry.group.as_deref();
         let slot = group.map(|group| partition_of(group, self.slots));
         self.ready.entry(slot).or_default().push_back(entry);
@@ -81,15 +98,15 @@ impl Lane {
     }
 
     /// Oldest first.
-    fn drain_ready(&mut self) -> Vec<Entry> {
+    fn drain_ready(&mut self) -> Vec<Entry<M>> {
         let ready = std::mem::take(&mut self.ready);
-        let mut entries: Vec<Entry> = ready.into_values().flatten().collect();
+        let mut entries: Vec<Entry<M>> = ready.into_values().flatten().collect();
         entries.sort_by_key(|entry| entry.seq);
         entries
     }
 
     /// The oldest event for this consumer.
-    fn next_for(&mut self, slot: u32) -> Option<Entry> {
+    fn next_for(&mut self, slot: u32) -> Option<Entry<M>> {
         let oldest = |key: &Option<u32>| Some((self.ready.get(key)?.front()?.seq, *key));
         let (_, key) = [None, Some(slot)].iter().filter_map(oldest).min()?;
         self.ready.get_mut(&key)?.pop_front()
@@ -102,8 +119,8 @@ impl Lane {
         max: usize,
         terms: &Terms,
         now_us: u64,
-        out: &mut Vec<Delivered>,
-        given_up: &mut Vec<GivenUp>,
+        out: &mut Vec<Delivered<M>>,
+        given_up: &mut Vec<GivenUp<M>>,
     ) {
         self.set_slots(terms.concurrency as u32);
         self.expire(terms, now_us, given_up);
@@ -128,6 +145,7 @@ impl Lane {
             out.push(Delivered {
                 ticket,
                 event: entry.event.clone(),
+                mark: entry.mark.clone(),
             });
             self.in_flight.insert(entry.seq, entry);
         }
@@ -140,8 +158,8 @@ impl Lane {
         outcome: Result<(), Failure>,
         terms: &Terms,
         now_us: u64,
-    ) -> Settled {
-        let current = |entry: &Entry| entry.attempts == ticket.attempt;
+    ) -> Settled<M> {
+        let current = |entry: &Entry<M>| entry.attempts == ticket.attempt;
         if !self.in_flight.get(&ticket.seq).is_some_and(current) {
             return Settled::OUTDATED;
         }
@@ -196,7 +214,7 @@ impl Lane {
         entries.into_iter().map(|entry| entry.event).collect()
     }
 
-    fn expire(&mut self, terms: &Terms, now_us: u64, given_up: &mut Vec<GivenUp>) {
+    fn expire(&mut self, terms: &Terms, now_us: u64, given_up: &mut Vec<GivenUp<M>>) {
         while let Some((due, seq, attempt)) = self.expiring.front().copied()
             && (due <= now_us || !self.in_flight.contains_key(&seq))
         {
@@ -218,17 +236,18 @@ impl Lane {
 
     fn failed(
         &mut self,
-        entry: Entry,
+        entry: Entry<M>,
         failure: Failure,
         terms: &Terms,
         now_us: u64,
-    ) -> Option<GivenUp> {
+    ) -> Option<GivenUp<M>> {
         if failure.class == FailureClass::Invalid || entry.attempts >= terms.max_attempts {
             self.release(entry.group);
             return Some(GivenUp {
                 event: entry.event,
                 attempts: entry.attempts,
                 failure,
+                mark: entry.mark,
             });
         }
         let due = now_us + terms.pause_us(entry.attempts);

@@ -74,6 +74,7 @@ impl Channel {
                     event: item.event,
                     attempts: 1,
                     failure,
+                    mark: (),
                 });
                 return Offer::Taken;
             }
@@ -84,7 +85,7 @@ impl Channel {
             input,
         } = item;
         let mut state = self.state();
-        let offered = state.offer(event, key, !share.is_none());
+        let offered = state.offer(event, key, !share.is_none(), ());
         let stuck = offered.is_err() && state.is_stuck();
         drop(state);
         match offered {
@@ -229,7 +230,7 @@ impl Channel {
             match successor {
                 Some(successor) => {
                     let key = successor.key_of(&event).ok().flatten();
-                    if let Err(event) = successor.state().offer(event, key, false) {
+                    if let Err(event) = successor.state().offer(event, key, false, ()) {
                         self.bury(&event, "the channel that took its place is full");
                     }
                     successor.arrived.notify_waiters();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use graph_model::event::Event;
 
 use super::agenda::Task;
-use super::channel::{Ack, Copy, event_key};
+use super::channel::{Ack, Copy};
 use super::fault::FaultKind;
 use super::run::{HOP_US, Item, Parcel, Parked, Run};
 use super::shape::{Model, Target};
@@ -68,12 +68,12 @@ impl Run {
         };
         for one in lost {
             self.meters[held.channel].failed += 1;
-            let fact = self.behind.get(&event_key(&one.event)).copied();
-            self.channel_gives_up(held.channel, &one, fact);
+            let root = self.root_of(&one.event, one.mark);
+            self.channel_gives_up(held.channel, &one, root);
         }
         self.meters[held.channel].sent += taken.len() as u64;
         for one in taken {
-            let fact = self.behind.get(&event_key(&one.event)).copied();
+            let root = self.root_of(&one.event, one.mark);
             let share = Share::open(Ack {
                 post: Arc::clone(&post),
                 reader: held.reader.clone(),
@@ -81,18 +81,19 @@ impl Run {
                 slot,
                 ticket: one.ticket,
                 event: one.event.context.id.clone(),
-                fact,
+                root,
             });
             let id = &shape.plan.nodes[held.channel].id;
             let event_id = &one.event.context.id;
             self.trace
-                .add(self.now_us, What::Delivered, id, 0, event_id, fact);
+                .add(self.now_us, What::Delivered, id, 0, event_id, root);
             self.trace.keep(slot, &one.event);
             let item = Item {
                 event: one.event,
                 share,
                 input: shape.plan.edges[held.edge].input,
-                fact,
+                root,
+                since_us: one.mark.since_us,
             };
             self.hand_to_reader(sub, slot, item, &mut line);
         }
@@ -120,13 +121,14 @@ impl Run {
             if history.len() >= HISTORY_MAX {
                 history.remove(0);
             }
-            history.push((item.event.clone(), item.fact));
+            history.push((item.event.clone(), item.root));
         }
-        let copy = |event: &Event, fact| Item {
+        let copy = |event: &Event, root| Item {
             event: event.clone(),
             share: Share::open(Copy),
             input: item.input,
-            fact,
+            root,
+            since_us: item.since_us,
         };
         if let Some(kind) = kind {
             self.trace_fault(shape.plan.edges[edge].to, kind, &item);
@@ -141,8 +143,7 @@ impl Run {
         let held_us = held_us.and_then(|until_us| until_us.checked_sub(self.now_us));
         match kind {
             Some(FaultKind::Duplicate { after_us }) => {
-                let (again, fact) = (copy(&item.event, item.fact), item.fact);
-                debug_assert_eq!(again.fact, fact);
+                let again = copy(&item.event, item.root);
                 self.park(
                     after_us,
                     Parked::Deliver {
@@ -158,7 +159,7 @@ impl Run {
                 let from = history.len().saturating_sub(back as usize + 1);
                 let again: Vec<Item> = history[from..]
                     .iter()
-                    .map(|(event, fact)| copy(event, *fact))
+                    .map(|(event, root)| copy(event, *root))
                     .collect();
                 for item in std::iter::once(item).chain(again) {
                     match held_us {

@@ -2,7 +2,7 @@
 
 use super::agenda::Task;
 use super::line::Instance;
-use super::run::{Item, Run};
+use super::run::{Item, Root, Run};
 use crate::delivery::Share;
 use crate::operator::{Context, Operator, Output};
 use crate::plan::LineIndex;
@@ -119,12 +119,12 @@ impl Run {
                 port.into(),
                 &event,
                 &Share::none(),
-                None,
+                Root::default(),
                 number,
             );
         }
         for (event, failure) in out.failed.drain(..) {
-            self.fail(line, held, op, &event, &failure, 1, &Share::none(), None);
+            self.fail(line, held, op, &event, &failure, 1, &Share::none(), Root::default());
         }
         self.out = out;
     }

@@ -8,7 +8,7 @@ use graph_model::event::Event;
 use super::agenda::Task;
 use super::fault::{FaultKind, Point};
 use super::outcome::Ended;
-use super::run::{Item, Parcel, Run, Sender};
+use super::run::{Item, Parcel, Root, Run, Sender};
 use super::shape::{Model, Target};
 use crate::delivery::Share;
 use crate::live::{partition, with_cause};
@@ -188,7 +188,8 @@ impl Run {
             event: item.event.clone(),
             share: item.share.clone(),
             input: item.input,
-            fact: item.fact,
+            root: item.root,
+            since_us: item.since_us,
         });
         let retried = self.call(line, number, held, op, item);
         match broken {
@@ -229,7 +230,8 @@ impl Run {
             event,
             share,
             input,
-            fact,
+            root,
+            since_us,
         } = item;
         let shape = Arc::clone(&self.shape);
         let node = shape.plan.lines[line].nodes[op];
@@ -253,7 +255,7 @@ impl Run {
             (None, Model::Repartition { key, partitions }) => {
                 match partition(key, *partitions, &event, now_ms) {
                     Ok(slot) => {
-                        self.emit(line, held, op, 0, &event, &share, fact, slot as usize);
+                        self.emit(line, held, op, 0, &event, &share, root, slot as usize);
                     }
                     Err(failure) => out.fail(event, failure),
                 }
@@ -264,7 +266,7 @@ impl Run {
             if let Some(replay) = &self.replay {
                 replay.apply(&shape.plan.nodes[node].id, &mut event);
             }
-            self.emit(line, held, op, port.into(), &event, &share, fact, number);
+            self.emit(line, held, op, port.into(), &event, &share, root, number);
         }
         let mut retried = false;
         if out.failed.is_empty() {
@@ -286,11 +288,12 @@ impl Run {
                         event,
                         share: share.clone(),
                         input,
-                        fact,
+                        root,
+                        since_us,
                     });
                     retried = true;
                 } else {
-                    self.fail(line, held, op, &event, &failure, tries, &share, fact);
+                    self.fail(line, held, op, &event, &failure, tries, &share, root);
                 }
             }
             if !retried {
@@ -315,7 +318,7 @@ impl Run {
         port: usize,
         event: &Event,
         share: &Share,
-        fact: Option<u32>,
+        root: Root,
         slot: usize,
     ) {
         let shape = Arc::clone(&self.shape);
@@ -323,14 +326,15 @@ impl Run {
         let Some(edges) = shape.plan.nodes[node].outs.get(port) else {
             return;
         };
-        self.note_leaving(node, port, slot, event, fact);
+        self.note_leaving(node, port, slot, event, root);
         for &edge in edges {
             self.passed[edge].passed += 1;
             let item = Item {
                 event: event.clone(),
                 share: share.clone(),
                 input: shape.plan.edges[edge].input,
-                fact,
+                root,
+                since_us: self.now_us,
             };
             match shape.targets[edge] {
                 Target::Op(op) => held.ops[op].pending.push_back(item),
@@ -353,7 +357,7 @@ impl Run {
         failure: &Failure,
         tries: u32,
         share: &Share,
-        fact: Option<u32>,
+        root: Root,
     ) {
         let shape = Arc::clone(&self.shape);
         let node = &shape.plan.nodes[shape.plan.lines[line].nodes[op]];
@@ -361,7 +365,7 @@ impl Run {
             Some(port) => {
                 self.meters[shape.plan.lines[line].nodes[op]].dead += 1;
                 let dead = with_cause(event, node.id.as_str(), &failure.message, tries);
-                self.emit(line, held, op, port, &dead, share, fact, 0);
+                self.emit(line, held, op, port, &dead, share, root, 0);
             }
             None => self.give_up(
                 shape.plan.lines[line].nodes[op],
@@ -369,7 +373,7 @@ impl Run {
                 tries,
                 failure,
                 share,
-                fact,
+                root,
             ),
         }
     }

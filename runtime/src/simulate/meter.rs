@@ -7,7 +7,7 @@ use runtime_protocol::Problem;
 use super::channel::ChannelRun;
 use super::fault::FaultKind;
 use super::outcome::{Ended, Limit};
-use super::run::{Item, LOOK_EVERY, Run};
+use super::run::{Item, LOOK_EVERY, Root, Run};
 use super::trace::What;
 use crate::delivery::Share;
 use crate::live::with_cause;
@@ -23,11 +23,11 @@ impl Run {
         tries: u32,
         failure: &Failure,
         share: &Share,
-        fact: Option<u32>,
+        root: Root,
     ) {
         let id = &self.shape.plan.nodes[node].id;
         self.trace
-            .add(self.now_us, What::GivenUp, id, 0, &event.context.id, fact);
+            .add(self.now_us, What::GivenUp, id, 0, &event.context.id, root);
         let dead = || with_cause(event, id.as_str(), &failure.message, tries);
         self.trace.keep_made(dead);
         if !share.give_up(failure) {
@@ -44,19 +44,19 @@ impl Run {
         port: usize,
         slot: usize,
         event: &Event,
-        fact: Option<u32>,
+        root: Root,
     ) {
         let from = &self.shape.plan.nodes[node];
         let (at_us, port_number) = (self.now_us, port as u16);
         if from.outs[port].is_empty() {
             self.trace
-                .keep_unled(at_us, &from.id, port_number, event, fact);
+                .keep_unled(at_us, &from.id, port_number, event, root);
             return;
         }
         self.meters[node].sent += 1;
         let event_id = &event.context.id;
         self.trace
-            .add(at_us, What::Emitted, &from.id, port_number, event_id, fact);
+            .add(at_us, What::Emitted, &from.id, port_number, event_id, root);
         self.trace.keep(slot, event);
     }
 
@@ -64,14 +64,14 @@ impl Run {
     pub(super) fn count_step(&mut self, node: NodeIndex, instance: usize, item: &Item) {
         self.steps += 1;
         self.meters[node].received += 1;
-        if let Some(fact) = item.fact {
-            let since_us = self.now_us - self.came[fact as usize].at_us;
+        if item.root.fact.is_some() {
+            let since_us = self.now_us - item.root.came_us;
             self.latencies[node].add(since_us);
         }
         let id = &self.shape.plan.nodes[node].id;
         let event = &item.event.context.id;
         self.trace
-            .add(self.now_us, What::Handled, id, item.input, event, item.fact);
+            .add(self.now_us, What::Handled, id, item.input, event, item.root);
         self.trace.keep(instance, &item.event);
         if self.steps >= self.limits.steps_max && self.ended.is_none() {
             self.ended = Some(Ended::Limit {
@@ -133,7 +133,7 @@ impl Run {
         let event = &item.event.context.id;
         let sort = kind.sort() as u16;
         self.trace
-            .add(self.now_us, What::Fault, id, sort, event, item.fact);
+            .add(self.now_us, What::Fault, id, sort, event, item.root);
     }
 
     /// The node that has handled the most events.

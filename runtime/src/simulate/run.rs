@@ -15,7 +15,7 @@ use super::latency::Latencies;
 use super::line::Instance;
 use super::outcome::Ended;
 use super::replay::Replay;
-use super::scenario::{Limits, Scenario};
+use super::scenario::{Limits, Record, Scenario};
 use super::shape::{Model, Shape, Stage};
 use super::source::SourceRun;
 use super::stores::Content;
@@ -40,8 +40,25 @@ pub(super) struct Item {
     pub share: Share,
     /// Number of the input port.
     pub input: u16,
-    /// Number of the fact from which it follows.
+    pub root: Root,
+    /// When it left the node before; what a channel holds waits since then.
+    pub since_us: u64,
+}
+
+/// The fact from which an event follows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Root {
+    /// Its number; nothing when it follows from none.
     pub fact: Option<u32>,
+    /// When it came in.
+    pub came_us: u64,
+}
+
+/// What the driver keeps beside an event that a channel holds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    pub root: Root,
+    pub since_us: u64,
 }
 
 /// An event in front of a wire.
@@ -83,7 +100,7 @@ pub(super) enum Parked {
     Arrive {
         node: NodeIndex,
         event: Event,
-        fact: Option<u32>,
+        root: Root,
     },
 }
 
@@ -92,8 +109,8 @@ pub(super) enum Parked {
 pub(super) enum Origin {
     /// It is a new fact.
     Outside,
-    /// It tells what was written to a store, because of this fact if it is known.
-    Store(Option<u32>),
+    /// It tells what was written to a store, because of this fact.
+    Store(Root),
 }
 
 /// A fact that came in.
@@ -103,7 +120,6 @@ pub(super) struct Came {
     pub(super) number: usize,
     pub(super) at_us: u64,
     pub(super) event: Event,
-    pub(super) tries: u32,
 }
 
 pub(super) struct Run {
@@ -133,9 +149,15 @@ pub(super) struct Run {
     pub(super) meters: Vec<NodeCount>,
     pub(super) passed: Vec<EdgeCount>,
     pub(super) latencies: Vec<Latencies>,
+    /// Facts so far.
+    pub(super) facts_came: u64,
+    /// Whether somebody may ask for them later.
+    pub(super) keeps_facts: bool,
     pub(super) came: Vec<Came>,
-    /// Facts behind the events that channels hold, by source and id.
-    pub(super) behind: FxHashMap<(SmolStr, SmolStr), u32>,
+    /// Tries of facts that were refused and will come again.
+    pub(super) tries: FxHashMap<u32, u32>,
+    /// Facts behind the events that channels hold, by source and id; empty when no facts are kept.
+    pub(super) behind: FxHashMap<(SmolStr, SmolStr), Root>,
     pub(super) strikes: Strikes,
     /// Wires and slots on which nothing goes before a time, as an earlier event is late.
     pub(super) held_wires: Vec<(EdgeIndex, usize, u64)>,
@@ -221,7 +243,10 @@ impl Run {
             meters: vec![NodeCount::default(); nodes],
             passed: vec![EdgeCount::default(); plan.edges.len()],
             latencies: vec![Latencies::default(); nodes],
+            facts_came: 0,
+            keeps_facts: scenario.record != Record::Off || !scenario.faults.is_empty(),
             came: Vec::new(),
+            tries: FxHashMap::default(),
             behind: FxHashMap::default(),
             strikes: Strikes::new(&scenario.faults, plan),
             held_wires: Vec::new(),

@@ -7,7 +7,7 @@ use graph_model::event::Event;
 use super::agenda::Task;
 use super::fault::{FaultKind, Point};
 use super::line::REFUSED;
-use super::run::{HOP_US, Item, Parcel, Run, Sender};
+use super::run::{HOP_US, Item, Parcel, Root, Run, Sender};
 use super::shape::{Model, Target};
 use super::trace::What;
 use crate::delivery::Share;
@@ -72,15 +72,15 @@ impl Run {
                     let id = &shape.plan.nodes[node].id;
                     let event_id = &item.event.context.id;
                     self.trace
-                        .add(self.now_us, What::Written, id, 0, event_id, item.fact);
+                        .add(self.now_us, What::Written, id, 0, event_id, item.root);
                     self.trace.keep(0, &item.event);
                     let content = &self.contents[*place];
                     self.trace.keep_shown(|| content.shown(&wrote));
                     if let Some(heard) = &wrote.heard {
-                        self.hear(*place, heard, item.fact);
+                        self.hear(*place, heard, item.root);
                     }
                     if let Some(Sent { port, event }) = wrote.sent {
-                        self.send_on(node, port, &event, &item.share, item.fact);
+                        self.send_on(node, port, &event, &item.share, item.root);
                     }
                 }
                 Err(failure) => {
@@ -91,10 +91,10 @@ impl Run {
                             self.meters[node].dead += 1;
                             let at = held.id.as_str();
                             let dead = with_cause(&item.event, at, &failure.message, 1);
-                            self.send_on(node, port, &dead, &item.share, item.fact);
+                            self.send_on(node, port, &dead, &item.share, item.root);
                         }
                         None => {
-                            self.give_up(node, &item.event, 1, &failure, &item.share, item.fact);
+                            self.give_up(node, &item.event, 1, &failure, &item.share, item.root);
                         }
                     }
                 }
@@ -115,20 +115,21 @@ impl Run {
         port: usize,
         event: &Event,
         share: &Share,
-        fact: Option<u32>,
+        root: Root,
     ) {
         let shape = Arc::clone(&self.shape);
         let Some(edges) = shape.plan.nodes[node].outs.get(port) else {
             return;
         };
-        self.note_leaving(node, port, 0, event, fact);
+        self.note_leaving(node, port, 0, event, root);
         for &edge in edges {
             self.passed[edge].passed += 1;
             let item = Item {
                 event: event.clone(),
                 share: share.clone(),
                 input: shape.plan.edges[edge].input,
-                fact,
+                root,
+                since_us: self.now_us,
             };
             self.outboxes[node].push_back(Parcel {
                 edge,

@@ -6,6 +6,7 @@ use graph_model::value::Value;
 use sha2::{Digest, Sha256};
 use smol_str::SmolStr;
 
+use super::run::Root;
 use super::scenario::Record;
 
 /// One thing that happened.
@@ -100,11 +101,12 @@ impl Trace {
         node: &NodeId,
         port: u16,
         event: &SmolStr,
-        fact: Option<u32>,
+        root: Root,
     ) {
         if self.record == Record::Off {
             return;
         }
+        let fact = root.fact;
         self.bytes.clear();
         write(&mut self.bytes, at_us, what, node, port, event, fact);
         self.hash.update(&self.bytes);
@@ -140,7 +142,7 @@ impl Trace {
         node: &NodeId,
         port: u16,
         event: &Event,
-        fact: Option<u32>,
+        root: Root,
     ) {
         if self.record == Record::Events {
             self.steps.push(Step {
@@ -149,7 +151,7 @@ impl Trace {
                 node: node.clone(),
                 port,
                 event: event.context.id.clone(),
-                fact,
+                fact: root.fact,
                 instance: 0,
                 whole: Some(event.clone()),
                 shown: None,

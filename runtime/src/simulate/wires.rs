@@ -210,7 +210,7 @@ impl Run {
         };
         self.free.push(number);
         match parked {
-            Parked::Arrive { node, event, fact } => self.enter_flow(node, &event, fact),
+            Parked::Arrive { node, event, root } => self.enter_flow(node, &event, root),
             Parked::Resume { node } => self.resume(node),
             Parked::Parcel(parcel) => self.force(parcel),
             Parked::Deliver { sub, slot, item } => {
@@ -231,7 +231,7 @@ impl Run {
             "the wire {} is full; raise its capacity, or make what follows faster",
             held.id
         ));
-        self.give_up(held.from, &item.event, 1, &failure, &item.share, item.fact);
+        self.give_up(held.from, &item.event, 1, &failure, &item.share, item.root);
     }
 
     pub(super) fn drop_item(&mut self, edge: EdgeIndex, item: &Item) {
@@ -239,6 +239,6 @@ impl Run {
         let id = &self.shape.plan.nodes[self.shape.plan.edges[edge].from].id;
         let event = &item.event.context.id;
         self.trace
-            .add(self.now_us, What::Dropped, id, 0, event, item.fact);
+            .add(self.now_us, What::Dropped, id, 0, event, item.root);
     }
 }
