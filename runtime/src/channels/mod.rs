@@ -243,19 +243,18 @@ impl<M: Clone> ChannelState<M> {
         slot: u32,
         max: usize,
         now_us: u64,
+        out: &mut Vec<Delivered<M>>,
         given_up: &mut Vec<GivenUp<M>>,
-    ) -> Vec<Delivered<M>> {
-        let mut out = Vec::new();
+    ) {
         match &mut self.content {
-            Content::Queue(lane) => lane.take(slot, max, &self.terms, now_us, &mut out, given_up),
+            Content::Queue(lane) => lane.take(slot, max, &self.terms, now_us, out, given_up),
             Content::Topic(lanes) => {
                 if let Some(lane) = lanes.get_mut(reader) {
-                    lane.take(slot, max, &self.terms, now_us, &mut out, given_up);
+                    lane.take(slot, max, &self.terms, now_us, out, given_up);
                 }
             }
-            Content::Log(partitions) => partitions.take(reader, slot, max, now_us, &mut out),
+            Content::Log(partitions) => partitions.take(reader, slot, max, now_us, out),
         }
-        out
     }
 
     /// A delivery was handled or failed.
@@ -294,6 +293,15 @@ impl<M: Clone> ChannelState<M> {
             Content::Queue(lane) => lane.len(),
             Content::Topic(lanes) => lanes.values().map(Lane::len).sum(),
             Content::Log(partitions) => partitions.outstanding(),
+        }
+    }
+
+    /// Looks at every event that it holds.
+    pub(crate) fn each(&self, look: &mut dyn FnMut(&Event)) {
+        match &self.content {
+            Content::Queue(lane) => lane.each(look),
+            Content::Topic(lanes) => lanes.values().for_each(|lane| lane.each(look)),
+            Content::Log(partitions) => partitions.each(look),
         }
     }
 
@@ -404,7 +412,10 @@ mod tests {
 
         fn take_at(&mut self, reader: &str, slot: u32) -> Vec<Delivered> {
             let (reader, given_up) = (reader.into(), &mut self.given_up);
-            self.state.take(&reader, slot, 10, self.now_us, given_up)
+            let mut out = Vec::new();
+            let state = &mut self.state;
+            state.take(&reader, slot, 10, self.now_us, &mut out, given_up);
+            out
         }
 
         /// Of both consumers of a queue, by id.

@@ -278,6 +278,13 @@ impl<M: Clone> Partitions<M> {
         (reader.due_us > now_us).then_some(reader.due_us)
     }
 
+    pub(super) fn each(&self, look: &mut dyn FnMut(&Event)) {
+        let slots = self.0.iter().flat_map(|partition| &partition.events);
+        slots
+            .filter_map(Slot::event)
+            .for_each(|(event, _)| look(event));
+    }
+
     /// Takes out every event that some reader has not acknowledged, up to the first open one.
     pub(super) fn drain(&mut self) -> Vec<Event> {
         let mut events = Vec::new();

@@ -155,7 +155,8 @@ impl Channel {
         let now_us = self.env.world.elapsed_us();
         let mut given_up = Vec::new();
         let mut state = self.state();
-        let taken = state.take(reader, slot, max, now_us, &mut given_up);
+        let mut taken = Vec::new();
+        state.take(reader, slot, max, now_us, &mut taken, &mut given_up);
         let due = state.next_due_us(reader, slot, now_us);
         drop(state);
         for lost in given_up {

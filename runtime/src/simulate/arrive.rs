@@ -1,13 +1,13 @@
 //! How facts come into a flow, and come again.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use graph_model::catalog::Delivery;
 use graph_model::event::Event;
 
 use super::agenda::Task;
 use super::fault::FaultKind;
-use super::line::REFUSED;
+use super::handle::REFUSED;
 use super::run::{Came, Item, Origin, Parked, RESTART_US, Root, Run};
 use super::scenario::Fact;
 use super::shape::Model;
@@ -66,9 +66,9 @@ impl Run {
             // It comes when the source has begun again.
             return;
         }
-        self.enter_flow(node, &event, root);
+        self.enter_flow(node, event, root);
         for (event, root) in again {
-            self.enter_flow(node, &event, root);
+            self.enter_flow(node, event, root);
         }
     }
 
@@ -90,15 +90,15 @@ impl Run {
         root
     }
 
-    pub(super) fn enter_flow(&mut self, node: NodeIndex, event: &Event, root: Root) {
-        let shape = Arc::clone(&self.shape);
+    pub(super) fn enter_flow(&mut self, node: NodeIndex, event: Event, root: Root) {
+        let shape = Rc::clone(&self.shape);
         let held = &shape.plan.nodes[node];
         self.meters[node].received += 1;
         let id = &event.context.id;
         self.trace
             .add(self.now_us, What::Arrived, &held.id, 0, id, root);
-        self.trace.keep(0, event);
-        let share = self.share_of(node, event, root);
+        self.trace.keep(0, &event);
+        let share = self.share_of(node, &event, root);
         let Some(line) = held.line else { return };
         if let Some(mut instance) = self.take_instance(line, 0) {
             self.emit(line, &mut instance, 0, 0, event, &share, root, 0);
@@ -137,7 +137,7 @@ impl Run {
         if item.share.give_up(&failure) {
             return;
         }
-        let shape = Arc::clone(&self.shape);
+        let shape = Rc::clone(&self.shape);
         let resumable = item.root.fact.map(|fact| &self.came[fact as usize]);
         let resumable = resumable.filter(|came| {
             matches!(
@@ -169,7 +169,7 @@ impl Run {
         let sent = &self.sources[node].sent;
         let rest = sent.get(number..).unwrap_or_default().to_vec();
         for (event, root) in rest {
-            self.enter_flow(node, &event, root);
+            self.enter_flow(node, event, root);
         }
     }
 

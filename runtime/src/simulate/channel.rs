@@ -1,5 +1,6 @@
 //! Channels in a simulation: who is told what, and when readers look.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use graph_model::event::Event;
@@ -35,7 +36,8 @@ pub(super) struct Post {
 
 /// Where everything that is settled is noted down until the driver looks.
 pub(super) struct Office {
-    pub(super) notes: Mutex<Vec<Note>>,
+    notes: Mutex<Vec<Note>>,
+    any: AtomicBool,
     pub(super) world: Arc<VirtualWorld>,
 }
 
@@ -47,7 +49,7 @@ pub(super) enum Note {
         event: SmolStr,
         root: Root,
         failed: bool,
-        given_up: Option<GivenUp<Mark>>,
+        given_up: Option<Box<GivenUp<Mark>>>,
     },
     /// An event of a transactional log can be read, or was never there.
     Decided { channel: NodeIndex },
@@ -97,12 +99,30 @@ impl Office {
     pub(super) fn new(world: &Arc<VirtualWorld>) -> Office {
         Office {
             notes: Mutex::default(),
+            any: AtomicBool::new(false),
             world: Arc::clone(world),
         }
     }
 
     fn note(&self, note: Note) {
         lock(&self.notes).push(note);
+        self.any.store(true, Relaxed);
+    }
+
+    /// Whether anything was noted.
+    pub(super) fn any(&self) -> bool {
+        self.any.load(Relaxed)
+    }
+
+    /// Moves what was noted into `notes`, which is empty; answers whether there was anything.
+    pub(super) fn read(&self, notes: &mut Vec<Note>) -> bool {
+        debug_assert!(notes.is_empty(), "it was worked off");
+        let any = self.any();
+        if any {
+            self.any.store(false, Relaxed);
+            std::mem::swap(&mut *lock(&self.notes), notes);
+        }
+        any
     }
 }
 
@@ -149,7 +169,7 @@ impl Settle for Ack {
             event: self.event.clone(),
             root: self.root,
             failed,
-            given_up: settled.given_up,
+            given_up: settled.given_up.map(Box::new),
         });
         settled.counts
     }
@@ -179,5 +199,3 @@ impl Post {
         self.office.note(Note::Decided { channel: self.node });
     }
 }
-
-

@@ -1,5 +1,6 @@
 //! Sources at work: they hand in what is due, and what they heard of stores.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use graph_model::catalog::Delivery;
@@ -30,7 +31,7 @@ const PAUSE_US: u64 = 500_000;
 impl Run {
     /// Lets sources that have events of their own begin.
     pub(super) fn begin_sources(&mut self) {
-        let shape = Arc::clone(&self.shape);
+        let shape = Rc::clone(&self.shape);
         for (node, held) in shape.nodes.iter().enumerate() {
             let Model::Source { source, .. } = &held.model else {
                 continue;
@@ -63,7 +64,7 @@ impl Run {
 
     /// A source hands in what is due.
     pub(super) fn look_for_events(&mut self, node: NodeIndex) {
-        let shape = Arc::clone(&self.shape);
+        let shape = Rc::clone(&self.shape);
         let Model::Source { source, .. } = &shape.nodes[node].model else {
             return;
         };
@@ -101,19 +102,18 @@ impl Run {
             }
             SourceModel::Generator(_) => {
                 let now_ms = self.stage.world.now_ms();
-                let Some(generator) = &mut self.sources[node].generator else {
+                let source = &mut self.sources[node];
+                let Some(generator) = &mut source.generator else {
                     return;
                 };
-                let rate = generator.rate();
                 let Some(event) = generator.next(now_ms) else {
                     return;
                 };
-                self.sources[node].made += 1;
-                let due_us = if rate > 0.0 {
-                    ((made + 1) as f64 / rate * 1e6) as u64
-                } else {
-                    self.now_us + GAP_US
-                };
+                let random = || self.stage.world.random();
+                let due_us = generator.next_due_us(made + 1, source.due_us, random);
+                let due_us = due_us.unwrap_or(self.now_us + GAP_US);
+                source.made += 1;
+                source.due_us = due_us;
                 self.agenda.add(due_us.max(self.now_us), Task::Source(node));
                 self.arrive(node, event, Origin::Outside);
             }
@@ -131,7 +131,7 @@ impl Run {
 
     /// A store was written: those who hear of it do so soon.
     pub(super) fn hear(&mut self, place: usize, heard: &Heard, root: Root) {
-        let shape = Arc::clone(&self.shape);
+        let shape = Rc::clone(&self.shape);
         for &node in &shape.hearers[place] {
             let Model::Source { source, .. } = &shape.nodes[node].model else {
                 continue;
@@ -199,7 +199,7 @@ impl Run {
         root: Root,
         outcome: Result<(), Failure>,
     ) {
-        let shape = Arc::clone(&self.shape);
+        let shape = Rc::clone(&self.shape);
         let is_changes = matches!(
             &shape.nodes[node].model,
             Model::Source {
@@ -270,13 +270,7 @@ impl Run {
     }
 
     /// A source cannot make an event of what it found.
-    pub(super) fn refuse(
-        &mut self,
-        node: NodeIndex,
-        event: &Event,
-        failure: &Failure,
-        root: Root,
-    ) {
+    pub(super) fn refuse(&mut self, node: NodeIndex, event: &Event, failure: &Failure, root: Root) {
         self.meters[node].failed += 1;
         let Some(line) = self.shape.plan.nodes[node].line else {
             return;

@@ -1,5 +1,6 @@
 //! Channels take events in, and hear what became of their deliveries.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use graph_model::event::Event;
@@ -8,7 +9,7 @@ use smol_str::SmolStr;
 
 use super::agenda::Task;
 use super::channel::Note;
-use super::run::{HOP_US, Item, Mark, Parcel, Root, Run, Sender};
+use super::run::{Item, Mark, Parcel, Root, Run, Sender};
 use super::shape::{ChannelShape, Model};
 use super::trace::What;
 use crate::bindings::EventBindings;
@@ -17,13 +18,12 @@ use crate::delivery::Share;
 use crate::live::with_cause;
 use crate::operator::Failure;
 use crate::plan::NodeIndex;
-use crate::shared::lock;
 use crate::world::World;
 
 impl Run {
     /// Offers an event to a channel; hands it back when that is full.
     pub(super) fn offer(&mut self, node: NodeIndex, item: Item, who: Sender) -> Result<(), Item> {
-        let shape = Arc::clone(&self.shape);
+        let shape = Rc::clone(&self.shape);
         let (Model::Channel(channel), Some(held)) =
             (&shape.nodes[node].model, &self.channels[node])
         else {
@@ -67,6 +67,7 @@ impl Run {
         let post = Arc::clone(&held.post);
         let mut state = post.state();
         let offered = state.offer(event, key, !share.is_none(), mark);
+        let held_now = state.held() as u64;
         let stuck = offered.is_err() && state.is_stuck();
         drop(state);
         match offered {
@@ -99,6 +100,7 @@ impl Run {
             }
         }
         self.meters[node].received += 1;
+        self.waiting_max[node] = self.waiting_max[node].max(held_now);
         self.wake_readers(node, slot);
         Ok(())
     }
@@ -116,7 +118,7 @@ impl Run {
 
     /// Readers of a channel look soon; those of a partition when one is named.
     pub(super) fn wake_readers(&mut self, node: NodeIndex, slot: Option<usize>) {
-        let shape = Arc::clone(&self.shape);
+        let shape = Rc::clone(&self.shape);
         let Model::Channel(channel) = &shape.nodes[node].model else {
             return;
         };
@@ -130,15 +132,16 @@ impl Run {
 
     /// Works off what was settled.
     pub(super) fn read_notes(&mut self) {
-        loop {
-            let mut notes = std::mem::take(&mut *lock(&self.office.notes));
-            if notes.is_empty() {
-                return;
-            }
+        if !self.office.any() {
+            return;
+        }
+        let mut notes = std::mem::take(&mut self.notes_read);
+        while self.office.read(&mut notes) {
             for note in notes.drain(..) {
                 self.read_note(note);
             }
         }
+        self.notes_read = notes;
     }
 
     pub(super) fn read_note(&mut self, note: Note) {
@@ -193,7 +196,7 @@ impl Run {
 
     pub(super) fn channel_gives_up(&mut self, node: NodeIndex, lost: &GivenUp<Mark>, root: Root) {
         self.meters[node].dead += 1;
-        let shape = Arc::clone(&self.shape);
+        let shape = Rc::clone(&self.shape);
         let held = &shape.plan.nodes[node];
         let message = &lost.failure.message;
         let dead = with_cause(&lost.event, held.id.as_str(), message, lost.attempts);
@@ -203,7 +206,7 @@ impl Run {
         self.trace.keep(0, &dead);
         let led_on = held.failed.is_some_and(|port| !held.outs[port].is_empty());
         if !led_on {
-            return self.dead.push(dead);
+            return self.keep_dead(node, dead);
         }
         if let Some(run) = &mut self.channels[node] {
             run.given_up.push_back(Item {
@@ -214,14 +217,14 @@ impl Run {
                 since_us: self.now_us,
             });
             if !std::mem::replace(&mut run.leading, true) {
-                self.agenda.add(self.now_us + HOP_US, Task::Lead(node));
+                self.agenda.add(self.now_us + self.hop_us, Task::Lead(node));
             }
         }
     }
 
     /// Given-up events leave a channel by its failed port.
     pub(super) fn lead_on(&mut self, node: NodeIndex) {
-        let shape = Arc::clone(&self.shape);
+        let shape = Rc::clone(&self.shape);
         let held = &shape.plan.nodes[node];
         let Some(port) = held.failed else { return };
         if let Some(run) = &mut self.channels[node] {

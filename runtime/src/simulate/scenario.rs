@@ -20,7 +20,10 @@ pub struct Scenario {
     pub faults: Arc<[Fault]>,
     /// How many partitions, and consumers at once, there are at every place that has several.
     pub partitions: Option<u32>,
-    /// Each fact waits until everything before it has settled, and facts come by event time.
+    /// Virtual time that an event takes from one line, channel or sink to the next, in microseconds.
+    pub hop_us: u64,
+    /// Each fact waits until everything before it has settled, nothing takes time, and facts come by
+    /// event time.
     pub one_by_one: bool,
     pub limits: Limits,
     pub record: Record,
@@ -46,7 +49,7 @@ pub struct Limits {
     pub duration_us: u64,
     /// Events that wait or are under way at once.
     pub in_flight_max: u64,
-    /// Bytes that sinks and the trace hold.
+    /// Bytes that sinks, given-up events, the trace and what waits hold.
     pub bytes_max: u64,
 }
 
@@ -72,6 +75,7 @@ impl Default for Scenario {
             own_events: true,
             faults: [].into(),
             partitions: None,
+            hop_us: 1_000,
             one_by_one: false,
             limits: Limits::default(),
             record: Record::Hash,
@@ -119,6 +123,7 @@ impl Scenario {
             own_events: false,
             faults: [].into(),
             partitions: Some(1),
+            hop_us: self.hop_us,
             one_by_one: true,
             limits: Limits {
                 duration_us: u64::MAX,

@@ -43,6 +43,8 @@ pub(super) enum SourceModel {
 pub(super) struct SourceRun {
     /// Events of its own so far.
     pub(super) made: u64,
+    /// When the next of them is due.
+    pub(super) due_us: u64,
     pub(super) generator: Option<Generator>,
     /// Events that follow from what was written to a store, with the fact behind them.
     pub(super) heard: VecDeque<(Event, Root)>,

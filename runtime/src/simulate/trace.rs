@@ -94,6 +94,7 @@ impl Trace {
         }
     }
 
+    #[inline]
     pub(super) fn add(
         &mut self,
         at_us: u64,
@@ -103,10 +104,20 @@ impl Trace {
         event: &SmolStr,
         root: Root,
     ) {
-        if self.record == Record::Off {
-            return;
+        if self.record != Record::Off {
+            self.add_step(at_us, what, node, port, event, root.fact);
         }
-        let fact = root.fact;
+    }
+
+    fn add_step(
+        &mut self,
+        at_us: u64,
+        what: What,
+        node: &NodeId,
+        port: u16,
+        event: &SmolStr,
+        fact: Option<u32>,
+    ) {
         self.bytes.clear();
         write(&mut self.bytes, at_us, what, node, port, event, fact);
         self.hash.update(&self.bytes);
