@@ -87,6 +87,7 @@ fn queue(jobs: u64, seed: u64) {
     Arc::make_mut(node).config.insert("count", jobs as i64);
     let mut scenario = unlimited(seed);
     scenario.record = Record::Off;
+    scenario.keep_facts = false;
     // Events wait for workers alone.
     scenario.hop_us = 0;
     let mut simulation = make(document, Path::new("."), &scenario);

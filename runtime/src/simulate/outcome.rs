@@ -36,8 +36,7 @@ pub struct Outcome {
     pub loads: BTreeMap<NodeId, Load>,
     /// The most events that each channel held at once.
     pub backlogs: BTreeMap<NodeId, u64>,
-    /// Facts that came in from outside, in the order of their coming; none when nothing was to be
-    /// recorded.
+    /// Facts that came in from outside, in the order of their coming, unless they were not to be kept.
     pub facts: Vec<Fact>,
     /// Faults that took place.
     pub faults: BTreeMap<Sort, u64>,

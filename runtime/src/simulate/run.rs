@@ -18,7 +18,7 @@ use super::line::Instance;
 use super::load::Load;
 use super::outcome::Ended;
 use super::replay::Replay;
-use super::scenario::{Limits, Record, Scenario};
+use super::scenario::{Limits, Scenario};
 use super::shape::{Model, Shape, Stage};
 use super::source::SourceRun;
 use super::stores::Content;
@@ -285,7 +285,7 @@ impl Run {
             loads: vec![Load::default(); nodes],
             waiting_max: vec![0; nodes],
             facts_came: 0,
-            keeps_facts: scenario.record != Record::Off || !scenario.faults.is_empty(),
+            keeps_facts: scenario.keep_facts || !scenario.faults.is_empty(),
             came: Vec::new(),
             tries: FxHashMap::default(),
             behind: FxHashMap::default(),

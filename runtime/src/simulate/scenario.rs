@@ -27,6 +27,8 @@ pub struct Scenario {
     pub one_by_one: bool,
     pub limits: Limits,
     pub record: Record,
+    /// Whether the outcome tells the facts that came in; long runs hold less without them.
+    pub keep_facts: bool,
     /// What nodes say again as they said it in another run.
     pub replay: Option<Arc<Replay>>,
 }
@@ -79,6 +81,7 @@ impl Default for Scenario {
             one_by_one: false,
             limits: Limits::default(),
             record: Record::Hash,
+            keep_facts: true,
             replay: None,
         }
     }
@@ -130,6 +133,7 @@ impl Scenario {
                 ..self.limits
             },
             record: self.record,
+            keep_facts: self.keep_facts,
             replay: self.replay.clone(),
         }
     }

@@ -58,6 +58,7 @@ pub(super) fn witness(bytes: &[u8]) -> Read<Witness> {
         one_by_one: false,
         limits: file.field("limits")?.limits()?,
         record: Record::Events,
+        keep_facts: true,
         replay: None,
     };
     let explanation = file.field("explanation")?;
