@@ -271,7 +271,9 @@ impl Run {
             }
         };
         if let Some((last, others)) = edges.split_last() {
-            others.iter().for_each(|edge| send(*edge, event.clone()));
+            for edge in others {
+                send(*edge, event.clone());
+            }
             send(*last, event);
         }
     }

@@ -118,7 +118,9 @@ impl Run {
             add(plan.edges[parcel.edge].to, &parcel.item.event);
         }
         for (node, desks) in self.desks.iter().enumerate() {
-            desks.iter().for_each(|desk| add(node, desk.event()));
+            for desk in desks {
+                add(node, desk.event());
+            }
         }
         for parked in self.parked.iter().flatten() {
             match parked {

@@ -252,7 +252,7 @@ fn a_slow_call_takes_so_many_times_as_long() {
         in.out -> hold.in
         hold.out -> work.in
         work.out -> out.in"#;
-    for (node, nth, seconds) in [("work", 1, [21.0, 3.0]), ("out", 2, [3.0, 12.0])] {
+    for (node, nth, seconds) in [("work", 1, [21, 3]), ("out", 2, [3, 12])] {
         let scenario = Scenario {
             faults: [Fault {
                 kind: FaultKind::Slow { times: 10 },
@@ -264,7 +264,7 @@ fn a_slow_call_takes_so_many_times_as_long() {
         };
         let outcome = play(lines, &scenario);
         assert_eq!(outcome.faults.get(&Sort::Slow), Some(&1));
-        let took = ["work", "out"].map(|node| outcome.loads[node].services.sum_us() as f64 / 1e6);
+        let took = ["work", "out"].map(|node| outcome.loads[node].services.sum_us() / 1_000_000);
         assert_eq!(took, seconds, "{node}");
     }
     let admitted = Fault::admitted(&flow(lines), &crate::catalog::catalog());
