@@ -1,6 +1,7 @@
 //! What people may declare of nodes and event types, so that the validator need not guess.
 //!
-//! Each row is a form field like those of the catalog. Nothing here changes how a flow runs.
+//! Each row is a form field like those of the catalog. Nothing here changes how a flow runs; only
+//! simulations take the time that is declared of a call.
 
 use std::sync::LazyLock;
 
@@ -154,6 +155,20 @@ fn load() -> Vec<Declaration> {
             FieldType::Duration,
             &[FUNCTION, SINK, OPERATOR],
             "Time of one call that 99 of 100 stay below",
+        ),
+        row(
+            "duration_mean",
+            "Mean duration",
+            FieldType::Duration,
+            &[FUNCTION, SINK, OPERATOR],
+            "Time of one call on average",
+        ),
+        row(
+            "spread",
+            "Spread of durations",
+            FieldType::choice(&["fixed", "exponential", "uniform", "lognormal"]),
+            &[FUNCTION, SINK, OPERATOR],
+            "How the times of calls lie around their mean when the flow is simulated",
         ),
         row(
             "instances",

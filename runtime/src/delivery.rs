@@ -19,17 +19,17 @@ pub trait Settle: Send + Sync {
 
 /// A share in a delivery; none when nobody waits for one.
 #[derive(Clone, Default)]
-pub struct Share(Option<Arc<Delivery>>);
+pub struct Share(Option<Arc<Delivery<dyn Settle>>>);
 
-struct Delivery {
+struct Delivery<S: Settle + ?Sized> {
     /// Counts deliveries in the order in which they were opened.
     seq: u64,
-    to: Box<dyn Settle>,
     failure: Mutex<Option<Failure>>,
     /// Copies that were dropped because this delivery is under way, and so share its outcome.
     followers: Mutex<Vec<Share>>,
     outcome: OnceLock<Arc<OnceLock<bool>>>,
     bound: Mutex<Vec<Decide>>,
+    to: S,
 }
 
 /// Told whether a delivery was settled well.
@@ -38,7 +38,7 @@ type Decide = Box<dyn FnOnce(bool) + Send>;
 /// Looks on, without taking part.
 #[derive(Clone)]
 pub struct Watch {
-    delivery: Weak<Delivery>,
+    delivery: Weak<Delivery<dyn Settle>>,
     safe: Arc<OnceLock<bool>>,
 }
 
@@ -55,11 +55,11 @@ impl Share {
         static OPENED: AtomicU64 = AtomicU64::new(0);
         Share(Some(Arc::new(Delivery {
             seq: OPENED.fetch_add(1, Ordering::Relaxed),
-            to: Box::new(to),
             failure: Mutex::default(),
             followers: Mutex::default(),
             outcome: OnceLock::new(),
             bound: Mutex::default(),
+            to,
         })))
     }
 
@@ -136,14 +136,14 @@ impl Watch {
     }
 }
 
-impl Drop for Delivery {
+impl<S: Settle + ?Sized> Drop for Delivery<S> {
     fn drop(&mut self) {
-        let mut failure = lock(&self.failure).take();
+        let mut failure = sole(&mut self.failure).take();
         if failure.is_none() && std::thread::panicking() {
             // Whoever held the last share broke down in the middle of its work.
             failure = Some(Failure::transient("its handler broke down; report this"));
         }
-        let bound = std::mem::take(&mut *lock(&self.bound));
+        let bound = std::mem::take(sole(&mut self.bound));
         let counts = self.to.settle(failure.clone().map_or(Ok(()), Err));
         if !counts && !bound.is_empty() && failure.is_none() {
             // The event is under way once more, so what it did here may not hold as well.
@@ -155,7 +155,7 @@ impl Drop for Delivery {
             // Set once, here.
             let _first = outcome.set(failure.is_none());
         }
-        for follower in lock(&self.followers).drain(..) {
+        for follower in sole(&mut self.followers).drain(..) {
             if let Some(failure) = &failure {
                 let _waits = follower.give_up(failure);
             }
@@ -174,6 +174,11 @@ impl fmt::Debug for Share {
             "Share(nobody waits)"
         })
     }
+}
+
+/// What nobody else can hold any more.
+fn sole<T>(held: &mut Mutex<T>) -> &mut T {
+    held.get_mut().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn lock<T>(held: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

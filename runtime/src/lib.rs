@@ -3,6 +3,7 @@
 pub mod assume;
 pub mod bindings;
 pub mod catalog;
+mod chance;
 pub mod channels;
 mod database;
 pub mod delivery;

@@ -11,43 +11,63 @@ use super::{Delivered, GivenUp, Settled, Terms, Ticket, partition_of};
 use crate::operator::{Failure, FailureClass};
 
 /// Events that wait, are being handled, or pause before they come again.
-#[derive(Debug, Default)]
-pub(super) struct Lane {
-    /// By the consumer that they are for; what has no group is for any of them.
-    ready: BTreeMap<Option<u32>, VecDeque<Entry>>,
+#[derive(Debug)]
+pub(super) struct Lane<M> {
+    /// What has no group is for any consumer.
+    ready: VecDeque<Entry<M>>,
+    /// What has one, by the consumer that it is for.
+    kept: BTreeMap<u32, VecDeque<Entry<M>>>,
     /// How many consumers there are.
     slots: u32,
     /// By the time at which they are due.
-    delayed: BTreeMap<(u64, u64), Entry>,
-    in_flight: BTreeMap<u64, Entry>,
+    delayed: BTreeMap<(u64, u64), Entry<M>>,
+    in_flight: InFlight<M>,
     /// When deliveries in flight count as lost; the visibility timeout is the same for all, so they
     /// expire in the order in which they went out.
     expiring: VecDeque<(u64, u64, u32)>,
     /// Groups of which an event is ready, delayed or in flight, and the events behind it.
-    groups: BTreeMap<SmolStr, VecDeque<Entry>>,
+    groups: BTreeMap<SmolStr, VecDeque<Entry<M>>>,
     behind: usize,
     next_seq: u64,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct Entry<M> {
     seq: u64,
     event: Event,
+    mark: M,
     /// Deliveries so far.
     attempts: u32,
     group: Option<SmolStr>,
 }
 
-impl Lane {
+impl<M> Default for Lane<M> {
+    fn default() -> Lane<M> {
+        Lane {
+            ready: VecDeque::new(),
+            kept: BTreeMap::new(),
+            slots: 0,
+            delayed: BTreeMap::new(),
+            in_flight: InFlight(Vec::new()),
+            expiring: VecDeque::new(),
+            groups: BTreeMap::new(),
+            behind: 0,
+            next_seq: 0,
+        }
+    }
+}
+
+impl<M: Clone> Lane<M> {
     pub(super) fn len(&self) -> usize {
-        let ready: usize = self.ready.values().map(VecDeque::len).sum();
-        ready + self.delayed.len() + self.in_flight.len() + self.behind
+        let kept: usize = self.kept.values().map(VecDeque::len).sum();
+        self.ready.len() + kept + self.delayed.len() + self.in_flight.0.len() + self.behind
     }
 
-    pub(super) fn push(&mut self, event: Event, group: Option<SmolStr>) {
+    pub(super) fn push(&mut self, event: Event, group: Option<SmolStr>, mark: M) {
         let entry = Entry {
             seq: self.next_seq,
             event,
+            mark,
             attempts: 0,
             group,
         };
@@ -63,10 +83,14 @@ impl Lane {
         self.make_ready(entry);
     }
 
-    fn make_ready(&mut self, entry: Entry) {
-        let group = entry.group.as_deref();
-        let slot = group.map(|group| partition_of(group, self.slots));
-        self.ready.entry(slot).or_default().push_back(entry);
+    fn make_ready(&mut self, entry: Entry<M>) {
+        match entry.group.as_deref() {
+            None => self.ready.push_back(entry),
+            Some(group) => {
+                let slot = partition_of(group, self.slots);
+                self.kept.entry(slot).or_default().push_back(entry);
+            }
+        }
     }
 
     /// A group stays with one consumer, whose operators know its past.
@@ -81,18 +105,22 @@ impl Lane {
     }
 
     /// Oldest first.
-    fn drain_ready(&mut self) -> Vec<Entry> {
-        let ready = std::mem::take(&mut self.ready);
-        let mut entries: Vec<Entry> = ready.into_values().flatten().collect();
+    fn drain_ready(&mut self) -> Vec<Entry<M>> {
+        let kept = std::mem::take(&mut self.kept).into_values().flatten();
+        let mut entries: Vec<Entry<M>> = self.ready.drain(..).chain(kept).collect();
         entries.sort_by_key(|entry| entry.seq);
         entries
     }
 
     /// The oldest event for this consumer.
-    fn next_for(&mut self, slot: u32) -> Option<Entry> {
-        let oldest = |key: &Option<u32>| Some((self.ready.get(key)?.front()?.seq, *key));
-        let (_, key) = [None, Some(slot)].iter().filter_map(oldest).min()?;
-        self.ready.get_mut(&key)?.pop_front()
+    fn next_for(&mut self, slot: u32) -> Option<Entry<M>> {
+        if let Some(kept) = self.kept.get_mut(&slot)
+            && let Some(first) = kept.front()
+            && self.ready.front().is_none_or(|any| first.seq < any.seq)
+        {
+            return kept.pop_front();
+        }
+        self.ready.pop_front()
     }
 
     /// Hands out what is due, at most `max` events and no more at once than the terms allow.
@@ -102,8 +130,8 @@ impl Lane {
         max: usize,
         terms: &Terms,
         now_us: u64,
-        out: &mut Vec<Delivered>,
-        given_up: &mut Vec<GivenUp>,
+        out: &mut Vec<Delivered<M>>,
+        given_up: &mut Vec<GivenUp<M>>,
     ) {
         self.set_slots(terms.concurrency as u32);
         self.expire(terms, now_us, given_up);
@@ -113,7 +141,7 @@ impl Lane {
             let entry = delayed.remove();
             self.make_ready(entry);
         }
-        let room = terms.concurrency.saturating_sub(self.in_flight.len());
+        let room = terms.concurrency.saturating_sub(self.in_flight.0.len());
         for _ in 0..max.min(room) {
             let Some(mut entry) = self.next_for(slot) else {
                 break;
@@ -128,8 +156,9 @@ impl Lane {
             out.push(Delivered {
                 ticket,
                 event: entry.event.clone(),
+                mark: entry.mark.clone(),
             });
-            self.in_flight.insert(entry.seq, entry);
+            self.in_flight.insert(entry);
         }
     }
 
@@ -140,18 +169,17 @@ impl Lane {
         outcome: Result<(), Failure>,
         terms: &Terms,
         now_us: u64,
-    ) -> Settled {
-        let current = |entry: &Entry| entry.attempts == ticket.attempt;
-        if !self.in_flight.get(&ticket.seq).is_some_and(current) {
+    ) -> Settled<M> {
+        let current = |entry: &Entry<M>| entry.attempts == ticket.attempt;
+        let Some(entry) = self.in_flight.take_if(ticket.seq, current) else {
             return Settled::OUTDATED;
-        }
-        let given_up = match (self.in_flight.remove(&ticket.seq), outcome) {
-            (Some(entry), Ok(())) => {
+        };
+        let given_up = match outcome {
+            Ok(()) => {
                 self.release(entry.group);
                 None
             }
-            (Some(entry), Err(failure)) => self.failed(entry, failure, terms, now_us),
-            (None, _) => None,
+            Err(failure) => self.failed(entry, failure, terms, now_us),
         };
         Settled {
             counts: true,
@@ -169,13 +197,24 @@ impl Lane {
     /// Whether this consumer would be handed anything now.
     pub(super) fn is_ready(&mut self, slot: u32, terms: &Terms, now_us: u64) -> bool {
         self.set_slots(terms.concurrency as u32);
-        let waits = |key: Option<u32>| self.ready.get(&key).is_some_and(|ready| !ready.is_empty());
+        let kept = self.kept.get(&slot);
+        let waits = !self.ready.is_empty() || kept.is_some_and(|kept| !kept.is_empty());
         let due = self
             .delayed
             .keys()
             .next()
             .is_some_and(|(due, _)| *due <= now_us);
-        self.in_flight.len() < terms.concurrency && (due || waits(None) || waits(Some(slot)))
+        self.in_flight.0.len() < terms.concurrency && (due || waits)
+    }
+
+    pub(super) fn each(&self, look: &mut dyn FnMut(&Event)) {
+        let kept = self.kept.values().flatten();
+        let behind = self.groups.values().flatten();
+        let entries = self.ready.iter().chain(kept).chain(behind);
+        let under_way = self.delayed.values().chain(&self.in_flight.0);
+        entries
+            .chain(under_way)
+            .for_each(|entry| look(&entry.event));
     }
 
     /// Takes everything out that is not in flight, oldest first.
@@ -188,7 +227,8 @@ impl Lane {
         self.behind = 0;
         let busy: Vec<SmolStr> = self
             .in_flight
-            .values()
+            .0
+            .iter()
             .filter_map(|entry| entry.group.clone())
             .collect();
         self.groups.retain(|group, _| busy.contains(group));
@@ -196,17 +236,13 @@ impl Lane {
         entries.into_iter().map(|entry| entry.event).collect()
     }
 
-    fn expire(&mut self, terms: &Terms, now_us: u64, given_up: &mut Vec<GivenUp>) {
+    fn expire(&mut self, terms: &Terms, now_us: u64, given_up: &mut Vec<GivenUp<M>>) {
         while let Some((due, seq, attempt)) = self.expiring.front().copied()
-            && (due <= now_us || !self.in_flight.contains_key(&seq))
+            && (due <= now_us || self.in_flight.place(seq).is_none())
         {
             self.expiring.pop_front();
-            if self
-                .in_flight
-                .get(&seq)
-                .is_some_and(|entry| entry.attempts == attempt)
-                && let Some(entry) = self.in_flight.remove(&seq)
-            {
+            let current = |entry: &Entry<M>| entry.attempts == attempt;
+            if let Some(entry) = self.in_flight.take_if(seq, current) {
                 let seconds = terms.visibility_us as f64 / 1e6;
                 let failure = Failure::transient(format!(
                     "not handled within the visibility timeout of {seconds} s; raise it, or make the work shorter"
@@ -218,17 +254,18 @@ impl Lane {
 
     fn failed(
         &mut self,
-        entry: Entry,
+        entry: Entry<M>,
         failure: Failure,
         terms: &Terms,
         now_us: u64,
-    ) -> Option<GivenUp> {
+    ) -> Option<GivenUp<M>> {
         if failure.class == FailureClass::Invalid || entry.attempts >= terms.max_attempts {
             self.release(entry.group);
             return Some(GivenUp {
                 event: entry.event,
                 attempts: entry.attempts,
                 failure,
+                mark: entry.mark,
             });
         }
         let due = now_us + terms.pause_us(entry.attempts);
@@ -248,5 +285,25 @@ impl Lane {
                 self.groups.remove(&group);
             }
         }
+    }
+}
+
+/// Events that are being handled, by their numbers. They are few: as many as may go out at once.
+#[derive(Debug)]
+struct InFlight<M>(Vec<Entry<M>>);
+
+impl<M> InFlight<M> {
+    fn place(&self, seq: u64) -> Option<usize> {
+        self.0.binary_search_by_key(&seq, |entry| entry.seq).ok()
+    }
+
+    fn insert(&mut self, entry: Entry<M>) {
+        let at = self.0.partition_point(|held| held.seq < entry.seq);
+        self.0.insert(at, entry);
+    }
+
+    fn take_if(&mut self, seq: u64, wanted: impl FnOnce(&Entry<M>) -> bool) -> Option<Entry<M>> {
+        let at = self.place(seq)?;
+        wanted(&self.0[at]).then(|| self.0.remove(at))
     }
 }

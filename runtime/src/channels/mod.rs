@@ -60,34 +60,36 @@ pub struct Ticket {
 
 /// An event on its way to a consumer.
 #[derive(Clone, Debug)]
-pub struct Delivered {
+pub struct Delivered<M = ()> {
     pub ticket: Ticket,
     pub event: Event,
+    pub mark: M,
 }
 
 /// An event that failed as often as allowed, or that would fail for ever.
 #[derive(Clone, Debug)]
-pub struct GivenUp {
+pub struct GivenUp<M = ()> {
     pub event: Event,
     pub attempts: u32,
     pub failure: Failure,
+    pub mark: M,
 }
 
 /// What the end of a delivery means for its channel.
 #[derive(Debug)]
-pub struct Settled {
+pub struct Settled<M = ()> {
     /// The event was not handed out again before.
     pub counts: bool,
-    pub given_up: Option<GivenUp>,
+    pub given_up: Option<GivenUp<M>>,
 }
 
-impl Settled {
-    const OUTDATED: Settled = Settled {
+impl<M> Settled<M> {
+    const OUTDATED: Settled<M> = Settled {
         counts: false,
         given_up: None,
     };
     /// Whoever handed it out is gone, so it does not come again.
-    const LAST: Settled = Settled {
+    const LAST: Settled<M> = Settled {
         counts: true,
         given_up: None,
     };
@@ -109,18 +111,18 @@ pub struct Spot {
     position: u64,
 }
 
-/// The content of a channel.
+/// The content of a channel. Each event has a mark, which its driver put there to find it again.
 #[derive(Debug)]
-pub struct ChannelState {
+pub struct ChannelState<M = ()> {
     terms: Terms,
-    content: Content,
+    content: Content<M>,
 }
 
 #[derive(Debug)]
-enum Content {
-    Queue(Lane),
-    Topic(BTreeMap<EdgeId, Lane>),
-    Log(Partitions),
+enum Content<M> {
+    Queue(Lane<M>),
+    Topic(BTreeMap<EdgeId, Lane<M>>),
+    Log(Partitions<M>),
 }
 
 impl Terms {
@@ -132,8 +134,8 @@ impl Terms {
     }
 }
 
-impl ChannelState {
-    pub fn new(kind: ChannelKind, partitions: u32, terms: Terms) -> ChannelState {
+impl<M: Clone> ChannelState<M> {
+    pub fn new(kind: ChannelKind, partitions: u32, terms: Terms) -> ChannelState<M> {
         let content = match kind {
             ChannelKind::Queue => Content::Queue(Lane::default()),
             ChannelKind::Topic => Content::Topic(BTreeMap::new()),
@@ -181,6 +183,7 @@ impl ChannelState {
         event: Event,
         key: Option<SmolStr>,
         under_way: bool,
+        mark: M,
     ) -> Result<Option<Spot>, Event> {
         let capacity = self.terms.capacity;
         match &mut self.content {
@@ -188,14 +191,14 @@ impl ChannelState {
                 if lane.len() >= capacity {
                     return Err(event);
                 }
-                lane.push(event, key);
+                lane.push(event, key, mark);
             }
             Content::Topic(lanes) => {
                 if lanes.values().any(|lane| lane.len() >= capacity) {
                     return Err(event);
                 }
                 for lane in lanes.values_mut() {
-                    lane.push(event.clone(), None);
+                    lane.push(event.clone(), None, mark.clone());
                 }
             }
             Content::Log(partitions) => {
@@ -205,7 +208,7 @@ impl ChannelState {
                 let partition =
                     partition_of(key.as_deref().unwrap_or_default(), partitions.count());
                 let open = under_way && self.terms.transactional;
-                let position = partitions.push(event, partition, open);
+                let position = partitions.push(event, partition, open, mark);
                 return Ok(open.then_some(Spot {
                     partition,
                     position,
@@ -240,19 +243,18 @@ impl ChannelState {
         slot: u32,
         max: usize,
         now_us: u64,
-        given_up: &mut Vec<GivenUp>,
-    ) -> Vec<Delivered> {
-        let mut out = Vec::new();
+        out: &mut Vec<Delivered<M>>,
+        given_up: &mut Vec<GivenUp<M>>,
+    ) {
         match &mut self.content {
-            Content::Queue(lane) => lane.take(slot, max, &self.terms, now_us, &mut out, given_up),
+            Content::Queue(lane) => lane.take(slot, max, &self.terms, now_us, out, given_up),
             Content::Topic(lanes) => {
                 if let Some(lane) = lanes.get_mut(reader) {
-                    lane.take(slot, max, &self.terms, now_us, &mut out, given_up);
+                    lane.take(slot, max, &self.terms, now_us, out, given_up);
                 }
             }
-            Content::Log(partitions) => partitions.take(reader, slot, max, now_us, &mut out),
+            Content::Log(partitions) => partitions.take(reader, slot, max, now_us, out),
         }
-        out
     }
 
     /// A delivery was handled or failed.
@@ -263,7 +265,7 @@ impl ChannelState {
         ticket: Ticket,
         outcome: Result<(), Failure>,
         now_us: u64,
-    ) -> Settled {
+    ) -> Settled<M> {
         match &mut self.content {
             Content::Queue(lane) => lane.settle(ticket, outcome, &self.terms, now_us),
             Content::Topic(lanes) => match lanes.get_mut(reader) {
@@ -291,6 +293,15 @@ impl ChannelState {
             Content::Queue(lane) => lane.len(),
             Content::Topic(lanes) => lanes.values().map(Lane::len).sum(),
             Content::Log(partitions) => partitions.outstanding(),
+        }
+    }
+
+    /// Looks at every event that it holds.
+    pub(crate) fn each(&self, look: &mut dyn FnMut(&Event)) {
+        match &self.content {
+            Content::Queue(lane) => lane.each(look),
+            Content::Topic(lanes) => lanes.values().for_each(|lane| lane.each(look)),
+            Content::Log(partitions) => partitions.each(look),
         }
     }
 
@@ -392,7 +403,7 @@ mod tests {
                 data: Value::Null,
             };
             let key = (!key.is_empty()).then(|| key.into());
-            self.state.offer(event, key, under_way)
+            self.state.offer(event, key, under_way, ())
         }
 
         fn take(&mut self, reader: &str) -> Vec<Delivered> {
@@ -401,7 +412,10 @@ mod tests {
 
         fn take_at(&mut self, reader: &str, slot: u32) -> Vec<Delivered> {
             let (reader, given_up) = (reader.into(), &mut self.given_up);
-            self.state.take(&reader, slot, 10, self.now_us, given_up)
+            let mut out = Vec::new();
+            let state = &mut self.state;
+            state.take(&reader, slot, 10, self.now_us, &mut out, given_up);
+            out
         }
 
         /// Of both consumers of a queue, by id.

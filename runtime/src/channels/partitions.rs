@@ -13,22 +13,22 @@ const WINDOW: usize = 256;
 
 /// Events in order of arrival, split by key.
 #[derive(Debug)]
-pub(super) struct Partitions(Vec<Partition>);
+pub(super) struct Partitions<M>(Vec<Partition<M>>);
 
-#[derive(Debug, Default)]
-struct Partition {
+#[derive(Debug)]
+struct Partition<M> {
     /// Position of the oldest event that is kept.
     base: u64,
-    events: VecDeque<Slot>,
+    events: VecDeque<Slot<M>>,
     readers: BTreeMap<EdgeId, Reader>,
 }
 
 /// What stands at a position.
 #[derive(Debug)]
-enum Slot {
-    Event(Event),
+enum Slot<M> {
+    Event(Event, M),
     /// The delivery that brought it is under way: nobody reads it, nor what is behind it.
-    Open(Event),
+    Open(Event, M),
     /// That delivery was given up: readers pass over it.
     Gone,
 }
@@ -54,9 +54,14 @@ struct Reader {
     round: u32,
 }
 
-impl Partitions {
-    pub(super) fn new(count: u32) -> Partitions {
-        Partitions((0..count.max(1)).map(|_| Partition::default()).collect())
+impl<M: Clone> Partitions<M> {
+    pub(super) fn new(count: u32) -> Partitions<M> {
+        let empty = |_| Partition {
+            base: 0,
+            events: VecDeque::new(),
+            readers: BTreeMap::new(),
+        };
+        Partitions((0..count.max(1)).map(empty).collect())
     }
 
     pub(super) fn count(&self) -> u32 {
@@ -68,13 +73,13 @@ impl Partitions {
     }
 
     /// Answers the position of the event. It cannot be read while it is `open`.
-    pub(super) fn push(&mut self, event: Event, partition: u32, open: bool) -> u64 {
+    pub(super) fn push(&mut self, event: Event, partition: u32, open: bool, mark: M) -> u64 {
         let held = &mut self.0[partition as usize];
         let position = held.base + held.events.len() as u64;
         held.events.push_back(if open {
-            Slot::Open(event)
+            Slot::Open(event, mark)
         } else {
-            Slot::Event(event)
+            Slot::Event(event, mark)
         });
         position
     }
@@ -88,7 +93,7 @@ impl Partitions {
             return;
         };
         *slot = match std::mem::replace(slot, Slot::Gone) {
-            Slot::Open(event) if well => Slot::Event(event),
+            Slot::Open(event, mark) if well => Slot::Event(event, mark),
             _ => Slot::Gone,
         };
         for reader in held.readers.values_mut() {
@@ -100,7 +105,7 @@ impl Partitions {
     /// Whether no reader can move on before an open position is decided.
     pub(super) fn are_stuck(&self) -> bool {
         let mut fronts = self.0.iter().filter_map(|held| held.events.front());
-        fronts.all(|front| matches!(front, Slot::Open(_)))
+        fronts.all(|front| matches!(front, Slot::Open(..)))
     }
 
     /// Without readers nothing is ever acknowledged: makes room by forgetting the oldest event.
@@ -147,7 +152,7 @@ impl Partitions {
         partition: u32,
         max: usize,
         now_us: u64,
-        out: &mut Vec<Delivered>,
+        out: &mut Vec<Delivered<M>>,
     ) {
         let Partition {
             base,
@@ -165,9 +170,9 @@ impl Partitions {
             && let Some(slot) = events.get((reader.next - *base) as usize)
         {
             let position = reader.next;
-            let event = match slot {
-                Slot::Event(event) => event,
-                Slot::Open(_) => break,
+            let (event, mark) = match slot {
+                Slot::Event(event, mark) => (event, mark),
+                Slot::Open(..) => break,
                 Slot::Gone => {
                     reader.next += 1;
                     continue;
@@ -185,6 +190,7 @@ impl Partitions {
                     attempt: reader.round,
                 },
                 event: event.clone(),
+                mark: mark.clone(),
             });
         }
     }
@@ -197,7 +203,7 @@ impl Partitions {
         outcome: Result<(), Failure>,
         terms: &Terms,
         now_us: u64,
-    ) -> Settled {
+    ) -> Settled<M> {
         let held = &mut self.0[partition as usize];
         let Some(reader) = held.readers.get_mut(reader) else {
             return Settled::LAST;
@@ -236,8 +242,9 @@ impl Partitions {
                 reader.advance(held.base, &held.events);
                 reader.next = reader.acknowledged;
                 let slot = held.events.get((position - held.base) as usize);
-                given_up = slot.and_then(Slot::event).map(|event| GivenUp {
+                given_up = slot.and_then(Slot::event).map(|(event, mark)| GivenUp {
                     event: event.clone(),
+                    mark: mark.clone(),
                     attempts,
                     failure,
                 });
@@ -262,7 +269,7 @@ impl Partitions {
             let may_go = reader.failed.is_none() && reader.due_us <= now_us && reader.room() > 0;
             let mut rest = held.events.range((reader.next - held.base) as usize..);
             let next = rest.find(|slot| !matches!(slot, Slot::Gone));
-            may_go && matches!(next, Some(Slot::Event(_)))
+            may_go && matches!(next, Some(Slot::Event(..)))
         })
     }
 
@@ -271,11 +278,18 @@ impl Partitions {
         (reader.due_us > now_us).then_some(reader.due_us)
     }
 
+    pub(super) fn each(&self, look: &mut dyn FnMut(&Event)) {
+        let slots = self.0.iter().flat_map(|partition| &partition.events);
+        slots
+            .filter_map(Slot::event)
+            .for_each(|(event, _)| look(event));
+    }
+
     /// Takes out every event that some reader has not acknowledged, up to the first open one.
     pub(super) fn drain(&mut self) -> Vec<Event> {
         let mut events = Vec::new();
         for partition in &mut self.0 {
-            let is_open = |slot: &Slot| matches!(slot, Slot::Open(_));
+            let is_open = |slot: &Slot<M>| matches!(slot, Slot::Open(..));
             let end = partition.events.iter().position(is_open);
             let taken = end.unwrap_or(partition.events.len());
             partition.base += taken as u64;
@@ -284,8 +298,8 @@ impl Partitions {
                     .events
                     .drain(..taken)
                     .filter_map(|slot| match slot {
-                        Slot::Event(event) => Some(event),
-                        Slot::Open(_) | Slot::Gone => None,
+                        Slot::Event(event, _) => Some(event),
+                        Slot::Open(..) | Slot::Gone => None,
                     }),
             );
             for reader in partition.readers.values_mut() {
@@ -303,7 +317,7 @@ impl Partitions {
 
     /// Events that somebody still has to acknowledge.
     pub(super) fn outstanding(&self) -> usize {
-        let unread = |partition: &Partition| {
+        let unread = |partition: &Partition<M>| {
             let slowest = partition
                 .readers
                 .values()
@@ -316,7 +330,7 @@ impl Partitions {
     }
 }
 
-impl Partition {
+impl<M> Partition<M> {
     /// Forgets what all readers have acknowledged.
     fn trim(&mut self) {
         let Some(done) = self
@@ -334,10 +348,10 @@ impl Partition {
     }
 }
 
-impl Slot {
-    fn event(&self) -> Option<&Event> {
+impl<M> Slot<M> {
+    fn event(&self) -> Option<(&Event, &M)> {
         match self {
-            Slot::Event(event) | Slot::Open(event) => Some(event),
+            Slot::Event(event, mark) | Slot::Open(event, mark) => Some((event, mark)),
             Slot::Gone => None,
         }
     }
@@ -351,7 +365,7 @@ impl Reader {
     }
 
     /// Moves over what is acknowledged and what is gone.
-    fn advance(&mut self, base: u64, events: &VecDeque<Slot>) {
+    fn advance<M>(&mut self, base: u64, events: &VecDeque<Slot<M>>) {
         let gone = |at: u64| matches!(events.get((at - base) as usize), Some(Slot::Gone));
         while self.ahead.remove(&self.acknowledged) || gone(self.acknowledged) {
             self.acknowledged += 1;

@@ -74,6 +74,7 @@ impl Channel {
                     event: item.event,
                     attempts: 1,
                     failure,
+                    mark: (),
                 });
                 return Offer::Taken;
             }
@@ -84,7 +85,7 @@ impl Channel {
             input,
         } = item;
         let mut state = self.state();
-        let offered = state.offer(event, key, !share.is_none());
+        let offered = state.offer(event, key, !share.is_none(), ());
         let stuck = offered.is_err() && state.is_stuck();
         drop(state);
         match offered {
@@ -154,7 +155,8 @@ impl Channel {
         let now_us = self.env.world.elapsed_us();
         let mut given_up = Vec::new();
         let mut state = self.state();
-        let taken = state.take(reader, slot, max, now_us, &mut given_up);
+        let mut taken = Vec::new();
+        state.take(reader, slot, max, now_us, &mut taken, &mut given_up);
         let due = state.next_due_us(reader, slot, now_us);
         drop(state);
         for lost in given_up {
@@ -229,7 +231,7 @@ impl Channel {
             match successor {
                 Some(successor) => {
                     let key = successor.key_of(&event).ok().flatten();
-                    if let Err(event) = successor.state().offer(event, key, false) {
+                    if let Err(event) = successor.state().offer(event, key, false, ()) {
                         self.bury(&event, "the channel that took its place is full");
                     }
                     successor.arrived.notify_waiters();

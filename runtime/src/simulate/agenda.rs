@@ -1,7 +1,7 @@
 //! What is to be done, by virtual time and, at the same time, in the order in which it was noted.
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 
 /// Something to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,36 +33,60 @@ impl Task {
     }
 }
 
+/// Whatever comes within so many microseconds in the order of its noting stands in a line of its own:
+/// most things do.
+const SOON_US: u64 = 1_000;
+
 #[derive(Default)]
 pub(super) struct Agenda {
-    entries: BinaryHeap<Reverse<Entry>>,
+    /// In their order.
+    soon: VecDeque<Entry>,
+    later: BinaryHeap<Reverse<Entry>>,
+    /// Of the last entry that was taken.
+    now_us: u64,
     noted: u64,
     /// Entries that are no timers.
     pressing: usize,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 struct Entry {
-    at_us: u64,
-    number: u64,
+    /// The time, and below it the number.
+    key: u128,
     task: Task,
+}
+
+impl Entry {
+    fn at_us(&self) -> u64 {
+        (self.key >> 64) as u64
+    }
 }
 
 impl Agenda {
     pub(super) fn add(&mut self, at_us: u64, task: Task) {
         self.pressing += usize::from(!task.is_timer());
-        self.entries.push(Reverse(Entry {
-            at_us,
-            number: self.noted,
+        let entry = Entry {
+            key: (u128::from(at_us) << 64) | u128::from(self.noted),
             task,
-        }));
+        };
         self.noted += 1;
+        let is_last = self.soon.back().is_none_or(|last| last.at_us() <= at_us);
+        if is_last && at_us <= self.now_us.saturating_add(SOON_US) {
+            self.soon.push_back(entry);
+        } else {
+            self.later.push(Reverse(entry));
+        }
     }
 
     pub(super) fn pop(&mut self) -> Option<(u64, Task)> {
-        let Reverse(entry) = self.entries.pop()?;
+        let entry = match (self.soon.front(), self.later.peek()) {
+            (Some(soon), Some(Reverse(later))) if later.key < soon.key => self.later.pop()?.0,
+            (Some(_), _) => self.soon.pop_front()?,
+            (None, _) => self.later.pop()?.0,
+        };
+        self.now_us = entry.at_us();
         self.pressing -= usize::from(!entry.task.is_timer());
-        Some((entry.at_us, entry.task))
+        Some((self.now_us, entry.task))
     }
 
     /// Entries so far.
@@ -76,9 +100,17 @@ impl Agenda {
     }
 }
 
+impl PartialEq for Entry {
+    fn eq(&self, other: &Entry) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Eq for Entry {}
+
 impl Ord for Entry {
     fn cmp(&self, other: &Entry) -> Ordering {
-        (self.at_us, self.number).cmp(&(other.at_us, other.number))
+        self.key.cmp(&other.key)
     }
 }
 
@@ -91,6 +123,31 @@ impl PartialOrd for Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn soon_and_later_are_one_order() {
+        let mut agenda = Agenda::default();
+        let mut wanted = Vec::new();
+        let mut chance = 1_u64;
+        let mut taken = Vec::new();
+        for number in 0..2_000 {
+            chance = chance
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            let now_us = taken.last().map_or(0, |(at_us, _)| *at_us);
+            let at_us = now_us + [0, 1, 1_000, 1_001, 70_000][(chance >> 33) as usize % 5];
+            agenda.add(at_us, Task::Write(number));
+            wanted.push((at_us, number));
+            if chance >> 63 == 1 {
+                taken.extend(agenda.pop().map(|(at_us, task)| (at_us, task)));
+            }
+        }
+        taken.extend(std::iter::from_fn(|| agenda.pop()));
+        wanted.sort_unstable();
+        let wanted = wanted.into_iter();
+        let wanted = wanted.map(|(at_us, number)| (at_us, Task::Write(number)));
+        assert_eq!(taken, wanted.collect::<Vec<_>>());
+    }
 
     #[test]
     fn earlier_goes_first_and_timers_let_it_rest() {

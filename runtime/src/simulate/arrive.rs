@@ -1,14 +1,14 @@
 //! How facts come into a flow, and come again.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use graph_model::catalog::Delivery;
 use graph_model::event::Event;
 
 use super::agenda::Task;
 use super::fault::FaultKind;
-use super::line::REFUSED;
-use super::run::{Came, Item, Origin, Parked, RESTART_US, Run};
+use super::handle::REFUSED;
+use super::run::{Came, Item, Origin, Parked, RESTART_US, Root, Run};
 use super::scenario::Fact;
 use super::shape::Model;
 use super::trace::What;
@@ -33,38 +33,29 @@ impl Run {
 
     /// An event comes in at a source.
     pub(super) fn arrive(&mut self, node: NodeIndex, event: Event, origin: Origin) {
-        let fact = match origin {
-            Origin::Store(fact) => fact,
-            Origin::Outside => {
-                self.came.push(Came {
-                    node,
-                    number: self.sources[node].sent.len(),
-                    at_us: self.now_us,
-                    event: event.clone(),
-                    tries: 0,
-                });
-                Some((self.came.len() - 1) as u32)
-            }
+        let root = match origin {
+            Origin::Store(root) => root,
+            Origin::Outside => self.note_fact(node, &event),
         };
         let mut again = Vec::new();
         if self.strikes.any {
-            self.sources[node].sent.push((event.clone(), fact));
+            self.sources[node].sent.push((event.clone(), root));
             match self.strikes.at_node(node) {
                 Some(kind @ FaultKind::Late { by_us }) => {
-                    self.count_fault_at(node, kind, &event, fact);
-                    return self.park(by_us, Parked::Arrive { node, event, fact });
+                    self.count_fault_at(node, kind, &event, root);
+                    return self.park(by_us, Parked::Arrive { node, event, root });
                 }
                 Some(kind @ FaultKind::Duplicate { after_us }) => {
-                    self.count_fault_at(node, kind, &event, fact);
+                    self.count_fault_at(node, kind, &event, root);
                     let event = event.clone();
-                    self.park(after_us, Parked::Arrive { node, event, fact });
+                    self.park(after_us, Parked::Arrive { node, event, root });
                 }
                 Some(FaultKind::Refuse) => {
-                    self.count_fault_at(node, FaultKind::Refuse, &event, fact);
-                    return self.refuse(node, &event, &Failure::fatal(REFUSED), fact);
+                    self.count_fault_at(node, FaultKind::Refuse, &event, root);
+                    return self.refuse(node, &event, &Failure::fatal(REFUSED), root);
                 }
                 Some(kind @ FaultKind::Replay { back }) => {
-                    self.count_fault_at(node, kind, &event, fact);
+                    self.count_fault_at(node, kind, &event, root);
                     let sent = &self.sources[node].sent;
                     again = sent[sent.len().saturating_sub(back as usize + 1)..].to_vec();
                 }
@@ -75,24 +66,42 @@ impl Run {
             // It comes when the source has begun again.
             return;
         }
-        self.enter_flow(node, &event, fact);
-        for (event, fact) in again {
-            self.enter_flow(node, &event, fact);
+        self.enter_flow(node, event, root);
+        for (event, root) in again {
+            self.enter_flow(node, event, root);
         }
     }
 
-    pub(super) fn enter_flow(&mut self, node: NodeIndex, event: &Event, fact: Option<u32>) {
-        let shape = Arc::clone(&self.shape);
+    /// A fact came in.
+    fn note_fact(&mut self, node: NodeIndex, event: &Event) -> Root {
+        let root = Root {
+            fact: Some(self.facts_came as u32),
+            came_us: self.now_us,
+        };
+        self.facts_came += 1;
+        if self.keeps_facts {
+            self.came.push(Came {
+                node,
+                number: self.sources[node].sent.len(),
+                at_us: self.now_us,
+                event: event.clone(),
+            });
+        }
+        root
+    }
+
+    pub(super) fn enter_flow(&mut self, node: NodeIndex, event: Event, root: Root) {
+        let shape = Rc::clone(&self.shape);
         let held = &shape.plan.nodes[node];
         self.meters[node].received += 1;
         let id = &event.context.id;
         self.trace
-            .add(self.now_us, What::Arrived, &held.id, 0, id, fact);
-        self.trace.keep(0, event);
-        let share = self.share_of(node, event, fact);
+            .add(self.now_us, What::Arrived, &held.id, 0, id, root);
+        self.trace.keep(0, &event);
+        let share = self.share_of(node, &event, root);
         let Some(line) = held.line else { return };
         if let Some(mut instance) = self.take_instance(line, 0) {
-            self.emit(line, &mut instance, 0, 0, event, &share, fact, 0);
+            self.emit(line, &mut instance, 0, 0, event, &share, root, 0);
             self.work(line, 0, instance);
         }
     }
@@ -105,12 +114,20 @@ impl Run {
     }
 
     /// Counts the tries of a fact that whoever brought it sends again.
-    pub(super) fn tries_of(&mut self, fact: Option<u32>) -> u32 {
-        let came = fact.map(|fact| &mut self.came[fact as usize]);
-        came.map_or(u32::MAX, |came| {
-            came.tries += 1;
-            came.tries
-        })
+    pub(super) fn tries_of(&mut self, root: Root) -> u32 {
+        let Some(fact) = root.fact else {
+            return u32::MAX;
+        };
+        let tries = self.tries.entry(fact).or_default();
+        *tries += 1;
+        *tries
+    }
+
+    /// A fact comes no more, unless something may go wrong and send it again.
+    pub(super) fn forget_tries(&mut self, root: Root) {
+        if let Some(fact) = root.fact.filter(|_| !self.keeps_facts) {
+            self.tries.remove(&fact);
+        }
     }
 
     /// An event that whoever handled it took away with itself. Who delivers it is told; a source that
@@ -120,8 +137,8 @@ impl Run {
         if item.share.give_up(&failure) {
             return;
         }
-        let shape = Arc::clone(&self.shape);
-        let resumable = item.fact.map(|fact| &self.came[fact as usize]);
+        let shape = Rc::clone(&self.shape);
+        let resumable = item.root.fact.map(|fact| &self.came[fact as usize]);
         let resumable = resumable.filter(|came| {
             matches!(
                 &shape.nodes[came.node].model,
@@ -151,8 +168,8 @@ impl Run {
         };
         let sent = &self.sources[node].sent;
         let rest = sent.get(number..).unwrap_or_default().to_vec();
-        for (event, fact) in rest {
-            self.enter_flow(node, &event, fact);
+        for (event, root) in rest {
+            self.enter_flow(node, event, root);
         }
     }
 
@@ -161,12 +178,12 @@ impl Run {
         node: NodeIndex,
         kind: FaultKind,
         event: &Event,
-        fact: Option<u32>,
+        root: Root,
     ) {
         let id = &self.shape.plan.nodes[node].id;
         let sort = kind.sort() as u16;
         self.trace
-            .add(self.now_us, What::Fault, id, sort, &event.context.id, fact);
+            .add(self.now_us, What::Fault, id, sort, &event.context.id, root);
     }
 
     /// Facts that came in from outside.

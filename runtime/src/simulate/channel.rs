@@ -1,12 +1,13 @@
 //! Channels in a simulation: who is told what, and when readers look.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use graph_model::event::Event;
 use graph_model::id::EdgeId;
 use smol_str::SmolStr;
 
-use super::run::{Item, Sender};
+use super::run::{Item, Mark, Root, Sender};
 use super::shape::ChannelShape;
 use super::world::VirtualWorld;
 use crate::channels::{ChannelState, GivenUp, Spot, Ticket};
@@ -29,13 +30,14 @@ pub(super) struct ChannelRun {
 /// What deliveries of a channel reach when they are settled.
 pub(super) struct Post {
     pub(super) node: NodeIndex,
-    pub(super) state: Mutex<ChannelState>,
+    pub(super) state: Mutex<ChannelState<Mark>>,
     pub(super) office: Arc<Office>,
 }
 
 /// Where everything that is settled is noted down until the driver looks.
 pub(super) struct Office {
-    pub(super) notes: Mutex<Vec<Note>>,
+    notes: Mutex<Vec<Note>>,
+    any: AtomicBool,
     pub(super) world: Arc<VirtualWorld>,
 }
 
@@ -45,16 +47,16 @@ pub(super) enum Note {
         sub: usize,
         slot: usize,
         event: SmolStr,
-        fact: Option<u32>,
+        root: Root,
         failed: bool,
-        given_up: Option<GivenUp>,
+        given_up: Option<Box<GivenUp<Mark>>>,
     },
     /// An event of a transactional log can be read, or was never there.
     Decided { channel: NodeIndex },
     Source {
         node: NodeIndex,
         event: Event,
-        fact: Option<u32>,
+        root: Root,
         outcome: Result<(), Failure>,
     },
 }
@@ -68,7 +70,7 @@ pub(super) struct Reader {
     pub(super) timer_us: u64,
     /// Deliveries go on no earlier.
     pub(super) held_until_us: u64,
-    pub(super) history: Vec<(Event, Option<u32>)>,
+    pub(super) history: Vec<(Event, Root)>,
 }
 
 /// Tells a channel what became of a delivery.
@@ -79,7 +81,7 @@ pub(super) struct Ack {
     pub(super) slot: usize,
     pub(super) ticket: Ticket,
     pub(super) event: SmolStr,
-    pub(super) fact: Option<u32>,
+    pub(super) root: Root,
 }
 
 /// Tells a source what became of an event that it handed in.
@@ -87,7 +89,7 @@ pub(super) struct Told {
     pub office: Arc<Office>,
     pub node: NodeIndex,
     pub event: Event,
-    pub fact: Option<u32>,
+    pub root: Root,
 }
 
 /// Takes part in the delivery of a copy, which nobody waits for.
@@ -97,12 +99,30 @@ impl Office {
     pub(super) fn new(world: &Arc<VirtualWorld>) -> Office {
         Office {
             notes: Mutex::default(),
+            any: AtomicBool::new(false),
             world: Arc::clone(world),
         }
     }
 
     fn note(&self, note: Note) {
         lock(&self.notes).push(note);
+        self.any.store(true, Relaxed);
+    }
+
+    /// Whether anything was noted.
+    pub(super) fn any(&self) -> bool {
+        self.any.load(Relaxed)
+    }
+
+    /// Moves what was noted into `notes`, which is empty; answers whether there was anything.
+    pub(super) fn read(&self, notes: &mut Vec<Note>) -> bool {
+        debug_assert!(notes.is_empty(), "it was worked off");
+        let any = self.any();
+        if any {
+            self.any.store(false, Relaxed);
+            std::mem::swap(&mut *lock(&self.notes), notes);
+        }
+        any
     }
 }
 
@@ -129,7 +149,7 @@ impl ChannelRun {
 }
 
 impl Post {
-    pub(super) fn state(&self) -> MutexGuard<'_, ChannelState> {
+    pub(super) fn state(&self) -> MutexGuard<'_, ChannelState<Mark>> {
         lock(&self.state)
     }
 }
@@ -147,9 +167,9 @@ impl Settle for Ack {
             sub: self.sub,
             slot: self.slot,
             event: self.event.clone(),
-            fact: self.fact,
+            root: self.root,
             failed,
-            given_up: settled.given_up,
+            given_up: settled.given_up.map(Box::new),
         });
         settled.counts
     }
@@ -160,7 +180,7 @@ impl Settle for Told {
         self.office.note(Note::Source {
             node: self.node,
             event: self.event.clone(),
-            fact: self.fact,
+            root: self.root,
             outcome,
         });
         true
@@ -178,9 +198,4 @@ impl Post {
         self.state().decide(spot, well);
         self.office.note(Note::Decided { channel: self.node });
     }
-}
-
-/// Which event it is, for those who look up the fact behind it.
-pub(super) fn event_key(event: &Event) -> (SmolStr, SmolStr) {
-    (event.context.source.clone(), event.context.id.clone())
 }

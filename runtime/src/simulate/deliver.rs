@@ -1,13 +1,14 @@
 //! Readers take what channels hand out.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use graph_model::event::Event;
 
 use super::agenda::Task;
-use super::channel::{Ack, Copy, event_key};
+use super::channel::{Ack, Copy};
 use super::fault::FaultKind;
-use super::run::{HOP_US, Item, Parcel, Parked, Run};
+use super::run::{Item, Parcel, Parked, Run};
 use super::shape::{Model, Target};
 use super::trace::What;
 use crate::channels::ChannelKind;
@@ -19,17 +20,30 @@ const BATCH: usize = 256;
 const HISTORY_MAX: usize = 256;
 
 impl Run {
+    /// A reader looks soon. One that is busy looks when it is done.
     pub(super) fn wake_reader(&mut self, sub: usize, slot: usize) {
+        if self.is_busy(sub, slot) {
+            return;
+        }
+        let soon_us = self.now_us + self.hop_us;
         let reader = &mut self.readers[sub][slot];
         if !std::mem::replace(&mut reader.due, true) {
-            let at_us = (self.now_us + HOP_US).max(reader.held_until_us);
+            let at_us = soon_us.max(reader.held_until_us);
             self.agenda.add(at_us, Task::Deliver { sub, slot });
         }
     }
 
+    /// Whether the line of a reader is at something that lasts longer than a look takes to come about.
+    fn is_busy(&self, sub: usize, slot: usize) -> bool {
+        let soon_us = self.now_us + self.hop_us;
+        let line = &self.lines[self.shape.subs[sub].line][slot];
+        line.as_ref()
+            .is_some_and(|line| line.is_busy_after(soon_us))
+    }
+
     /// A reader takes what its channel hands out, and its line handles it.
     pub(super) fn deliver(&mut self, sub: usize, slot: usize, expired: bool) {
-        let shape = Arc::clone(&self.shape);
+        let shape = Rc::clone(&self.shape);
         let held = &shape.subs[sub];
         let reader = &mut self.readers[sub][slot];
         if expired {
@@ -62,18 +76,23 @@ impl Run {
             BATCH
         };
         let mut lost = Vec::new();
-        let taken = {
-            let mut state = post.state();
-            state.take(&held.reader, slot as u32, max, self.now_us, &mut lost)
-        };
+        let mut taken = std::mem::take(&mut self.taken);
+        post.state().take(
+            &held.reader,
+            slot as u32,
+            max,
+            self.now_us,
+            &mut taken,
+            &mut lost,
+        );
         for one in lost {
             self.meters[held.channel].failed += 1;
-            let fact = self.behind.get(&event_key(&one.event)).copied();
-            self.channel_gives_up(held.channel, &one, fact);
+            let root = self.root_of(&one.event, one.mark);
+            self.channel_gives_up(held.channel, &one, root);
         }
         self.meters[held.channel].sent += taken.len() as u64;
-        for one in taken {
-            let fact = self.behind.get(&event_key(&one.event)).copied();
+        for one in taken.drain(..) {
+            let root = self.root_of(&one.event, one.mark);
             let share = Share::open(Ack {
                 post: Arc::clone(&post),
                 reader: held.reader.clone(),
@@ -81,21 +100,23 @@ impl Run {
                 slot,
                 ticket: one.ticket,
                 event: one.event.context.id.clone(),
-                fact,
+                root,
             });
             let id = &shape.plan.nodes[held.channel].id;
             let event_id = &one.event.context.id;
             self.trace
-                .add(self.now_us, What::Delivered, id, 0, event_id, fact);
+                .add(self.now_us, What::Delivered, id, 0, event_id, root);
             self.trace.keep(slot, &one.event);
             let item = Item {
                 event: one.event,
                 share,
                 input: shape.plan.edges[held.edge].input,
-                fact,
+                root,
+                since_us: one.mark.since_us,
             };
             self.hand_to_reader(sub, slot, item, &mut line);
         }
+        self.taken = taken;
         self.work(held.line, slot, line);
         self.wake_after(sub, slot);
     }
@@ -108,7 +129,7 @@ impl Run {
         item: Item,
         line: &mut super::line::Instance,
     ) {
-        let shape = Arc::clone(&self.shape);
+        let shape = Rc::clone(&self.shape);
         let edge = shape.subs[sub].edge;
         self.passed[edge].passed += 1;
         if !self.strikes.any {
@@ -120,13 +141,14 @@ impl Run {
             if history.len() >= HISTORY_MAX {
                 history.remove(0);
             }
-            history.push((item.event.clone(), item.fact));
+            history.push((item.event.clone(), item.root));
         }
-        let copy = |event: &Event, fact| Item {
+        let copy = |event: &Event, root| Item {
             event: event.clone(),
             share: Share::open(Copy),
             input: item.input,
-            fact,
+            root,
+            since_us: item.since_us,
         };
         if let Some(kind) = kind {
             self.trace_fault(shape.plan.edges[edge].to, kind, &item);
@@ -141,8 +163,7 @@ impl Run {
         let held_us = held_us.and_then(|until_us| until_us.checked_sub(self.now_us));
         match kind {
             Some(FaultKind::Duplicate { after_us }) => {
-                let (again, fact) = (copy(&item.event, item.fact), item.fact);
-                debug_assert_eq!(again.fact, fact);
+                let again = copy(&item.event, item.root);
                 self.park(
                     after_us,
                     Parked::Deliver {
@@ -158,7 +179,7 @@ impl Run {
                 let from = history.len().saturating_sub(back as usize + 1);
                 let again: Vec<Item> = history[from..]
                     .iter()
-                    .map(|(event, fact)| copy(event, *fact))
+                    .map(|(event, root)| copy(event, *root))
                     .collect();
                 for item in std::iter::once(item).chain(again) {
                     match held_us {
@@ -199,9 +220,12 @@ impl Run {
         }
     }
 
-    /// A reader looks again, now or when its channel says so.
+    /// A reader looks again, soon or when its channel says so. One that is busy looks when it is done.
     pub(super) fn wake_after(&mut self, sub: usize, slot: usize) {
-        let shape = Arc::clone(&self.shape);
+        if self.is_busy(sub, slot) {
+            return;
+        }
+        let shape = Rc::clone(&self.shape);
         let held = &shape.subs[sub];
         let Some(run) = &self.channels[held.channel] else {
             return;

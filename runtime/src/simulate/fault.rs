@@ -9,6 +9,7 @@ use graph_model::id::{EdgeId, NodeId};
 use rand_core::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
+use super::service::Service;
 use crate::channels::ChannelKind;
 use crate::plan::{Plan, Role};
 
@@ -40,6 +41,8 @@ pub enum FaultKind {
     Recycle,
     /// From this event on the clock of the node is wrong by so much.
     Clock { ms: i64 },
+    /// From this event on the node takes so many times as long as it does.
+    Slow { times: u32 },
     /// The node can never handle the event: it is tried as often as may be, and given up.
     Refuse,
 }
@@ -72,6 +75,7 @@ pub enum Sort {
     Clock,
     Partitions,
     Refuse,
+    Slow,
 }
 
 /// A sort of fault that may happen at a place.
@@ -83,7 +87,7 @@ pub struct Admitted {
 
 impl Sort {
     /// Those that promises admit; an event that cannot be handled is none of them.
-    pub const ALL: [Sort; 9] = [
+    pub const ALL: [Sort; 10] = [
         Sort::Duplicate,
         Sort::Replay,
         Sort::Lose,
@@ -93,6 +97,7 @@ impl Sort {
         Sort::Recycle,
         Sort::Clock,
         Sort::Partitions,
+        Sort::Slow,
     ];
 
     pub fn name(self) -> &'static str {
@@ -106,6 +111,7 @@ impl Sort {
             Sort::Recycle => "recycle",
             Sort::Clock => "clock",
             Sort::Partitions => "partitions",
+            Sort::Slow => "slow",
             Sort::Refuse => "refuse",
         }
     }
@@ -134,6 +140,7 @@ impl FaultKind {
             FaultKind::Crash(_) => Sort::Crash,
             FaultKind::Recycle => Sort::Recycle,
             FaultKind::Clock { .. } => Sort::Clock,
+            FaultKind::Slow { .. } => Sort::Slow,
             FaultKind::Refuse => Sort::Refuse,
         }
     }
@@ -196,6 +203,9 @@ impl Fault {
                     _ => Point::AfterAck,
                 }),
                 Sort::Recycle => FaultKind::Recycle,
+                Sort::Slow => FaultKind::Slow {
+                    times: 2 << below(4),
+                },
                 Sort::Refuse => FaultKind::Refuse,
                 Sort::Clock | Sort::Partitions => FaultKind::Clock {
                     ms: below(7_200_000) as i64 - 3_600_000,
@@ -239,6 +249,15 @@ fn admitted(plan: &Plan, catalog: &Catalog) -> Vec<Admitted> {
             (Role::Channel(ChannelKind::Topic), _) => {}
         }
     }
+    // Nobody promises that a call takes no longer today than it did.
+    let slow = plan.nodes.iter().filter(|node| {
+        let acts = matches!(node.role, Role::Operator | Role::Sink);
+        acts && Service::of(&node.node.notes.declared).is_some()
+    });
+    all.extend(slow.map(|node| Admitted {
+        sort: Sort::Slow,
+        place: Place::Node(node.id.clone()),
+    }));
     for edge in &plan.edges {
         let place = Place::Edge(edge.id.clone());
         let mut admit = |sort| {

@@ -1,5 +1,6 @@
 //! Sources at work: they hand in what is due, and what they heard of stores.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use graph_model::catalog::Delivery;
@@ -10,7 +11,7 @@ use smol_str::format_smolstr;
 
 use super::agenda::Task;
 use super::channel::Told;
-use super::run::{Origin, Parked, Run};
+use super::run::{Origin, Parked, Root, Run};
 use super::shape::Model;
 use super::source::{GAP_US, SourceModel};
 use super::stores::{Heard, RowChange};
@@ -30,7 +31,7 @@ const PAUSE_US: u64 = 500_000;
 impl Run {
     /// Lets sources that have events of their own begin.
     pub(super) fn begin_sources(&mut self) {
-        let shape = Arc::clone(&self.shape);
+        let shape = Rc::clone(&self.shape);
         for (node, held) in shape.nodes.iter().enumerate() {
             let Model::Source { source, .. } = &held.model else {
                 continue;
@@ -63,18 +64,18 @@ impl Run {
 
     /// A source hands in what is due.
     pub(super) fn look_for_events(&mut self, node: NodeIndex) {
-        let shape = Arc::clone(&self.shape);
+        let shape = Rc::clone(&self.shape);
         let Model::Source { source, .. } = &shape.nodes[node].model else {
             return;
         };
         if let SourceModel::Changes { .. } = source {
             return self.hand_in_change(node);
         }
-        if let Some((event, fact)) = self.sources[node].heard.pop_front() {
+        if let Some((event, root)) = self.sources[node].heard.pop_front() {
             if !self.sources[node].heard.is_empty() {
                 self.agenda.add(self.now_us + GAP_US, Task::Source(node));
             }
-            return self.arrive(node, event, Origin::Store(fact));
+            return self.arrive(node, event, Origin::Store(root));
         }
         if self.is_over() || !self.own_events {
             return;
@@ -96,24 +97,23 @@ impl Run {
                 }
                 match record {
                     Ok(event) => self.arrive(node, event.clone(), Origin::Outside),
-                    Err((event, failure)) => self.refuse(node, event, failure, None),
+                    Err((event, failure)) => self.refuse(node, event, failure, Root::default()),
                 }
             }
             SourceModel::Generator(_) => {
                 let now_ms = self.stage.world.now_ms();
-                let Some(generator) = &mut self.sources[node].generator else {
+                let source = &mut self.sources[node];
+                let Some(generator) = &mut source.generator else {
                     return;
                 };
-                let rate = generator.rate();
                 let Some(event) = generator.next(now_ms) else {
                     return;
                 };
-                self.sources[node].made += 1;
-                let due_us = if rate > 0.0 {
-                    ((made + 1) as f64 / rate * 1e6) as u64
-                } else {
-                    self.now_us + GAP_US
-                };
+                let random = || self.stage.world.random();
+                let due_us = generator.next_due_us(made + 1, source.due_us, random);
+                let due_us = due_us.unwrap_or(self.now_us + GAP_US);
+                source.made += 1;
+                source.due_us = due_us;
                 self.agenda.add(due_us.max(self.now_us), Task::Source(node));
                 self.arrive(node, event, Origin::Outside);
             }
@@ -130,8 +130,8 @@ impl Run {
     }
 
     /// A store was written: those who hear of it do so soon.
-    pub(super) fn hear(&mut self, place: usize, heard: &Heard, fact: Option<u32>) {
-        let shape = Arc::clone(&self.shape);
+    pub(super) fn hear(&mut self, place: usize, heard: &Heard, root: Root) {
+        let shape = Rc::clone(&self.shape);
         for &node in &shape.hearers[place] {
             let Model::Source { source, .. } = &shape.nodes[node].model else {
                 continue;
@@ -150,7 +150,7 @@ impl Run {
                     let run = &mut self.sources[node];
                     run.seq += 1;
                     let event = change_event(name, stamp, run.seq, change, now_ms);
-                    run.heard.push_back((event, fact));
+                    run.heard.push_back((event, root));
                     if std::mem::replace(&mut run.waiting, true) {
                         continue;
                     }
@@ -171,7 +171,7 @@ impl Run {
                     let events = cut.into_iter().flatten().filter_map(Result::ok);
                     let run = &mut self.sources[node];
                     let waited = !run.heard.is_empty();
-                    run.heard.extend(events.map(|event| (event, fact)));
+                    run.heard.extend(events.map(|event| (event, root)));
                     if waited || run.heard.is_empty() {
                         continue;
                     }
@@ -186,7 +186,7 @@ impl Run {
 
     pub(super) fn hand_in_change(&mut self, node: NodeIndex) {
         match self.sources[node].heard.front().cloned() {
-            Some((event, fact)) => self.arrive(node, event, Origin::Store(fact)),
+            Some((event, root)) => self.arrive(node, event, Origin::Store(root)),
             None => self.sources[node].waiting = false,
         }
     }
@@ -196,10 +196,10 @@ impl Run {
         &mut self,
         node: NodeIndex,
         event: Event,
-        fact: Option<u32>,
+        root: Root,
         outcome: Result<(), Failure>,
     ) {
-        let shape = Arc::clone(&self.shape);
+        let shape = Rc::clone(&self.shape);
         let is_changes = matches!(
             &shape.nodes[node].model,
             Model::Source {
@@ -208,7 +208,7 @@ impl Run {
             }
         );
         // A copy of a change that comes once more is none that the source still waits for.
-        let is_next = |(held, _): &(Event, Option<u32>)| held.context.id == event.context.id;
+        let is_next = |(held, _): &(Event, Root)| held.context.id == event.context.id;
         if is_changes && !self.sources[node].heard.front().is_some_and(is_next) {
             return;
         }
@@ -218,14 +218,14 @@ impl Run {
                 self.sources[node].heard.pop_front();
                 return self.agenda.add(self.now_us, Task::Source(node));
             }
-            Ok(()) => return,
+            Ok(()) => return self.forget_tries(root),
             Err(failure) => failure,
         };
         let tries = if is_changes {
             self.sources[node].tries += 1;
             self.sources[node].tries
         } else {
-            self.tries_of(fact)
+            self.tries_of(root)
         };
         let ends = failure.class == FailureClass::Invalid || tries >= TRIES_MAX;
         let pause_us = PAUSE_US << tries.saturating_sub(1).min(16);
@@ -233,18 +233,21 @@ impl Run {
             (true, true) => {
                 self.sources[node].tries = 0;
                 self.sources[node].heard.pop_front();
-                self.refuse(node, &event, &failure, fact);
+                self.refuse(node, &event, &failure, root);
                 self.agenda.add(self.now_us, Task::Source(node));
             }
             (true, false) => self.agenda.add(self.now_us + pause_us, Task::Source(node)),
             // Whoever called is told, and asks no more.
-            (false, true) => self.meters[node].refused += 1,
-            (false, false) => self.park(pause_us, Parked::Arrive { node, event, fact }),
+            (false, true) => {
+                self.forget_tries(root);
+                self.meters[node].refused += 1;
+            }
+            (false, false) => self.park(pause_us, Parked::Arrive { node, event, root }),
         }
     }
 
     /// Who waits for the outcome of an event that a source hands in.
-    pub(super) fn share_of(&self, node: NodeIndex, event: &Event, fact: Option<u32>) -> Share {
+    pub(super) fn share_of(&self, node: NodeIndex, event: &Event, root: Root) -> Share {
         let told = matches!(
             &self.shape.nodes[node].model,
             Model::Source {
@@ -262,18 +265,12 @@ impl Run {
             office: Arc::clone(&self.office),
             node,
             event: event.clone(),
-            fact,
+            root,
         })
     }
 
     /// A source cannot make an event of what it found.
-    pub(super) fn refuse(
-        &mut self,
-        node: NodeIndex,
-        event: &Event,
-        failure: &Failure,
-        fact: Option<u32>,
-    ) {
+    pub(super) fn refuse(&mut self, node: NodeIndex, event: &Event, failure: &Failure, root: Root) {
         self.meters[node].failed += 1;
         let Some(line) = self.shape.plan.nodes[node].line else {
             return;
@@ -281,8 +278,8 @@ impl Run {
         if let Some(mut held) = self.take_instance(line, 0) {
             let id = &self.shape.plan.nodes[node].id;
             self.trace
-                .add(self.now_us, What::GivenUp, id, 0, &event.context.id, fact);
-            self.fail(line, &mut held, 0, event, failure, 1, &Share::none(), fact);
+                .add(self.now_us, What::GivenUp, id, 0, &event.context.id, root);
+            self.fail(line, &mut held, 0, event, failure, 1, &Share::none(), root);
             self.work(line, 0, held);
         }
     }

@@ -2,7 +2,7 @@
 
 use super::agenda::Task;
 use super::line::Instance;
-use super::run::{Item, Run};
+use super::run::{Item, Root, Run};
 use crate::delivery::Share;
 use crate::operator::{Context, Operator, Output};
 use crate::plan::LineIndex;
@@ -13,6 +13,7 @@ impl Run {
     pub(super) fn abandon(&mut self, mut held: Box<Instance>) {
         let outbox = held.outbox.drain(..).map(|parcel| parcel.item);
         let mut items: Vec<Item> = outbox.collect();
+        items.extend(held.busy.take().map(|busy| busy.begun.item));
         for op in &mut held.ops {
             items.extend(op.pending.drain(..));
         }
@@ -52,6 +53,7 @@ impl Run {
             if let (Some(idle_ms), Some(since)) = (idle_ms, waited.idle_since_us)
                 && since.saturating_add(idle_ms.saturating_mul(1_000)) <= self.now_us
                 && waited.pending.is_empty()
+                && held.busy.is_none()
             {
                 waited.idle_since_us = None;
                 self.release(line, number, &mut held, op, |operator, ctx, out| {
@@ -64,6 +66,7 @@ impl Run {
 
     /// No more events will come: lets every operator of a line send what it holds back.
     pub(super) fn end_line(&mut self, line: LineIndex) {
+        let before = std::mem::replace(&mut self.at_once, true);
         for number in 0..self.lines[line].len() {
             let Some(mut held) = self.lines[line][number].take() else {
                 continue;
@@ -81,6 +84,7 @@ impl Run {
             }
             self.work(line, number, held);
         }
+        self.at_once = before;
     }
 
     /// Lets an operator send what it holds back.
@@ -117,14 +121,23 @@ impl Run {
                 held,
                 op,
                 port.into(),
-                &event,
+                event,
                 &Share::none(),
-                None,
+                Root::default(),
                 number,
             );
         }
         for (event, failure) in out.failed.drain(..) {
-            self.fail(line, held, op, &event, &failure, 1, &Share::none(), None);
+            self.fail(
+                line,
+                held,
+                op,
+                &event,
+                &failure,
+                1,
+                &Share::none(),
+                Root::default(),
+            );
         }
         self.out = out;
     }

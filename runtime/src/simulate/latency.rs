@@ -7,6 +7,7 @@ const STEPS: u64 = 16;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Latencies {
     count: u64,
+    sum_us: u64,
     buckets: Vec<u32>,
 }
 
@@ -18,6 +19,21 @@ impl Latencies {
         }
         self.buckets[bucket] = self.buckets[bucket].saturating_add(1);
         self.count += 1;
+        self.sum_us = self.sum_us.saturating_add(us);
+    }
+
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// All of them together.
+    pub fn sum_us(&self) -> u64 {
+        self.sum_us
+    }
+
+    /// Nothing when there are none.
+    pub fn mean_us(&self) -> Option<f64> {
+        (self.count > 0).then(|| self.sum_us as f64 / self.count as f64)
     }
 
     /// The duration that so many per mille of all do not exceed; nothing when there are none.
@@ -59,8 +75,9 @@ mod tests {
     #[test]
     fn percentiles_are_close() {
         let mut held = Latencies::default();
-        assert_eq!(held.per_mille(500), None);
+        assert_eq!((held.per_mille(500), held.mean_us()), (None, None));
         (1..=10_000).for_each(|us| held.add(us));
+        assert_eq!((held.count(), held.mean_us()), (10_000, Some(5_000.5)));
         for (per_mille, wanted) in [
             (500, 5_000_u64),
             (950, 9_500),

@@ -1,26 +1,14 @@
 //! Lines in a simulation: operators that hand events to each other within one step.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::rc::Rc;
 
-use graph_model::event::Event;
-
-use super::agenda::Task;
-use super::fault::{FaultKind, Point};
+use super::handle::Begun;
 use super::outcome::Ended;
 use super::run::{Item, Parcel, Run, Sender};
-use super::shape::{Model, Target};
-use crate::delivery::Share;
-use crate::live::{partition, with_cause};
-use crate::operator::{Context, Failure, FailureClass, Operator};
+use super::shape::Target;
+use crate::operator::Operator;
 use crate::plan::{Head, LineIndex, Role};
-use crate::world::World;
-
-/// Longest pause between two tries of an operator.
-const PAUSE_US_MAX: u64 = 30_000_000;
-
-/// Why an event is given up that a node can never handle.
-pub(super) const REFUSED: &str = "it cannot be handled";
 
 /// One instance of a line; made when its first event comes.
 pub(super) struct Instance {
@@ -29,6 +17,15 @@ pub(super) struct Instance {
     pub(super) outbox: VecDeque<Parcel>,
     /// It goes on no earlier.
     pub(super) retry_us: u64,
+    /// What it is at.
+    pub(super) busy: Option<Busy>,
+}
+
+/// The handling of an event that takes time.
+pub(super) struct Busy {
+    pub(super) op: usize,
+    pub(super) until_us: u64,
+    pub(super) begun: Begun,
 }
 
 /// An operator in its line.
@@ -42,20 +39,22 @@ pub(super) struct Op {
     pub(super) clock_ms: i64,
 }
 
-/// What breaks down around an event, and when.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Broken {
-    BeforeAck,
-    AfterAck,
-}
-
 impl Instance {
     pub(super) fn is_quiet(&self) -> bool {
-        self.outbox.is_empty() && self.ops.iter().all(|op| op.pending.is_empty())
+        self.busy.is_none()
+            && self.outbox.is_empty()
+            && self.ops.iter().all(|op| op.pending.is_empty())
+    }
+
+    /// Whether it is at something that lasts longer.
+    pub(super) fn is_busy_after(&self, at_us: u64) -> bool {
+        let busy = self.busy.as_ref();
+        busy.is_some_and(|busy| busy.until_us > at_us)
     }
 
     pub(super) fn waiting(&self) -> usize {
-        self.outbox.len() + self.ops.iter().map(|op| op.pending.len()).sum::<usize>()
+        let pending = self.ops.iter().map(|op| op.pending.len());
+        self.outbox.len() + pending.sum::<usize>() + usize::from(self.busy.is_some())
     }
 }
 
@@ -69,7 +68,7 @@ impl Run {
         if let Some(held) = self.lines[line][number].take() {
             return Some(held);
         }
-        let shape = Arc::clone(&self.shape);
+        let shape = Rc::clone(&self.shape);
         let mut ops = Vec::with_capacity(shape.plan.lines[line].nodes.len());
         for &node in &shape.plan.lines[line].nodes {
             let code = match shape.plan.nodes[node].role {
@@ -94,6 +93,7 @@ impl Run {
             ops,
             outbox: VecDeque::new(),
             retry_us: 0,
+            busy: None,
         }))
     }
 
@@ -111,13 +111,23 @@ impl Run {
             if self.ended.is_some() {
                 break;
             }
-            let Some(op) = held.ops.iter().position(|op| !op.pending.is_empty()) else {
-                break;
-            };
-            let Some(item) = held.ops[op].pending.pop_front() else {
-                break;
-            };
-            keep = self.handle(line, number, &mut held, op, item);
+            if let Some(busy) = &held.busy {
+                if busy.until_us > self.now_us {
+                    break;
+                }
+                let Some(Busy { op, begun, .. }) = held.busy.take() else {
+                    break;
+                };
+                keep = self.finish(line, number, &mut held, op, begun);
+            } else {
+                let Some(op) = self.next_op(line, &held) else {
+                    break;
+                };
+                let Some(item) = held.ops[op].pending.pop_front() else {
+                    break;
+                };
+                keep = self.handle(line, number, &mut held, op, item);
+            }
             if !keep {
                 break;
             }
@@ -133,9 +143,23 @@ impl Run {
         }
     }
 
+    /// The operator whose turn it is. One that takes time lets what it sent before go its way first.
+    fn next_op(&self, line: LineIndex, held: &Instance) -> Option<usize> {
+        let nodes = &self.shape.plan.lines[line].nodes;
+        let mut waiting = (0..held.ops.len()).filter(|op| !held.ops[*op].pending.is_empty());
+        let mut next = waiting.next()?;
+        for later in waiting {
+            if self.shape.nodes[nodes[next]].service.is_none() {
+                break;
+            }
+            next = later;
+        }
+        Some(next)
+    }
+
     /// A line that has worked everything off looks at what waits for it.
-    pub(super) fn look_for_more(&mut self, line: LineIndex, number: usize) {
-        let shape = Arc::clone(&self.shape);
+    fn look_for_more(&mut self, line: LineIndex, number: usize) {
+        let shape = Rc::clone(&self.shape);
         match shape.plan.lines[line].head {
             Head::Source(_) => {}
             Head::Inbox(node) => {
@@ -150,227 +174,6 @@ impl Run {
                     self.wake_after(sub, number);
                 }
             }
-        }
-    }
-
-    /// Lets an operator handle an event. Answers whether its line is still there.
-    pub(super) fn handle(
-        &mut self,
-        line: LineIndex,
-        number: usize,
-        held: &mut Instance,
-        op: usize,
-        item: Item,
-    ) -> bool {
-        let shape = Arc::clone(&self.shape);
-        let node = shape.plan.lines[line].nodes[op];
-        self.count_step(node, number, &item);
-        let mut broken = None;
-        if self.strikes.any
-            && let Some(kind) = self.strikes.at_node(node)
-        {
-            self.trace_fault(node, kind, &item);
-            match kind {
-                FaultKind::Crash(Point::BeforeEffect) => {
-                    self.take_away(&item);
-                    return false;
-                }
-                FaultKind::Crash(Point::BeforeAck) => broken = Some(Broken::BeforeAck),
-                FaultKind::Crash(Point::AfterAck) | FaultKind::Recycle => {
-                    broken = Some(Broken::AfterAck);
-                }
-                FaultKind::Clock { ms } => held.ops[op].clock_ms = ms,
-                FaultKind::Refuse => self.strikes.refuse(node, &item.event.context.id),
-                _ => {}
-            }
-        }
-        let kept = (broken == Some(Broken::BeforeAck)).then(|| Item {
-            event: item.event.clone(),
-            share: item.share.clone(),
-            input: item.input,
-            fact: item.fact,
-        });
-        let retried = self.call(line, number, held, op, item);
-        match broken {
-            None => {}
-            // An attempt that failed brought nothing about.
-            Some(_) if retried => return false,
-            Some(_) => {
-                // What it brought about goes its whole way first.
-                'whole: for later in op + 1..held.ops.len() {
-                    while let Some(item) = held.ops[later].pending.pop_front() {
-                        if !self.handle(line, number, held, later, item) {
-                            break 'whole;
-                        }
-                    }
-                }
-                while let Some(parcel) = held.outbox.pop_front() {
-                    self.force(parcel);
-                }
-                if let Some(item) = kept {
-                    self.take_away(&item);
-                }
-                return false;
-            }
-        }
-        true
-    }
-
-    /// Calls an operator; answers whether it tries the same event again.
-    fn call(
-        &mut self,
-        line: LineIndex,
-        number: usize,
-        held: &mut Instance,
-        op: usize,
-        item: Item,
-    ) -> bool {
-        let Item {
-            event,
-            share,
-            input,
-            fact,
-        } = item;
-        let shape = Arc::clone(&self.shape);
-        let node = shape.plan.lines[line].nodes[op];
-        let now_ms = self
-            .stage
-            .world
-            .now_ms()
-            .saturating_add(held.ops[op].clock_ms);
-        let ctx = Context {
-            now_ms,
-            random: self.stage.world.random(),
-            instance: number as u32,
-            instances: shape.plan.lines[line].instances,
-            share: Some(&share),
-        };
-        let mut out = std::mem::take(&mut self.out);
-        let refused = self.strikes.any && self.strikes.refuses(node, &event.context.id);
-        match (&mut held.ops[op].code, &shape.nodes[node].model) {
-            _ if refused => out.fail(event, Failure::fatal(REFUSED)),
-            (Some(operator), _) => operator.on_event(event, input.into(), &ctx, &mut out),
-            (None, Model::Repartition { key, partitions }) => {
-                match partition(key, *partitions, &event, now_ms) {
-                    Ok(slot) => {
-                        self.emit(line, held, op, 0, &event, &share, fact, slot as usize);
-                    }
-                    Err(failure) => out.fail(event, failure),
-                }
-            }
-            (None, _) => {}
-        }
-        for (port, mut event) in out.emitted.drain(..) {
-            if let Some(replay) = &self.replay {
-                replay.apply(&shape.plan.nodes[node].id, &mut event);
-            }
-            self.emit(line, held, op, port.into(), &event, &share, fact, number);
-        }
-        let mut retried = false;
-        if out.failed.is_empty() {
-            held.ops[op].tries = 0;
-        } else {
-            held.ops[op].tries += 1;
-            let (tries, model) = (held.ops[op].tries, &shape.nodes[node]);
-            self.meters[node].failed += out.failed.len() as u64;
-            let alone = out.failed.len() == 1;
-            for (event, failure) in out.failed.drain(..) {
-                if alone && failure.class != FailureClass::Invalid && tries < model.attempts_max {
-                    self.meters[node].retried += 1;
-                    let pause_us = model.pause_us << (tries - 1).min(16);
-                    held.retry_us = self.now_us + pause_us.min(PAUSE_US_MAX);
-                    let instance = number;
-                    self.agenda
-                        .add(held.retry_us, Task::Work { line, instance });
-                    held.ops[op].pending.push_front(Item {
-                        event,
-                        share: share.clone(),
-                        input,
-                        fact,
-                    });
-                    retried = true;
-                } else {
-                    self.fail(line, held, op, &event, &failure, tries, &share, fact);
-                }
-            }
-            if !retried {
-                held.ops[op].tries = 0;
-            }
-        }
-        self.out = out;
-        self.wait_for_idle(line, number, held, op);
-        retried
-    }
-
-    /// Sends an event out of a port of an operator.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the parts of one item at one port"
-    )]
-    pub(super) fn emit(
-        &mut self,
-        line: LineIndex,
-        held: &mut Instance,
-        op: usize,
-        port: usize,
-        event: &Event,
-        share: &Share,
-        fact: Option<u32>,
-        slot: usize,
-    ) {
-        let shape = Arc::clone(&self.shape);
-        let node = shape.plan.lines[line].nodes[op];
-        let Some(edges) = shape.plan.nodes[node].outs.get(port) else {
-            return;
-        };
-        self.note_leaving(node, port, slot, event, fact);
-        for &edge in edges {
-            self.passed[edge].passed += 1;
-            let item = Item {
-                event: event.clone(),
-                share: share.clone(),
-                input: shape.plan.edges[edge].input,
-                fact,
-            };
-            match shape.targets[edge] {
-                Target::Op(op) => held.ops[op].pending.push_back(item),
-                _ => held.outbox.push_back(Parcel { edge, slot, item }),
-            }
-        }
-    }
-
-    /// Ends an event that an operator cannot handle.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the parts of one item and its failure"
-    )]
-    pub(super) fn fail(
-        &mut self,
-        line: LineIndex,
-        held: &mut Instance,
-        op: usize,
-        event: &Event,
-        failure: &Failure,
-        tries: u32,
-        share: &Share,
-        fact: Option<u32>,
-    ) {
-        let shape = Arc::clone(&self.shape);
-        let node = &shape.plan.nodes[shape.plan.lines[line].nodes[op]];
-        match node.failed.filter(|port| !node.outs[*port].is_empty()) {
-            Some(port) => {
-                self.meters[shape.plan.lines[line].nodes[op]].dead += 1;
-                let dead = with_cause(event, node.id.as_str(), &failure.message, tries);
-                self.emit(line, held, op, port, &dead, share, fact, 0);
-            }
-            None => self.give_up(
-                shape.plan.lines[line].nodes[op],
-                event,
-                tries,
-                failure,
-                share,
-                fact,
-            ),
         }
     }
 }

@@ -1,18 +1,19 @@
 //! What is counted of a run, and where it is cut off.
 
 use graph_model::event::Event;
-use graph_model::id::NodeId;
 use runtime_protocol::Problem;
 
-use super::channel::ChannelRun;
 use super::fault::FaultKind;
-use super::outcome::{Ended, Limit};
-use super::run::{Item, LOOK_EVERY, Run};
+use super::outcome::Limit;
+use super::run::{Item, Root, Run};
 use super::trace::What;
 use crate::delivery::Share;
 use crate::live::with_cause;
 use crate::operator::Failure;
 use crate::plan::NodeIndex;
+
+/// What a given-up event weighs beside its payload.
+const DEAD_BYTES: usize = 512;
 
 impl Run {
     /// The end of an event that no wire leads on.
@@ -23,16 +24,17 @@ impl Run {
         tries: u32,
         failure: &Failure,
         share: &Share,
-        fact: Option<u32>,
+        root: Root,
     ) {
         let id = &self.shape.plan.nodes[node].id;
         self.trace
-            .add(self.now_us, What::GivenUp, id, 0, &event.context.id, fact);
+            .add(self.now_us, What::GivenUp, id, 0, &event.context.id, root);
         let dead = || with_cause(event, id.as_str(), &failure.message, tries);
         self.trace.keep_made(dead);
         if !share.give_up(failure) {
             self.meters[node].dead += 1;
-            self.dead.push(dead());
+            let dead = dead();
+            self.keep_dead(node, dead);
         }
     }
 
@@ -44,19 +46,19 @@ impl Run {
         port: usize,
         slot: usize,
         event: &Event,
-        fact: Option<u32>,
+        root: Root,
     ) {
         let from = &self.shape.plan.nodes[node];
         let (at_us, port_number) = (self.now_us, port as u16);
         if from.outs[port].is_empty() {
             self.trace
-                .keep_unled(at_us, &from.id, port_number, event, fact);
+                .keep_unled(at_us, &from.id, port_number, event, root);
             return;
         }
         self.meters[node].sent += 1;
         let event_id = &event.context.id;
         self.trace
-            .add(at_us, What::Emitted, &from.id, port_number, event_id, fact);
+            .add(at_us, What::Emitted, &from.id, port_number, event_id, root);
         self.trace.keep(slot, event);
     }
 
@@ -64,62 +66,24 @@ impl Run {
     pub(super) fn count_step(&mut self, node: NodeIndex, instance: usize, item: &Item) {
         self.steps += 1;
         self.meters[node].received += 1;
-        if let Some(fact) = item.fact {
-            let since_us = self.now_us - self.came[fact as usize].at_us;
+        if item.root.fact.is_some() {
+            let since_us = self.now_us - item.root.came_us;
             self.latencies[node].add(since_us);
         }
         let id = &self.shape.plan.nodes[node].id;
         let event = &item.event.context.id;
         self.trace
-            .add(self.now_us, What::Handled, id, item.input, event, item.fact);
+            .add(self.now_us, What::Handled, id, item.input, event, item.root);
         self.trace.keep(instance, &item.event);
         if self.steps >= self.limits.steps_max && self.ended.is_none() {
-            self.ended = Some(Ended::Limit {
-                limit: Limit::Steps(self.limits.steps_max),
-                node: self.busiest(),
-            });
+            self.cut_off(Limit::Steps(self.limits.steps_max));
         }
     }
 
-    pub(super) fn look_at_limits(&mut self) {
-        if self.ended.is_some() || !self.agenda.noted().is_multiple_of(LOOK_EVERY) {
-            return;
-        }
-        // Nobody may go on for ever, even without handling anything.
-        let tasks_max = self
-            .limits
-            .steps_max
-            .saturating_mul(16)
-            .saturating_add(100_000);
-        if self.agenda.noted() > tasks_max {
-            self.ended = Some(Ended::Limit {
-                limit: Limit::Steps(self.limits.steps_max),
-                node: self.busiest(),
-            });
-            return;
-        }
-        let in_flight = self.in_flight();
-        let bytes = self.grown + self.trace.weight();
-        let limit = if in_flight > self.limits.in_flight_max {
-            Limit::InFlight(self.limits.in_flight_max)
-        } else if bytes > self.limits.bytes_max {
-            Limit::Bytes(self.limits.bytes_max)
-        } else {
-            return;
-        };
-        self.ended = Some(Ended::Limit {
-            limit,
-            node: self.busiest(),
-        });
-    }
-
-    pub(super) fn in_flight(&self) -> u64 {
-        let inboxes = self.inboxes.iter().map(|inbox| inbox.items.len());
-        let channels = self.channels.iter().flatten().map(ChannelRun::held);
-        let lines = self.lines.iter().flatten().flatten();
-        let lines = lines.map(|line| line.waiting());
-        let parked = self.parked.len() - self.free.len();
-        inboxes.chain(channels).chain(lines).sum::<usize>() as u64 + parked as u64
+    /// Keeps a given-up event that no wire leads on.
+    pub(super) fn keep_dead(&mut self, node: NodeIndex, dead: Event) {
+        self.grow(node, dead.data.weight() + DEAD_BYTES);
+        self.dead.push(dead);
     }
 
     pub(super) fn note(&mut self, problem: Problem) {
@@ -133,13 +97,6 @@ impl Run {
         let event = &item.event.context.id;
         let sort = kind.sort() as u16;
         self.trace
-            .add(self.now_us, What::Fault, id, sort, event, item.fact);
-    }
-
-    /// The node that has handled the most events.
-    pub(super) fn busiest(&self) -> Option<NodeId> {
-        let meters = self.meters.iter().enumerate();
-        let busiest = meters.max_by_key(|(node, meter)| (meter.received, usize::MAX - node));
-        busiest.map(|(node, _)| self.shape.plan.nodes[node].id.clone())
+            .add(self.now_us, What::Fault, id, sort, event, item.root);
     }
 }

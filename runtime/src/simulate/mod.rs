@@ -11,18 +11,23 @@ mod agenda;
 mod arrive;
 mod channel;
 mod deliver;
+mod desk;
 mod fault;
 mod feed;
 mod given;
+mod handle;
 mod hold;
 mod latency;
+mod limits;
 mod line;
+mod load;
 mod meter;
 mod offer;
 mod outcome;
 mod replay;
 mod run;
 mod scenario;
+mod service;
 mod shape;
 mod sink;
 mod source;
@@ -37,6 +42,7 @@ mod world;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use graph_model::catalog::Catalog;
@@ -47,6 +53,7 @@ use smol_str::SmolStr;
 
 pub use self::fault::{Admitted, Fault, FaultKind, Place, Point, Sort};
 pub use self::latency::Latencies;
+pub use self::load::Load;
 pub use self::outcome::{Ended, Limit, Outcome};
 pub use self::replay::Replay;
 pub use self::scenario::{Fact, Limits, Record, Scenario};
@@ -57,13 +64,14 @@ pub use self::world::EPOCH_MS;
 use self::run::Run;
 use self::shape::{Shape, Stage};
 use crate::kind::Kind;
+use crate::plan::Role;
 
 /// A flow that plays scenarios.
 pub struct Simulation {
     stage: Arc<Stage>,
     document: Arc<Document>,
     /// By the number of partitions and consumers that replaces what the flow says.
-    shapes: BTreeMap<Option<u32>, Arc<Shape>>,
+    shapes: BTreeMap<Option<u32>, Rc<Shape>>,
     run: Run,
 }
 
@@ -89,10 +97,10 @@ impl Simulation {
         scenario: &Scenario,
     ) -> Result<Simulation, Vec<Problem>> {
         let stage = Arc::new(Stage::new(kinds, catalog, project.to_path_buf()));
-        let shape = Arc::new(stage.shape(document, scenario.partitions)?);
+        let shape = Rc::new(stage.shape(document, scenario.partitions)?);
         Ok(Simulation {
             document: Arc::clone(document),
-            shapes: [(scenario.partitions, Arc::clone(&shape))].into(),
+            shapes: [(scenario.partitions, Rc::clone(&shape))].into(),
             run: Run::new(&stage, &shape, scenario),
             stage,
         })
@@ -101,12 +109,12 @@ impl Simulation {
     /// Begins another scenario; the flow is prepared again only for a number of partitions that it
     /// has not played with.
     pub fn reset(&mut self, scenario: &Scenario) -> Result<(), Vec<Problem>> {
-        let known = self.shapes.get(&scenario.partitions).map(Arc::clone);
+        let known = self.shapes.get(&scenario.partitions).map(Rc::clone);
         let shape = if let Some(shape) = known {
             shape
         } else {
-            let shape = Arc::new(self.stage.shape(&self.document, scenario.partitions)?);
-            self.shapes.insert(scenario.partitions, Arc::clone(&shape));
+            let shape = Rc::new(self.stage.shape(&self.document, scenario.partitions)?);
+            self.shapes.insert(scenario.partitions, Rc::clone(&shape));
             shape
         };
         self.stage.shared.states.clear();
@@ -151,6 +159,10 @@ impl Simulation {
         let nodes = || plan.nodes.iter().map(|node| node.id.clone());
         let edges = plan.edges.iter().map(|edge| edge.id.clone());
         let latencies = nodes().zip(std::mem::take(&mut run.latencies));
+        let backlogs = nodes().zip(run.waiting_max.iter().copied());
+        let is_channel = |node: &usize| matches!(plan.nodes[*node].role, Role::Channel(_));
+        let backlogs = (0..plan.nodes.len()).zip(backlogs);
+        let backlogs = backlogs.filter(|(node, _)| is_channel(node));
         Outcome {
             ended: run.ended.clone().unwrap_or(Ended::Idle),
             at_us: run.now_us,
@@ -161,12 +173,14 @@ impl Simulation {
             counters: Counters {
                 at_ms: run.now_us / 1_000,
                 edges: edges.zip(run.passed.iter().copied()).collect(),
-                nodes: nodes().zip(run.meters.iter().copied()).collect(),
+                nodes: nodes().zip(run.meters()).collect(),
                 ..Counters::default()
             },
             latencies: latencies
                 .filter(|(_, held)| held.per_mille(0).is_some())
                 .collect(),
+            loads: run.loads(),
+            backlogs: backlogs.map(|(_, held)| held).collect(),
             facts: run.facts_that_came(),
             faults: run.strikes.counted.clone(),
             lost: run.lost,

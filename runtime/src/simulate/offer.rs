@@ -1,5 +1,6 @@
 //! Channels take events in, and hear what became of their deliveries.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use graph_model::event::Event;
@@ -7,8 +8,8 @@ use graph_model::expr::Env as Variables;
 use smol_str::SmolStr;
 
 use super::agenda::Task;
-use super::channel::{Note, event_key};
-use super::run::{HOP_US, Item, Parcel, Run, Sender};
+use super::channel::Note;
+use super::run::{Item, Mark, Parcel, Root, Run, Sender};
 use super::shape::{ChannelShape, Model};
 use super::trace::What;
 use crate::bindings::EventBindings;
@@ -17,13 +18,12 @@ use crate::delivery::Share;
 use crate::live::with_cause;
 use crate::operator::Failure;
 use crate::plan::NodeIndex;
-use crate::shared::lock;
 use crate::world::World;
 
 impl Run {
     /// Offers an event to a channel; hands it back when that is full.
     pub(super) fn offer(&mut self, node: NodeIndex, item: Item, who: Sender) -> Result<(), Item> {
-        let shape = Arc::clone(&self.shape);
+        let shape = Rc::clone(&self.shape);
         let (Model::Channel(channel), Some(held)) =
             (&shape.nodes[node].model, &self.channels[node])
         else {
@@ -37,8 +37,12 @@ impl Run {
                     event: item.event,
                     attempts: 1,
                     failure,
+                    mark: Mark {
+                        root: item.root,
+                        since_us: item.since_us,
+                    },
                 };
-                self.channel_gives_up(node, &lost, item.fact);
+                self.channel_gives_up(node, &lost, item.root);
                 return Ok(());
             }
         };
@@ -53,14 +57,17 @@ impl Run {
             event,
             share,
             input,
-            fact,
+            root,
+            since_us,
         } = item;
-        if let Some(fact) = fact {
-            self.behind.insert(event_key(&event), fact);
+        if self.keeps_facts && root.fact.is_some() {
+            self.behind.insert(event_key(&event), root);
         }
+        let mark = Mark { root, since_us };
         let post = Arc::clone(&held.post);
         let mut state = post.state();
-        let offered = state.offer(event, key, !share.is_none());
+        let offered = state.offer(event, key, !share.is_none(), mark);
+        let held_now = state.held() as u64;
         let stuck = offered.is_err() && state.is_stuck();
         drop(state);
         match offered {
@@ -87,18 +94,31 @@ impl Run {
                     event,
                     share,
                     input,
-                    fact,
+                    root,
+                    since_us,
                 });
             }
         }
         self.meters[node].received += 1;
+        self.waiting_max[node] = self.waiting_max[node].max(held_now);
         self.wake_readers(node, slot);
         Ok(())
     }
 
+    /// The fact behind an event that a channel holds. Where facts are kept, what an operator held back
+    /// is known again by its id.
+    pub(super) fn root_of(&self, event: &Event, mark: Mark) -> Root {
+        if self.keeps_facts {
+            let known = self.behind.get(&event_key(event)).copied();
+            known.unwrap_or_default()
+        } else {
+            mark.root
+        }
+    }
+
     /// Readers of a channel look soon; those of a partition when one is named.
     pub(super) fn wake_readers(&mut self, node: NodeIndex, slot: Option<usize>) {
-        let shape = Arc::clone(&self.shape);
+        let shape = Rc::clone(&self.shape);
         let Model::Channel(channel) = &shape.nodes[node].model else {
             return;
         };
@@ -112,15 +132,16 @@ impl Run {
 
     /// Works off what was settled.
     pub(super) fn read_notes(&mut self) {
-        loop {
-            let mut notes = std::mem::take(&mut *lock(&self.office.notes));
-            if notes.is_empty() {
-                return;
-            }
+        if !self.office.any() {
+            return;
+        }
+        let mut notes = std::mem::take(&mut self.notes_read);
+        while self.office.read(&mut notes) {
             for note in notes.drain(..) {
                 self.read_note(note);
             }
         }
+        self.notes_read = notes;
     }
 
     pub(super) fn read_note(&mut self, note: Note) {
@@ -128,22 +149,22 @@ impl Run {
             Note::Source {
                 node,
                 event,
-                fact,
+                root,
                 outcome,
-            } => return self.source_told(node, event, fact, outcome),
+            } => return self.source_told(node, event, root, outcome),
             Note::Decided { channel } => (channel, None),
             Note::Delivery {
                 channel,
                 sub,
                 slot,
                 event,
-                fact,
+                root,
                 failed,
                 given_up,
             } => {
                 let what = if failed { What::Nacked } else { What::Acked };
                 let id = &self.shape.plan.nodes[channel].id;
-                self.trace.add(self.now_us, what, id, 0, &event, fact);
+                self.trace.add(self.now_us, what, id, 0, &event, root);
                 if failed {
                     self.meters[channel].failed += 1;
                     if given_up.is_none() {
@@ -151,7 +172,7 @@ impl Run {
                     }
                 }
                 if let Some(lost) = given_up {
-                    self.channel_gives_up(channel, &lost, fact);
+                    self.channel_gives_up(channel, &lost, root);
                 }
                 (channel, Some((sub, slot)))
             }
@@ -173,36 +194,37 @@ impl Run {
         matches!(&self.shape.nodes[node].model, Model::Channel(channel) if channel.kind == ChannelKind::Queue)
     }
 
-    pub(super) fn channel_gives_up(&mut self, node: NodeIndex, lost: &GivenUp, fact: Option<u32>) {
+    pub(super) fn channel_gives_up(&mut self, node: NodeIndex, lost: &GivenUp<Mark>, root: Root) {
         self.meters[node].dead += 1;
-        let shape = Arc::clone(&self.shape);
+        let shape = Rc::clone(&self.shape);
         let held = &shape.plan.nodes[node];
         let message = &lost.failure.message;
         let dead = with_cause(&lost.event, held.id.as_str(), message, lost.attempts);
         let id = &dead.context.id;
         self.trace
-            .add(self.now_us, What::GivenUp, &held.id, 0, id, fact);
+            .add(self.now_us, What::GivenUp, &held.id, 0, id, root);
         self.trace.keep(0, &dead);
         let led_on = held.failed.is_some_and(|port| !held.outs[port].is_empty());
         if !led_on {
-            return self.dead.push(dead);
+            return self.keep_dead(node, dead);
         }
         if let Some(run) = &mut self.channels[node] {
             run.given_up.push_back(Item {
                 event: dead,
                 share: Share::none(),
                 input: 0,
-                fact,
+                root,
+                since_us: self.now_us,
             });
             if !std::mem::replace(&mut run.leading, true) {
-                self.agenda.add(self.now_us + HOP_US, Task::Lead(node));
+                self.agenda.add(self.now_us + self.hop_us, Task::Lead(node));
             }
         }
     }
 
     /// Given-up events leave a channel by its failed port.
     pub(super) fn lead_on(&mut self, node: NodeIndex) {
-        let shape = Arc::clone(&self.shape);
+        let shape = Rc::clone(&self.shape);
         let held = &shape.plan.nodes[node];
         let Some(port) = held.failed else { return };
         if let Some(run) = &mut self.channels[node] {
@@ -221,13 +243,19 @@ impl Run {
                         event: item.event.clone(),
                         share: Share::none(),
                         input: shape.plan.edges[edge].input,
-                        fact: item.fact,
+                        root: item.root,
+                        since_us: item.since_us,
                     },
                 };
                 self.force(parcel);
             }
         }
     }
+}
+
+/// Which event it is, for those who look up the fact behind it.
+fn event_key(event: &Event) -> (SmolStr, SmolStr) {
+    (event.context.source.clone(), event.context.id.clone())
 }
 
 fn key_of(channel: &ChannelShape, event: &Event, now_ms: i64) -> Result<Option<SmolStr>, Failure> {

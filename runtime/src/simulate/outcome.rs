@@ -10,6 +10,7 @@ use smol_str::SmolStr;
 
 use super::fault::Sort;
 use super::latency::Latencies;
+use super::load::Load;
 use super::scenario::Fact;
 use super::stores::Content;
 use super::trace::{Step, TraceHash};
@@ -31,7 +32,11 @@ pub struct Outcome {
     pub counters: Counters,
     /// From the coming of a fact to its handling at a node.
     pub latencies: BTreeMap<NodeId, Latencies>,
-    /// Facts that came in from outside, in the order of their coming.
+    /// Of nodes that take time, as their declarations say.
+    pub loads: BTreeMap<NodeId, Load>,
+    /// The most events that each channel held at once.
+    pub backlogs: BTreeMap<NodeId, u64>,
+    /// Facts that came in from outside, in the order of their coming, unless they were not to be kept.
     pub facts: Vec<Fact>,
     /// Faults that took place.
     pub faults: BTreeMap<Sort, u64>,
@@ -51,7 +56,7 @@ pub enum Ended {
     Idle,
     /// Its time was over; what was under way then was finished.
     Duration,
-    /// A limit was met; which one, and the node that worked most.
+    /// A limit was met; which one, and the node that has most to do with it.
     Limit { limit: Limit, node: Option<NodeId> },
     /// A node could not be made again.
     Broken(Problem),
@@ -83,9 +88,20 @@ impl std::fmt::Display for Ended {
                     Limit::InFlight(max) => write!(f, "cut off with {max} events under way")?,
                     Limit::Bytes(max) => write!(f, "cut off with {max} bytes held")?,
                 }
-                match node {
-                    Some(node) => write!(f, "; `{node}` worked most, look for a loop there"),
-                    None => Ok(()),
+                match (limit, node) {
+                    (_, None) => Ok(()),
+                    (Limit::Steps(_), Some(node)) => {
+                        write!(f, "; `{node}` worked most, look for a loop there")
+                    }
+                    (Limit::InFlight(_), Some(node)) => {
+                        write!(
+                            f,
+                            "; most wait at `{node}`, send it fewer or let them go on quicker"
+                        )
+                    }
+                    (Limit::Bytes(_), Some(node)) => {
+                        write!(f, "; `{node}` holds most, bound what it keeps")
+                    }
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! A run: everything that changes while a scenario plays, and how it goes from step to step.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use graph_model::event::Event;
@@ -9,10 +10,12 @@ use rustc_hash::FxHashMap;
 use smol_str::SmolStr;
 
 use super::agenda::{Agenda, Task};
-use super::channel::{ChannelRun, Office, Reader};
+use super::channel::{ChannelRun, Note, Office, Reader};
+use super::desk::Desk;
 use super::fault::Sort;
 use super::latency::Latencies;
 use super::line::Instance;
+use super::load::Load;
 use super::outcome::Ended;
 use super::replay::Replay;
 use super::scenario::{Limits, Scenario};
@@ -21,18 +24,15 @@ use super::source::SourceRun;
 use super::stores::Content;
 use super::strike::Strikes;
 use super::trace::Trace;
+use crate::channels::Delivered;
 use crate::delivery::Share;
 use crate::operator::Output;
 use crate::plan::{EdgeIndex, LineIndex, NodeIndex, Role};
 
-/// Virtual time that an event takes from one line, channel or sink to the next.
-pub(super) const HOP_US: u64 = 1_000;
 /// What was under way in a line that broke down is sent again after so long.
 pub(super) const RESTART_US: u64 = 100_000;
 /// Events that a line takes out of its inbox at once.
 pub(super) const BATCH: usize = 256;
-/// Limits that cost more to look at are looked at after so many steps.
-pub(super) const LOOK_EVERY: u64 = 256;
 
 /// An event on its way.
 pub(super) struct Item {
@@ -40,8 +40,36 @@ pub(super) struct Item {
     pub share: Share,
     /// Number of the input port.
     pub input: u16,
-    /// Number of the fact from which it follows.
+    pub root: Root,
+    /// When it left the node before; what a channel holds waits since then.
+    pub since_us: u64,
+}
+
+impl Item {
+    /// The same once more, with a share of its own in the delivery.
+    pub(super) fn copy(&self) -> Item {
+        Item {
+            event: self.event.clone(),
+            share: self.share.clone(),
+            ..*self
+        }
+    }
+}
+
+/// The fact from which an event follows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Root {
+    /// Its number; nothing when it follows from none.
     pub fact: Option<u32>,
+    /// When it came in.
+    pub came_us: u64,
+}
+
+/// What the driver keeps beside an event that a channel holds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    pub root: Root,
+    pub since_us: u64,
 }
 
 /// An event in front of a wire.
@@ -62,10 +90,18 @@ pub(super) enum Sender {
 /// Events that wait for one instance of a node.
 #[derive(Default)]
 pub(super) struct Inbox {
-    pub(super) items: VecDeque<(usize, Item)>,
+    pub(super) items: VecDeque<Waiting>,
     pub(super) waiting: Vec<u32>,
     pub(super) blocked: Vec<Sender>,
     pub(super) scheduled: bool,
+}
+
+/// An event in an inbox.
+pub(super) struct Waiting {
+    pub(super) lane: usize,
+    /// The instance that sent it.
+    pub(super) slot: usize,
+    pub(super) item: Item,
 }
 
 /// Something that was held back.
@@ -83,7 +119,7 @@ pub(super) enum Parked {
     Arrive {
         node: NodeIndex,
         event: Event,
-        fact: Option<u32>,
+        root: Root,
     },
 }
 
@@ -92,8 +128,8 @@ pub(super) enum Parked {
 pub(super) enum Origin {
     /// It is a new fact.
     Outside,
-    /// It tells what was written to a store, because of this fact if it is known.
-    Store(Option<u32>),
+    /// It tells what was written to a store, because of this fact.
+    Store(Root),
 }
 
 /// A fact that came in.
@@ -103,13 +139,16 @@ pub(super) struct Came {
     pub(super) number: usize,
     pub(super) at_us: u64,
     pub(super) event: Event,
-    pub(super) tries: u32,
 }
 
 pub(super) struct Run {
     pub(super) stage: Arc<Stage>,
-    pub(super) shape: Arc<Shape>,
+    pub(super) shape: Rc<Shape>,
     pub(super) one_by_one: bool,
+    /// Whether nodes take no time now, whatever is declared of them.
+    pub(super) at_once: bool,
+    /// Virtual time that an event takes from one line, channel or sink to the next.
+    pub(super) hop_us: u64,
     pub(super) own_events: bool,
     pub(super) limits: Limits,
     pub(super) replay: Option<Arc<Replay>>,
@@ -124,6 +163,8 @@ pub(super) struct Run {
     pub(super) first_in: Vec<Option<EdgeIndex>>,
     /// Of sinks, by node.
     pub(super) outboxes: Vec<VecDeque<Parcel>>,
+    /// What sinks that take time are at, by node.
+    pub(super) desks: Vec<Vec<Desk>>,
     pub(super) channels: Vec<Option<ChannelRun>>,
     /// By subscription and slot.
     pub(super) readers: Vec<Vec<Reader>>,
@@ -133,9 +174,19 @@ pub(super) struct Run {
     pub(super) meters: Vec<NodeCount>,
     pub(super) passed: Vec<EdgeCount>,
     pub(super) latencies: Vec<Latencies>,
+    /// Of nodes that take time.
+    pub(super) loads: Vec<Load>,
+    /// The most events that waited in front of a node, or in a channel.
+    pub(super) waiting_max: Vec<u64>,
+    /// Facts so far.
+    pub(super) facts_came: u64,
+    /// Whether somebody may ask for them later.
+    pub(super) keeps_facts: bool,
     pub(super) came: Vec<Came>,
-    /// Facts behind the events that channels hold, by source and id.
-    pub(super) behind: FxHashMap<(SmolStr, SmolStr), u32>,
+    /// Tries of facts that were refused and will come again.
+    pub(super) tries: FxHashMap<u32, u32>,
+    /// Facts behind the events that channels hold, by source and id; empty when no facts are kept.
+    pub(super) behind: FxHashMap<(SmolStr, SmolStr), Root>,
     pub(super) strikes: Strikes,
     /// Wires and slots on which nothing goes before a time, as an earlier event is late.
     pub(super) held_wires: Vec<(EdgeIndex, usize, u64)>,
@@ -144,10 +195,17 @@ pub(super) struct Run {
     pub(super) office: Arc<Office>,
     pub(super) trace: Trace,
     pub(super) steps: u64,
-    pub(super) grown: u64,
+    /// Bytes that each node holds for good.
+    pub(super) grown: Vec<u64>,
+    /// When what waits is weighed next, in tasks.
+    pub(super) weigh_at: u64,
     pub(super) lost: u64,
     pub(super) notes: Vec<Problem>,
     pub(super) out: Output,
+    /// Kept to be used again: notes of the office, deliveries, what a sink has in hand.
+    pub(super) notes_read: Vec<Note>,
+    pub(super) taken: Vec<Delivered<Mark>>,
+    pub(super) hand: Vec<Item>,
     pub(super) ended: Option<Ended>,
     pub(super) ran_out: bool,
     /// The next line to be told that nothing more will come.
@@ -155,7 +213,7 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub(super) fn new(stage: &Arc<Stage>, shape: &Arc<Shape>, scenario: &Scenario) -> Run {
+    pub(super) fn new(stage: &Arc<Stage>, shape: &Rc<Shape>, scenario: &Scenario) -> Run {
         stage.world.reset(scenario.seed);
         let plan = &shape.plan;
         let office = Arc::new(Office::new(&stage.world));
@@ -185,6 +243,8 @@ impl Run {
         let mut run = Run {
             stage: Arc::clone(stage),
             one_by_one: scenario.one_by_one,
+            at_once: scenario.one_by_one,
+            hop_us: scenario.hop_us,
             own_events: scenario.own_events,
             limits: scenario.limits,
             replay: scenario.replay.clone(),
@@ -199,12 +259,13 @@ impl Run {
                 .inboxes
                 .iter()
                 .map(|inbox| Inbox {
-                    waiting: vec![0; inbox.lanes],
+                    waiting: vec![0; inbox.lanes.len()],
                     ..Inbox::default()
                 })
                 .collect(),
             first_in: (0..nodes).map(|node| plan.ins(node).next()).collect(),
             outboxes: (0..nodes).map(|_| VecDeque::new()).collect(),
+            desks: (0..nodes).map(|_| Vec::new()).collect(),
             channels: (0..nodes).map(channel).collect(),
             readers: shape
                 .subs
@@ -221,7 +282,12 @@ impl Run {
             meters: vec![NodeCount::default(); nodes],
             passed: vec![EdgeCount::default(); plan.edges.len()],
             latencies: vec![Latencies::default(); nodes],
+            loads: vec![Load::default(); nodes],
+            waiting_max: vec![0; nodes],
+            facts_came: 0,
+            keeps_facts: scenario.keep_facts || !scenario.faults.is_empty(),
             came: Vec::new(),
+            tries: FxHashMap::default(),
             behind: FxHashMap::default(),
             strikes: Strikes::new(&scenario.faults, plan),
             held_wires: Vec::new(),
@@ -230,14 +296,18 @@ impl Run {
             office,
             trace: Trace::new(scenario.record),
             steps: 0,
-            grown: 0,
+            grown: vec![0; nodes],
+            weigh_at: 0,
             lost: 0,
             notes,
             out: Output::default(),
+            notes_read: Vec::new(),
+            taken: Vec::new(),
+            hand: Vec::new(),
             ended: None,
             ran_out: false,
             ending: 0,
-            shape: Arc::clone(shape),
+            shape: Rc::clone(shape),
         };
         if scenario.partitions.is_some() && !scenario.one_by_one {
             run.strikes.counted.insert(Sort::Partitions, 1);

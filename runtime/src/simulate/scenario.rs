@@ -20,10 +20,15 @@ pub struct Scenario {
     pub faults: Arc<[Fault]>,
     /// How many partitions, and consumers at once, there are at every place that has several.
     pub partitions: Option<u32>,
-    /// Each fact waits until everything before it has settled, and facts come by event time.
+    /// Virtual time that an event takes from one line, channel or sink to the next, in microseconds.
+    pub hop_us: u64,
+    /// Each fact waits until everything before it has settled, nothing takes time, and facts come by
+    /// event time.
     pub one_by_one: bool,
     pub limits: Limits,
     pub record: Record,
+    /// Whether the outcome tells the facts that came in; long runs hold less without them.
+    pub keep_facts: bool,
     /// What nodes say again as they said it in another run.
     pub replay: Option<Arc<Replay>>,
 }
@@ -46,7 +51,7 @@ pub struct Limits {
     pub duration_us: u64,
     /// Events that wait or are under way at once.
     pub in_flight_max: u64,
-    /// Bytes that sinks and the trace hold.
+    /// Bytes that sinks, given-up events, the trace and what waits hold.
     pub bytes_max: u64,
 }
 
@@ -72,9 +77,11 @@ impl Default for Scenario {
             own_events: true,
             faults: [].into(),
             partitions: None,
+            hop_us: 1_000,
             one_by_one: false,
             limits: Limits::default(),
             record: Record::Hash,
+            keep_facts: true,
             replay: None,
         }
     }
@@ -119,12 +126,14 @@ impl Scenario {
             own_events: false,
             faults: [].into(),
             partitions: Some(1),
+            hop_us: self.hop_us,
             one_by_one: true,
             limits: Limits {
                 duration_us: u64::MAX,
                 ..self.limits
             },
             record: self.record,
+            keep_facts: self.keep_facts,
             replay: self.replay.clone(),
         }
     }

@@ -12,6 +12,7 @@ use graph_model::value::Value;
 use runtime_protocol::Problem;
 use smol_str::SmolStr;
 
+use super::service::Service;
 use super::source::SourceModel;
 use super::stores::{Place, Store};
 use super::world::VirtualWorld;
@@ -53,6 +54,10 @@ pub(super) struct NodeShape {
     pub model: Model,
     pub attempts_max: u32,
     pub pause_us: u64,
+    /// How long it takes for an event; nothing when that is done at once.
+    pub service: Option<Service>,
+    /// Events that it handles at once at most, whoever sends them.
+    pub instances_max: usize,
 }
 
 pub(super) enum Model {
@@ -100,7 +105,8 @@ pub(super) enum Target {
 
 pub(super) struct InboxShape {
     pub owner: Owner,
-    pub lanes: usize,
+    /// By edge into it: whether events come along it in an order that somebody promised.
+    pub lanes: Vec<bool>,
 }
 
 #[derive(Clone, Copy)]
@@ -185,9 +191,13 @@ impl Stage {
                 Ok(model) => {
                     let build = self.build(&shape.plan, node);
                     let pause = build.duration("retry_pause").ok();
+                    let declared = &build.node.notes.declared;
+                    let instances = declared.get("instances").and_then(Value::as_i64);
                     shape.nodes.push(NodeShape {
                         attempts_max: build.whole("attempts").unwrap_or(1).max(1) as u32,
                         pause_us: pause.map_or(200_000, |pause| pause.as_micros() as u64),
+                        service: Service::of(declared),
+                        instances_max: instances.map_or(usize::MAX, |count| count.max(1) as usize),
                         model,
                     });
                 }
@@ -303,9 +313,18 @@ impl Shape {
                 _ => continue,
             };
             first.insert(node, (self.inboxes.len(), owners.len()));
-            let lanes = plan.ins(node).count();
+            let in_order = |edge: EdgeIndex| match &self.nodes[plan.edges[edge].from].model {
+                Model::Channel(channel) => {
+                    channel.kind != ChannelKind::Queue || channel.key.is_some()
+                }
+                _ => true,
+            };
+            let lanes: Vec<bool> = plan.ins(node).map(in_order).collect();
             self.inboxes
-                .extend(owners.into_iter().map(|owner| InboxShape { owner, lanes }));
+                .extend(owners.into_iter().map(|owner| InboxShape {
+                    owner,
+                    lanes: lanes.clone(),
+                }));
         }
         for (number, edge) in plan.edges.iter().enumerate() {
             let to = &plan.nodes[edge.to];

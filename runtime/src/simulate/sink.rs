@@ -1,13 +1,13 @@
 //! Sinks in a simulation: they write to models of stores.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use graph_model::event::Event;
 
 use super::agenda::Task;
-use super::fault::{FaultKind, Point};
-use super::line::REFUSED;
-use super::run::{HOP_US, Item, Parcel, Run, Sender};
+use super::fault::Point;
+use super::handle::{Begun, REFUSED};
+use super::run::{Item, Parcel, Root, Run, Sender};
 use super::shape::{Model, Target};
 use super::trace::What;
 use crate::delivery::Share;
@@ -23,7 +23,7 @@ const BATCH: usize = 256;
 impl Run {
     /// A sink writes what waits for it.
     pub(super) fn write(&mut self, node: NodeIndex) {
-        let shape = Arc::clone(&self.shape);
+        let shape = Rc::clone(&self.shape);
         let Some(inbox) = self.inbox_of(node) else {
             return;
         };
@@ -34,101 +34,107 @@ impl Run {
         if !free {
             return;
         }
-        let Model::Sink { store, place } = &shape.nodes[node].model else {
-            return;
-        };
-        let mut rest = self.take_from_inbox(inbox, BATCH).into_iter();
-        while let Some(item) = rest.next() {
-            self.count_step(node, 0, &item);
-            let mut told = true;
-            if self.strikes.any
-                && let Some(kind) = self.strikes.at_node(node)
-            {
-                self.trace_fault(node, kind, &item);
-                match kind {
-                    FaultKind::Crash(Point::BeforeEffect) => {
-                        // It had taken all of them in hand.
-                        self.take_away(&item);
-                        for item in rest.by_ref() {
-                            self.take_away(&item);
-                        }
-                        break;
-                    }
-                    FaultKind::Crash(Point::BeforeAck) => told = false,
-                    FaultKind::Refuse => self.strikes.refuse(node, &item.event.context.id),
-                    _ => {}
-                }
-            }
-            let now_ms = self.stage.world.now_ms();
-            let refused = self.strikes.any && self.strikes.refuses(node, &item.event.context.id);
-            let wrote = if refused {
-                Err(Failure::fatal(REFUSED))
-            } else {
-                store.write(&item.event, now_ms, &mut self.contents[*place])
-            };
-            match wrote {
-                Ok(wrote) => {
-                    self.grown += wrote.grown as u64;
-                    let id = &shape.plan.nodes[node].id;
-                    let event_id = &item.event.context.id;
-                    self.trace
-                        .add(self.now_us, What::Written, id, 0, event_id, item.fact);
-                    self.trace.keep(0, &item.event);
-                    let content = &self.contents[*place];
-                    self.trace.keep_shown(|| content.shown(&wrote));
-                    if let Some(heard) = &wrote.heard {
-                        self.hear(*place, heard, item.fact);
-                    }
-                    if let Some(Sent { port, event }) = wrote.sent {
-                        self.send_on(node, port, &event, &item.share, item.fact);
-                    }
-                }
-                Err(failure) => {
-                    self.meters[node].failed += 1;
-                    let held = &shape.plan.nodes[node];
-                    match held.failed.filter(|port| !held.outs[*port].is_empty()) {
-                        Some(port) => {
-                            self.meters[node].dead += 1;
-                            let at = held.id.as_str();
-                            let dead = with_cause(&item.event, at, &failure.message, 1);
-                            self.send_on(node, port, &dead, &item.share, item.fact);
-                        }
-                        None => {
-                            self.give_up(node, &item.event, 1, &failure, &item.share, item.fact);
-                        }
-                    }
-                }
-            }
-            if !told {
-                self.take_away(&item);
-            }
+        let takes_time = shape.nodes[node].service.is_some() && !self.at_once;
+        if takes_time {
+            self.write_in_time(node, inbox);
+        } else {
+            self.write_all(node, inbox);
         }
         let mut outbox = std::mem::take(&mut self.outboxes[node]);
         self.flush(&mut outbox, Sender::Sink(node));
         self.outboxes[node] = outbox;
-        self.wake_inbox(inbox);
+        // What still waits for a sink that takes time waits for what is under way there.
+        if !takes_time {
+            self.wake_inbox(inbox);
+        }
     }
 
-    fn send_on(
-        &mut self,
-        node: NodeIndex,
-        port: usize,
-        event: &Event,
-        share: &Share,
-        fact: Option<u32>,
-    ) {
-        let shape = Arc::clone(&self.shape);
+    fn write_all(&mut self, node: NodeIndex, inbox: usize) {
+        let mut hand = std::mem::take(&mut self.hand);
+        self.take_from_inbox(inbox, BATCH, &mut hand);
+        let mut rest = hand.drain(..);
+        while let Some(item) = rest.next() {
+            let (begun, _) = self.begin(node, 0, item);
+            if begun.broken == Some(Point::BeforeEffect) {
+                // It had taken all of them in hand.
+                self.take_away(&begun.item);
+                for item in rest.by_ref() {
+                    self.take_away(&item);
+                }
+                break;
+            }
+            self.write_one(node, begun);
+        }
+        drop(rest);
+        self.hand = hand;
+    }
+
+    /// Writes an event, and tells whoever delivered it unless the sink breaks down before.
+    pub(super) fn write_one(&mut self, node: NodeIndex, begun: Begun) {
+        let Begun { item, broken } = begun;
+        let shape = Rc::clone(&self.shape);
+        let Model::Sink { store, place } = &shape.nodes[node].model else {
+            return;
+        };
+        let now_ms = self.stage.world.now_ms();
+        let refused = self.strikes.any && self.strikes.refuses(node, &item.event.context.id);
+        let wrote = if refused {
+            Err(Failure::fatal(REFUSED))
+        } else {
+            store.write(&item.event, now_ms, &mut self.contents[*place])
+        };
+        match wrote {
+            Ok(wrote) => {
+                self.grow(node, wrote.grown);
+                let id = &shape.plan.nodes[node].id;
+                let event_id = &item.event.context.id;
+                self.trace
+                    .add(self.now_us, What::Written, id, 0, event_id, item.root);
+                self.trace.keep(0, &item.event);
+                let content = &self.contents[*place];
+                self.trace.keep_shown(|| content.shown(&wrote));
+                if let Some(heard) = &wrote.heard {
+                    self.hear(*place, heard, item.root);
+                }
+                if let Some(Sent { port, event }) = wrote.sent {
+                    self.send_on(node, port, &event, &item.share, item.root);
+                }
+            }
+            Err(failure) => {
+                self.meters[node].failed += 1;
+                let held = &shape.plan.nodes[node];
+                match held.failed.filter(|port| !held.outs[*port].is_empty()) {
+                    Some(port) => {
+                        self.meters[node].dead += 1;
+                        let at = held.id.as_str();
+                        let dead = with_cause(&item.event, at, &failure.message, 1);
+                        self.send_on(node, port, &dead, &item.share, item.root);
+                    }
+                    None => {
+                        self.give_up(node, &item.event, 1, &failure, &item.share, item.root);
+                    }
+                }
+            }
+        }
+        if broken == Some(Point::BeforeAck) {
+            self.take_away(&item);
+        }
+    }
+
+    fn send_on(&mut self, node: NodeIndex, port: usize, event: &Event, share: &Share, root: Root) {
+        let shape = Rc::clone(&self.shape);
         let Some(edges) = shape.plan.nodes[node].outs.get(port) else {
             return;
         };
-        self.note_leaving(node, port, 0, event, fact);
+        self.note_leaving(node, port, 0, event, root);
         for &edge in edges {
             self.passed[edge].passed += 1;
             let item = Item {
                 event: event.clone(),
                 share: share.clone(),
                 input: shape.plan.edges[edge].input,
-                fact,
+                root,
+                since_us: self.now_us,
             };
             self.outboxes[node].push_back(Parcel {
                 edge,
@@ -148,7 +154,7 @@ impl Run {
             super::shape::Owner::Line { line, instance } => Task::Work { line, instance },
             super::shape::Owner::Sink(node) => Task::Write(node),
         };
-        self.agenda.add(self.now_us + HOP_US, task);
+        self.agenda.add(self.now_us + self.hop_us, task);
     }
 
     fn inbox_of(&self, node: NodeIndex) -> Option<usize> {

@@ -6,6 +6,7 @@ use graph_model::event::Event;
 use runtime_protocol::Problem;
 use smol_str::{SmolStr, format_smolstr};
 
+use super::run::Root;
 use super::stores::{folder_place, table_place};
 use crate::kind::Build;
 use crate::sources::{Files, Generator, Record, Schedule, Stamp};
@@ -42,9 +43,11 @@ pub(super) enum SourceModel {
 pub(super) struct SourceRun {
     /// Events of its own so far.
     pub(super) made: u64,
+    /// When the next of them is due.
+    pub(super) due_us: u64,
     pub(super) generator: Option<Generator>,
     /// Events that follow from what was written to a store, with the fact behind them.
-    pub(super) heard: VecDeque<(Event, Option<u32>)>,
+    pub(super) heard: VecDeque<(Event, Root)>,
     pub(super) seq: u64,
     /// Whether a change is under way, or the source looks soon anyway.
     pub(super) waiting: bool,
@@ -52,7 +55,7 @@ pub(super) struct SourceRun {
     /// It has broken down, and will read again from this event on.
     pub(super) resumes_at: Option<usize>,
     /// What came in, in its order; kept where it may come once more.
-    pub(super) sent: Vec<(Event, Option<u32>)>,
+    pub(super) sent: Vec<(Event, Root)>,
 }
 
 impl SourceModel {

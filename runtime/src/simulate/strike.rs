@@ -14,6 +14,8 @@ pub(super) struct Strikes {
     edges: Vec<Struck>,
     /// Events that nodes can never handle.
     refused: Vec<(NodeIndex, SmolStr)>,
+    /// Nodes that take longer than they should, and how many times as long.
+    slowed: Vec<(NodeIndex, u64)>,
     /// Whether there are any.
     pub(super) any: bool,
     pub(super) counted: BTreeMap<Sort, u64>,
@@ -36,6 +38,7 @@ impl Strikes {
             nodes: vec![Struck::default(); plan.nodes.len()],
             edges: vec![Struck::default(); plan.edges.len()],
             refused: Vec::new(),
+            slowed: Vec::new(),
             any: true,
             counted: BTreeMap::new(),
         };
@@ -71,6 +74,20 @@ impl Strikes {
     pub(super) fn refuses(&self, node: NodeIndex, event: &SmolStr) -> bool {
         let mut refused = self.refused.iter();
         refused.any(|(at, id)| *at == node && id == event)
+    }
+
+    /// From now on the node takes so many times as long as it does.
+    pub(super) fn slow_down(&mut self, node: NodeIndex, times: u32) {
+        match self.slowed.iter_mut().find(|(at, _)| *at == node) {
+            Some((_, held)) => *held = held.saturating_mul(times.into()),
+            None => self.slowed.push((node, times.into())),
+        }
+    }
+
+    /// How many times as long a node takes as it should.
+    pub(super) fn times(&self, node: NodeIndex) -> u64 {
+        let slowed = self.slowed.iter().find(|(at, _)| *at == node);
+        slowed.map_or(1, |(_, times)| *times)
     }
 
     /// What goes wrong with the next event on an edge.

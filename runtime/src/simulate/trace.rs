@@ -6,6 +6,7 @@ use graph_model::value::Value;
 use sha2::{Digest, Sha256};
 use smol_str::SmolStr;
 
+use super::run::Root;
 use super::scenario::Record;
 
 /// One thing that happened.
@@ -93,7 +94,22 @@ impl Trace {
         }
     }
 
+    #[inline]
     pub(super) fn add(
+        &mut self,
+        at_us: u64,
+        what: What,
+        node: &NodeId,
+        port: u16,
+        event: &SmolStr,
+        root: Root,
+    ) {
+        if self.record != Record::Off {
+            self.add_step(at_us, what, node, port, event, root.fact);
+        }
+    }
+
+    fn add_step(
         &mut self,
         at_us: u64,
         what: What,
@@ -102,9 +118,6 @@ impl Trace {
         event: &SmolStr,
         fact: Option<u32>,
     ) {
-        if self.record == Record::Off {
-            return;
-        }
         self.bytes.clear();
         write(&mut self.bytes, at_us, what, node, port, event, fact);
         self.hash.update(&self.bytes);
@@ -140,7 +153,7 @@ impl Trace {
         node: &NodeId,
         port: u16,
         event: &Event,
-        fact: Option<u32>,
+        root: Root,
     ) {
         if self.record == Record::Events {
             self.steps.push(Step {
@@ -149,7 +162,7 @@ impl Trace {
                 node: node.clone(),
                 port,
                 event: event.context.id.clone(),
-                fact,
+                fact: root.fact,
                 instance: 0,
                 whole: Some(event.clone()),
                 shown: None,

@@ -1,13 +1,13 @@
 //! Wires: how events get from one line, channel or sink to the next, and what waits for room.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::rc::Rc;
 
 use graph_model::document::WhenFull;
 
 use super::agenda::Task;
 use super::fault::FaultKind;
-use super::run::{BATCH, Item, Parcel, Parked, Run, Sender};
+use super::run::{BATCH, Inbox, Item, Parcel, Parked, Run, Sender, Waiting};
 use super::shape::Target;
 use super::trace::What;
 use crate::operator::Failure;
@@ -15,7 +15,7 @@ use crate::plan::{EdgeIndex, Head, LineIndex, Role};
 
 impl Run {
     pub(super) fn work_inbox(&mut self, line: LineIndex, instance: usize) {
-        let shape = Arc::clone(&self.shape);
+        let shape = Rc::clone(&self.shape);
         let Some(mut held) = self.take_instance(line, instance) else {
             return;
         };
@@ -25,8 +25,7 @@ impl Run {
         {
             self.inboxes[first + instance].scheduled = false;
             if held.is_quiet() {
-                let items = self.take_from_inbox(first + instance, BATCH);
-                held.ops[0].pending.extend(items);
+                self.take_from_inbox(first + instance, BATCH, &mut held.ops[0].pending);
             }
         }
         self.work(line, instance, held);
@@ -45,7 +44,7 @@ impl Run {
 
     pub(super) fn pass(&mut self, parcel: Parcel, who: Sender) -> Result<(), Parcel> {
         let Parcel { edge, slot, item } = parcel;
-        let shape = Arc::clone(&self.shape);
+        let shape = Rc::clone(&self.shape);
         let held = &shape.plan.edges[edge];
         match shape.targets[edge] {
             Target::Op(_) | Target::Reply => Ok(()),
@@ -81,7 +80,7 @@ impl Run {
         item: Item,
         who: Sender,
     ) -> Result<(), Parcel> {
-        let shape = Arc::clone(&self.shape);
+        let shape = Rc::clone(&self.shape);
         let held = &shape.plan.edges[edge];
         let place = &mut self.inboxes[inbox];
         if place.waiting[lane] >= held.capacity {
@@ -101,8 +100,9 @@ impl Run {
                     return Ok(());
                 }
                 WhenFull::DropOldest => {
-                    let oldest = place.items.iter().position(|(other, _)| *other == lane);
-                    if let Some((_, item)) = oldest.and_then(|at| place.items.remove(at)) {
+                    let oldest = place.items.iter().position(|held| held.lane == lane);
+                    if let Some(Waiting { item, .. }) = oldest.and_then(|at| place.items.remove(at))
+                    {
                         place.waiting[lane] -= 1;
                         self.drop_item(edge, &item);
                     }
@@ -111,7 +111,10 @@ impl Run {
         }
         let place = &mut self.inboxes[inbox];
         place.waiting[lane] += 1;
-        place.items.push_back((lane, item));
+        place.items.push_back(Waiting { lane, slot, item });
+        let waiting = place.items.len() as u64;
+        let most = &mut self.waiting_max[shape.plan.edges[edge].to];
+        *most = waiting.max(*most);
         self.wake_inbox(inbox);
         Ok(())
     }
@@ -124,7 +127,7 @@ impl Run {
                 let inbox = first + slot % count;
                 let place = &mut self.inboxes[inbox];
                 place.waiting[lane] += 1;
-                place.items.push_back((lane, item));
+                place.items.push_back(Waiting { lane, slot, item });
                 self.wake_inbox(inbox);
             }
             Target::Channel(node) => {
@@ -170,18 +173,28 @@ impl Run {
         }
     }
 
-    pub(super) fn take_from_inbox(&mut self, inbox: usize, max: usize) -> Vec<Item> {
-        let place = &mut self.inboxes[inbox];
-        let count = place.items.len().min(max);
-        let taken: Vec<(usize, Item)> = place.items.drain(..count).collect();
-        for (lane, _) in &taken {
-            place.waiting[*lane] -= 1;
-        }
+    /// Takes the oldest events out of an inbox.
+    pub(super) fn take_from_inbox(
+        &mut self,
+        inbox: usize,
+        max: usize,
+        into: &mut impl Extend<Item>,
+    ) {
+        let Inbox {
+            items,
+            waiting,
+            blocked,
+            ..
+        } = &mut self.inboxes[inbox];
+        let count = items.len().min(max);
+        into.extend(items.drain(..count).map(|held| {
+            waiting[held.lane] -= 1;
+            held.item
+        }));
         if count > 0 {
-            let blocked = std::mem::take(&mut place.blocked);
+            let blocked = std::mem::take(blocked);
             self.wake_senders(blocked);
         }
-        taken.into_iter().map(|(_, item)| item).collect()
     }
 
     pub(super) fn wake_senders(&mut self, senders: Vec<Sender>) {
@@ -210,7 +223,7 @@ impl Run {
         };
         self.free.push(number);
         match parked {
-            Parked::Arrive { node, event, fact } => self.enter_flow(node, &event, fact),
+            Parked::Arrive { node, event, root } => self.enter_flow(node, event, root),
             Parked::Resume { node } => self.resume(node),
             Parked::Parcel(parcel) => self.force(parcel),
             Parked::Deliver { sub, slot, item } => {
@@ -225,13 +238,13 @@ impl Run {
 
     pub(super) fn full(&mut self, edge: EdgeIndex, item: &Item) {
         self.passed[edge].dropped += 1;
-        let shape = Arc::clone(&self.shape);
+        let shape = Rc::clone(&self.shape);
         let held = &shape.plan.edges[edge];
         let failure = Failure::transient(format!(
             "the wire {} is full; raise its capacity, or make what follows faster",
             held.id
         ));
-        self.give_up(held.from, &item.event, 1, &failure, &item.share, item.fact);
+        self.give_up(held.from, &item.event, 1, &failure, &item.share, item.root);
     }
 
     pub(super) fn drop_item(&mut self, edge: EdgeIndex, item: &Item) {
@@ -239,6 +252,6 @@ impl Run {
         let id = &self.shape.plan.nodes[self.shape.plan.edges[edge].from].id;
         let event = &item.event.context.id;
         self.trace
-            .add(self.now_us, What::Dropped, id, 0, event, item.fact);
+            .add(self.now_us, What::Dropped, id, 0, event, item.root);
     }
 }

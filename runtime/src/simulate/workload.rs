@@ -1,14 +1,17 @@
 //! Facts that are made up for a source, by the recipes of the generator.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use graph_model::document::Node;
 use graph_model::id::NodeId;
 use graph_model::value::Object;
+use rand_core::{Rng, SeedableRng};
+use rand_pcg::Pcg64Mcg;
 use runtime_protocol::Problem;
 
 use super::scenario::Fact;
-use super::source::gap_us;
+use super::source::GAP_US;
 use super::world::EPOCH_MS;
 use super::{Shape, Simulation};
 use crate::kind::Build;
@@ -26,7 +29,7 @@ impl Simulation {
         config: &Object,
         count: usize,
     ) -> Result<Vec<Fact>, Problem> {
-        let shape: &Arc<Shape> = &self.run.shape;
+        let shape: &Rc<Shape> = &self.run.shape;
         let node = Node {
             config: config.clone(),
             ..Node::new(GENERATOR)
@@ -43,10 +46,10 @@ impl Simulation {
             world: Arc::clone(&self.stage.world) as Arc<dyn crate::world::World>,
             shared: &self.stage.shared,
         })?;
-        let gap_us = gap_us(made.rate());
+        let mut chance = Pcg64Mcg::seed_from_u64(made.seed());
         let mut facts = Vec::new();
+        let mut at_us = 0;
         while facts.len() < count {
-            let at_us = facts.len() as u64 * gap_us;
             let now_ms = EPOCH_MS.saturating_add_unsigned(at_us / 1_000);
             let Some(event) = made.next(now_ms) else {
                 break;
@@ -56,6 +59,8 @@ impl Simulation {
                 at_us,
                 event,
             });
+            let next_us = made.next_due_us(facts.len() as u64, at_us, || chance.next_u64());
+            at_us = next_us.unwrap_or(at_us + GAP_US);
         }
         Ok(facts)
     }

@@ -10,9 +10,10 @@ use rand_pcg::Pcg64Mcg;
 use runtime_protocol::Problem;
 use smol_str::{SmolStr, format_smolstr};
 
-use super::pace::Pace;
+use super::pace::{Gaps, Pace};
 use super::stamp::Stamp;
 use super::unless_stopped;
+use crate::chance::{exponential, fraction, power};
 use crate::kind::{Build, Kind, Make};
 use crate::rim::{Feed, Inbound, Source, Work};
 
@@ -35,9 +36,15 @@ pub(crate) fn generator(build: &Build) -> Result<Generator, Problem> {
         count => count,
     };
     let rate = build.number("rate")?;
+    let gaps = match &*build.text("gaps")? {
+        "exponential" => Gaps::Exponential,
+        _ => Gaps::Even,
+    };
     let stamp = Stamp::of(build);
     Ok(Generator {
+        seed,
         rate,
+        gaps,
         left: count,
         maker: Maker {
             fields: fields(build, rate)?.into(),
@@ -52,16 +59,35 @@ pub(crate) fn generator(build: &Build) -> Result<Generator, Problem> {
 /// Made-up events and their pace.
 #[derive(Clone)]
 pub(crate) struct Generator {
+    seed: u64,
     /// Events a second; 0 is as fast as the flow takes them.
     rate: f64,
+    gaps: Gaps,
     left: u64,
     maker: Maker,
 }
 
 impl Generator {
-    /// Events a second; 0 is as fast as the flow takes them.
-    pub(crate) fn rate(&self) -> f64 {
-        self.rate
+    /// Same seed, same events.
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// When the event after so many is due that came to `due_us`, in microseconds since the first one;
+    /// nothing when the flow sets the pace.
+    pub(crate) fn next_due_us(
+        &self,
+        made: u64,
+        due_us: u64,
+        random: impl FnOnce() -> u64,
+    ) -> Option<u64> {
+        if self.rate <= 0.0 {
+            return None;
+        }
+        Some(match self.gaps {
+            Gaps::Even => (made as f64 / self.rate * 1e6) as u64,
+            Gaps::Exponential => due_us + (exponential(random()) / self.rate * 1e6).round() as u64,
+        })
     }
 
     /// The next event; nothing when all were made.
@@ -74,7 +100,7 @@ impl Generator {
 impl Source for Generator {
     fn run(mut self: Box<Self>, feed: Feed) -> Work<'static, Result<(), Problem>> {
         Box::pin(async move {
-            let mut pace = Pace::new(self.rate, &*feed.world);
+            let mut pace = Pace::new(self.rate, self.gaps, &*feed.world);
             while self.left > 0 {
                 let Some(due) = unless_stopped(&feed, pace.wait(&feed)).await else {
                     break;
@@ -217,7 +243,9 @@ impl Recipe {
                 let step = from.wrapping_add_unsigned(below(*choices, chance));
                 Value::Float(step as f64 / scale)
             }
-            Recipe::Number { from, span } => Value::Float(from + span * fraction(chance)),
+            Recipe::Number { from, span } => {
+                Value::Float(from + span * fraction(chance.next_u64()))
+            }
             Recipe::Key {
                 prefix,
                 from,
@@ -268,7 +296,7 @@ impl Odds {
         if skew <= 0.0 || choices < 2 {
             return Odds::Even(choices);
         }
-        let weights = (1..=choices).map(|nth| (nth as f64).powf(-skew));
+        let weights = (1..=choices).map(|nth| power(nth as f64, -skew));
         let total: f64 = weights.clone().sum();
         let ends = weights.scan(0.0, |sum, weight| {
             *sum += weight;
@@ -292,11 +320,6 @@ impl Odds {
 /// A number below `choices`, all equally likely.
 fn below(choices: u64, chance: &mut Pcg64Mcg) -> u64 {
     ((u128::from(chance.next_u64()) * u128::from(choices)) >> 64) as u64
-}
-
-/// A number from 0 to 1, without 1.
-fn fraction(chance: &mut Pcg64Mcg) -> f64 {
-    (chance.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 /// The recipes of the node, sorted by the names of their fields; a counter when there is none.
@@ -365,7 +388,7 @@ impl Entry<'_> {
                 choices: (to.floor() - from.ceil()).max(0.0) as u64 + 1,
             }),
             "number" => {
-                let scale = 10_f64.powi(self.number("decimals")? as i32);
+                let scale = power(10.0, self.number("decimals")?.trunc());
                 let (first, last) = ((from * scale).ceil(), (to * scale).floor());
                 ordered(
                     if first.abs().max(last.abs()) < EXACT_MAX && first <= last {
@@ -487,7 +510,7 @@ fn spec() -> KindSpec {
         icon: "dice".into(),
         inputs: vec![],
         outputs: vec![PortSpec::data("out", "The events")],
-        config: vec![FieldSpec::new("rate", "Rate", FieldType::Number { min: 0.0, max: 1e7 }, "Events a second; 0 is as fast as the flow takes them").default_to(10), FieldSpec::new("count", "Count", FieldType::Integer { min: 0, max: 1_000_000_000 }, "Events in all; 0 never ends").default_to(0), FieldSpec::new("seed", "Seed", FieldType::Integer { min: 0, max: i64::MAX }, "Same seed, same events").default_to(42), FieldSpec::new("event_type", "Event type", FieldType::EventType, "Type of the events, declared in the document"), FieldSpec::new("fields", "Fields", FieldType::Records { fields: recipe() }, "How the payload is made")],
+        config: vec![FieldSpec::new("rate", "Rate", FieldType::Number { min: 0.0, max: 1e7 }, "Events a second; 0 is as fast as the flow takes them").default_to(10), FieldSpec::new("gaps", "Gaps", FieldType::choice(&["even", "exponential"]), "How far apart events are: all alike, or by chance, as those of callers who know nothing of each other").default_to("even").advanced(), FieldSpec::new("count", "Count", FieldType::Integer { min: 0, max: 1_000_000_000 }, "Events in all; 0 never ends").default_to(0), FieldSpec::new("seed", "Seed", FieldType::Integer { min: 0, max: i64::MAX }, "Same seed, same events").default_to(42), FieldSpec::new("event_type", "Event type", FieldType::EventType, "Type of the events, declared in the document"), FieldSpec::new("fields", "Fields", FieldType::Records { fields: recipe() }, "How the payload is made")],
         behaviour: Behaviour::Source { ty: "event_type".into(), delivery: Delivery::Once, keyed_by_id: true },
         resource: None,
         since: "0.1.0".into(),

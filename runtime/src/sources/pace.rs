@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::BATCH_MAX;
+use crate::chance::exponential;
 use crate::rim::Feed;
 use crate::world::World;
 
@@ -10,20 +11,32 @@ use crate::world::World;
 /// long pause the flow is not flooded.
 const BEHIND_MAX_S: f64 = 1.0;
 
+/// How far apart events are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gaps {
+    /// All gaps are alike.
+    Even,
+    /// By chance, as those of callers who know nothing of each other.
+    Exponential,
+}
+
 /// So many events a second.
 pub(crate) struct Pace {
     /// Events a second; 0 is as fast as the flow takes them.
     rate: f64,
-    /// When the first event was due, on the world's clock.
+    gaps: Gaps,
+    /// When the first event was due, on the world's clock; when the next one is where gaps are by
+    /// chance.
     began_s: f64,
     /// Events since then.
     taken: f64,
 }
 
 impl Pace {
-    pub(crate) fn new(rate: f64, world: &dyn World) -> Pace {
+    pub(crate) fn new(rate: f64, gaps: Gaps, world: &dyn World) -> Pace {
         Pace {
             rate,
+            gaps,
             began_s: seconds(world),
             taken: 0.0,
         }
@@ -32,7 +45,12 @@ impl Pace {
     /// Waits until events are due; answers how many, at most a batch of them.
     pub(crate) async fn wait(&mut self, feed: &Feed) -> usize {
         loop {
-            match self.due(seconds(&*feed.world)) {
+            let now_s = seconds(&*feed.world);
+            let due = match self.gaps {
+                Gaps::Even => self.due(now_s),
+                Gaps::Exponential => self.due_by_chance(now_s, &*feed.world),
+            };
+            match due {
                 Ok(count) => return count,
                 Err(pause) => tokio::time::sleep(pause).await,
             }
@@ -41,7 +59,9 @@ impl Pace {
 
     /// Counts events as handed in.
     pub(crate) fn took(&mut self, count: usize) {
-        self.taken += count as f64;
+        if self.gaps == Gaps::Even {
+            self.taken += count as f64;
+        }
     }
 
     /// How many events are due, at least one, or how long it is until the next one is.
@@ -59,6 +79,23 @@ impl Pace {
         let count = ((now_s - self.began_s) * self.rate - self.taken).floor() + 1.0;
         Ok((count.max(1.0) as usize).min(BATCH_MAX))
     }
+
+    /// The same when gaps are by chance. What is due counts as handed in.
+    fn due_by_chance(&mut self, now_s: f64, world: &dyn World) -> Result<usize, Duration> {
+        if self.rate <= 0.0 {
+            return Ok(BATCH_MAX);
+        }
+        if now_s < self.began_s {
+            return Err(Duration::from_secs_f64((self.began_s - now_s).min(3600.0)));
+        }
+        self.began_s = self.began_s.max(now_s - BEHIND_MAX_S);
+        let mut count = 0;
+        while self.began_s <= now_s && count < BATCH_MAX {
+            count += 1;
+            self.began_s += exponential(world.random()) / self.rate;
+        }
+        Ok(count)
+    }
 }
 
 fn seconds(world: &dyn World) -> f64 {
@@ -72,6 +109,7 @@ mod tests {
     fn pace(rate: f64) -> Pace {
         Pace {
             rate,
+            gaps: Gaps::Even,
             began_s: 0.0,
             taken: 0.0,
         }
@@ -84,6 +122,22 @@ mod tests {
         pace.took(1);
         assert_eq!(pace.due(0.1), Err(Duration::from_millis(400)));
         assert_eq!(pace.due(1.0), Ok(2));
+    }
+
+    #[test]
+    fn gaps_by_chance_come_to_the_same_rate() {
+        let world = crate::world::SystemWorld::new();
+        let mut pace = Pace {
+            gaps: Gaps::Exponential,
+            ..pace(100.0)
+        };
+        let mut count = 0;
+        for tenths in 0..1_000 {
+            while let Ok(due) = pace.due_by_chance(f64::from(tenths) / 10.0, &world) {
+                count += due;
+            }
+        }
+        assert!((9_000..11_000).contains(&count), "{count} of about 10000");
     }
 
     #[test]

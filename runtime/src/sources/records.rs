@@ -12,7 +12,7 @@ use graph_model::value::{Object, Value};
 use smol_str::{SmolStr, format_smolstr};
 use tokio::sync::mpsc;
 
-use super::pace::Pace;
+use super::pace::{Gaps, Pace};
 use super::stamp::Stamp;
 use super::{BATCH_MAX, unless_stopped};
 use crate::operator::Failure;
@@ -92,7 +92,7 @@ impl Records {
             cut.changed_ms = changed_ms;
             cut.all(file)
         });
-        let mut pace = Pace::new(rate, &*feed.world);
+        let mut pace = Pace::new(rate, Gaps::Even, &*feed.world);
         let handing = async {
             while let Some(chunk) = chunks.recv().await {
                 chunk.hand_in(feed, &mut pace, done).await?;

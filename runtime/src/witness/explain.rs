@@ -123,6 +123,9 @@ fn fault_sentence(fault: &Fault, document: &Document, event: Option<&str>) -> St
             };
             format!("{at} breaks down {when} {event}")
         }
+        FaultKind::Slow { times } => {
+            format!("{at} takes {times} times as long from {event} on")
+        }
         FaultKind::Refuse => format!("{at} can never handle {event}"),
         FaultKind::Recycle => format!("{at} begins anew after {event}, without its memory"),
         FaultKind::Clock { ms } => {
@@ -174,6 +177,7 @@ pub(super) fn circumstances(scenario: &Scenario) -> String {
                 Sort::Recycle => "a new instance",
                 Sort::Clock => "a wrong clock",
                 Sort::Partitions => "other partitions",
+                Sort::Slow => "a slow call",
                 Sort::Refuse => "an event that cannot be handled",
             };
             let place = match &first.place {

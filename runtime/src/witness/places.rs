@@ -82,6 +82,7 @@ pub(super) fn kinds(sort: Sort) -> &'static [FaultKind] {
             FaultKind::Clock { ms: 3_600_000 },
             FaultKind::Clock { ms: -3_600_000 },
         ],
+        Sort::Slow => &[FaultKind::Slow { times: 10 }],
         Sort::Refuse => &[FaultKind::Refuse],
         Sort::Partitions => &[],
     }

@@ -14,7 +14,7 @@ use graph_model::id::NodeId;
 use graph_model::units;
 use graph_model::value::Value;
 use runtime::simulate::{
-    Admitted, Content, Fact, Fault, Latencies, Outcome, Record, Scenario, Simulation, Sort,
+    Admitted, Content, Fact, Fault, Latencies, Load, Outcome, Record, Scenario, Simulation, Sort,
 };
 use runtime_protocol::{Counters, Problem};
 use serde::Serialize;
@@ -50,8 +50,11 @@ pub(super) struct Sim {
     /// Virtual time after which sources take nothing in any more, such as `1h`
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = duration)]
     duration: Duration,
+    /// Virtual time that an event takes from one node to the next, where it does not go on at once
+    #[arg(long, value_name = "DURATION", default_value = "1ms", value_parser = duration)]
+    hop: Duration,
     /// Sorts of faults that take place where the flow admits them, separated by commas, or `all`:
-    /// duplicate, replay, lose, delay, late, crash, recycle, clock, partitions
+    /// duplicate, replay, lose, delay, late, crash, recycle, clock, partitions, slow
     #[arg(long, value_name = "SORTS", value_parser = sorts)]
     faults: Option<Sorts>,
     /// How many faults a run has, when there are any
@@ -84,6 +87,10 @@ fn duration(text: &str) -> Result<Duration, String> {
     units::parse_duration(text).ok_or_else(|| "write it like `30s`, `5m` or `1h`".to_owned())
 }
 
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
 /// The answer for programs: one run.
 #[derive(Serialize)]
 struct Said<'r> {
@@ -102,8 +109,30 @@ struct Said<'r> {
     dead_letters: usize,
     counters: &'r Counters,
     latencies_us: BTreeMap<&'r NodeId, Percentiles>,
+    /// Of nodes that take time.
+    loads: BTreeMap<&'r NodeId, SaidLoad>,
+    /// The most events that each channel held.
+    backlogs: &'r BTreeMap<NodeId, u64>,
     stores: BTreeMap<&'r SmolStr, Value>,
     notes: Vec<String>,
+}
+
+/// How busy a node was.
+#[derive(Serialize)]
+struct SaidLoad {
+    workers: u64,
+    utilisation: f64,
+    waiting_mean: f64,
+    waiting_max: u64,
+    wait_us: Option<Spread>,
+    service_us: Option<Spread>,
+}
+
+#[derive(Serialize)]
+struct Spread {
+    mean: f64,
+    #[serde(flatten)]
+    percentiles: Percentiles,
 }
 
 #[derive(Serialize)]
@@ -122,9 +151,10 @@ impl Sim {
             seed: self.seed,
             facts: self.facts(&flow)?.into(),
             record: Record::Hash,
+            hop_us: micros(self.hop),
             ..Scenario::default()
         };
-        scenario.limits.duration_us = u64::try_from(self.duration.as_micros()).unwrap_or(u64::MAX);
+        scenario.limits.duration_us = micros(self.duration);
         let mut simulation = Simulation::new(&document, catalog, &flow.project, &scenario)
             .map_err(|problems| all(&problems))?;
         let admitted = self.admitted(&Fault::admitted(&document, catalog));
@@ -206,6 +236,7 @@ fn all(problems: &[Problem]) -> Stop {
 fn said(seed: u64, outcome: &Outcome) -> Said<'_> {
     let faults = outcome.faults.iter();
     let latencies = outcome.latencies.iter();
+    let loads = outcome.loads.iter();
     let stores = outcome.stores.iter();
     Said {
         version: 1,
@@ -223,10 +254,31 @@ fn said(seed: u64, outcome: &Outcome) -> Said<'_> {
         latencies_us: latencies
             .filter_map(|(node, held)| Some((node, percentiles(held)?)))
             .collect(),
+        loads: loads
+            .map(|(node, load)| (node, said_load(load, outcome.at_us)))
+            .collect(),
+        backlogs: &outcome.backlogs,
         stores: stores
             .map(|(name, content)| (name, content.to_value()))
             .collect(),
         notes: outcome.notes.iter().map(Problem::to_string).collect(),
+    }
+}
+
+fn said_load(load: &Load, run_us: u64) -> SaidLoad {
+    let spread = |held: &Latencies| {
+        Some(Spread {
+            mean: held.mean_us()?,
+            percentiles: percentiles(held)?,
+        })
+    };
+    SaidLoad {
+        workers: load.workers,
+        utilisation: load.utilisation(run_us),
+        waiting_mean: load.waiting(run_us),
+        waiting_max: load.waiting_max,
+        wait_us: spread(&load.waits),
+        service_us: spread(&load.services),
     }
 }
 
@@ -249,6 +301,12 @@ fn report(seed: u64, outcome: &Outcome) -> String {
         &outcome.hash.to_string()[..16],
     );
     text += &table(outcome);
+    text += &loads(outcome);
+    let full = outcome.backlogs.iter().filter(|(_, most)| **most > 0);
+    let full: Vec<String> = full.map(|(id, most)| format!("{id} {most}")).collect();
+    if !full.is_empty() {
+        let _always = writeln!(text, "held at most: {}", full.join(", "));
+    }
     for (name, content) in &outcome.stores {
         text += &contents(name, content);
     }
@@ -283,12 +341,7 @@ fn table(outcome: &Outcome) -> String {
         "received", "sent", "failed", "retried", "given up", "p50", "p95", "p99",
     ];
     let nodes = &outcome.counters.nodes;
-    let names = nodes.keys().map(|id| id.as_str().chars().count());
-    let width = names.max().unwrap_or(0).max(4);
-    let row = |name: &str, cells: [String; TITLES.len()]| {
-        let cells = cells.map(|cell| format!("  {cell:>8}")).concat();
-        format!("{name:<width$}{cells}\n")
-    };
+    let row = |name: &str, cells: [String; TITLES.len()]| row(outcome, name, &cells);
     let mut text = row("node", TITLES.map(str::to_owned));
     for (id, count) in nodes {
         let latency = |per_mille| {
@@ -311,6 +364,45 @@ fn table(outcome: &Outcome) -> String {
         );
     }
     text
+}
+
+/// Who was busy, for how long, and how long events waited.
+fn loads(outcome: &Outcome) -> String {
+    const TITLES: [&str; 7] = [
+        "workers", "busy", "waiting", "at most", "wait", "p95", "takes",
+    ];
+    if outcome.loads.is_empty() {
+        return String::new();
+    }
+    let mut text = row(outcome, "node", &TITLES.map(str::to_owned));
+    for (id, load) in &outcome.loads {
+        let mean = |held: &Latencies| {
+            let mean = held.mean_us();
+            mean.map_or_else(|| "-".to_owned(), |mean| time(mean.round() as u64))
+        };
+        let p95 = load.waits.per_mille(950);
+        let busy = 100.0 * load.utilisation(outcome.at_us);
+        let cells = [
+            load.workers.to_string(),
+            format!("{busy:.1} %"),
+            format!("{:.1}", load.waiting(outcome.at_us)),
+            load.waiting_max.to_string(),
+            mean(&load.waits),
+            p95.map_or_else(|| "-".to_owned(), time),
+            mean(&load.services),
+        ];
+        text += &row(outcome, id.as_str(), &cells);
+    }
+    text
+}
+
+/// A row of a table of nodes.
+fn row(outcome: &Outcome, name: &str, cells: &[String]) -> String {
+    let nodes = outcome.counters.nodes.keys();
+    let names = nodes.map(|id| id.as_str().chars().count());
+    let width = names.max().unwrap_or(0).max(4);
+    let cells: String = cells.iter().map(|cell| format!("  {cell:>8}")).collect();
+    format!("{name:<width$}{cells}\n")
 }
 
 /// What a store holds, in short.
@@ -352,13 +444,13 @@ mod tests {
 
     #[test]
     fn sorts_are_named_or_all() {
-        assert_eq!(sorts("all").map(|sorts| sorts.0.len()), Ok(9));
+        assert_eq!(sorts("all").map(|sorts| sorts.0.len()), Ok(10));
         let named = sorts("crash, delay").expect("are known");
         assert_eq!(named.0, [Sort::Crash, Sort::Delay]);
         assert_eq!(
             sorts("fire").err().as_deref(),
             Some(
-                "`fire` is no sort of fault; choose among duplicate, replay, lose, delay, late, crash, recycle, clock, partitions"
+                "`fire` is no sort of fault; choose among duplicate, replay, lose, delay, late, crash, recycle, clock, partitions, slow"
             )
         );
     }

@@ -84,25 +84,6 @@ fn partitions_are_summed_apart_and_sent_at_the_end() {
 }
 
 #[test]
-fn a_loop_that_never_ends_is_cut_off_and_named() {
-    let lines = r#"in: manual
-           again: map {"expr": "."}
-           twice: split {"expr": "[., .]"}
-           in.out -> again.in
-           again.out -> twice.in
-           twice.out -> again.in"#;
-    let mut scenario = given(&["1"]);
-    scenario.limits.steps_max = 1_000;
-    let outcome = play(lines, &scenario);
-    let told = outcome.ended.to_string();
-    assert!(
-        told.starts_with("cut off after 1000 steps; `") && told.ends_with("look for a loop there"),
-        "{told}"
-    );
-    assert!(!outcome.ended.is_complete());
-}
-
-#[test]
 fn the_same_scenario_brings_the_same_steps() {
     let lines = r#"in: generator {"count": 300, "rate": 100, "fields": [{"name": "k", "makes": "key", "max": 7}]}
            queue: queue {"concurrency": 3}

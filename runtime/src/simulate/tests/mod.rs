@@ -2,10 +2,12 @@
 
 mod faults;
 mod flows;
+mod limits;
 mod live;
 mod reference;
 mod samples;
 mod stores;
+mod time;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,7 +20,8 @@ use smol_str::format_smolstr;
 
 use super::*;
 
-/// A flow of `id: kind {config}` lines and `from.port -> to.port` lines.
+/// A flow of `id: kind {config}` lines, with what is declared behind a `^`, and `from.port -> to.port`
+/// lines.
 pub(super) fn flow(lines: &str) -> Arc<Document> {
     let mut nodes = Object::new();
     let mut edges = Object::new();
@@ -32,8 +35,15 @@ pub(super) fn flow(lines: &str) -> Arc<Document> {
             edges.insert(format!("e{number}"), edge);
         } else {
             let (id, rest) = line.split_once(": ").expect("id: kind {config}");
+            let (rest, declared) = rest.split_once(" ^").unwrap_or((rest, "{}"));
             let (kind, config) = rest.split_once(' ').unwrap_or((rest, "{}"));
-            nodes.insert(id, value!({"kind": (kind), "config": (object(config))}));
+            let mut node = object("{}");
+            node.insert("kind", kind);
+            node.insert("config", object(config));
+            if declared != "{}" {
+                node.insert("declared", object(declared));
+            }
+            nodes.insert(id, node);
         }
     }
     let text = value!({"version": 1, "nodes": (nodes), "edges": (edges)}).to_json();

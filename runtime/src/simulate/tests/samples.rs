@@ -26,6 +26,46 @@ fn samples() -> Vec<(PathBuf, Arc<Document>)> {
     found
 }
 
+/// What identifies the steps of each sample, with a seed and what goes wrong by it, on every machine and
+/// in every build.
+#[test]
+fn every_sample_runs_alike_everywhere() {
+    let catalog = crate::catalog::catalog();
+    let mut lines = String::new();
+    for (path, document) in samples() {
+        let project = path.parent().expect("a folder");
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let name = name.trim_end_matches(".flow.json");
+        let mut scenario = Scenario::default();
+        scenario.limits.duration_us = 5_000_000;
+        scenario.limits.steps_max = 20_000;
+        let made = Simulation::new(&document, &catalog, project, &scenario);
+        let mut simulation = made.unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
+        let admitted = Fault::admitted(&document, &catalog);
+        for seed in 0..4 {
+            scenario.seed = seed;
+            scenario.go_wrong(&admitted, if seed == 0 { 0 } else { 3 }, 20);
+            simulation.reset(&scenario).expect("it is prepared again");
+            let hash = simulation.run().hash;
+            lines += &format!("{name} {seed} {hash}\n");
+        }
+    }
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/simulate/tests/traces.txt");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&file, &lines).expect("writes");
+    }
+    let known = std::fs::read_to_string(&file).unwrap_or_default();
+    let differing: Vec<&str> = lines
+        .lines()
+        .filter(|line| !known.lines().any(|held| held == *line))
+        .collect();
+    assert!(
+        differing.is_empty() && known.lines().count() == lines.lines().count(),
+        "runs differ from {}; when they should, rewrite it with UPDATE=1: {differing:#?}",
+        file.display()
+    );
+}
+
 #[test]
 fn every_sample_runs_twice_alike() {
     let catalog = crate::catalog::catalog();

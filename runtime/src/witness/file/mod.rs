@@ -151,6 +151,9 @@ fn fault(fault: &Fault) -> Value {
         FaultKind::Clock { ms } => {
             object.insert("ms", ms);
         }
+        FaultKind::Slow { times } => {
+            object.insert("times", whole(times.into()));
+        }
         FaultKind::Lose | FaultKind::Recycle | FaultKind::Refuse => {}
     }
     object.into()

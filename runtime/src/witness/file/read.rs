@@ -52,11 +52,13 @@ pub(super) fn witness(bytes: &[u8]) -> Read<Witness> {
             .each(|fact| fact.fact(&document))?
             .into(),
         own_events: false,
+        hop_us: Scenario::default().hop_us,
         faults: file.field("faults")?.each(At::fault)?.into(),
         partitions: file.field("partitions")?.maybe(At::small)?,
         one_by_one: false,
         limits: file.field("limits")?.limits()?,
         record: Record::Events,
+        keep_facts: true,
         replay: None,
     };
     let explanation = file.field("explanation")?;
@@ -241,6 +243,9 @@ impl<'v> At<'v> {
                 FaultKind::Crash(*known)
             }
             Sort::Recycle => FaultKind::Recycle,
+            Sort::Slow => FaultKind::Slow {
+                times: self.field("times")?.small()?,
+            },
             Sort::Refuse => FaultKind::Refuse,
             Sort::Clock => {
                 let ms = self.field("ms")?;

@@ -112,7 +112,7 @@ fn bad_files_say_where() {
         (
             r#""what":"duplicate""#,
             r#""what":"fire""#,
-            "`/faults/0/what`: `fire` is no sort of fault; choose among duplicate, replay, lose, delay, late, crash, recycle, clock, partitions",
+            "`/faults/0/what`: `fire` is no sort of fault; choose among duplicate, replay, lose, delay, late, crash, recycle, clock, partitions, slow",
         ),
         (
             r#""after_us":2000"#,
