@@ -205,7 +205,7 @@ impl Run {
                     }
                 }
                 while let Some(parcel) = held.outbox.pop_front() {
-                    self.force(parcel);
+                    self.send_off(parcel);
                 }
                 if let Some(item) = kept {
                     self.take_away(&item);
