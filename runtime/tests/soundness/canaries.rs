@@ -1,28 +1,46 @@
 //! A broken rule, operator or oracle does not go unnoticed.
 
+use std::sync::Arc;
+
 use graph_model::document::Document;
 use graph_model::event::Event;
 use graph_model::validate::Diagnostic;
 use runtime::kind::{Build, Kind, Make};
 use runtime::operator::{Context, Operator, Output};
+use runtime::oracle::Oracle;
+use runtime::simulate::Record;
 use runtime_protocol::Problem;
 
 use crate::campaign::{Campaign, Figures, conduct};
-use crate::family::DET;
+use crate::family::{DET, Family};
 use crate::machine::{Machine, WHOLE};
 
 /// Designs until a break has to be seen.
-const DESIGNS: u64 = 160;
+const DESIGNS: u64 = 600;
+
+/// That numbers are what they are made of: the reference is as broken as the run where an operator is.
+const NUMBERS: Family = Family {
+    name: "numbers",
+    codes: &["PART", "DELIV", "ORDER", "SCHEMA", "STATE"],
+    sorts: &[],
+    judges: &[],
+    deep: &[Oracle::D2],
+    record: Record::Off,
+};
 
 /// The first violation among designs from this seed on; the seed of a rare one stands near it.
 fn first(machine: &Machine, seed: u64) -> Figures {
+    first_of(&DET, machine, seed)
+}
+
+fn first_of(family: &Family, machine: &Machine, seed: u64) -> Figures {
     let campaign = Campaign {
         seeds: (seed, DESIGNS),
         runs: 12,
         enough: 1,
         shrink: false,
     };
-    conduct(campaign, machine, &DET)
+    conduct(campaign, machine, family)
 }
 
 fn without(code: &'static str) -> impl Fn(&Document) -> Vec<Diagnostic> {
@@ -56,6 +74,43 @@ fn an_operator_that_forgets_is_noticed() {
         };
         let figures = first(&machine, seed);
         assert!(!figures.violations.is_empty(), "{kind}: {figures}");
+    }
+}
+
+#[test]
+fn an_aggregate_that_ignores_its_key_is_noticed() {
+    let kinds = || broken("aggregate", without_group);
+    let machine = Machine {
+        kinds: &kinds,
+        ..WHOLE
+    };
+    let figures = first_of(&NUMBERS, &machine, 0);
+    assert!(!figures.violations.is_empty(), "{figures}");
+    let whole = first_of(&NUMBERS, &WHOLE, 0);
+    assert!(
+        whole.violations.is_empty(),
+        "{}",
+        whole.violations.join("\n")
+    );
+}
+
+/// An aggregate that puts all groups together.
+fn without_group(build: &Build) -> Result<Box<dyn Operator>, Problem> {
+    let mut node = build.node.clone();
+    node.config.remove("group");
+    let kinds = runtime::catalog::kinds();
+    let whole = kinds.iter().find(|kind| kind.spec.id == build.spec.id);
+    match whole.map(|kind| &kind.make) {
+        Some(Make::Operator(make)) => make(&Build {
+            id: build.id,
+            node: &node,
+            spec: build.spec,
+            document: build.document,
+            project: build.project,
+            world: Arc::clone(&build.world),
+            shared: build.shared,
+        }),
+        _ => Err(build.problem("it is an operator of the catalog")),
     }
 }
 

@@ -160,7 +160,7 @@ impl<'r> Evidence<'r> {
         let otherwise = match node.kind.as_str() {
             "aggregate" => running && (self.other_order(id) || shown_otherwise()),
             "table_changes" => self.wrote_otherwise(node) || shown_otherwise(),
-            "fold" => shown_otherwise(),
+            "fold" | "split" => shown_otherwise(),
             _ => false,
         };
         otherwise.then_some(Excuse::EveryResult)

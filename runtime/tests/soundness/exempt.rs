@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use graph_model::document::{Document, Node};
 use graph_model::id::NodeId;
+use runtime::simulate::Outcome;
 
 /// Why a promise does not hold of a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,6 +15,9 @@ pub(crate) enum Reason {
     /// Two changes of one row follow each other through a loop for ever, each bringing back what the
     /// other replaced. The rules look at one change at a time.
     Echo,
+    /// A dedupe lets pass again what was refused behind it, or it would be lost; where it ends a loop the
+    /// event goes round again with each try. No rule asks what may be refused behind a dedupe.
+    Forgets,
     /// What a lookup finds no row for is no loss.
     Lookup,
 }
@@ -69,6 +73,23 @@ impl<'d> Upstream<'d> {
             node.kind == "table" && node.config_str("mode") != Some("append") && comes_back
         });
         echoes.then_some(Reason::Echo)
+    }
+
+    /// Why a loop did not end in a run although a dedupe ends it.
+    pub(crate) fn forgets(&self, run: &Outcome) -> Option<Reason> {
+        let refused = |id: &NodeId| {
+            let count = run.counters.nodes.get(id);
+            count.is_some_and(|count| count.failed > 0)
+        };
+        let forgets = self.document.nodes.iter().any(|(id, node)| {
+            let feeds = self.feeds.get(id).into_iter().flatten();
+            let mut before = feeds.map(|(from, _)| self.before(from));
+            node.kind == "dedupe" && before.any(|before| before.contains(id)) && {
+                let mut nodes = self.document.nodes.keys();
+                nodes.any(|other| refused(other) && self.before(other).contains(id))
+            }
+        });
+        forgets.then_some(Reason::Forgets)
     }
 
     /// A node and everything that feeds it.

@@ -67,7 +67,7 @@ const MIDDLE: [(&str, usize); 26] = [
     ("enrich", 3),
     ("fold", 3),
     ("join", 3),
-    ("resequence", 2),
+    ("resequence", 9),
     ("version_guard", 2),
     ("validate", 1),
     ("mediate", 1),
@@ -100,7 +100,7 @@ pub(super) fn grow(chance: &mut Chance, wish: Wish) -> Skeleton {
         let from = feed(&mut grown, &mut open, chance, to, left, wish);
         // Who only looks may do without some of it.
         let looks = ["view", "metric", "console", "export"].contains(&grown.parts[to].kind);
-        let lossy = chance.percent(if looks { 25 } else { 1 });
+        let lossy = chance.percent(if looks { 60 } else { 1 });
         grown.wires.push(Wire {
             from,
             port: String::new(),
