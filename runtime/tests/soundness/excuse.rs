@@ -119,9 +119,7 @@ impl<'r> Evidence<'r> {
                 Some(Excuse::CountBeside)
             }
             "join" if self.differs(id, "unmatched") => Some(Excuse::Alone),
-            "enrich" if self.rows(self.run, id) != self.rows(self.reference, id) => {
-                Some(Excuse::Rows)
-            }
+            "enrich" if rows(self.run, id) != rows(self.reference, id) => Some(Excuse::Rows),
             "version_guard" | "table" if self.differs(id, "stale") => Some(Excuse::Outdated),
             "metric" if node.config.get("key").is_none() && self.other_sequence(id) => {
                 Some(Excuse::LastNumber)
@@ -236,20 +234,6 @@ impl<'r> Evidence<'r> {
         count(self.run) != count(self.reference)
     }
 
-    /// For each event that asks for a row: the rows that had come by then, whenever it asked.
-    fn rows(&self, run: &'r Outcome, node: &NodeId) -> BTreeSet<(&'r SmolStr, Vec<&'r SmolStr>)> {
-        let mut there = BTreeSet::new();
-        let mut asked = BTreeSet::new();
-        for step in handled(run, node) {
-            if step.port == 1 {
-                there.insert(&step.event);
-            } else {
-                asked.insert((&step.event, there.iter().copied().collect()));
-            }
-        }
-        asked
-    }
-
     /// Whether those who write what a source hears of wrote other events, or in another order.
     fn wrote_otherwise(&self, source: &Node) -> bool {
         let mut writers = self.document.nodes.iter().filter(|(_, node)| {
@@ -315,4 +299,18 @@ fn arrived<'r>(run: &'r Outcome, node: &NodeId) -> Vec<(&'r SmolStr, Option<&'r 
         (&step.event, data)
     });
     events.filter(|event| seen.insert(*event)).collect()
+}
+
+/// For each event that asks for a row: the rows that had come by then, whenever it asked.
+fn rows<'r>(run: &'r Outcome, node: &NodeId) -> BTreeSet<(&'r SmolStr, Vec<&'r SmolStr>)> {
+    let mut there = BTreeSet::new();
+    let mut asked = BTreeSet::new();
+    for step in handled(run, node) {
+        if step.port == 1 {
+            there.insert(&step.event);
+        } else {
+            asked.insert((&step.event, there.iter().copied().collect()));
+        }
+    }
+    asked
 }
