@@ -245,6 +245,7 @@ fn order(facts: &Facts, port: &Port) -> String {
                 Loss::Channel => format!("any, since {node} delivers in any order"),
                 Loss::Meeting => format!("any, since streams meet at {node}"),
                 Loss::Instances => format!("any, since several work side by side behind {node}"),
+                Loss::Names => format!("any, since {node} reads files by their names"),
                 Loss::Retry => format!("any, since {node} takes up again what was given up"),
                 Loss::Code => format!("unknown, since {node} may change what the order was by"),
             }

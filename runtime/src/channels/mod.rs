@@ -205,8 +205,7 @@ impl<M: Clone> ChannelState<M> {
                 if partitions.len() >= capacity && !partitions.forget_oldest_unread() {
                     return Err(event);
                 }
-                let partition =
-                    partition_of(key.as_deref().unwrap_or_default(), partitions.count());
+                let partition = first_or_of(key.as_deref(), partitions.count());
                 let open = under_way && self.terms.transactional;
                 let position = partitions.push(event, partition, open, mark);
                 return Ok(open.then_some(Spot {
@@ -325,6 +324,11 @@ impl<M: Clone> ChannelState<M> {
             Content::Log(partitions) => partitions.drain(),
         }
     }
+}
+
+/// The partition of an event: that of its key, or the first one, where everything is that has none.
+pub fn first_or_of(key: Option<&str>, partitions: u32) -> u32 {
+    key.map_or(0, |key| partition_of(key, partitions))
 }
 
 /// The partition of a key: the same on every machine and in every version. FNV-1a spreads the text,

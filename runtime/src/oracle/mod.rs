@@ -37,6 +37,7 @@ mod size;
 mod small_group;
 mod speakers;
 mod stall;
+mod strangers;
 mod stuck;
 #[cfg(test)]
 mod testing;

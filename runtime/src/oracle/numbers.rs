@@ -2,6 +2,7 @@
 //!
 //! Two definitions are recomputed. A result over results (an average of averages) is compared with the
 //! same function of all the values behind them; and in what is added up, each fact has to be there once.
+//! Beside that a result has to be of a group that some event is in.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +17,7 @@ use rustc_hash::FxHashMap;
 use smol_str::SmolStr;
 
 use super::keys::value;
-use super::{Context, Finding, flat, measures, weights};
+use super::{Context, Finding, flat, measures, strangers, weights};
 use crate::simulate::{Outcome, Sort, Step, What};
 
 /// A node that makes results of many events.
@@ -147,6 +148,7 @@ pub(super) fn judge(run: &Outcome, reference: &Outcome, context: &Context) -> Ve
         .map(|(id, aggregate)| (id, aggregate.parts(id, run, context)))
         .collect();
     let mut findings = flat::judge(run, context, &parts);
+    findings.extend(strangers::judge(run, context, &parts));
     findings.extend(measures::judge(run, context, &parts));
     findings.extend(weights::judge(run, reference, context, &parts));
     findings

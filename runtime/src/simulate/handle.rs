@@ -137,7 +137,7 @@ impl Run {
             }
             self.at_once = before;
             while let Some(parcel) = held.outbox.pop_front() {
-                self.force(parcel);
+                self.send_off(parcel);
             }
             if let Some(item) = kept {
                 self.take_away(&item);

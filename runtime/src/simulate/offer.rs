@@ -48,8 +48,8 @@ impl Run {
         };
         let slot = match (channel.kind, &key) {
             (ChannelKind::Log, key) => {
-                let key = key.as_deref().unwrap_or_default();
-                Some(crate::channels::partition_of(key, channel.partitions) as usize)
+                let partition = crate::channels::first_or_of(key.as_deref(), channel.partitions);
+                Some(partition as usize)
             }
             _ => None,
         };

@@ -119,6 +119,24 @@ impl Run {
         Ok(())
     }
 
+    /// Hands an event on whatever the bound says, and behind what is late on the same wire.
+    pub(super) fn send_off(&mut self, parcel: Parcel) {
+        match self.held_until_us(parcel.edge, parcel.slot) {
+            Some(until_us) => self.park(until_us - self.now_us, Parked::Parcel(parcel)),
+            None => self.force(parcel),
+        }
+    }
+
+    /// Until when nothing goes along a wire, as an earlier event is late.
+    fn held_until_us(&mut self, edge: EdgeIndex, slot: usize) -> Option<u64> {
+        let now_us = self.now_us;
+        self.held_wires
+            .retain(|(_, _, until_us)| *until_us >= now_us);
+        let held = self.held_wires.iter();
+        let held = held.filter(|(held, at, _)| *held == edge && *at == slot);
+        held.map(|(_, _, until_us)| *until_us).max()
+    }
+
     /// Hands an event on whatever the bound says.
     pub(super) fn force(&mut self, parcel: Parcel) {
         let Parcel { edge, slot, item } = parcel;
@@ -158,15 +176,10 @@ impl Run {
             }
             _ => {}
         }
-        let now_us = self.now_us;
-        self.held_wires
-            .retain(|(_, _, until_us)| *until_us >= now_us);
-        let held = self.held_wires.iter();
-        let held = held.filter(|(held, at, _)| *held == edge && *at == slot);
-        match held.map(|(_, _, until_us)| *until_us).max() {
+        match self.held_until_us(edge, slot) {
             Some(until_us) => {
                 let parcel = Parcel { edge, slot, item };
-                self.park(until_us - now_us, Parked::Parcel(parcel));
+                self.park(until_us - self.now_us, Parked::Parcel(parcel));
                 None
             }
             None => Some(item),

@@ -11,7 +11,8 @@ use runtime::simulate::{EPOCH_MS, Sort};
 use smol_str::SmolStr;
 
 use crate::attack::attack;
-use crate::exempt::{Reason, Upstream, place_of};
+use crate::excuse::Excuse;
+use crate::exempt::place_of;
 use crate::facts::facts;
 use crate::family::Family;
 use crate::generate;
@@ -51,9 +52,10 @@ pub(crate) struct Figures {
     pub(crate) with_feedback: u64,
     pub(crate) rejected: BTreeMap<String, u64>,
     pub(crate) endless: u64,
-    /// Places of silent designs, and those that are not judged, by the reason.
+    /// Places of silent designs.
     pub(crate) places: u64,
-    pub(crate) exempt: BTreeMap<Reason, u64>,
+    /// Runs in which the schedule decided something, by what it was.
+    pub(crate) excused: BTreeMap<Excuse, u64>,
     /// Texts about what went wrong, with the seeds.
     pub(crate) violations: Vec<String>,
     pub(crate) took: Duration,
@@ -115,14 +117,12 @@ fn one(seed: u64, campaign: Campaign, machine: &Machine, family: &Family, figure
     for kind in kinds {
         *figures.kinds.entry(kind.clone()).or_default() += 1;
     }
-    let upstream = Upstream::of(&document);
-    for (id, node) in &document.nodes {
-        if place_of(id, node).is_some() && node.kind != "dead_letter" {
-            figures.places += 1;
-            if let Some(reason) = upstream.exempt(id) {
-                *figures.exempt.entry(reason).or_default() += 1;
-            }
-        }
+    let places = document.nodes.iter();
+    let places =
+        places.filter(|(id, node)| node.kind != "dead_letter" && place_of(id, node).is_some());
+    figures.places += places.count() as u64;
+    for (excuse, count) in attacked.excused {
+        *figures.excused.entry(excuse).or_default() += count;
     }
     for (sort, count) in attacked.faults {
         let held = figures.faults.entry(sort).or_default();
@@ -215,9 +215,7 @@ impl Figures {
         }
         for sort in family.sorts {
             let (designs, _) = self.faults.get(sort).copied().unwrap_or_default();
-            // Wires that may lose events are few, and rules end them where events must not be lost.
-            let least = if *sort == Sort::Lose { 0.0 } else { 0.05 };
-            if designs as f64 <= least * self.silent as f64 {
+            if designs as f64 <= 0.05 * self.silent as f64 {
                 miss(format!("`{}` took place in {designs} designs", sort.name()));
             }
         }
@@ -258,7 +256,14 @@ impl fmt::Display for Figures {
                 share(*designs)
             )?;
         }
-        writeln!(f, "  {} places, not judged {:?}", self.places, self.exempt)?;
+        let excused: u64 = self.excused.values().sum();
+        writeln!(
+            f,
+            "  {} places; in {:.1} % of runs the schedule decides {:?}",
+            self.places,
+            100.0 * excused as f64 / self.runs.max(1) as f64,
+            self.excused
+        )?;
         writeln!(f, "  kinds {:?}", self.kinds)?;
         writeln!(f, "  rules {:?}", self.codes)?;
         write!(f, "  rejected {:?}", self.rejected)

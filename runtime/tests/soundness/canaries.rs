@@ -1,28 +1,49 @@
 //! A broken rule, operator or oracle does not go unnoticed.
 
+use std::sync::Arc;
+
 use graph_model::document::Document;
 use graph_model::event::Event;
 use graph_model::validate::Diagnostic;
 use runtime::kind::{Build, Kind, Make};
 use runtime::operator::{Context, Operator, Output};
+use runtime::oracle::Oracle;
+use runtime::simulate::Record;
 use runtime_protocol::Problem;
 
 use crate::campaign::{Campaign, Figures, conduct};
-use crate::family::DET;
+use crate::family::{DET, Family};
 use crate::machine::{Machine, WHOLE};
 
 /// Designs until a break has to be seen.
-const DESIGNS: u64 = 160;
+const DESIGNS: u64 = 600;
+
+/// Designs in which nothing may be seen.
+const CALM: u64 = 120;
+
+/// That numbers are what they are made of: the reference is as broken as the run where an operator is.
+const NUMBERS: Family = Family {
+    name: "numbers",
+    codes: &["PART", "DELIV", "ORDER", "SCHEMA", "STATE"],
+    sorts: &[],
+    judges: &[],
+    deep: &[Oracle::D2],
+    record: Record::Off,
+};
 
 /// The first violation among designs from this seed on; the seed of a rare one stands near it.
 fn first(machine: &Machine, seed: u64) -> Figures {
+    first_of(&DET, machine, (seed, DESIGNS))
+}
+
+fn first_of(family: &Family, machine: &Machine, seeds: (u64, u64)) -> Figures {
     let campaign = Campaign {
-        seeds: (seed, DESIGNS),
+        seeds,
         runs: 12,
         enough: 1,
         shrink: false,
     };
-    conduct(campaign, machine, &DET)
+    conduct(campaign, machine, family)
 }
 
 fn without(code: &'static str) -> impl Fn(&Document) -> Vec<Diagnostic> {
@@ -60,6 +81,43 @@ fn an_operator_that_forgets_is_noticed() {
 }
 
 #[test]
+fn an_aggregate_that_ignores_its_key_is_noticed() {
+    let kinds = || broken("aggregate", without_group);
+    let machine = Machine {
+        kinds: &kinds,
+        ..WHOLE
+    };
+    let figures = first_of(&NUMBERS, &machine, (0, DESIGNS));
+    assert!(!figures.violations.is_empty(), "{figures}");
+    let whole = first_of(&NUMBERS, &WHOLE, (0, CALM));
+    assert!(
+        whole.violations.is_empty(),
+        "{}",
+        whole.violations.join("\n")
+    );
+}
+
+/// An aggregate that puts all groups together.
+fn without_group(build: &Build) -> Result<Box<dyn Operator>, Problem> {
+    let mut node = build.node.clone();
+    node.config.remove("group");
+    let kinds = runtime::catalog::kinds();
+    let whole = kinds.iter().find(|kind| kind.spec.id == build.spec.id);
+    match whole.map(|kind| &kind.make) {
+        Some(Make::Operator(make)) => make(&Build {
+            id: build.id,
+            node: &node,
+            spec: build.spec,
+            document: build.document,
+            project: build.project,
+            world: Arc::clone(&build.world),
+            shared: build.shared,
+        }),
+        _ => Err(build.problem("it is an operator of the catalog")),
+    }
+}
+
+#[test]
 fn an_oracle_that_compares_nothing_is_noticed() {
     // Only what never ends is repaired, so that there is something to find.
     let rules = |document: &Document| {
@@ -79,7 +137,7 @@ fn an_oracle_that_compares_nothing_is_noticed() {
         judge: &|_, _, _, _| Vec::new(),
         ..flawed
     };
-    let finds = |machine: &Machine| !first(machine, 0).violations.is_empty();
+    let finds = |machine: &Machine| !first_of(&DET, machine, (0, CALM)).violations.is_empty();
     assert!(finds(&flawed), "flawed designs are found out");
     assert!(!finds(&blind), "what compares nothing finds nothing");
 }

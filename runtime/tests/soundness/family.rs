@@ -13,6 +13,8 @@ pub(crate) struct Family {
     /// What may go wrong.
     pub(crate) sorts: &'static [Sort],
     pub(crate) judges: &'static [Oracle],
+    /// Who judges some of the runs only, as it takes every event of them.
+    pub(crate) deep: &'static [Oracle],
     /// What the judges have to see of a run.
     pub(crate) record: Record,
 }
@@ -38,9 +40,12 @@ pub(crate) const DET: Family = Family {
         Sort::Replay,
         Sort::Delay,
         Sort::Late,
+        Sort::Crash,
+        Sort::Clock,
         Sort::Partitions,
     ],
     judges: &[Oracle::D1, Oracle::X1],
+    deep: &[Oracle::P1, Oracle::T1, Oracle::W1, Oracle::X2],
     record: Record::Off,
 };
 
@@ -60,9 +65,12 @@ pub(crate) const LOSS: Family = Family {
         Sort::Delay,
         Sort::Late,
         Sort::Lose,
+        Sort::Crash,
+        Sort::Clock,
         Sort::Partitions,
     ],
     judges: &[Oracle::L1, Oracle::L2],
+    deep: &[],
     record: Record::Steps,
 };
 
@@ -72,6 +80,7 @@ pub(crate) const BOUND: Family = Family {
     codes: &["LOOP"],
     sorts: &[Sort::Duplicate, Sort::Replay, Sort::Delay, Sort::Late],
     judges: &[Oracle::B1],
+    deep: &[],
     record: Record::Steps,
 };
 

@@ -14,6 +14,7 @@ mod attack;
 mod campaign;
 mod canaries;
 mod chance;
+mod excuse;
 mod exempt;
 mod facts;
 mod family;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use graph_model::document::Document;
 use graph_model::edit::TransactionBuilder;
 use graph_model::id::NodeId;
-use runtime::simulate::{Fact, Scenario};
+use runtime::simulate::{Fact, Fault, Scenario};
 
-use crate::attack::{Violation, play};
+use crate::attack::{Violation, admitted, play};
 use crate::family::Family;
 use crate::machine::Machine;
 use crate::repair::is_silent;
@@ -79,12 +79,19 @@ fn wrong(
     let facts: Vec<Fact> = facts.iter().filter(known).cloned().collect();
     let document = Arc::new(document.clone());
     let old = &case.violation.scenario;
+    let admitted = admitted(&document, family);
+    let may_happen = |fault: &&Fault| {
+        admitted
+            .iter()
+            .any(|one| one.place == fault.place && one.sort == fault.kind.sort())
+    };
     let kept = old.facts.iter().filter(|held| {
         let id = &held.event.context.id;
         facts.iter().any(|fact| fact.event.context.id == *id)
     });
     let base = Scenario {
         facts: kept.cloned().collect(),
+        faults: old.faults.iter().filter(may_happen).cloned().collect(),
         ..old.clone()
     };
     // The nth event of a place is another one when there are fewer.

@@ -37,6 +37,8 @@ pub(crate) enum Loss {
     Meeting,
     /// Several instances work side by side.
     Instances,
+    /// What was written since the last look is read by its names.
+    Names,
     /// What was given up comes again behind what came after it.
     Retry,
     /// Code may have changed what the order was by.

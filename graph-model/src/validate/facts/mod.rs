@@ -302,6 +302,16 @@ impl Facts {
         {
             redelivery.let_through = by;
         }
+        // An id that one side makes anew of each copy is no better where it has met others.
+        let id = payload.id(origins);
+        let anew = sides.iter().any(|side| {
+            let own = side.payload.id(origins);
+            own != id && origins.renewal(own, &side.renewers).is_some()
+        });
+        if anew {
+            origins.mark_unstable(id);
+            Rc::make_mut(&mut renewers).insert(node);
+        }
         let mode = meet_modes(&sides, &payload, origins);
         let part = meet_parts(node, &sides, &payload, origins);
         let (owners, guards) = owners::meet(&self.tags, &sides, &payload, origins);

@@ -57,13 +57,21 @@ impl Facts {
         let (by_left, by_right) = match (&left.port.part, &right.port.part) {
             (Part::Single, Part::Single) => return true,
             (
-                Part::Hash { form, count, .. },
+                Part::Hash {
+                    form, count, key, ..
+                },
                 Part::Hash {
                     form: other,
                     count: others,
                     ..
                 },
-            ) if count == others => (form, other),
+            ) if count == others => {
+                // All of them under one key are in one of the places.
+                if key.is_empty() && form == other {
+                    return true;
+                }
+                (form, other)
+            }
             _ => return false,
         };
         let (Some(left_key), Some(right_key)) = (left.key, right.key) else {

@@ -57,7 +57,7 @@ fn by_version(facts: &Facts, node: NodeIx, field: &str, sort: Sort) -> Option<Fi
     }
     let guards = |does: &Behaviour| match sort {
         Sort::Last => matches!(does, Behaviour::VersionGuard { .. }),
-        Sort::Each | Sort::Code => matches!(does, Behaviour::Resequence { .. }),
+        Sort::First | Sort::Each | Sort::Code => matches!(does, Behaviour::Resequence { .. }),
     };
     let kind = kind_that(design, guards)?;
     let (Behaviour::VersionGuard {
@@ -82,7 +82,7 @@ fn by_version(facts: &Facts, node: NodeIx, field: &str, sort: Sort) -> Option<Fi
             format!("Let only newer versions of `{key}` pass to {title}"),
             "older versions are dropped; wire `stale` to keep them",
         ),
-        Sort::Each | Sort::Code => (
+        Sort::First | Sort::Each | Sort::Code => (
             "in_order",
             format!("Put the versions of `{key}` in order in front of {title}"),
             "versions have to count up by one",

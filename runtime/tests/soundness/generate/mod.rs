@@ -43,7 +43,8 @@ impl Wish {
                 } else {
                     0
                 },
-            loops: chance.percent(40),
+            // Not all of them can be closed, and fixes open some.
+            loops: chance.percent(85),
             feedback: chance.percent(30),
         }
     }

@@ -67,7 +67,7 @@ const MIDDLE: [(&str, usize); 26] = [
     ("enrich", 3),
     ("fold", 3),
     ("join", 3),
-    ("resequence", 2),
+    ("resequence", 9),
     ("version_guard", 2),
     ("validate", 1),
     ("mediate", 1),
@@ -98,7 +98,9 @@ pub(super) fn grow(chance: &mut Chance, wish: Wish) -> Skeleton {
         let Open { to, input } = open.swap_remove(at);
         let left = wish.nodes.saturating_sub(grown.parts.len() + open.len());
         let from = feed(&mut grown, &mut open, chance, to, left, wish);
-        let lossy = chance.percent(1);
+        // Who only looks may do without some of it.
+        let looks = ["view", "metric", "console", "export"].contains(&grown.parts[to].kind);
+        let lossy = chance.percent(if looks { 60 } else { 1 });
         grown.wires.push(Wire {
             from,
             port: String::new(),

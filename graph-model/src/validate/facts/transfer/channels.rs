@@ -83,7 +83,7 @@ impl Facts {
     /// Moves events to the partition of their key.
     pub(super) fn place(&mut self, node: NodeIx, key: Option<&Expr>, count: i64, port: &mut Port) {
         let placed = key.map(|key| (self.key(key, port), self.keyed(key, port)));
-        let Some((key, form)) = placed.filter(|(key, _)| count > 1 && !key.is_empty()) else {
+        let Some((key, form)) = placed.filter(|_| count > 1) else {
             port.part = Part::Single;
             return;
         };

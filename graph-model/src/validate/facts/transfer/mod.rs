@@ -19,7 +19,7 @@ use smol_str::SmolStr;
 use crate::catalog::{Behaviour, PortRole};
 use crate::pointer::Pointer;
 use crate::validate::design::NodeIx;
-use crate::validate::facts::delivery::Losing;
+use crate::validate::facts::delivery::{Losing, Part};
 use crate::validate::facts::{Facts, Port, pointers};
 use crate::value::Value;
 
@@ -50,13 +50,12 @@ impl Facts {
                 return Some(Rc::new(self.changes(node, ty, stored)));
             }
             // They pass on what arrives.
-            Behaviour::Merge
-            | Behaviour::Route { .. }
-            | Behaviour::Table { .. }
+            Behaviour::Merge | Behaviour::Route { .. } => Rc::clone(input?),
+            Behaviour::Table { .. }
             | Behaviour::Bucket { .. }
             | Behaviour::Observe { .. }
             | Behaviour::Effect { .. }
-            | Behaviour::DeadLetter => Rc::clone(input?),
+            | Behaviour::DeadLetter => in_one_place(input?),
             _ => Rc::new(self.act(node, behaviour, input?, second)?),
         };
         self.leave(node, &mut port);
@@ -246,7 +245,21 @@ impl Facts {
                 let routes = design.value(node, routes)?.as_object()?;
                 Some(self.ways(routes, otherwise, port))
             }
+            // What compares versions hands on what is old from where it writes.
+            Behaviour::Table { .. } if port.part != Part::Single => aside(Port {
+                part: Part::Single,
+                ..port.clone()
+            }),
             _ => None,
         }
     }
+}
+
+/// Whoever writes does so in one place, wherever events come from.
+fn in_one_place(port: &Rc<Port>) -> Rc<Port> {
+    let mut port = Rc::clone(port);
+    if port.part != Part::Single {
+        Rc::make_mut(&mut port).part = Part::Single;
+    }
+    port
 }

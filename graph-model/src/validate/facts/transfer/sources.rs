@@ -88,6 +88,13 @@ impl Facts {
         port.presence = stored.presence.clone();
         port.owners = self.same_places(stored, &port.payload);
         port.losing = port.losing.or(stored.losing);
+        // Those of several writes between two looks are told apart by nothing but their names.
+        port.order = port.order.lost_at(node, Loss::Names);
+        let names_time = port.payload.ty.as_ref().is_some_and(|ty| {
+            let ty = self.design.document.types.get(ty);
+            ty.is_some_and(|ty| ty.time.is_some())
+        });
+        port.doubts.read_time = (!names_time).then_some(node);
         if port.payload.ty.is_none() && stored.payload.ty.is_some() {
             let ty = stored.payload.ty.clone();
             self.declare(node, ty.as_ref().map(crate::id::Id::as_str), port);

@@ -6,9 +6,10 @@ use crate::catalog::{Behaviour, Delivery};
 use crate::pointer::Pointer;
 use crate::validate::design::NodeIx;
 use crate::validate::facts::definition::Definition;
-use crate::validate::facts::delivery::{Mode, Order, Part};
+use crate::validate::facts::delivery::{Copies, Mode, Order, Part};
 use crate::validate::facts::labels::Labels;
 use crate::validate::facts::payload::Payload;
+use crate::validate::facts::transfer::copies::once;
 use crate::validate::facts::{Facts, Port};
 
 impl Facts {
@@ -21,10 +22,22 @@ impl Facts {
         let design = Rc::clone(&self.design);
         let (view, behaviour) = design.acting(node)?;
         let input = input?;
-        let Behaviour::Table { key, .. } = behaviour else {
+        let Behaviour::Table { key, mode, .. } = behaviour else {
             return Some(Rc::clone(input));
         };
         let mut port = (**input).clone();
+        let once_only = match design.text(node, mode) {
+            // A row takes the place of no newer one, and what was appended once is not again.
+            Some("compare_and_set") => true,
+            Some("append") => self.named(&port),
+            // Where each event has a row of its own it is the same row again.
+            _ => design
+                .expr(node, key)
+                .is_some_and(|key| self.identifies(&self.key(key, &port), &port)),
+        };
+        if once_only {
+            once(&mut port);
+        }
         let columns = design.columns(node);
         let mut labels = Labels::default();
         let mut taint = Labels::default();
@@ -76,6 +89,8 @@ impl Facts {
         let version = self.field(&key, &port);
         port.mode = Mode::Upsert([version].into());
         port.order = Order::PerKey([version].into());
+        // A change has the time at which it was written.
+        port.doubts.read_time = Some(node);
         if let Some(stored) = stored {
             let mut payload = (*port.payload).clone();
             for side in ["before", "after"] {
@@ -104,6 +119,10 @@ impl Facts {
             }
             port.payload = Rc::new(payload);
             port.presence = stored.presence.clone();
+            if stored.copies != Copies::No {
+                // What is written again after something newer changes the row there and back.
+                self.renew(node, false, &mut port);
+            }
             port.owners = Rc::clone(&stored.owners);
             port.losing = stored.losing;
         }

@@ -1,5 +1,7 @@
 //! DELIV-004: what should tell copies apart differs between copies.
 
+use std::collections::BTreeSet;
+
 use smol_str::{SmolStr, format_smolstr};
 
 use super::way_of_copies;
@@ -190,6 +192,18 @@ fn maker(facts: &Facts, node: NodeIx, renewal: Renewal) -> (NodeIx, bool) {
         Renewal::By(by) => (by.unwrap_or(node), false),
         Renewal::Code(by) => (by, true),
     };
+    // Where streams meet, one of them brings what was made anew.
+    let met = |at: NodeIx| {
+        let ins = &facts.design.nodes[at].ins;
+        let mut sides = ins.iter().filter_map(|edge| facts.edge(*edge));
+        sides.find_map(|side| facts.renews_ids(side))
+    };
+    let mut seen = BTreeSet::from([by]);
+    while let Some(Renewal::By(Some(next))) = met(by).filter(|_| !assumed)
+        && seen.insert(next)
+    {
+        by = next;
+    }
     // Ids that are made of other ids only pass on what was done to those.
     while let Some(Behaviour::Split { .. } | Behaviour::Opaque { .. } | Behaviour::Join { .. }) =
         facts.design.behaviour(by).filter(|_| !assumed)

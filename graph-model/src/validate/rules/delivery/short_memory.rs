@@ -9,6 +9,7 @@ use crate::validate::facts::origins::Renewal;
 use crate::validate::facts::{Facts, Port};
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::delivery::{in_words, way_from};
+use crate::validate::rules::order::several_ways;
 use crate::validate::{Subject, fixes};
 
 declare_rule! {
@@ -60,7 +61,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
                 .fixes([fixes::remember_longer(design, node, ttl, last)]),
         );
     }
-    let Some((by, assumed)) = scattered(facts, port) else {
+    let Some((by, assumed)) = scattered(facts, node, port) else {
         return;
     };
     let repeater = port.copies.by().unwrap_or(by);
@@ -88,8 +89,14 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
 }
 
 /// The node that sends copies of one event to several places, and the code that may be the reason.
-fn scattered(facts: &Facts, port: &Port) -> Option<(NodeIx, Option<NodeIx>)> {
+fn scattered(facts: &Facts, node: NodeIx, port: &Port) -> Option<(NodeIx, Option<NodeIx>)> {
     match &port.part {
+        // The same key comes to one instance by one way, and to another by the other.
+        Part::Mixed { at }
+            if several_ways::meet_at(&facts.design, node) || !is_own(facts, node, port) =>
+        {
+            Some((*at, None))
+        }
         Part::Any { count, by } if *count > 1 => Some((*by, None)),
         Part::Hash { key, count, by, .. } if *count > 1 => match facts.renewed(key, port)? {
             Renewal::Code(code) => Some((*by, Some(code))),
@@ -97,4 +104,13 @@ fn scattered(facts: &Facts, port: &Port) -> Option<(NodeIx, Option<NodeIx>)> {
         },
         _ => None,
     }
+}
+
+/// Whether no two events have one key at a dedupe.
+fn is_own(facts: &Facts, node: NodeIx, port: &Port) -> bool {
+    let Some(Behaviour::Dedupe { key, .. }) = facts.design.behaviour(node) else {
+        return true;
+    };
+    let key = facts.design.expr(node, key);
+    key.is_some_and(|key| facts.identifies(&facts.key(key, port), port))
 }

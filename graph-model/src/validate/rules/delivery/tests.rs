@@ -48,7 +48,7 @@ fn effects_are_not_repeated() {
         DELIV-001 | in: manual -> all: log(key=.k) -> some: filter(when=.v > 1) -> pay: effect(action=pay)
         DELIV-001 | in: http(path=/a) -> once: dedupe -> both: merge -> pay: effect(action=pay); in -> both
         DELIV-001 | in: manual -> once: dedupe -> lane: queue -> pay: effect(action=pay)
-        DELIV-001 | in: http(path=/a) -> top: MAX -> mail: effect(action=mail)
+        DELIV-001 | in: http(path=/a) -> top: MAX ~ordered -> mail: effect(action=mail)
         | in: manual -> pay: effect(action=pay)
         | in: http(path=/a) -> pay: effect(action=pay, key=.order)
         | in: http(path=/a) -> named: map(expr={order: .id}) -> pay: effect(action=pay, key=.order)
@@ -106,8 +106,12 @@ fn keys_come_with_the_event() {
         "DELIV-004 | in: http(path=/a) -> code: function(component=f.wasm) -> pay: effect(action=pay, key=.order)
         DELIV-004 | in: http(path=/a) -> code: function(component=f.wasm) -> named: map(expr={o: .order}) -> once: dedupe(key=.o) -> pay: effect(action=pay)
         DELIV-004 | in: manual -> lane: queue -> code: function(component=f.wasm) -> news: version_guard(key=.k, version=.v) -> pay: effect(action=pay)
-        DELIV-004 | in: http(path=/a) -> top: MAX -> mail: effect(action=mail, key=$event.id)
-        DELIV-004 | in: http(path=/a) -> top: MAX -> each: split(expr=[.]) -> mail: effect(action=mail, key=$event.id)
+        DELIV-004 | in: http(path=/a) -> top: MAX ~ordered -> mail: effect(action=mail, key=$event.id)
+        DELIV-004 | in: http(path=/a) -> top: MAX ~ordered -> each: split(expr=[.]) -> mail: effect(action=mail, key=$event.id)
+        DELIV-004 | in: replay(file=a.jsonl) -> rows: table(table=a, key=.k); heard: table_changes(table=a) -> mail: effect(action=mail, key=$event.id)
+        | in: replay(file=a.jsonl) -> rows: table(table=a, key=$event.id); heard: table_changes(table=a) -> mail: effect(action=mail, key=$event.id)
+        | in: replay(file=a.jsonl) -> rows: table(table=a, key=.k, mode=compare_and_set, version=.v); heard: table_changes(table=a) -> mail: effect(action=mail, key=$event.id)
+        DELIV-004 | in: replay(file=a.jsonl) -> top: MAX -> files: bucket(name=.key); other: manual -> mail: effect(action=mail, key=$event.id); top -> mail
         | in: manual -> code: function(component=f.wasm) -> lane: queue -> pay: effect(action=pay, key=.order)
         | in: http(path=/a) -> once: dedupe -> code: function(component=f.wasm) -> lane: queue -> pay: effect(action=pay, key=.order)
         | in: http(path=/a) -> code: function(component=f.wasm) -> once: dedupe -> lane: queue -> pay: effect(action=pay, key=.order)
@@ -125,7 +129,7 @@ fn keys_come_with_the_event() {
         | in: http(path=/a) -> code: function(component=f.wasm) -> pay: effect(action=pay, key=$event.id)
         | type order(id=/order): order string; in: http(path=/a) -> code: function(component=f.wasm, output_type=order) -> pay: effect(action=pay, key=.order)
         | in: replay(file=a.jsonl) -> code: function(component=f.wasm) -> rows: table(table=rows, key=.order)
-        | in: http(path=/a) -> top: MAX -> mail: effect(action=mail, key=[.key, .n])
+        | in: http(path=/a) -> top: MAX ~ordered -> mail: effect(action=mail, key=[.key, .n])
         DELIV-001 DELIV-004 | in: http(path=/a) -> code: function(component=f.wasm) -> once: dedupe(key=.o) -> lane: queue -> pay: effect(action=pay)",
     );
 }
@@ -229,6 +233,7 @@ fn a_dedupe_remembers_as_long_and_as_widely_as_copies_come() {
         DELIV-005 | in: http(path=/a) ^max_delay=2d -> once: dedupe -> pay: effect(action=pay)
         DELIV-005 | in: manual -> all: log ^retention=30d -> same: map(expr=.) -> once: dedupe(ttl=7d) -> n: COUNT -> out: view
         DELIV-005 | in: manual -> lane: queue(concurrency=3) -> once: dedupe -> pay: effect(action=pay)
+        DELIV-005 | in: http(path=/a) -> lane: queue(group=$event.id, concurrency=3) -> once: dedupe -> pay: effect(action=pay); in -> once
         DELIV-005 | in: http(path=/a) -> code: function(component=f.wasm) -> all: log(key=.k, partitions=3) -> once: dedupe(key=$event.id) -> pay: effect(action=pay)
         DELIV-005 DELIV-005 | in: manual -> lane: queue(concurrency=3) -> once: dedupe(ttl=1s) -> pay: effect(action=pay)
         | in: manual -> lane: queue(visibility=1h) -> once: dedupe -> pay: effect(action=pay)

@@ -1,8 +1,10 @@
 //! What depends on order, and where it was lost. Shared by the rules of order.
 
 pub(in crate::validate) mod early_decision;
+mod kept_results;
 mod late_facts;
 mod overtaken_events;
+pub(in crate::validate::rules) mod several_ways;
 mod stale_lookup;
 #[cfg(test)]
 mod tests;
@@ -49,6 +51,8 @@ struct Need<'d> {
 /// How it depends on the order.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::validate) enum Sort {
+    /// Only the first event counts.
+    First,
     /// Only the last event counts.
     Last,
     /// Every event counts, each in its turn.
@@ -64,11 +68,13 @@ pub(super) fn report(
     findings: &mut RuleFindings<'_, '_>,
     ours: fn(Loss) -> bool,
 ) {
+    kept_results::report(facts, node, findings, ours);
     let design = &*facts.design;
     let (Some((view, behaviour)), Some(port)) = (design.acting(node), facts.input(node)) else {
         return;
     };
-    let lost = match &port.order {
+    let order = order_at(facts, node, behaviour, port);
+    let lost = match &order {
         Order::Lost(_, loss) => *loss,
         Order::Total | Order::PerKey(_) => Loss::Instances,
     };
@@ -79,12 +85,10 @@ pub(super) fn report(
         return;
     };
     let assumed = ["ordered", "commutative"];
-    if facts.in_order(&port.order, &need.key)
-        || assumed.iter().any(|what| facts.assumed(node, what))
-    {
+    if facts.in_order(&order, &need.key) || assumed.iter().any(|what| facts.assumed(node, what)) {
         return;
     }
-    let (by, loss) = match &port.order {
+    let (by, loss) = match &order {
         Order::Lost(by, loss) => (*by, *loss),
         // Nobody says by what code keeps its state, so it may well be what the order is by.
         _ if need.sort == Sort::Code => return,
@@ -92,15 +96,15 @@ pub(super) fn report(
     };
     let title = design.title(node);
     let cause = match loss {
-        Loss::Source => "takes events in whatever order they are sent".to_owned(),
-        Loss::Channel => "delivers in any order".to_owned(),
-        Loss::Meeting => "lets each stream run at its own pace".to_owned(),
         Loss::Instances => format!("keeps order only {}", placing(design, by)),
-        Loss::Retry => "takes up again what was given up before".to_owned(),
-        Loss::Code => "may change what the order was by".to_owned(),
+        _ => cause(loss),
     };
     let key = need.text.unwrap_or("null");
     let (depends, effect) = match need.sort {
+        Sort::First => (
+            format!("depends on who comes first for `{key}`"),
+            format!("a later event for `{key}` may be the first to come"),
+        ),
         Sort::Last => (
             format!("depends on who comes last for `{key}`"),
             format!("an older event for `{key}` may win over a newer one"),
@@ -134,6 +138,30 @@ pub(super) fn report(
     findings.add(found);
 }
 
+/// What a node that lost the order does, where that is the same for all of them.
+fn cause(loss: Loss) -> String {
+    let cause = match loss {
+        Loss::Source => "takes events in whatever order they are sent",
+        Loss::Channel => "delivers in any order",
+        Loss::Meeting => "lets each stream run at its own pace",
+        Loss::Instances => "keeps order only within each instance",
+        Loss::Names => "reads what was written since its last look by its names",
+        Loss::Retry => "takes up again what was given up before",
+        Loss::Code => "may change what the order was by",
+    };
+    cause.to_owned()
+}
+
+/// The order in which a node gets what it answers to: events and seals run at their own pace.
+fn order_at(facts: &Facts, node: NodeIx, behaviour: &Behaviour, port: &Port) -> Order {
+    match behaviour {
+        Behaviour::Decide { .. } if facts.second(node).is_some() => {
+            port.order.lost_at(node, Loss::Meeting)
+        }
+        _ => port.order.clone(),
+    }
+}
+
 /// What a node needs as it happened; nothing when any order will do.
 fn needs_order<'d>(
     facts: &'d Facts,
@@ -143,6 +171,19 @@ fn needs_order<'d>(
 ) -> Option<Need<'d>> {
     let design = &*facts.design;
     let (field, sort) = match behaviour {
+        // Of what has one id the first is appended.
+        Behaviour::Table { mode, .. }
+            if design.text(node, mode) == Some("append")
+                && facts.named(port)
+                && several_ways::come_to(facts, node) =>
+        {
+            return Some(Need {
+                key: Vec::new(),
+                text: Some("$event.id"),
+                field: None,
+                sort: Sort::First,
+            });
+        }
         Behaviour::Aggregate {
             group, aggregates, ..
         } => {
@@ -171,6 +212,20 @@ fn needs_order<'d>(
         Behaviour::Observe {
             observation: Observation::View | Observation::Metric,
         } => (shown_by(design, node)?, Sort::Last),
+        // Of what has one version the first passes.
+        Behaviour::Resequence { key, .. } | Behaviour::VersionGuard { key, .. }
+            if several_ways::come_to(facts, node) =>
+        {
+            return Some(Need {
+                key: Vec::new(),
+                text: design.text(node, key),
+                field: Some(key),
+                sort: Sort::First,
+            });
+        }
+        Behaviour::Dedupe { key, .. } if takes_the_first(facts, node, key, port) => {
+            (key, Sort::First)
+        }
         Behaviour::Opaque { .. } => {
             let state = design.declared_text(node, "state")?;
             return ["instance", "keyed"].contains(&state).then_some(Need {
@@ -184,13 +239,27 @@ fn needs_order<'d>(
     };
     let key = design.expr(node, field);
     let key = key.map(|key| facts.key(key, port)).unwrap_or_default();
-    // Where each event has a key of its own there is nothing to overtake.
-    (!facts.identifies(&key, port)).then(|| Need {
+    // Where each event has a key of its own there is nothing to overtake, unless it comes by two ways.
+    let alone = facts.identifies(&key, port) && !several_ways::come_to(facts, node);
+    (!alone).then(|| Need {
         key,
         text: design.text(node, field),
         field: Some(field),
         sort,
     })
+}
+
+/// Whether a key is shared by several events, as their type says, so that the first of them passes for
+/// all. Where nobody says what identifies an event, its key does.
+fn takes_the_first(facts: &Facts, node: NodeIx, key: &str, port: &Port) -> bool {
+    let design = &*facts.design;
+    let ty = port.payload.ty.as_ref();
+    let ty = ty.and_then(|ty| design.document.types.get(ty));
+    let (Some(key), Some(id)) = (design.expr(node, key), ty.and_then(|ty| ty.id.as_ref())) else {
+        return false;
+    };
+    let reads_context = !key.analysis().reads.context.is_empty();
+    !reads_context && !facts.determines(&facts.key(key, port), &[facts.field(id, port)])
 }
 
 /// The field with the key by which a place shows the last event, where it has one.

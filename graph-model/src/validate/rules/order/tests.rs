@@ -17,6 +17,10 @@ fn channels_and_senders_keep_no_order() {
         ORDER-001 | in: manual -> all: log(key=.k, partitions=3) -> code: function(component=f.wasm) -> latest: table(table=latest, key=.k)
         ORDER-001 | in: manual -> lane: queue -> out: view(key=.k)
         ORDER-001 | in: manual -> lane: queue -> files: bucket(name=.k)
+        ORDER-001 | in: manual -> files: bucket(folder=a, name=$event.id); heard: file_watch(folder=a, format=json) -> out: view(key=.k)
+        ORDER-001 | type order(id=/id): id string, k string; in: http(event_type=order, path=/a) -> first: dedupe(key=.k) -> out: view
+        | type order(id=/id): id string, k string; in: http(event_type=order, path=/a) -> first: dedupe(key=.id) -> out: view
+        | in: http(path=/a) -> first: dedupe(key=.k) -> out: view
         | in: manual -> lane: queue -> out: view
         | in: manual -> lane: queue(group=.k) -> out: view(key=.k)
         | in: manual -> lane: queue(group=.k) -> latest: table(table=latest, key=.k)
@@ -39,6 +43,12 @@ fn streams_that_meet_have_no_common_order() {
         "ORDER-002 | a: manual -> both: merge -> latest: table(table=latest, key=.k); b: manual -> both
         ORDER-002 | a: manual -> latest: table(table=latest, key=.k); b: manual -> latest
         ORDER-002 | a: manual -> some: filter(when=.v > 1) -> n: fold(group=.k, step=.v) -> out: view; some.dropped -> less: map(expr=.v = 1) -> n
+        ORDER-002 | a: manual -> n: decide(group=.k, claim=absent, wait=no, seal_key=.k) -> out: view; b: manual -> .seal n
+        ORDER-002 | a: manual -> m: map(expr=. + {v: 1}) -> both: merge -> all: table(table=all, key=$event.id); a -> both
+        ORDER-002 | a: manual -> m: map(expr=. + {v: 1}) -> both: merge -> all: table(table=all, mode=append); a -> both
+        ORDER-002 | a: manual -> m: map(expr=. + {v: 1}) -> both: merge -> news: version_guard(key=.k, version=.v) -> out: view; a -> both
+        | a: manual -> same: map(expr=.) -> both: merge -> all: table(table=all, key=$event.id); a -> both
+        | a: manual -> some: filter(when=.v > 1) -> m: map(expr=. + {v: 1}) -> both: merge -> all: table(table=all, key=$event.id); some.dropped -> both
         ORDER-002 | a: manual -> pairs: join(left_key=.k, right_key=.k) -> latest: table(table=latest, key=.left.k); b: manual -> .right pairs
         | a: manual -> both: merge -> all: table(table=all, key=$event.id); b: manual -> both
         | a: manual -> both: merge -> news: version_guard(key=.k, version=.v) -> latest: table(table=latest, key=.k); b: manual -> both
@@ -63,6 +73,28 @@ fn events_overtake_each_other() {
         | in: manual -> all: log(key=.o) -> latest: table(table=latest, key=.k)
         | in: manual -> by_o: repartition(key=.o) -> latest: table(table=latest, key=.k) ~ordered
         | in: manual -> work: map(expr={k, v: (.v | tonumber)}) -> latest: table(table=latest, key=.k); work.failed -> dead: dead_letter",
+    );
+}
+
+/// The last of them is the same in any order, and those before it are not.
+#[test]
+fn results_that_are_kept_depend_on_the_order_of_what_they_are_made_of() {
+    hold(
+        "ORDER-001 | in: http(path=/a) -> once: dedupe -> top: MAX -> rows: table(table=rows, mode=append)
+        ORDER-001 | in: http(path=/a) -> once: dedupe -> top: MAX -> rows: table(table=rows, key=$event.id)
+        ORDER-001 | in: http(path=/a) -> once: dedupe -> top: MAX -> files: bucket(name=$event.id)
+        ORDER-001 | in: http(path=/a) -> once: dedupe -> top: MAX -> same: merge -> file: export(file=a.jsonl)
+        ORDER-001 | in: http(path=/a) -> once: dedupe -> top: MAX -> mail: effect(action=mail)
+        ORDER-001 | in: http(path=/a) -> once: dedupe -> top: MAX -> first: dedupe(key=.key) -> out: view
+        ORDER-001 | in: http(path=/a) -> once: dedupe -> top: MAX -> n: fold(group=.key, step=.n) -> out: view
+        ORDER-002 | a: manual -> both: merge -> top: MAX -> rows: table(table=rows, mode=append); b: manual -> both
+        | in: http(path=/a) -> once: dedupe -> top: MAX -> rows: table(table=rows, key=.key)
+        | in: http(path=/a) -> once: dedupe -> top: MAX -> out: view
+        | in: http(path=/a) -> once: dedupe -> top: MAX(window=time) -> rows: table(table=rows, mode=append)
+        | in: http(path=/a) -> once: dedupe -> top: MAX -> mail: effect(action=mail, key=.key)
+        | in: http(path=/a) -> once: dedupe -> top: aggregate(group=.k, aggregates=[{\"name\": \"n\"}]) -> rows: table(table=rows, mode=append)
+        | in: http(path=/a) -> once: dedupe -> top: MAX ~ordered -> rows: table(table=rows, mode=append)
+        | in: manual -> top: MAX -> rows: table(table=rows, mode=append)",
     );
 }
 
@@ -133,6 +165,7 @@ fn the_clock_decides_nothing_that_is_kept() {
         ORDER-005 | in: manual -> rows: table(table=rows, key=($now | floor))
         ORDER-005 | in: manual -> late: filter(when=.due < $now) -> n: COUNT -> shown: metric(name=late, value=.n)
         ORDER-005 | type job: k string; in: replay(file=a.jsonl, event_type=job) -> n: MAX(window=time) -> rows: table(table=rows, key=[.key, .from])
+        ORDER-005 | in: manual -> rows: table(table=a, key=.k); heard: table_changes(table=a) -> once: dedupe -> n: aggregate(group=.key, window=time, size=1h, aggregates=[{\"name\": \"n\"}]) -> kept: table(table=b, mode=append)
         DELIV-004 | in: replay(file=a.jsonl) -> named: map(expr=.id = $now) -> pay: effect(action=pay, key=.id)
         DELIV-004 | in: replay(file=a.jsonl) -> pay: effect(action=pay, key=$now)
         | in: manual -> due: filter(when=.due < $now) -> seen: view

@@ -7,7 +7,8 @@ use crate::validate::facts::delivery::Loss;
 use crate::validate::rules::{declare_rule, order};
 
 declare_rule! {
-    /// Finds steps that depend on which event comes last, behind something that keeps no order.
+    /// Finds steps that depend on which event comes first or last, or on each result before the last, behind
+    /// something that keeps no order.
     /// ## Why is this bad
     /// Shipped can arrive before created. If the result depends on who came last, the network
     /// decides your data. It goes well in every test, because tests are not under load.
@@ -29,6 +30,11 @@ declare_rule! {
 }
 
 fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
-    let ours = |loss| matches!(loss, Loss::Source | Loss::Channel | Loss::Code);
+    let ours = |loss| {
+        matches!(
+            loss,
+            Loss::Source | Loss::Channel | Loss::Names | Loss::Code
+        )
+    };
     order::report(facts, node, findings, ours);
 }

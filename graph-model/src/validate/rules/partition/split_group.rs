@@ -1,6 +1,7 @@
 //! PART-001: the events of one group are folded in several places.
 
 use super::{Keeper, PARTIAL, keeper};
+use crate::catalog::Behaviour;
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
@@ -38,20 +39,29 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let Some((view, behaviour)) = design.acting(node) else {
         return;
     };
-    let (Some(keeper), Some(port)) = (keeper(behaviour), facts.input(node)) else {
+    let Some(keeper) = keeper(behaviour) else {
+        return;
+    };
+    // Where no events come, seals alone are answered.
+    let sealed = match behaviour {
+        Behaviour::Decide { seal_key, .. } => facts.second(node).map(|port| (&**seal_key, port)),
+        _ => None,
+    };
+    let events = facts.input(node).map(|port| (keeper.key, port));
+    let Some((by_key, port)) = events.or(sealed) else {
         return;
     };
     let (Part::Hash { count, by, .. } | Part::Any { count, by }) = port.part else {
         return;
     };
-    let key = design.expr(node, keeper.key);
+    let key = design.expr(node, by_key);
     let key = key.map(|key| facts.key(key, port)).unwrap_or_default();
     if facts.in_one_place(&key, port) || is_partial(facts, node) {
         return;
     }
     let title = design.title(node);
     let Keeper { does, torn, .. } = keeper;
-    let group = design.text(node, keeper.key).map_or_else(
+    let group = design.text(node, by_key).map_or_else(
         || format!("{does} all events"),
         |group| format!("{does} by `{group}`"),
     );
@@ -70,7 +80,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
                 node,
                 format!("{group}, in each place apart"),
             ))
-            .fixes(fixes::bring_together(facts, node, keeper.key, Some(by)))
+            .fixes(fixes::bring_together(facts, node, by_key, Some(by)))
             .fixes(fixes::combine_parts(facts, node, count)),
     );
 }

@@ -313,7 +313,7 @@ fn a_number_has_one_definition() {
 #[test]
 fn versions_that_come_round_end_with_their_loop() {
     let flow = with_columns(
-        "in: manual -> a: aggregate(group=.k, SUM<.v>) -> b: aggregate(group=.x, window=time, SUM<.sum>) -> out: view\nb.late -> a",
+        "in: manual -> a: aggregate(group=.k, SUM<.v>) ~ordered -> b: aggregate(group=.x, window=time, SUM<.sum>) -> out: view\nb.late -> a",
     );
     let mut document = notation::read(&flow).expect("it reads");
     let before = validate(&document, Catalog::bundled());

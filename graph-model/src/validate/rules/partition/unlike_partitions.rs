@@ -1,6 +1,7 @@
 //! PART-002: streams whose events are placed differently are brought together by key.
 
 use super::{Keeper, keeper, pairing};
+use crate::catalog::Behaviour;
 use crate::validate::design::{Design, NodeIx};
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::delivery::Part;
@@ -40,7 +41,13 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let Some((view, behaviour)) = design.acting(node) else {
         return;
     };
-    let Some(port) = facts.input(node) else {
+    // Where no events come, seals alone are answered.
+    let seals = || {
+        matches!(behaviour, Behaviour::Decide { .. })
+            .then(|| facts.second(node))
+            .flatten()
+    };
+    let Some(port) = facts.input(node).or_else(seals) else {
         return;
     };
     let title = design.title(node);

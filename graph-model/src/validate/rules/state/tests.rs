@@ -109,7 +109,7 @@ fn connections_are_added_up() {
     check(&[
         // Two functions share a store; each of them alone would fit.
         (
-            "in: manual -> a: function(component=f.wasm) ^instances=30 ^pool=2 -> rows: table(table=rows, mode=append) ^connections=100
+            "in: manual -> a: function(component=f.wasm) ^instances=30 ^pool=2 -> rows: table(table=rows, mode=append) ~ordered ^connections=100
              in -> b: function(component=f.wasm) ^instances=30 ^pool=2 -> rows",
             "STATE-003",
         ),
