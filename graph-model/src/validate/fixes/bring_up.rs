@@ -27,8 +27,12 @@ pub(in crate::validate) fn bring_up(
     (older, ty): (&Id, &Id),
     example: &Counterexample,
 ) -> Vec<Fix> {
+    // Where events of others come by as well, they cannot be made of this type.
+    let single = facts.output(node).and_then(|port| port.payload.ty.as_ref()) == Some(ty);
     [
-        mediate(facts, node, (older, ty), example),
+        single
+            .then(|| mediate(facts, node, (older, ty), example))
+            .flatten(),
         allow(facts, (older, ty), &example.pointer),
     ]
     .into_iter()
