@@ -9,6 +9,7 @@ use graph_model::id::{EdgeId, NodeId};
 use rand_core::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
+use super::shape::several;
 use crate::channels::ChannelKind;
 use crate::plan::{Plan, Role};
 
@@ -221,7 +222,11 @@ fn admitted(plan: &Plan, catalog: &Catalog) -> Vec<Admitted> {
                 place: place.clone(),
             }));
         };
-        let behaviour = catalog.get(&node.node.kind).map(|kind| &kind.behaviour);
+        let kind = catalog.get(&node.node.kind);
+        let behaviour = kind.map(|kind| &kind.behaviour);
+        if kind.is_some_and(|kind| several(&node.node, kind).is_some()) {
+            admit(&[Sort::Partitions]);
+        }
         match (node.role, behaviour) {
             (Role::Source, Some(Behaviour::Source { delivery, .. })) => match delivery {
                 Delivery::CallerRetries => admit(&[Sort::Duplicate, Sort::Late]),
@@ -233,10 +238,8 @@ fn admitted(plan: &Plan, catalog: &Catalog) -> Vec<Admitted> {
                 admit(&[Sort::Crash, Sort::Recycle, Sort::Clock]);
             }
             (Role::Operator, _) => admit(&[Sort::Crash, Sort::Clock]),
-            (Role::Repartition, _) => admit(&[Sort::Crash, Sort::Partitions]),
-            (Role::Sink, _) => admit(&[Sort::Crash]),
-            (Role::Channel(ChannelKind::Log | ChannelKind::Queue), _) => admit(&[Sort::Partitions]),
-            (Role::Channel(ChannelKind::Topic), _) => {}
+            (Role::Repartition | Role::Sink, _) => admit(&[Sort::Crash]),
+            (Role::Channel(_), _) => {}
         }
     }
     for edge in &plan.edges {
