@@ -77,6 +77,10 @@ fn add(
     part: &Part<'_>,
     results: &mut BTreeMap<Bucket, Added>,
 ) {
+    if column.field.is_none() {
+        // Of what is computed nobody said anything.
+        return;
+    }
     let value = column.value(part);
     // Nothing of one unit is nothing of another.
     if value.as_f64().is_none_or(|number| number == 0.0) {

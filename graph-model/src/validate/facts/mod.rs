@@ -454,9 +454,10 @@ impl Facts {
         field: &Pointer,
         seen: &mut BTreeSet<(NodeIx, Pointer)>,
     ) -> Option<Promised> {
-        let fields = match self.design.behaviour(node)? {
-            Behaviour::Tokenise { fields } | Behaviour::Redact { fields, .. } => fields,
-            _ => return None,
+        let (Behaviour::Tokenise { fields } | Behaviour::Redact { fields, .. }) =
+            self.design.behaviour(node)?
+        else {
+            return None;
         };
         let stands = pointers(self.design.value(node, fields)).contains(field);
         let removes = matches!(self.design.behaviour(node), Some(Behaviour::Redact { how, .. })

@@ -63,7 +63,7 @@ impl Facts {
                         continue;
                     };
                     all = Some(match all {
-                        Some(all) => both(all, measure),
+                        Some(all) => both(all, &measure),
                         None => measure,
                     });
                 }
@@ -94,7 +94,13 @@ impl Facts {
         let measure = self.measure_of_sum(column.of?, &Pointer::root(), port, known)?;
         let adds = match column.function {
             Function::Sum | Function::First | Function::Last => measure.adds,
-            Function::Min | Function::Max | Function::Average | Function::Median => Adds::Unknown,
+            // One of the numbers, or one like them, adds up no more than they do.
+            Function::Min | Function::Max | Function::Average | Function::Median => {
+                match measure.adds {
+                    Adds::Always => Adds::Unknown,
+                    other => other,
+                }
+            }
             Function::Count | Function::Distinct | Function::List | Function::Ratio => return None,
         };
         Some(Measure { adds, ..measure })
@@ -137,7 +143,7 @@ impl Facts {
 }
 
 /// What can be said of a number that is one or the other.
-fn both(one: Measure, other: Measure) -> Measure {
+fn both(one: Measure, other: &Measure) -> Measure {
     let worst = |adds: Adds| match adds {
         Adds::Never => 3,
         Adds::NotOverTime => 2,

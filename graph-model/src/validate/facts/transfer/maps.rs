@@ -46,7 +46,7 @@ impl Facts {
             port.presence.join(&tags);
         }
         port.payload = Rc::new(port.payload.through(node, analysis, elements, origins));
-        let named = self.named_in(analysis, elements, port);
+        let named = Facts::named_in(analysis, elements, port);
         for labels in [&mut port.labels, &mut port.taint] {
             if labels.is_empty() {
                 continue;
@@ -67,7 +67,7 @@ impl Facts {
     }
 
     /// Fields that an expression makes of the ids of events, where those tell something.
-    fn named_in(&self, analysis: &Analysis, elements: bool, port: &Port) -> Vec<Pointer> {
+    fn named_in(analysis: &Analysis, elements: bool, port: &Port) -> Vec<Pointer> {
         if port.named.is_empty() {
             return Vec::new();
         }

@@ -106,7 +106,7 @@ fn grouped(facts: &Facts, node: NodeIx, port: &Port) -> Vec<u32> {
     key.map(|key| facts.key(key, port)).unwrap_or_default()
 }
 
-fn does(function: Function) -> &'static str {
+pub(super) fn does(function: Function) -> &'static str {
     match function {
         Function::Sum => "adds up",
         Function::Median => "takes the median of",

@@ -139,7 +139,7 @@ fn needs_of(expr: &Expr, becomes: Becomes, fields: &Fields) -> Vec<Need> {
             match value {
                 Some(value) => field.set(&mut event, value),
                 None => _ = field.remove(&mut event),
-            };
+            }
             works(expr, becomes, &event)
         };
         let mut taken = Types::NONE;
