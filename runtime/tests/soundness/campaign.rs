@@ -12,12 +12,12 @@ use smol_str::SmolStr;
 
 use crate::attack::attack;
 use crate::exempt::{Reason, Upstream, place_of};
-use crate::facts::facts;
 use crate::family::Family;
 use crate::generate;
 use crate::machine::Machine;
 use crate::repair::{Rejected, repair};
 use crate::shrink::{Case, shrink};
+use crate::unjudged::{Gap, unjudged};
 use crate::write::write;
 
 /// How much is to be done.
@@ -45,7 +45,7 @@ pub(crate) struct Figures {
     pub(crate) faults: BTreeMap<Sort, (u64, u64)>,
     /// Silent designs with each kind.
     pub(crate) kinds: BTreeMap<SmolStr, u64>,
-    /// How often each rule spoke on the way.
+    /// Designs in which each rule spoke on the way.
     pub(crate) codes: BTreeMap<&'static str, u64>,
     pub(crate) with_loops: u64,
     pub(crate) with_feedback: u64,
@@ -54,6 +54,8 @@ pub(crate) struct Figures {
     /// Places of silent designs, and those that are not judged, by the reason.
     pub(crate) places: u64,
     pub(crate) exempt: BTreeMap<Reason, u64>,
+    /// Nodes of silent designs that are not judged, by the reason.
+    pub(crate) gaps: BTreeMap<Gap, u64>,
     /// Texts about what went wrong, with the seeds.
     pub(crate) violations: Vec<String>,
     pub(crate) took: Duration,
@@ -78,7 +80,7 @@ pub(crate) fn conduct(campaign: Campaign, machine: &Machine, family: &Family) ->
 
 fn one(seed: u64, campaign: Campaign, machine: &Machine, family: &Family, figures: &mut Figures) {
     figures.drawn += 1;
-    let repaired = repair(generate::design(seed), family, machine);
+    let repaired = repair(generate::design(family.theme, seed), family, machine);
     for (code, count) in repaired.codes {
         *figures.codes.entry(code).or_default() += count;
     }
@@ -99,7 +101,8 @@ fn one(seed: u64, campaign: Campaign, machine: &Machine, family: &Family, figure
             return;
         }
     };
-    let facts = facts(&document, seed);
+    let family = &family.of(seed);
+    let facts = family.facts(&document, seed);
     let attacked = attack(&document, &facts, machine, family, campaign.runs);
     if let Some(refused) = attacked.refused {
         *figures.rejected.entry(refused).or_default() += 1;
@@ -114,6 +117,9 @@ fn one(seed: u64, campaign: Campaign, machine: &Machine, family: &Family, figure
     let kinds: BTreeSet<&SmolStr> = document.nodes.values().map(|node| &node.kind).collect();
     for kind in kinds {
         *figures.kinds.entry(kind.clone()).or_default() += 1;
+    }
+    for (_, gap) in unjudged(&document, family) {
+        *figures.gaps.entry(gap).or_default() += 1;
     }
     let upstream = Upstream::of(&document);
     for (id, node) in &document.nodes {
@@ -213,6 +219,11 @@ impl Figures {
                 miss(format!("no silent design has a `{}`", kind.id));
             }
         }
+        for code in family.spoken {
+            if !self.codes.contains_key(code) {
+                miss(format!("{code} never spoke"));
+            }
+        }
         for sort in family.sorts {
             let (designs, _) = self.faults.get(sort).copied().unwrap_or_default();
             // Wires that may lose events are few, and rules end them where events must not be lost.
@@ -259,6 +270,9 @@ impl fmt::Display for Figures {
             )?;
         }
         writeln!(f, "  {} places, not judged {:?}", self.places, self.exempt)?;
+        if !self.gaps.is_empty() {
+            writeln!(f, "  {} nodes, not judged {:?}", self.nodes, self.gaps)?;
+        }
         writeln!(f, "  kinds {:?}", self.kinds)?;
         writeln!(f, "  rules {:?}", self.codes)?;
         write!(f, "  rejected {:?}", self.rejected)

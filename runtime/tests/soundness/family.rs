@@ -4,15 +4,22 @@ use graph_model::validate::{Diagnostic, Severity};
 use runtime::oracle::Oracle;
 use runtime::simulate::{Record, Sort};
 
+use crate::generate::Theme;
+pub(crate) use crate::promises::{AUTH, SCHEMA, VALID};
+
 /// A promise that the silence of some rules gives.
 #[derive(Clone, Copy)]
 pub(crate) struct Family {
     pub(crate) name: &'static str,
+    /// What its designs are about.
+    pub(crate) theme: Theme,
     /// Codes, or what they begin with.
     pub(crate) codes: &'static [&'static str],
     /// What may go wrong.
     pub(crate) sorts: &'static [Sort],
     pub(crate) judges: &'static [Oracle],
+    /// Codes that designs of the theme have to bring up.
+    pub(crate) spoken: &'static [&'static str],
     /// What the judges have to see of a run.
     pub(crate) record: Record,
 }
@@ -20,6 +27,7 @@ pub(crate) struct Family {
 /// Whatever goes wrong, stores come to the same.
 pub(crate) const DET: Family = Family {
     name: "S-DET",
+    theme: Theme::Plain,
     codes: &[
         "PART-001",
         "PART-002",
@@ -41,12 +49,14 @@ pub(crate) const DET: Family = Family {
         Sort::Partitions,
     ],
     judges: &[Oracle::D1, Oracle::X1],
+    spoken: &[],
     record: Record::Off,
 };
 
 /// No fact gets lost.
 pub(crate) const LOSS: Family = Family {
     name: "S-LOSS",
+    theme: Theme::Plain,
     codes: &[
         "DELIV-003",
         "DELIV-007",
@@ -63,19 +73,22 @@ pub(crate) const LOSS: Family = Family {
         Sort::Partitions,
     ],
     judges: &[Oracle::L1, Oracle::L2],
+    spoken: &[],
     record: Record::Steps,
 };
 
 /// No fact makes more and more events.
 pub(crate) const BOUND: Family = Family {
     name: "S-BOUND",
+    theme: Theme::Plain,
     codes: &["LOOP"],
     sorts: &[Sort::Duplicate, Sort::Replay, Sort::Delay, Sort::Late],
     judges: &[Oracle::B1],
+    spoken: &[],
     record: Record::Steps,
 };
 
-pub(crate) const ALL: [Family; 3] = [DET, LOSS, BOUND];
+pub(crate) const ALL: [Family; 6] = [DET, LOSS, BOUND, AUTH, VALID, SCHEMA];
 
 impl Family {
     /// Whether a finding has to be gone before the promise holds, be it itself or something that

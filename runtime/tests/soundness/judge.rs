@@ -9,6 +9,7 @@ use runtime::oracle::{Context, Finding, Oracle};
 use runtime::simulate::{Content, Outcome};
 
 use crate::exempt::{Upstream, place_of};
+use crate::unjudged::{counts_a_copy, is_unjudged};
 
 /// Looks at a run for one oracle; a broken one is a canary.
 pub(crate) type Judge<'j> = &'j dyn Fn(Oracle, &Outcome, &Outcome, &Context) -> Vec<Finding>;
@@ -30,6 +31,8 @@ pub(crate) fn judge(
             let upstream = Upstream::of(document);
             found.retain(|found| upstream.may_miss(&NodeId::new(found.at.clone())).is_none());
         }
+        Oracle::D2 => found.retain(|found| !counts_a_copy(found, run)),
+        Oracle::S1 => found.retain(|found| !is_unjudged(found, document)),
         Oracle::B1 if Upstream::of(document).may_echo().is_some() => found.clear(),
         _ => {}
     }

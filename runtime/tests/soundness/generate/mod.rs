@@ -8,8 +8,12 @@ mod fields;
 mod fill;
 mod loops;
 mod marks;
+mod numbers;
+mod readers;
 mod shape;
+mod shapes;
 mod skeleton;
+mod theme;
 mod types;
 mod window;
 
@@ -18,6 +22,7 @@ use std::fmt::Write;
 use graph_model::document::Document;
 use graph_model::validate::notation;
 
+pub(crate) use self::theme::Theme;
 use crate::chance::Chance;
 
 /// Kinds that no design has, and why.
@@ -31,10 +36,11 @@ pub(crate) struct Wish {
     pub(crate) nodes: usize,
     pub(crate) loops: bool,
     pub(crate) feedback: bool,
+    pub(crate) theme: Theme,
 }
 
 impl Wish {
-    fn of(chance: &mut Chance) -> Wish {
+    fn of(chance: &mut Chance, theme: Theme) -> Wish {
         Wish {
             nodes: 3
                 + chance.below(10)
@@ -45,15 +51,16 @@ impl Wish {
                 },
             loops: chance.percent(40),
             feedback: chance.percent(30),
+            theme,
         }
     }
 }
 
-/// The design of a seed, as text.
-pub(crate) fn text(seed: u64) -> String {
+/// The design of a seed about a theme, as text.
+pub(crate) fn text(theme: Theme, seed: u64) -> String {
     let mut chance = Chance::new(seed);
-    let wish = Wish::of(&mut chance);
-    let types = types::draw(&mut chance);
+    let wish = Wish::of(&mut chance, theme);
+    let types = theme.types(&mut chance);
     let mut skeleton = skeleton::grow(&mut chance, wish);
     let filled = fill::fill(&mut chance, &types, &mut skeleton);
     let mut text = String::new();
@@ -61,9 +68,9 @@ pub(crate) fn text(seed: u64) -> String {
         text.push_str(&ty.text);
         text.push('\n');
     }
-    text.push_str(marks::CONTEXT);
+    text.push_str(&theme.context(&mut chance, &types));
     for (number, part) in filled.iter().enumerate() {
-        let marks = marks::draw(&mut chance, part);
+        let marks = theme.marks(&mut chance, part);
         let kind = part.kind;
         let config = &part.config;
         writeln!(text, "n{number}: {kind}({config}){marks}").expect("a string takes all text");
@@ -76,8 +83,9 @@ pub(crate) fn text(seed: u64) -> String {
     text
 }
 
-/// The design of a seed.
-pub(crate) fn design(seed: u64) -> Document {
-    let text = text(seed);
-    notation::read(&text).unwrap_or_else(|error| panic!("seed {seed}: {error}\n{text}"))
+/// The design of a seed about a theme.
+pub(crate) fn design(theme: Theme, seed: u64) -> Document {
+    let text = text(theme, seed);
+    notation::read(&text)
+        .unwrap_or_else(|error| panic!("seed {seed} of {theme:?}: {error}\n{text}"))
 }
