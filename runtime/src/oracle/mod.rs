@@ -52,7 +52,6 @@ use graph_model::document::Document;
 use graph_model::expr::Expr;
 use graph_model::id::NodeId;
 use graph_model::value::Value;
-use smol_str::SmolStr;
 
 pub use self::again::{again, judge_again};
 use self::authority::Rights;
@@ -163,7 +162,7 @@ pub struct Context {
     /// What stands before a node.
     before: BTreeMap<NodeId, Before>,
     /// Metrics of one name.
-    metrics: BTreeMap<SmolStr, Vec<NodeId>>,
+    metrics: Vec<Vec<NodeId>>,
     places: Vec<Place>,
     releases: Vec<Release>,
     rights: Rights,

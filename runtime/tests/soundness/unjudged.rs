@@ -2,6 +2,7 @@
 //! Each is a gap that somebody may close.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use graph_model::document::{Document, Node};
 use graph_model::expr::Expr;
@@ -20,14 +21,26 @@ pub(crate) enum Gap {
     /// It reads what an expression in front of it computes. Rules know the types of fields that types
     /// declare, and of their copies.
     Computed,
+    /// It folds the first of each key. Which one that is, and whether all of a key come to the same place, is
+    /// the matter of S-DET.
+    FirstOfKey,
 }
 
 /// The nodes that a family does not judge.
 pub(crate) fn unjudged<'d>(document: &'d Document, family: &Family) -> Vec<(&'d NodeId, Gap)> {
-    let shapes = family.judges.contains(&Oracle::S1);
-    let nodes = document.nodes.keys().filter(|_| shapes);
+    let judges = |oracle| family.judges.contains(&oracle);
+    let nodes = document.nodes.iter();
     nodes
-        .filter_map(|id| Some((id, gap(document, id)?)))
+        .filter_map(|(id, node)| {
+            let gap = if judges(Oracle::S1) {
+                gap(document, id)
+            } else if judges(Oracle::D2) && node.kind == "aggregate" {
+                first_of_key(document, id)
+            } else {
+                None
+            };
+            Some((id, gap?))
+        })
         .collect()
 }
 
@@ -42,7 +55,21 @@ pub(crate) fn counts_a_copy(found: &Finding, run: &Outcome) -> bool {
 /// Whether nobody promised otherwise.
 pub(crate) fn is_unjudged(found: &Finding, document: &Document) -> bool {
     let at = document.nodes.get_key_value(&NodeId::new(found.at.clone()));
-    found.oracle == Oracle::S1 && at.is_some_and(|(id, _)| gap(document, id).is_some())
+    at.is_some_and(|(id, _)| match found.oracle {
+        Oracle::S1 => gap(document, id).is_some(),
+        Oracle::D2 => first_of_key(document, id).is_some(),
+        _ => false,
+    })
+}
+
+fn first_of_key(document: &Document, id: &NodeId) -> Option<Gap> {
+    let before = before(document, id);
+    let mut nodes = before.iter().filter_map(|id| document.nodes.get(*id));
+    let keyed = |node: &Arc<Node>| {
+        let key = node.config_str("key").filter(|_| node.kind == "dedupe");
+        key.is_some_and(|key| !key.contains("$event.id"))
+    };
+    nodes.any(keyed).then_some(Gap::FirstOfKey)
 }
 
 fn gap(document: &Document, id: &NodeId) -> Option<Gap> {
