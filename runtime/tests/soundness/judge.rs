@@ -32,7 +32,7 @@ pub(crate) fn judge(
             found.retain(|found| upstream.may_miss(&NodeId::new(found.at.clone())).is_none());
         }
         Oracle::D2 => {
-            found.retain(|found| !counts_a_copy(found, run) && !is_unjudged(found, document))
+            found.retain(|found| !counts_a_copy(found, run) && !is_unjudged(found, document));
         }
         Oracle::S1 => found.retain(|found| !is_unjudged(found, document)),
         Oracle::B1 if Upstream::of(document).may_echo().is_some() => found.clear(),
