@@ -115,7 +115,11 @@ pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> V
         }
         if rights.open.contains(&fact.source) && !checked.contains(&step.fact) {
             for field in rights.sensitive.get(&step.node).into_iter().flatten() {
-                if let Some(value) = field.get(&event.data).filter(|value| sent(value)) {
+                // Who called is not for the caller to say.
+                let caller = rights.callers.get(&fact.source);
+                let caller = caller.and_then(|at| at.get(&fact.event.data));
+                let chosen = |value: &&Value| sent(value) && Some(*value) != caller;
+                if let Some(value) = field.get(&event.data).filter(chosen) {
                     let mut observed = Object::with_capacity(2);
                     observed.insert("field", field.to_string());
                     observed.insert("value", value.clone());

@@ -243,13 +243,22 @@ fn canaries<'v, 'r>(
         } else if let Value::Str(text) = leaf {
             let mut within: Vec<(&Value, &[Root<'_>])> = roots
                 .iter()
-                .filter(|(canary, _)| canary.as_str().is_some_and(|held| text.contains(held)))
+                .filter(|(canary, _)| canary.as_str().is_some_and(|held| tells(text, held)))
                 .map(|(_, of)| (leaf, &of[..]))
                 .collect();
             within.sort_by_key(|(_, of)| of.first().map(|root| (root.fact, root.field)));
             found.extend(within);
         }
     }
+}
+
+/// Whether a text holds another as a whole, and not the beginning of a longer number.
+fn tells(text: &str, held: &str) -> bool {
+    text.match_indices(held).any(|(at, _)| {
+        let next = text[at + held.len()..].bytes().next();
+        let digits = held.ends_with(|c: char| c.is_ascii_digit());
+        !(digits && next.is_some_and(|next| next.is_ascii_digit()))
+    })
 }
 
 #[cfg(test)]
@@ -296,6 +305,13 @@ mod tests {
     }
 
     #[test]
+    fn a_canary_is_not_the_beginning_of_another() {
+        assert!(tells("x why-canary-1, y", "why-canary-1"));
+        assert!(!tells("x why-canary-17", "why-canary-1"));
+        assert!(tells("17 why-canary-17 why-canary-1", "why-canary-1"));
+    }
+
+    #[test]
     fn each_person_sees_their_own() {
         let mine = "in: manual(event_type=claim) -> few: map(expr={who: .patient_id, amount})";
         check(
@@ -305,6 +321,10 @@ mod tests {
         check(&format!("{mine} -> portal: view @patients[id = /who]"), "");
         let guarded = "in: manual(event_type=claim) -> own: guard(field=/patient_id, claim=id) -> few: map(expr={amount})";
         check(&format!("{guarded} -> portal: view @patients"), "");
+        // What takes another way passes no guard.
+        let beside = "in: manual(event_type=claim) -> own: guard(field=/patient_id, claim=id) -> few: map(expr={amount}) -> portal: view @patients
+            in -> none: map(expr={n: 1}) -> portal";
+        check(beside, "");
         let lost = "in: manual(event_type=claim) -> few: map(expr={amount})";
         check(
             &format!("{lost} -> portal: view @patients"),

@@ -114,6 +114,10 @@ fn behind<'o>(
         ids.insert(&part.event.context.id);
     }
     let (by, inner) = found?;
+    if context.round.contains(by) {
+        // Its results are among what they are made of.
+        return None;
+    }
     // Where the newest of the results was left out on the way, something else is meant.
     let all = buckets.iter().all(|bucket| {
         let newest = last.get(&(by, bucket.clone()));

@@ -72,7 +72,7 @@ mod tests {
     fn a_group_in_two_partitions_is_told() {
         let flow = |key: &str, group: &str| {
             format!(
-                "in: manual -> lane: log(key={key}) -> sums: aggregate(group={group}, {COUNT}) -> out: view"
+                "in: manual -> lane: log(key={key}, partitions=2) -> sums: aggregate(group={group}, {COUNT}) -> out: view"
             )
         };
         check(
@@ -82,12 +82,14 @@ mod tests {
         check(&flow(".shop", ".shop"), "");
         check(&flow(".shop", "[.shop, .id]"), "");
         check(
-            &format!("in: manual -> lane: log(key=.id) -> sums: aggregate({COUNT}) -> out: view"),
+            &format!(
+                "in: manual -> lane: log(key=.id, partitions=2) -> sums: aggregate({COUNT}) -> out: view"
+            ),
             r#"P1 at `sums`: {"group":null,"instances":[0,1,2]} instead of "one instance""#,
         );
         check(
             &format!(
-                "in: manual -> lane: log(key=.id) -> by: repartition(key=.shop) -> sums: aggregate(group=.shop, {COUNT}) -> out: view"
+                "in: manual -> lane: log(key=.id, partitions=2) -> by: repartition(key=.shop) -> sums: aggregate(group=.shop, {COUNT}) -> out: view"
             ),
             "",
         );

@@ -45,13 +45,21 @@ pub(super) fn people<'o>(
     results
 }
 
-/// Whom a fact is about: its owner, or nobody else's.
+/// Whom a fact is about: its owner, where its type names one, or nobody else.
 fn person(document: &Document, run: &Outcome, fact: u32) -> Option<Value> {
     let held = run.facts.get(fact as usize)?;
     let declared = type_of(document, held).map(|ty| &document.types[ty]);
     let owner = declared.and_then(|ty| {
-        let subject = ty.subject.as_ref();
-        let at = subject.or_else(|| anchors(ty).into_iter().next())?;
+        let subject = ty.subject.as_ref().or(ty.tenant.as_ref());
+        // Without one, owners are those of whom all labels speak.
+        let mut labels = ty.labels.values();
+        let all = labels.all(|label| {
+            label
+                .0
+                .iter()
+                .any(|clause| clause.0.iter().any(|atom| atom.pointer().is_some()))
+        });
+        let at = subject.or_else(|| anchors(ty).into_iter().next().filter(|_| all))?;
         at.get(&held.event.data).cloned()
     });
     Some(owner.unwrap_or_else(|| Value::from(held.event.context.id.clone())))

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use graph_model::document::{Adds, Measure};
 use graph_model::event::rfc3339;
 use graph_model::id::NodeId;
+use graph_model::pointer::Pointer;
 use graph_model::value::{Object, Value};
 use rustc_hash::FxHashMap;
 use smol_str::SmolStr;
@@ -76,6 +77,10 @@ fn add(
     part: &Part<'_>,
     results: &mut BTreeMap<Bucket, Added>,
 ) {
+    if column.field.is_none() {
+        // Of what is computed nobody said anything.
+        return;
+    }
     let value = column.value(part);
     // Nothing of one unit is nothing of another.
     if value.as_f64().is_none_or(|number| number == 0.0) {
@@ -87,11 +92,18 @@ fn add(
         return;
     };
     let ty = &context.document.types[ty];
-    let mut measures = ty.measures.iter();
-    let measure: Option<&Measure> = measures
-        .find(|(at, _)| at.get(&fact.event.data) == Some(&value))
-        .map(|(_, measure)| measure);
-    let Some(measure) = measure else { return };
+    let measures = ty.measures.iter();
+    let alike: Vec<(&Pointer, &Measure)> = measures
+        .filter(|(at, _)| at.get(&fact.event.data) == Some(&value))
+        .collect();
+    let named = alike
+        .iter()
+        .find(|(at, _)| at.last() == column.field.as_ref());
+    // Which of several numbers it is cannot be told where they are equal.
+    let measure = match (named, &alike[..]) {
+        (Some((_, measure)), _) | (None, [(_, measure)]) => *measure,
+        _ => return,
+    };
     let added = results.entry(part.bucket.clone()).or_default();
     added.fact = part.step.fact;
     if !measure.unit.is_empty() {

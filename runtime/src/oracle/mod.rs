@@ -53,7 +53,6 @@ use graph_model::document::Document;
 use graph_model::expr::Expr;
 use graph_model::id::NodeId;
 use graph_model::value::Value;
-use smol_str::SmolStr;
 
 pub use self::again::{again, judge_again};
 use self::authority::Rights;
@@ -159,10 +158,12 @@ pub struct Context {
     limits: BTreeMap<NodeId, u64>,
     soon: BTreeMap<NodeId, u64>,
     aggregates: BTreeMap<NodeId, Aggregate>,
+    /// Aggregates to which their results come back.
+    round: BTreeSet<NodeId>,
     /// What stands before a node.
     before: BTreeMap<NodeId, Before>,
     /// Metrics of one name.
-    metrics: BTreeMap<SmolStr, Vec<NodeId>>,
+    metrics: Vec<Vec<NodeId>>,
     places: Vec<Place>,
     releases: Vec<Release>,
     rights: Rights,
@@ -204,8 +205,14 @@ impl Context {
             late.map(|port| (id.clone(), port as u16))
         });
         let texts = canaries::texts(document);
+        let aggregates = numbers::aggregates(document, catalog);
+        let round = aggregates.keys().filter(|id| {
+            let behind = ends::reached_without(document, [*id].into_iter(), None);
+            behind.contains(id)
+        });
         Context {
-            aggregates: numbers::aggregates(document, catalog),
+            round: round.cloned().collect(),
+            aggregates,
             before: weights::before(document, catalog),
             metrics: definitions::metrics(document, catalog),
             places: places::places(document, catalog),

@@ -53,8 +53,8 @@ mod tests {
     fn pairs_that_never_meet_are_told() {
         let flow = |right: &str| {
             format!(
-                "orders: manual -> lane: log(key=.id) -> both: join(left_key=.id, right_key=.order, within=1h) -> out: view
-                 paid: manual -> other: log(key={right}) -> .right both"
+                "orders: manual -> lane: log(key=.id, partitions=2) -> both: join(left_key=.id, right_key=.order, within=1h) -> out: view
+                 paid: manual -> other: log(key={right}, partitions=2) -> .right both"
             )
         };
         let mut facts = Vec::new();

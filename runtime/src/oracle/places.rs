@@ -25,8 +25,8 @@ pub(super) struct Place {
     sees: Sees,
     pub(super) viewers: Vec<Viewer>,
     rows: Vec<RowFilter>,
-    /// Guards that everything passes on its way there.
-    guards: Vec<(NodeId, Pointer)>,
+    /// Guards that something passes on its way there.
+    guards: Vec<Guard>,
 }
 
 /// What there is to be seen.
@@ -164,8 +164,18 @@ fn keys_of(node: &Node, kind: &KindSpec) -> Vec<Expr> {
         .collect()
 }
 
-/// Guards without which nothing comes to a node.
-fn guards(document: &Document, catalog: &Catalog, to: &NodeId) -> Vec<(NodeId, Pointer)> {
+/// A node that compares the viewer with an owner.
+#[derive(Clone)]
+struct Guard {
+    node: NodeId,
+    /// The owner.
+    field: Pointer,
+    /// Nothing comes without passing it.
+    all: bool,
+}
+
+/// Guards that lead to a node.
+fn guards(document: &Document, catalog: &Catalog, to: &NodeId) -> Vec<Guard> {
     let is_source = |node: &Node| {
         let kind = catalog.get(&node.kind);
         kind.is_some_and(|kind| kind.family == Family::Source)
@@ -181,14 +191,28 @@ fn guards(document: &Document, catalog: &Catalog, to: &NodeId) -> Vec<(NodeId, P
         let Some(Ok(field)) = field else { continue };
         let sources = document.nodes.iter().filter(|(_, node)| is_source(node));
         let sources = sources.map(|(id, _)| id);
-        if id != to && !reached_without(document, sources, Some(id)).contains(to) {
-            guards.push((id.clone(), field));
+        if id != to && reached_without(document, [id].into_iter(), None).contains(to) {
+            guards.push(Guard {
+                node: id.clone(),
+                field,
+                all: !reached_without(document, sources, Some(id)).contains(to),
+            });
         }
     }
     guards
 }
 
 impl Place {
+    /// Whether viewers see only what is theirs.
+    pub(super) fn compares(&self) -> bool {
+        !self.rows.is_empty() || !self.guards.is_empty()
+    }
+
+    /// Whether nothing but keys and names is seen here.
+    pub(super) fn is_of_keys(&self) -> bool {
+        matches!(self.sees, Sees::Keys(..))
+    }
+
     /// Everything that was to be seen here in a run, whoever looked.
     pub(super) fn items<'o>(&self, run: &'o Outcome) -> Vec<Item<'o>> {
         let what = match &self.sees {
@@ -219,7 +243,11 @@ impl Place {
         if !self.guards.is_empty() && !items.is_empty() {
             let guarded = Guarded::new(run, &self.guards);
             for item in &mut items {
-                item.owners = guarded.owners(item.event);
+                let owners = guarded.owners(item.event).into_iter();
+                let owners = owners.zip(&self.guards);
+                // What came by another way has no owner of this guard's.
+                let owners = owners.filter(|(owner, guard)| guard.all || owner.is_some());
+                item.owners = owners.map(|(owner, _)| owner).collect();
             }
         }
         items
@@ -265,7 +293,7 @@ struct Guarded {
 }
 
 impl Guarded {
-    fn new(run: &Outcome, guards: &[(NodeId, Pointer)]) -> Guarded {
+    fn new(run: &Outcome, guards: &[Guard]) -> Guarded {
         let mut guarded = Guarded {
             owners: vec![FxHashMap::default(); guards.len()],
             causes: FxHashMap::default(),
@@ -276,8 +304,9 @@ impl Guarded {
             if let Some(cause) = context.extensions.get(extension::CAUSATION) {
                 guarded.causes.insert(context.id.clone(), cause.clone());
             }
-            for ((guard, field), owners) in guards.iter().zip(&mut guarded.owners) {
-                if let Some(owner) = field.get(&event.data).filter(|_| step.node == *guard) {
+            for (guard, owners) in guards.iter().zip(&mut guarded.owners) {
+                let passed = |_: &&Value| step.node == guard.node;
+                if let Some(owner) = guard.field.get(&event.data).filter(passed) {
                     owners.insert(context.id.clone(), owner.clone());
                 }
             }

@@ -195,8 +195,14 @@ impl Secret {
                     && !viewer.satisfies(clause, &changed, &owners)
             })
         };
+        let held = self.field.get(&fact.event.data);
+        let owns = owners.is_one(&self.instead) || held.is_some_and(|held| owners.is_one(held));
         let mut findings = Vec::new();
         for place in &context.places {
+            // Who sees what is theirs knows that it is.
+            if owns && place.compares() {
+                continue;
+            }
             let low: Vec<&Viewer> = place.viewers.iter().filter(is_low).collect();
             if low.is_empty() {
                 continue;

@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use graph_model::id::NodeId;
 use graph_model::value::{Object, Value};
 use smol_str::{SmolStr, format_smolstr};
 
 use super::groups_of::people;
+use super::numbers::Column;
+use super::releases::Release;
 use super::viewers::{Owners, type_of};
 use super::{Context, Finding, Oracle};
-use crate::simulate::Outcome;
+use crate::simulate::{Outcome, Step};
 
 /// Finds results over too few people that are shown to those who may not read what they are made of.
 pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> Vec<Finding> {
@@ -22,15 +25,15 @@ pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> V
         return Vec::new();
     }
     let most = rules.iter().map(|(_, people)| *people).max().unwrap_or(0);
-    // Results over too few, by the event that tells them.
-    let mut few: BTreeMap<SmolStr, BTreeSet<Value>> = BTreeMap::new();
+    // Results over too few, by the event that tells them, and the node that made them.
+    let mut few: BTreeMap<SmolStr, Few<'_>> = BTreeMap::new();
     for speaker in &context.speakers {
         let Some(node) = speaker.counts() else {
             continue;
         };
         for (step, people) in people(run, node, context) {
             if (people.len() as i64) < most {
-                few.insert(step.event.clone(), people);
+                few.insert(step.event.clone(), Few { step, node, people });
             }
         }
     }
@@ -40,6 +43,10 @@ pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> V
     let owners = Owners::of(document, &run.facts);
     let mut findings = Vec::new();
     for place in &context.places {
+        if place.is_of_keys() {
+            // No number is seen there.
+            continue;
+        }
         let items = place.items(run);
         if !items
             .iter()
@@ -48,12 +55,23 @@ pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> V
             continue;
         }
         'rules: for (rule, least) in &rules {
+            let mut made: BTreeMap<&NodeId, Vec<SmolStr>> = BTreeMap::new();
             for viewer in &place.viewers {
                 for item in place.seen(&items, viewer, &owners) {
-                    let Some(people) = few.get(&item.event.context.id) else {
+                    let Some(Few { step, node, people }) = few.get(&item.event.context.id) else {
                         continue;
                     };
                     if people.len() as i64 >= *least {
+                        continue;
+                    }
+                    let made = made.entry(node);
+                    let columns = made.or_insert_with(|| folds(run, context, node, rule));
+                    let mut told = columns.iter();
+                    let result = step.whole.as_ref().map(|event| &event.data);
+                    if !told.any(|column| {
+                        let number = result.and_then(|result| result.get(column));
+                        number.is_some_and(|number| holds(&item.value, number))
+                    }) {
                         continue;
                     }
                     let refused = run.facts.iter().any(|fact| {
@@ -89,6 +107,48 @@ pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> V
     findings
 }
 
+/// A result over too few.
+struct Few<'o> {
+    step: &'o Step,
+    node: &'o NodeId,
+    people: BTreeSet<Value>,
+}
+
+/// Whether a number is among what is seen.
+fn holds(seen: &Value, number: &Value) -> bool {
+    match seen {
+        Value::Arr(items) => items.iter().any(|item| holds(item, number)),
+        Value::Obj(object) => object.values().any(|item| holds(item, number)),
+        leaf => leaf == number,
+    }
+}
+
+/// The columns of a node that are made of the field that a rule is about.
+fn folds(run: &Outcome, context: &Context, node: &NodeId, rule: &Release) -> Vec<SmolStr> {
+    let Some(aggregate) = context.aggregates.get(node) else {
+        return Vec::new();
+    };
+    let parts = aggregate.parts(node, run, context);
+    let made = |column: &&Column| {
+        parts.iter().any(|part| {
+            let fact = part.step.fact.and_then(|fact| run.facts.get(fact as usize));
+            let Some((fact, ty)) =
+                fact.and_then(|fact| Some((fact, type_of(&context.document, fact)?)))
+            else {
+                return false;
+            };
+            let labels = &context.document.types[ty].labels;
+            let about = labels.keys().filter(|field| rule.is_about(ty, field));
+            let held: Vec<&Value> = about
+                .filter_map(|field| field.get(&fact.event.data))
+                .collect();
+            held.contains(&&column.value(part))
+        })
+    };
+    let columns = aggregate.columns.iter().filter(made);
+    columns.map(|column| column.name.clone()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::testing::Trial;
@@ -114,5 +174,16 @@ mod tests {
         );
         assert_eq!(judge(2, "support"), "");
         assert_eq!(judge(1, "payroll"), "");
+    }
+
+    #[test]
+    fn a_number_of_something_else_may_be_over_one() {
+        let flow = r#"role support
+            role payroll
+            type pay(id=/id, subject=/id): id string, shop string, salary integer {role:payroll}
+            release few: pay/salary aggregate 2
+            in: manual(event_type=pay) -> count: aggregate(group=.shop, aggregates=[{"name": "n", "function": "count"}]) -> out: view @support"#;
+        let facts = r#"in {"id":"ana","shop":"a","salary":50}"#;
+        assert_eq!(Trial::new(flow, facts).judge(Oracle::A3), "");
     }
 }

@@ -77,6 +77,11 @@ impl Viewer {
 }
 
 impl Owners {
+    /// Whether the value names somebody.
+    pub(super) fn is_one(&self, value: &Value) -> bool {
+        self.all.contains(value)
+    }
+
     /// Owners in these facts: the values of each field that names one, in the order of their coming.
     /// Who is the first in one field is so in all.
     pub(super) fn of(document: &Document, facts: &[Fact]) -> Owners {

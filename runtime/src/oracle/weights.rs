@@ -55,6 +55,7 @@ pub(super) fn before(document: &Document, catalog: &Catalog) -> BTreeMap<NodeId,
             | Behaviour::Fold { .. }
             | Behaviour::Decide { .. }
             | Behaviour::Opaque { .. } => |before| before.made = true,
+            Behaviour::Source { .. } if hears(document, catalog, id) => |before| before.made = true,
             _ => continue,
         };
         if let Behaviour::Changes { .. } = kind.behaviour {
@@ -65,6 +66,19 @@ pub(super) fn before(document: &Document, catalog: &Catalog) -> BTreeMap<NodeId,
         }
     }
     before
+}
+
+/// Whether a source hears of what other nodes of the flow leave where it listens.
+fn hears(document: &Document, catalog: &Catalog, source: &NodeId) -> bool {
+    let resource = |id: &NodeId| {
+        let node = document.nodes.get(id)?;
+        let held = catalog.get(&node.kind)?.resource.as_ref()?;
+        let names = held.named_by.iter().map(|field| node.config_str(field));
+        Some((held.sort.clone(), names.collect::<Option<Vec<_>>>()?))
+    };
+    let listens = resource(source);
+    let mut others = document.nodes.keys().filter(|id| *id != source);
+    listens.is_some() && others.any(|id| resource(id) == listens)
 }
 
 /// What is counted: a thing, or one event.
@@ -207,7 +221,15 @@ fn thing(
         let (node, change) = rows.get(&key(part.event))?;
         let cells = change.get("after")?.as_object()?;
         // A difference is no copy of a cell.
-        let copied = column.function == "count" || cells.values().any(|cell| cell == value);
+        let before = change.get("before").and_then(Value::as_object);
+        let moved = |name: &SmolStr, cell: &Value| {
+            let old = before.and_then(|before| before.get(name)?.as_f64());
+            let moved = cell.as_f64().zip(old).map(|(cell, old)| cell - old);
+            moved.is_some() && moved == value.as_f64()
+        };
+        let cells = || cells.iter().filter(|(_, cell)| *cell == value);
+        let copied = column.function == "count"
+            || cells().next().is_some() && !cells().all(|(name, cell)| moved(name, cell));
         let row = change.get("key").cloned().unwrap_or_default();
         return copied.then(|| (Thing::Versioned(node.as_str().into(), row), fact));
     }
@@ -304,6 +326,13 @@ mod tests {
             r#"D2 at `sums`: {"column":"sum","counts":"o-1","times":2} instead of {"times":1}"#,
         );
         check(&flow("(.after.total - (.before.total // 0))"), facts, "");
+        let from_nothing = r#"in {"id":"o-1","total":0}
+            in {"id":"o-1","total":13}"#;
+        check(
+            &flow("(.after.total - (.before.total // 0))"),
+            from_nothing,
+            "",
+        );
     }
 
     #[test]

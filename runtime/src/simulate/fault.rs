@@ -10,6 +10,7 @@ use rand_core::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
 use super::service::Service;
+use super::shape::several;
 use crate::channels::ChannelKind;
 use crate::plan::{Plan, Role};
 
@@ -231,7 +232,11 @@ fn admitted(plan: &Plan, catalog: &Catalog) -> Vec<Admitted> {
                 place: place.clone(),
             }));
         };
-        let behaviour = catalog.get(&node.node.kind).map(|kind| &kind.behaviour);
+        let kind = catalog.get(&node.node.kind);
+        let behaviour = kind.map(|kind| &kind.behaviour);
+        if kind.is_some_and(|kind| several(&node.node, kind).is_some()) {
+            admit(&[Sort::Partitions]);
+        }
         match (node.role, behaviour) {
             (Role::Source, Some(Behaviour::Source { delivery, .. })) => match delivery {
                 Delivery::CallerRetries => admit(&[Sort::Duplicate, Sort::Late]),
@@ -243,10 +248,8 @@ fn admitted(plan: &Plan, catalog: &Catalog) -> Vec<Admitted> {
                 admit(&[Sort::Crash, Sort::Recycle, Sort::Clock]);
             }
             (Role::Operator, _) => admit(&[Sort::Crash, Sort::Clock]),
-            (Role::Repartition, _) => admit(&[Sort::Crash, Sort::Partitions]),
-            (Role::Sink, _) => admit(&[Sort::Crash]),
-            (Role::Channel(ChannelKind::Log | ChannelKind::Queue), _) => admit(&[Sort::Partitions]),
-            (Role::Channel(ChannelKind::Topic), _) => {}
+            (Role::Repartition | Role::Sink, _) => admit(&[Sort::Crash]),
+            (Role::Channel(_), _) => {}
         }
     }
     // Nobody promises that a call takes no longer today than it did.

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use graph_model::catalog::{Behaviour, Catalog, Delivery};
-use graph_model::document::Document;
+use graph_model::catalog::{Behaviour, Catalog, Delivery, KindSpec};
+use graph_model::document::{Document, Node};
 use graph_model::expr::Expr;
 use graph_model::id::{EdgeId, NodeId};
 use graph_model::value::Value;
@@ -277,21 +277,33 @@ impl Stage {
         })
     }
 
+    /// The flow with another number of partitions and consumers where it has several: whoever says
+    /// one means one.
     fn with_count(&self, document: &Document, count: u32) -> Document {
         let mut document = document.clone();
         for node in document.nodes.values_mut() {
-            let field = match self.catalog.get(&node.kind).map(|kind| &kind.behaviour) {
-                Some(
-                    Behaviour::Log { partitions, .. } | Behaviour::Repartition { partitions, .. },
-                ) => partitions,
-                Some(Behaviour::Queue { concurrency, .. }) => concurrency,
-                _ => continue,
-            };
-            let count = Value::from(i64::from(count.max(1)));
-            Arc::make_mut(node).config.insert(field.clone(), count);
+            let several = self
+                .catalog
+                .get(&node.kind)
+                .and_then(|kind| several(node, kind));
+            if let Some(field) = several.cloned() {
+                let count = Value::from(i64::from(count.max(1)));
+                Arc::make_mut(node).config.insert(field, count);
+            }
         }
         document
     }
+}
+
+/// The field by which a node has several partitions or consumers at once; nothing where it has one.
+pub(super) fn several<'k>(node: &Node, kind: &'k KindSpec) -> Option<&'k SmolStr> {
+    let field = match &kind.behaviour {
+        Behaviour::Log { partitions, .. } | Behaviour::Repartition { partitions, .. } => partitions,
+        Behaviour::Queue { concurrency, .. } => concurrency,
+        _ => return None,
+    };
+    let count = kind.config(node, field).and_then(Value::as_i64);
+    (count.unwrap_or(1) > 1).then_some(field)
 }
 
 impl Shape {

@@ -13,12 +13,12 @@ use smol_str::SmolStr;
 use crate::attack::attack;
 use crate::excuse::Excuse;
 use crate::exempt::place_of;
-use crate::facts::facts;
 use crate::family::Family;
 use crate::generate;
 use crate::machine::Machine;
 use crate::repair::{Rejected, repair};
 use crate::shrink::{Case, shrink};
+use crate::unjudged::{Gap, unjudged};
 use crate::write::write;
 
 /// How much is to be done.
@@ -46,7 +46,7 @@ pub(crate) struct Figures {
     pub(crate) faults: BTreeMap<Sort, (u64, u64)>,
     /// Silent designs with each kind.
     pub(crate) kinds: BTreeMap<SmolStr, u64>,
-    /// How often each rule spoke on the way.
+    /// Designs in which each rule spoke on the way.
     pub(crate) codes: BTreeMap<&'static str, u64>,
     pub(crate) with_loops: u64,
     pub(crate) with_feedback: u64,
@@ -56,6 +56,8 @@ pub(crate) struct Figures {
     pub(crate) places: u64,
     /// Runs in which the schedule decided something, by what it was.
     pub(crate) excused: BTreeMap<Excuse, u64>,
+    /// Nodes of silent designs that are not judged, by the reason.
+    pub(crate) gaps: BTreeMap<Gap, u64>,
     /// Texts about what went wrong, with the seeds.
     pub(crate) violations: Vec<String>,
     pub(crate) took: Duration,
@@ -80,7 +82,7 @@ pub(crate) fn conduct(campaign: Campaign, machine: &Machine, family: &Family) ->
 
 fn one(seed: u64, campaign: Campaign, machine: &Machine, family: &Family, figures: &mut Figures) {
     figures.drawn += 1;
-    let repaired = repair(generate::design(seed), family, machine);
+    let repaired = repair(generate::design(family.theme, seed), family, machine);
     for (code, count) in repaired.codes {
         *figures.codes.entry(code).or_default() += count;
     }
@@ -101,7 +103,8 @@ fn one(seed: u64, campaign: Campaign, machine: &Machine, family: &Family, figure
             return;
         }
     };
-    let facts = facts(&document, seed);
+    let family = &family.of(seed);
+    let facts = family.facts(&document, seed);
     let attacked = attack(&document, &facts, machine, family, campaign.runs);
     if let Some(refused) = attacked.refused {
         *figures.rejected.entry(refused).or_default() += 1;
@@ -123,6 +126,9 @@ fn one(seed: u64, campaign: Campaign, machine: &Machine, family: &Family, figure
     figures.places += places.count() as u64;
     for (excuse, count) in attacked.excused {
         *figures.excused.entry(excuse).or_default() += count;
+    }
+    for (_, gap) in unjudged(&document, family) {
+        *figures.gaps.entry(gap).or_default() += 1;
     }
     for (sort, count) in attacked.faults {
         let held = figures.faults.entry(sort).or_default();
@@ -213,6 +219,11 @@ impl Figures {
                 miss(format!("no silent design has a `{}`", kind.id));
             }
         }
+        for code in family.spoken {
+            if !self.codes.contains_key(code) {
+                miss(format!("{code} never spoke"));
+            }
+        }
         for sort in family.sorts {
             let (designs, _) = self.faults.get(sort).copied().unwrap_or_default();
             if designs as f64 <= 0.05 * self.silent as f64 {
@@ -264,6 +275,9 @@ impl fmt::Display for Figures {
             100.0 * excused as f64 / self.runs.max(1) as f64,
             self.excused
         )?;
+        if !self.gaps.is_empty() {
+            writeln!(f, "  {} nodes, not judged {:?}", self.nodes, self.gaps)?;
+        }
         writeln!(f, "  kinds {:?}", self.kinds)?;
         writeln!(f, "  rules {:?}", self.codes)?;
         write!(f, "  rejected {:?}", self.rejected)

@@ -13,6 +13,7 @@ use runtime_protocol::Problem;
 
 use crate::campaign::{Campaign, Figures, conduct};
 use crate::family::{DET, Family};
+use crate::generate::Theme;
 use crate::machine::{Machine, WHOLE};
 
 /// Designs until a break has to be seen.
@@ -28,6 +29,8 @@ const NUMBERS: Family = Family {
     sorts: &[],
     judges: &[],
     deep: &[Oracle::D2],
+    theme: Theme::Plain,
+    spoken: &[],
     record: Record::Off,
 };
 

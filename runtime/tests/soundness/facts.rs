@@ -47,7 +47,10 @@ pub(crate) fn facts(document: &Document, seed: u64) -> Vec<Fact> {
             ..EventContext::default()
         };
         let data = match ty {
-            Some((name, ty)) => maker.typed(&mut chance, name, ty, context.time_ms),
+            Some((name, ty)) => {
+                let old = old_shape(&mut chance, document, id, ty);
+                maker.typed(&mut chance, name, ty, old, context.time_ms)
+            }
             None => maker.untyped(&mut chance),
         };
         let late_ms = match max_delay_ms(node) {
@@ -93,6 +96,39 @@ pub(crate) fn paced(facts: &[Fact], seed: u64) -> Arc<[Fact]> {
     paced.into()
 }
 
+/// Whether a fact has a shape that its source may send in this design.
+pub(crate) fn may_come(document: &Document, fact: &Fact) -> bool {
+    let ty = document.nodes.get(&fact.source);
+    let ty = ty.and_then(|node| document.types.get(node.config_str("event_type")?));
+    ty.is_none_or(|ty| {
+        Schema::new(&ty.schema).check(&fact.event.data).is_ok()
+            || ty.declared.get("history").is_some() && is_kept(document, &fact.source)
+    })
+}
+
+/// Whether all that a source sends is kept in logs first.
+fn is_kept(document: &Document, source: &NodeId) -> bool {
+    let mut edges = document.edges.values();
+    edges.all(|edge| {
+        let to = document.nodes.get(&edge.to.node);
+        edge.from.node != *source || to.is_some_and(|to| to.kind == "log")
+    })
+}
+
+/// The shape that an event of a type has, where it is one of old: a log kept it since.
+fn old_shape<'d>(
+    chance: &mut Chance,
+    document: &'d Document,
+    source: &NodeId,
+    ty: &EventType,
+) -> Option<&'d EventType> {
+    let history = ty.declared.get("history").and_then(Value::as_array);
+    let older = history.unwrap_or_default().first()?.as_str()?;
+    let kept = is_kept(document, source);
+    let older = document.types.get(older).filter(|_| kept)?;
+    chance.percent(40).then_some(older)
+}
+
 pub(crate) fn brings_facts(node: &Node) -> bool {
     let kind = Catalog::bundled().get(&node.kind);
     kind.is_some_and(|kind| {
@@ -114,14 +150,21 @@ struct Maker {
 }
 
 impl Maker {
-    fn typed(&mut self, chance: &mut Chance, name: &Id, ty: &EventType, time_ms: i64) -> Value {
+    fn typed(
+        &mut self,
+        chance: &mut Chance,
+        name: &Id,
+        ty: &EventType,
+        old: Option<&EventType>,
+        time_ms: i64,
+    ) -> Value {
         let versions = ty.stands_for() == Some("version") && ty.id.is_some();
         let count = self.ids.entry(name.clone()).or_default();
         *count += 1;
         let number = if versions { chance.skewed(3) } else { *count };
         let version = self.versions.entry((name.clone(), number)).or_default();
         *version += 1;
-        let schema = Schema::new(&ty.schema);
+        let schema = Schema::new(&old.unwrap_or(ty).schema);
         let unique: Vec<Pointer> = {
             let declared = ty.declared.get("unique").and_then(Value::as_array);
             let declared = declared.unwrap_or_default().iter();
@@ -182,8 +225,30 @@ impl Maker {
     }
 }
 
+/// A value of one of several types; a text may look like a number of the other.
+fn one_of(chance: &mut Chance, name: &str, types: Types) -> Value {
+    if types.overlaps(Types::NULL) && chance.percent(30) {
+        return Value::Null;
+    }
+    let number = chance.below(3) as i64;
+    match (types.overlaps(Types::STRING), types.overlaps(Types::NUMBER)) {
+        (true, true) if chance.percent(50) => Value::from(number.to_string()),
+        (_, true) => Value::Int(number),
+        _ => ordinary(chance, name, Types::STRING),
+    }
+}
+
 /// One of few values, the first ones oftener.
 fn ordinary(chance: &mut Chance, name: &str, types: Types) -> Value {
+    let several = [Types::STRING, Types::NUMBER, Types::NULL];
+    if several
+        .into_iter()
+        .filter(|one| types.overlaps(*one))
+        .count()
+        > 1
+    {
+        return one_of(chance, name, types);
+    }
     if types.overlaps(Types::STRING) {
         let few = if name == "tenant" { 2 } else { 4 };
         let letter = &name[..1];

@@ -4,10 +4,15 @@ use graph_model::validate::{Diagnostic, Severity};
 use runtime::oracle::Oracle;
 use runtime::simulate::{Record, Sort};
 
+use crate::generate::Theme;
+pub(crate) use crate::promises::{AUTH, SCHEMA, VALID};
+
 /// A promise that the silence of some rules gives.
 #[derive(Clone, Copy)]
 pub(crate) struct Family {
     pub(crate) name: &'static str,
+    /// What its designs are about.
+    pub(crate) theme: Theme,
     /// Codes, or what they begin with.
     pub(crate) codes: &'static [&'static str],
     /// What may go wrong.
@@ -15,6 +20,8 @@ pub(crate) struct Family {
     pub(crate) judges: &'static [Oracle],
     /// Who judges some of the runs only, as it takes every event of them.
     pub(crate) deep: &'static [Oracle],
+    /// Codes that designs of the theme have to bring up.
+    pub(crate) spoken: &'static [&'static str],
     /// What the judges have to see of a run.
     pub(crate) record: Record,
 }
@@ -22,6 +29,7 @@ pub(crate) struct Family {
 /// Whatever goes wrong, stores come to the same.
 pub(crate) const DET: Family = Family {
     name: "S-DET",
+    theme: Theme::Plain,
     codes: &[
         "PART-001",
         "PART-002",
@@ -46,12 +54,14 @@ pub(crate) const DET: Family = Family {
     ],
     judges: &[Oracle::D1, Oracle::X1],
     deep: &[Oracle::P1, Oracle::T1, Oracle::W1, Oracle::X2],
+    spoken: &[],
     record: Record::Off,
 };
 
 /// No fact gets lost.
 pub(crate) const LOSS: Family = Family {
     name: "S-LOSS",
+    theme: Theme::Plain,
     codes: &[
         "DELIV-003",
         "DELIV-007",
@@ -71,20 +81,23 @@ pub(crate) const LOSS: Family = Family {
     ],
     judges: &[Oracle::L1, Oracle::L2],
     deep: &[],
+    spoken: &[],
     record: Record::Steps,
 };
 
 /// No fact makes more and more events.
 pub(crate) const BOUND: Family = Family {
     name: "S-BOUND",
+    theme: Theme::Plain,
     codes: &["LOOP"],
     sorts: &[Sort::Duplicate, Sort::Replay, Sort::Delay, Sort::Late],
     judges: &[Oracle::B1],
     deep: &[],
+    spoken: &[],
     record: Record::Steps,
 };
 
-pub(crate) const ALL: [Family; 3] = [DET, LOSS, BOUND];
+pub(crate) const ALL: [Family; 6] = [DET, LOSS, BOUND, AUTH, VALID, SCHEMA];
 
 impl Family {
     /// Whether a finding has to be gone before the promise holds, be it itself or something that

@@ -10,6 +10,7 @@ use runtime::oracle::{Context, Finding, Oracle};
 use runtime::simulate::{Content, Outcome};
 
 use crate::exempt::{Upstream, place_of};
+use crate::unjudged::{counts_a_copy, is_unjudged};
 
 /// Looks at a run for one oracle; a broken one is a canary.
 pub(crate) type Judge<'j> = &'j dyn Fn(Oracle, &Outcome, &Outcome, &Context) -> Vec<Finding>;
@@ -46,6 +47,10 @@ pub(crate) fn judge(
                 found.clear();
             }
         }
+        Oracle::D2 => {
+            found.retain(|found| !counts_a_copy(found, run) && !is_unjudged(found, document));
+        }
+        Oracle::S1 => found.retain(|found| !is_unjudged(found, document)),
         _ => {}
     }
     found

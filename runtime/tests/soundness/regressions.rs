@@ -7,7 +7,6 @@ use std::sync::Arc;
 use graph_model::validate::notation;
 
 use crate::attack::attack;
-use crate::facts::facts;
 use crate::family::ALL;
 use crate::machine::WHOLE;
 use crate::repair::repair;
@@ -43,8 +42,9 @@ fn what_was_wrong_once_is_wrong_no_more() {
         };
         let document = Arc::new(document);
         for seed in 0..WORKLOADS {
-            let facts = facts(&document, seed);
-            let attacked = attack(&document, &facts, &WHOLE, family, RUNS);
+            let family = family.of(seed);
+            let facts = family.facts(&document, seed);
+            let attacked = attack(&document, &facts, &WHOLE, &family, RUNS);
             assert_eq!(attacked.refused, None, "{name}");
             if let Some(violation) = attacked.violation {
                 wrong.push(format!("{name}, workload {seed}: {}", violation.what));

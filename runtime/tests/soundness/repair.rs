@@ -23,7 +23,7 @@ pub(crate) enum Rejected {
 /// What a design became, and what was found on the way.
 pub(crate) struct Repaired {
     pub(crate) document: Result<Document, Rejected>,
-    /// How often each code was met.
+    /// Codes that were met.
     pub(crate) codes: BTreeMap<&'static str, u64>,
 }
 
@@ -42,7 +42,9 @@ pub(crate) fn repair(mut document: Document, family: &Family, machine: &Machine)
             };
         };
         let code = first.code;
-        *codes.entry(code).or_default() += 1;
+        for found in &found {
+            codes.entry(found.code).or_insert(1);
+        }
         let mut fixes = found.iter().flat_map(|found| &found.fixes);
         let next = fixes.find_map(|fix| {
             let mut mended = document.clone();

@@ -9,6 +9,7 @@ use graph_model::id::NodeId;
 use runtime::simulate::{Fact, Fault, Scenario};
 
 use crate::attack::{Violation, admitted, play};
+use crate::facts::may_come;
 use crate::family::Family;
 use crate::machine::Machine;
 use crate::repair::is_silent;
@@ -75,7 +76,8 @@ fn wrong(
     machine: &Machine,
     family: &Family,
 ) -> Option<Case> {
-    let known = |fact: &&Fact| document.nodes.contains_key(&fact.source);
+    let known =
+        |fact: &&Fact| document.nodes.contains_key(&fact.source) && may_come(document, fact);
     let facts: Vec<Fact> = facts.iter().filter(known).cloned().collect();
     let document = Arc::new(document.clone());
     let old = &case.violation.scenario;

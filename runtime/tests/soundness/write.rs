@@ -3,13 +3,17 @@
 use std::fmt::Write;
 
 use graph_model::catalog::Catalog;
-use graph_model::document::{Audience, Document, Node, WhenFull};
+use graph_model::document::{Audience, Document, Node, Section, WhenFull};
 use graph_model::id::Id;
+use graph_model::pointer::Pointer;
 use graph_model::value::{Object, Value};
 
 /// The text of a design, without what changes nothing in a run.
 pub(crate) fn write(document: &Document) -> String {
     let mut text = String::new();
+    if document.types.values().any(|ty| !ty.labels.is_empty()) {
+        text.push_str(&people(document));
+    }
     for (id, ty) in &document.types {
         let used = document.nodes.values().any(|node| {
             let fields = ["event_type", "target"];
@@ -17,7 +21,12 @@ pub(crate) fn write(document: &Document) -> String {
                 .iter()
                 .any(|field| node.config_str(field) == Some(id.as_str()))
         });
-        if used {
+        let known = document.types.values().any(|ty| {
+            let history = ty.declared.get("history").and_then(Value::as_array);
+            let mut history = history.unwrap_or_default().iter();
+            history.any(|held| held.as_str() == Some(id.as_str()))
+        });
+        if used || known {
             writeln!(text, "type {id}{}", self::ty(ty)).expect("a string takes all text");
         }
     }
@@ -41,6 +50,42 @@ pub(crate) fn write(document: &Document) -> String {
     text
 }
 
+/// Roles, people and releases.
+fn people(document: &Document) -> String {
+    let mut lines = Vec::new();
+    for (id, role) in &document.roles {
+        let external = if role.external { " external" } else { "" };
+        lines.push(format!("role {id}{external}"));
+    }
+    for (id, held) in &document.principals {
+        let roles: Vec<&str> = held.roles.iter().map(Id::as_str).collect();
+        let claims = held.claims.iter();
+        let claims: Vec<String> = claims
+            .map(|(name, value)| format!("{name}={}", plain(value)))
+            .collect();
+        lines.push(format!(
+            "principal {id}({}): {}",
+            roles.join(","),
+            claims.join(", ")
+        ));
+    }
+    let releases = document.sections.get(&Section::Releases);
+    for (id, held) in releases.into_iter().flatten() {
+        let text = |name: &str| held.get(name).map(plain).unwrap_or_default();
+        let by = match text("by").as_str() {
+            "aggregate" => format!("aggregate {}", text("at_least")),
+            "role" => format!("role {}", text("role")),
+            other => other.to_owned(),
+        };
+        lines.push(format!(
+            "release {id}: {}{} {by}",
+            text("type"),
+            text("field")
+        ));
+    }
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
 fn node(node: &Node) -> String {
     let config: Vec<String> = node
         .config
@@ -50,6 +95,12 @@ fn node(node: &Node) -> String {
     let mut text = format!("{}({})", node.kind, config.join(", "));
     if let Some(audience) = &node.notes.audience {
         text.push_str(&format!(" @{}", self::audience(audience)));
+    }
+    for (copy, audience) in &node.notes.side_audiences {
+        text.push_str(&format!(" %{copy}={}", self::audience(audience)));
+    }
+    if let Some(by) = &node.notes.runs_as {
+        text.push_str(&format!(" &{by}"));
     }
     for what in node.notes.assumptions.keys() {
         text.push_str(&format!(" ~{what}"));
@@ -126,7 +177,18 @@ fn ty(ty: &graph_model::document::EventType) -> String {
                 all.join("|")
             });
             let sort = sort.or(words).unwrap_or_default();
-            format!("{name} {sort}{}", if optional { "?" } else { "" })
+            let at = Pointer::root().child(name.clone());
+            let measure = ty
+                .measures
+                .get(&at)
+                .map(|measure| format!(" <{} {}>", measure.adds.word(), measure.unit));
+            let label = ty.labels.get(&at).map(|label| {
+                let clauses: Vec<String> = label.0.iter().map(ToString::to_string).collect();
+                format!(" {{{}}}", clauses.join("; "))
+            });
+            let optional = if optional { "?" } else { "" };
+            let marks = [measure, label].map(Option::unwrap_or_default).concat();
+            format!("{name} {sort}{optional}{marks}")
         })
         .collect();
     let marks = if marks.is_empty() {

@@ -9,6 +9,7 @@ use crate::expr::{Condition, Expr, Op, Operand};
 use crate::label::Atom;
 use crate::pointer::Pointer;
 use crate::validate::design::NodeIx;
+use crate::validate::facts::delivery::Copies;
 use crate::validate::facts::labels::{Fold, Tag, TagKey};
 use crate::validate::facts::origins::{Base, Origin, OriginId};
 use crate::validate::facts::release::By;
@@ -196,6 +197,8 @@ impl Facts {
         let port = self.input(node)?;
         let columns = self.columns_of(node, aggregates).into_iter();
         let mut counting = columns.filter(|column| match (column.function, column.of) {
+            // Copies make no people.
+            ("count", None) if port.copies != Copies::No => false,
             ("count", None) => people.is_empty() || self.identifies(people, port),
             ("count_distinct", Some(of)) => {
                 people.is_empty() || self.determines(people, &self.key(of, port))

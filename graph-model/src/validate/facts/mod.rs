@@ -61,6 +61,8 @@ pub(crate) struct Port {
     pub taint: Rc<Labels>,
     /// Labels of what decided that an event comes at all.
     pub presence: TagSet,
+    /// Labels of what the ids of events are made of.
+    pub named: TagSet,
     /// Viewers see an event only when this claim of theirs equals this value. With the store from
     /// which the events are read again since the comparison was put, when there is one.
     pub guards: Rc<BTreeMap<(OriginId, SmolStr), Option<NodeIx>>>,
@@ -276,7 +278,7 @@ impl Facts {
         };
         let mut present = (*first.present).clone();
         present.retain(|origin| others.iter().all(|side| side.present.contains(origin)));
-        let mut presence = first.presence.clone();
+        let (mut presence, mut named) = (first.presence.clone(), first.named.clone());
         let mut renewers = Rc::clone(&first.renewers);
         let mut definition = Rc::clone(&first.definition);
         let mut multiplied = Rc::clone(&first.multiplied);
@@ -288,6 +290,7 @@ impl Facts {
                 Rc::make_mut(&mut renewers).extend(&*side.renewers);
             }
             presence.join(&side.presence);
+            named.join(&side.named);
             if definition != side.definition {
                 definition = Rc::new(definition.with(&side.definition));
             }
@@ -321,6 +324,7 @@ impl Facts {
             labels: joined(|port| &port.labels),
             taint: joined(|port| &port.taint),
             presence,
+            named,
             guards,
             owners,
             present: Rc::new(present),
@@ -453,6 +457,31 @@ impl Facts {
         Some(promised)
     }
 
+    /// What stands for a field is there where the field was, and is a text.
+    fn promise_of_token(
+        &self,
+        node: NodeIx,
+        field: &Pointer,
+        seen: &mut BTreeSet<(NodeIx, Pointer)>,
+    ) -> Option<Promised> {
+        let (Behaviour::Tokenise { fields } | Behaviour::Redact { fields, .. }) =
+            self.design.behaviour(node)?
+        else {
+            return None;
+        };
+        let stands = pointers(self.design.value(node, fields)).contains(field);
+        let removes = matches!(self.design.behaviour(node), Some(Behaviour::Redact { how, .. })
+            if !matches!(self.design.text(node, how), Some("hash")));
+        if !stands || removes || !seen.insert((node, field.clone())) {
+            return None;
+        }
+        let promised = self.promise_once(field, self.input(node)?, seen)?;
+        Some(Promised {
+            types: (promised.types & Types::NULL) | Types::STRING,
+            ..promised
+        })
+    }
+
     fn promise_once(
         &self,
         field: &Pointer,
@@ -464,7 +493,9 @@ impl Facts {
         let (ty, field, node) = match (&port.payload.ty, origin) {
             (Some(ty), Origin::Field(Base::Made(node), _)) => (ty.clone(), field.clone(), node),
             (None, Origin::Field(Base::Made(node), field)) => {
-                let ty = self.output(node)?.payload.ty.clone()?;
+                let Some(ty) = self.output(node)?.payload.ty.clone() else {
+                    return self.promise_of_token(node, &field, seen);
+                };
                 (ty, field, node)
             }
             (_, Origin::Field(Base::Met(node), field)) => {
@@ -474,7 +505,10 @@ impl Facts {
                 let sides = self.design.nodes[node].ins.iter();
                 let mut joined: Option<Promised> = None;
                 for side in sides.filter_map(|edge| self.edge(*edge)) {
-                    let side = self.promise_once(&field, side, seen)?;
+                    // Who promises nothing takes nothing back, either.
+                    let Some(side) = self.promise_once(&field, side, seen) else {
+                        continue;
+                    };
                     match &mut joined {
                         None => joined = Some(side),
                         Some(joined) => {

@@ -5,18 +5,36 @@ use std::rc::Rc;
 
 use smol_str::SmolStr;
 
-use crate::expr::{Condition, Op, Operand};
+use crate::expr::{Condition, Op, Operand, Sources, Variable};
 use crate::pointer::Pointer;
 use crate::validate::design::NodeIx;
 use crate::validate::facts::labels::Tag;
 use crate::validate::facts::origins::{OriginId, Origins};
 use crate::validate::facts::payload::Payload;
+use crate::validate::facts::tags::TagSet;
 use crate::validate::facts::{Facts, Port};
 
 pub(crate) type Guards = BTreeMap<(OriginId, SmolStr), Option<NodeIx>>;
 pub(crate) type Owners = BTreeSet<(OriginId, OriginId)>;
 
+/// Whether the id of the event is read, or its whole context.
+pub(crate) fn reads_id(sources: &Sources) -> bool {
+    sources.context.iter().any(|read| {
+        let id = read.pointer.is_root() || read.pointer.tokens()[0] == "id";
+        read.variable == Variable::Event && id
+    })
+}
+
 impl Port {
+    /// Labels of everything that is read here: of fields, and of what the id is made of.
+    pub(crate) fn told_by(&self, sources: &Sources) -> TagSet {
+        let mut tags = self.labels.of(sources);
+        if !self.named.is_empty() && reads_id(sources) {
+            tags.join(&self.named);
+        }
+        tags
+    }
+
     /// The owner, and whatever equals it in each event here.
     pub(crate) fn equals_of(&self, owner: OriginId) -> impl Iterator<Item = OriginId> {
         let others = self

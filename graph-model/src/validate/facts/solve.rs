@@ -230,7 +230,8 @@ impl Facts {
         } else {
             None
         };
-        let branches = self.branches(node, input.as_deref(), output.as_deref());
+        let ins = (input.as_deref(), second.as_deref());
+        let branches = self.branches(node, ins, output.as_deref());
         let mut changed = self.origins.borrow_mut().end(&before) || self.tags_changed;
         self.said_anew |= changed;
         let ports = Ports {

@@ -27,8 +27,12 @@ pub(in crate::validate) fn bring_up(
     (older, ty): (&Id, &Id),
     example: &Counterexample,
 ) -> Vec<Fix> {
+    // Where events of others come by as well, they cannot be made of this type.
+    let single = facts.output(node).and_then(|port| port.payload.ty.as_ref()) == Some(ty);
     [
-        mediate(facts, node, (older, ty), example),
+        single
+            .then(|| mediate(facts, node, (older, ty), example))
+            .flatten(),
         allow(facts, (older, ty), &example.pointer),
     ]
     .into_iter()
@@ -46,6 +50,24 @@ pub(in crate::validate) fn samples(schema: &Schema) -> Vec<Value> {
         event
     });
     let mut samples: Vec<Value> = without.collect();
+    // And one with each type that a field may be of.
+    for field in schema.fields() {
+        let several = [
+            (Types::NULL, Value::Null),
+            (Types::STRING, Value::str("1")),
+            (Types::NUMBER, Value::Int(1)),
+            (Types::BOOLEAN, Value::Bool(true)),
+        ];
+        let may = several.into_iter().filter(|(ty, _)| field.types.has(*ty));
+        let may: Vec<Value> = may.map(|(_, value)| value).collect();
+        if may.len() > 1 && field.types != Types::ANY {
+            samples.extend(may.into_iter().map(|value| {
+                let mut event = example.clone();
+                field.pointer.set(&mut event, value);
+                event
+            }));
+        }
+    }
     samples.push(example.clone());
     samples
 }

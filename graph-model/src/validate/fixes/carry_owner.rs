@@ -347,7 +347,18 @@ fn mapped(expr: &Expr, field: &SmolStr, at: &Pointer, elements: bool) -> Option<
     let candidates = [
         inside.map(|inside| format!("{}, {entry}}}", inside.trim_end())),
         (!elements).then(|| format!("({code}) + {{{entry}}}")),
-        elements.then(|| format!("{from} as $owner | {code} | map(. + {{{name}: $owner}})")),
+        elements.then(|| {
+            let objects = expr.analysis().outputs.iter().all(|row| {
+                let whole = placed(&row.pointer, true).is_some_and(|at| at.is_root());
+                !whole || row.copy.as_ref().is_some_and(Pointer::is_root)
+            });
+            let element = if objects {
+                "."
+            } else {
+                "(if type == \"object\" then . else {value: .} end)"
+            };
+            format!("{from} as $owner | {code} | map({element} + {{{name}: $owner}})")
+        }),
     ];
     if taken {
         return None;

@@ -165,6 +165,7 @@ fn fold_events(facts: &Facts, node: NodeIx, partials: &BTreeSet<Partial>) -> Opt
         let result = results.iter().find(|result| result.name == *name)?;
         let function = match (result.function, column.function) {
             (Function::Average, Function::Average) => "average",
+            (Function::Average | Function::Median, Function::Median) => "median",
             (Function::Distinct, Function::Sum) => "count_distinct",
             (Function::Sum, Function::Sum) => "sum",
             (Function::Count, Function::Sum) => "count",

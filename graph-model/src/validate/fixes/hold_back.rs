@@ -10,6 +10,7 @@ use crate::pointer::Pointer;
 use crate::validate::Fix;
 use crate::validate::design::{EdgeIx, NodeIx};
 use crate::validate::facts::Facts;
+use crate::validate::facts::delivery::Copies;
 use crate::validate::facts::tags::TagSet;
 use crate::validate::rules::auth::Leak;
 use crate::value;
@@ -48,7 +49,10 @@ pub(in crate::validate) fn hold_back(
         let name = ["people", "people_counted"]
             .into_iter()
             .find(|name| !taken(name))?;
-        if people.is_empty() {
+        let copied = facts.input(by)?.copies != Copies::No;
+        if people.is_empty() && copied {
+            records.push(value!({"name": name, "function": "count_distinct", "of": "$event.id"}));
+        } else if people.is_empty() {
             records.push(value!({"name": name, "function": "count"}));
         } else {
             let owner = facts.place_of_people(people, facts.input(by)?)?;

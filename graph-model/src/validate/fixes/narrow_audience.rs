@@ -6,7 +6,7 @@ use crate::id::Id;
 use crate::validate::Fix;
 use crate::validate::design::NodeIx;
 use crate::validate::facts::Facts;
-use crate::validate::rules::auth::{Place, leaks};
+use crate::validate::rules::auth::{Place, leaks, looked_at};
 
 /// `None` when nobody may see all of it.
 pub(in crate::validate) fn narrow_audience(
@@ -15,7 +15,7 @@ pub(in crate::validate) fn narrow_audience(
     place: &Place<'_>,
 ) -> Option<Fix> {
     let design = &*facts.design;
-    let port = facts.input(node)?;
+    let port = looked_at(facts, node)?;
     let rows = place.audience.map(|audience| audience.rows.clone());
     let rows = rows.unwrap_or_default();
     let may = |role: &&Id| {

@@ -74,17 +74,22 @@ fn mediate(
     };
     // The shape at the reader has to be known as a whole to be made anew.
     let ty = facts.input(node)?.payload.ty.clone()?;
-    let wanted = promised.types & types;
-    let to_number = wanted == Types::NONE && types == Types::NUMBER;
+    let wanted = match promised.types & types.without(Types::NULL) {
+        Types::NONE => types,
+        wanted => wanted,
+    };
+    // Values of another type are made one of the wanted type, and not only what is missing.
+    let converts = promised.types.without(wanted | Types::NULL) != Types::NONE;
     let path = super::identify::path(field)?;
-    let (code, default) = if to_number {
-        (format!("{path} |= tonumber"), "number")
-    } else if wanted.has(Types::STRING) {
-        (format!("{path} //= \"unknown\""), "string")
-    } else if wanted.overlaps(Types::NUMBER) {
-        (format!("{path} //= 0"), "number")
-    } else {
-        return None;
+    let (code, default) = match (wanted.has(Types::STRING), wanted.overlaps(Types::NUMBER)) {
+        (true, _) if converts => (
+            format!("{path} = ({path} // \"unknown\" | tostring)"),
+            "string",
+        ),
+        (true, _) => (format!("{path} //= \"unknown\""), "string"),
+        (_, true) if converts => (format!("{path} = (({path} | tonumber?) // 0)"), "number"),
+        (_, true) => (format!("{path} //= 0"), "number"),
+        _ => return None,
     };
     let declared = design.document.types.get(&ty)?;
     let mut adapted = with_field(declared, field, Some(default))?;
@@ -98,8 +103,8 @@ fn mediate(
         "Put a mediator for `{field}` in front of {}",
         design.title(node)
     );
-    let caution = if to_number {
-        "what is no number is given up there"
+    let caution = if converts {
+        "a made-up value takes the place of one of another type"
     } else {
         "a made-up value takes the place of the missing one"
     };

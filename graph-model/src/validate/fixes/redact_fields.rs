@@ -17,6 +17,9 @@ pub(in crate::validate) fn redact_fields(
     node: NodeIx,
     leaks: &[Leak],
 ) -> Option<Fix> {
+    if leaks.iter().any(Leak::is_of_context) {
+        return None;
+    }
     let design = &*facts.design;
     let tags: TagSet = leaks.iter().map(|leak| leak.tag).collect();
     let Cut { at, starves } = cut(facts, node, &tags)?;

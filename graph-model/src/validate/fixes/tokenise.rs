@@ -17,6 +17,9 @@ const SECRET: &str = "TOKEN_SECRET";
 
 /// `None` where no rule of the document lets a token be seen by more people than the value.
 pub(in crate::validate) fn tokenise(facts: &Facts, node: NodeIx, leaks: &[Leak]) -> Option<Fix> {
+    if leaks.iter().any(Leak::is_of_context) {
+        return None;
+    }
     let design = &*facts.design;
     let fields: BTreeSet<Pointer> = leaks.iter().map(|leak| leak.field.clone()).collect();
     let kind = kind_that(design, |does| matches!(does, Behaviour::Tokenise { .. }))?;

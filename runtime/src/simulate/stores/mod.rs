@@ -147,8 +147,10 @@ impl Content {
             (_, Some(Heard::Object(_, content))) => Some(content.clone()),
             (Content::Shown(rows), None) => rows.back().map(|(_, data)| data.clone()),
             (Content::Lines(lines), None) => lines.last().cloned(),
-            (Content::Done(done), None) => done.list().last().map(|deed| deed.data.clone()),
-            (Content::Rows(_) | Content::Objects(_), None) => None,
+            (Content::Done(done), None) if wrote.grown > 0 => {
+                done.list().last().map(|deed| deed.data.clone())
+            }
+            (Content::Rows(_) | Content::Objects(_) | Content::Done(_), None) => None,
         }
     }
 

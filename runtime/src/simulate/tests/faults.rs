@@ -215,7 +215,6 @@ fn only_what_is_promised_is_admitted() {
                same.out -> out.in {"when_full": "drop_oldest"}"#
         ),
         [
-            "partitions node hold",
             "duplicate node in",
             "late node in",
             "crash node out",
@@ -231,6 +230,14 @@ fn only_what_is_promised_is_admitted() {
         admitted("in: manual\nhold: topic\nout: view\nin.out -> hold.in\nhold.out -> out.in"),
         ["crash node out", "duplicate wire e4", "delay wire e4"]
     );
+    // Whoever says one means one.
+    let counted = |hold: &str| {
+        let lines =
+            format!("in: manual\nhold: {hold}\nout: view\nin.out -> hold.in\nhold.out -> out.in");
+        admitted(&lines).contains(&"partitions node hold".to_owned())
+    };
+    assert!(counted(r#"log {"partitions": 2}"#) && counted(r#"queue {"concurrency": 2}"#));
+    assert!(!counted("log") && !counted(r#"queue {"concurrency": 1}"#));
 }
 
 #[test]

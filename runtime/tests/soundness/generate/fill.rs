@@ -5,6 +5,7 @@ use super::shape::{
     below, effect_key, mapped, pointer, predicate, quoted, remake, splitted, thing,
 };
 use super::skeleton::{Skeleton, Wire};
+use super::theme::Theme;
 use super::types::Type;
 use super::{loops, window};
 use crate::chance::Chance;
@@ -21,6 +22,7 @@ pub(super) struct Filled {
 
 /// Fills in every part, and closes loops.
 pub(super) fn fill(chance: &mut Chance, types: &[Type], skeleton: &mut Skeleton) -> Vec<Filled> {
+    let theme = skeleton.wish.map_or(Theme::Plain, |wish| wish.theme);
     let mut filled: Vec<Filled> = skeleton.parts.iter().map(|_| Filled::default()).collect();
     for at in skeleton.along() {
         let wires = &skeleton.wires;
@@ -43,6 +45,7 @@ pub(super) fn fill(chance: &mut Chance, types: &[Type], skeleton: &mut Skeleton)
             hears: part.hears,
             heard,
             types,
+            theme,
         };
         let (first, second) = match part.kind {
             "join" => (side("left"), side("right")),
@@ -86,6 +89,7 @@ struct Node<'t> {
     hears: Option<usize>,
     heard: bool,
     types: &'t [Type],
+    theme: Theme,
 }
 
 type Drawn = (String, Vec<(&'static str, Env)>);
@@ -93,6 +97,11 @@ type Drawn = (String, Vec<(&'static str, Env)>);
 impl Node<'_> {
     fn draw(&self, chance: &mut Chance, ins: &Env, second: &Env, seals: bool) -> Drawn {
         let at = self.at;
+        if !self.heard
+            && let Some(drawn) = self.theme.config(chance, self.kind, at, ins)
+        {
+            return drawn;
+        }
         let same = |config: String| (config, vec![("out", ins.clone())]);
         let with = |config: String, other: &'static str| {
             (config, vec![("out", ins.clone()), (other, ins.clone())])

@@ -8,8 +8,12 @@ mod fields;
 mod fill;
 mod loops;
 mod marks;
+mod numbers;
+mod readers;
 mod shape;
+mod shapes;
 mod skeleton;
+mod theme;
 mod types;
 mod window;
 
@@ -18,11 +22,17 @@ use std::fmt::Write;
 use graph_model::document::Document;
 use graph_model::validate::notation;
 
+pub(crate) use self::theme::Theme;
 use crate::chance::Chance;
 
 /// Kinds that no design has, and why.
-pub(crate) const LEFT_OUT: [(&str, &str); 1] =
-    [("function", "needs a compiled component beside the flow")];
+pub(crate) const LEFT_OUT: [(&str, &str); 2] = [
+    ("function", "needs a compiled component beside the flow"),
+    (
+        "script",
+        "costs a thousand times what others do, and is as opaque as they are",
+    ),
+];
 
 /// What a design should be like.
 #[derive(Clone, Copy, Debug)]
@@ -31,10 +41,11 @@ pub(crate) struct Wish {
     pub(crate) nodes: usize,
     pub(crate) loops: bool,
     pub(crate) feedback: bool,
+    pub(crate) theme: Theme,
 }
 
 impl Wish {
-    fn of(chance: &mut Chance) -> Wish {
+    fn of(chance: &mut Chance, theme: Theme) -> Wish {
         Wish {
             nodes: 3
                 + chance.below(10)
@@ -46,15 +57,16 @@ impl Wish {
             // Not all of them can be closed, and fixes open some.
             loops: chance.percent(85),
             feedback: chance.percent(30),
+            theme,
         }
     }
 }
 
-/// The design of a seed, as text.
-pub(crate) fn text(seed: u64) -> String {
+/// The design of a seed about a theme, as text.
+pub(crate) fn text(theme: Theme, seed: u64) -> String {
     let mut chance = Chance::new(seed);
-    let wish = Wish::of(&mut chance);
-    let types = types::draw(&mut chance);
+    let wish = Wish::of(&mut chance, theme);
+    let types = theme.types(&mut chance);
     let mut skeleton = skeleton::grow(&mut chance, wish);
     let filled = fill::fill(&mut chance, &types, &mut skeleton);
     let mut text = String::new();
@@ -62,9 +74,9 @@ pub(crate) fn text(seed: u64) -> String {
         text.push_str(&ty.text);
         text.push('\n');
     }
-    text.push_str(marks::CONTEXT);
+    text.push_str(&theme.context(&mut chance, &types));
     for (number, part) in filled.iter().enumerate() {
-        let marks = marks::draw(&mut chance, part);
+        let marks = theme.marks(&mut chance, part);
         let kind = part.kind;
         let config = &part.config;
         writeln!(text, "n{number}: {kind}({config}){marks}").expect("a string takes all text");
@@ -77,8 +89,9 @@ pub(crate) fn text(seed: u64) -> String {
     text
 }
 
-/// The design of a seed.
-pub(crate) fn design(seed: u64) -> Document {
-    let text = text(seed);
-    notation::read(&text).unwrap_or_else(|error| panic!("seed {seed}: {error}\n{text}"))
+/// The design of a seed about a theme.
+pub(crate) fn design(theme: Theme, seed: u64) -> Document {
+    let text = text(theme, seed);
+    notation::read(&text)
+        .unwrap_or_else(|error| panic!("seed {seed} of {theme:?}: {error}\n{text}"))
 }

@@ -90,7 +90,12 @@ pub(super) fn grow(chance: &mut Chance, wish: Wish) -> Skeleton {
     };
     let mut open = Vec::new();
     for _ in 0..=chance.skewed(3) {
-        let kind = chance.weighted(&ENDS);
+        let themed = wish.theme.ends();
+        let kind = if !themed.is_empty() && chance.percent(60) {
+            chance.weighted(themed)
+        } else {
+            chance.weighted(&ENDS)
+        };
         add(&mut grown, &mut open, chance, kind);
     }
     while !open.is_empty() {
@@ -160,7 +165,12 @@ fn feed(
         let kind = chance.weighted(&SOURCES);
         return add(grown, open, chance, kind);
     }
-    let kind = chance.weighted(&MIDDLE);
+    let themed = wish.theme.middle();
+    let kind = if !themed.is_empty() && chance.percent(60) {
+        chance.weighted(themed)
+    } else {
+        chance.weighted(&MIDDLE)
+    };
     add(grown, open, chance, kind)
 }
 

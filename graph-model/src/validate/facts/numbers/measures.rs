@@ -58,11 +58,14 @@ impl Facts {
                     if known.get(&side) == Some(&None) && all.is_some() {
                         continue;
                     }
-                    let measure = self.measured(side, known)?;
-                    if all.as_ref().is_some_and(|all| *all != measure) {
-                        return None;
-                    }
-                    all = Some(measure);
+                    // A number of which nobody says anything does not make another one add up.
+                    let Some(measure) = self.measured(side, known) else {
+                        continue;
+                    };
+                    all = Some(match all {
+                        Some(all) => both(all, &measure),
+                        None => measure,
+                    });
                 }
                 all
             }
@@ -91,7 +94,13 @@ impl Facts {
         let measure = self.measure_of_sum(column.of?, &Pointer::root(), port, known)?;
         let adds = match column.function {
             Function::Sum | Function::First | Function::Last => measure.adds,
-            Function::Min | Function::Max | Function::Average => Adds::Unknown,
+            // One of the numbers, or one like them, adds up no more than they do.
+            Function::Min | Function::Max | Function::Average | Function::Median => {
+                match measure.adds {
+                    Adds::Always => Adds::Unknown,
+                    other => other,
+                }
+            }
             Function::Count | Function::Distinct | Function::List | Function::Ratio => return None,
         };
         Some(Measure { adds, ..measure })
@@ -131,4 +140,25 @@ impl Facts {
         }
         Some(whole)
     }
+}
+
+/// What can be said of a number that is one or the other.
+fn both(one: Measure, other: &Measure) -> Measure {
+    let worst = |adds: Adds| match adds {
+        Adds::Never => 3,
+        Adds::NotOverTime => 2,
+        Adds::Unknown => 1,
+        Adds::Always => 0,
+    };
+    let adds = if worst(one.adds) < worst(other.adds) {
+        other.adds
+    } else {
+        one.adds
+    };
+    let unit = if one.unit == other.unit {
+        one.unit
+    } else {
+        SmolStr::default()
+    };
+    Measure { adds, unit }
 }

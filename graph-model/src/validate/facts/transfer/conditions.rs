@@ -68,7 +68,7 @@ impl Facts {
 
     /// That an event takes one way and not another tells what the predicate looked at.
     pub(super) fn tell(predicate: &Expr, port: &mut Port) {
-        let tags = port.labels.of(&predicate.analysis().reads);
+        let tags = port.told_by(&predicate.analysis().reads);
         port.presence.join(&tags);
     }
 

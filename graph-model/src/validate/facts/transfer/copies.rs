@@ -45,7 +45,7 @@ impl Facts {
         }
         let mut told = port.presence.clone();
         for expr in exprs {
-            told.join(&port.labels.of(&expr.analysis().reads));
+            told.join(&port.told_by(&expr.analysis().reads));
         }
         let told = self.folded_tags(node, &parts, &told, false);
         if told != port.presence {

@@ -29,7 +29,7 @@ impl Facts {
         let results = columns.map(|column| {
             let (labels, taint) = column.of.map_or_else(Default::default, |of| {
                 let reads = &of.analysis().reads;
-                (port.labels.of(reads), port.taint.of(reads))
+                (port.told_by(reads), port.taint.of(reads))
             });
             GroupResult {
                 at: Pointer::root().child(column.name),
@@ -58,7 +58,7 @@ impl Facts {
         let (labels, taint) = match design.expr(node, step) {
             Some(step) => {
                 let reads = &step.analysis().reads;
-                (port.labels.of(reads), port.taint.of(reads))
+                (port.told_by(reads), port.taint.of(reads))
             }
             None => (port.labels.all(), port.taint.all()),
         };
@@ -79,7 +79,7 @@ impl Facts {
     pub(super) fn decide(
         &mut self,
         node: NodeIx,
-        group: &str,
+        (group, seal_key): (&str, &str),
         input: &Port,
         seal: Option<&Port>,
     ) -> Port {
@@ -87,16 +87,19 @@ impl Facts {
         let mut port = input.clone();
         let broken = self.miscounts(node, input);
         // How many came says what chose them.
-        let holds = GroupResult {
-            at: Pointer::root().child("holds"),
+        let told = ["holds", "count"].map(|name| GroupResult {
+            at: Pointer::root().child(name),
             labels: port.presence.clone(),
             taint: TagSet::default(),
             blurs: false,
-        };
-        self.grouped(node, design.expr(node, group), &mut port, vec![holds]);
+        });
+        self.grouped(node, design.expr(node, group), &mut port, told.into());
         port.mode = Mode::Append;
         if let Some(seal) = seal {
             port.losing = port.losing.or(seal.losing);
+            if let Some(key) = design.expr(node, seal_key) {
+                self.sealed(node, key, seal, &mut port);
+            }
         }
         let name = design.nodes[node].id.as_str();
         port.definition = Rc::new(port.definition.step("decide", name, name));
@@ -107,6 +110,21 @@ impl Facts {
             port.doubts.hasty = Some(node);
         }
         port
+    }
+
+    /// Answers that end marks bring about: their key may be that of the mark alone.
+    fn sealed(&mut self, node: NodeIx, key: &Expr, seal: &Port, port: &mut Port) {
+        let parts = self.key(key, seal);
+        let tags = &seal.told_by(&key.analysis().reads) | &seal.presence;
+        let tags = self.folded_tags(node, &parts, &tags, false);
+        port.presence.join(&tags);
+        port.named.join(&tags);
+        let labels = Rc::make_mut(&mut port.labels);
+        for name in ["key", "count", "holds"] {
+            labels.add(Pointer::root().child(name), &tags);
+        }
+        let taint = seal.taint.of(&key.analysis().reads);
+        Rc::make_mut(&mut port.taint).add(Pointer::root().child("key"), &taint);
     }
 
     /// Whether copies spoil what a node makes of groups.
@@ -128,10 +146,12 @@ impl Facts {
         let mut chosen = TagSet::default();
         if let Some(group) = group {
             key = self.key(group, port);
-            chosen = port.labels.of(&group.analysis().reads);
+            chosen = port.told_by(&group.analysis().reads);
             labels.add(at.clone(), &self.folded_tags(node, &key, &chosen, false));
             taint.add(at.clone(), &port.taint.of(&group.analysis().reads));
         }
+        // Results are named after their group.
+        port.named = self.folded_tags(node, &key, &chosen, false);
         let blurs = results.iter().all(|result| result.blurs);
         for result in results {
             // Which events it is of says what they were grouped by.

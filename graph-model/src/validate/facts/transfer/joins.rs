@@ -38,7 +38,7 @@ impl Facts {
         let mut of_both = Vec::new();
         for (at, side, key) in &sides {
             if let Some(key) = design.expr(node, key) {
-                matched.join(&side.labels.of(&key.analysis().reads));
+                matched.join(&side.told_by(&key.analysis().reads));
             }
             let origins = &mut *self.origins.borrow_mut();
             payload.embed(at, &side.payload, origins);
@@ -65,6 +65,7 @@ impl Facts {
             labels: Rc::new(labels),
             taint: Rc::new(taint),
             presence: &left.presence | &right.presence,
+            named: &left.named | &right.named,
             guards: Rc::new(owners::both(&left.guards, &right.guards)),
             owners: Rc::new(&*left.owners | &*right.owners),
             present: Rc::new(union(&left.present, &right.present)),
@@ -86,6 +87,7 @@ impl Facts {
             size: left.size.zip(right.size).map(|(a, b)| a.saturating_add(b)),
         };
         port.presence.join(&matched);
+        port.named.join(&matched);
         self.equate_keys(node, keys, (left, right), &mut port);
         self.renew(node, named, &mut port);
         port
@@ -108,7 +110,7 @@ impl Facts {
         let mut labels = port.labels.without(std::slice::from_ref(&at));
         let mut taint = port.taint.without(std::slice::from_ref(&at));
         if let Some(key) = design.expr(node, keys.0) {
-            labels.add(at.clone(), &port.labels.of(&key.analysis().reads));
+            labels.add(at.clone(), &port.told_by(&key.analysis().reads));
         }
         {
             let origins = &mut *self.origins.borrow_mut();

@@ -2,13 +2,14 @@
 
 use std::rc::Rc;
 
-use crate::expr::Expr;
+use crate::expr::{Analysis, Expr};
 use crate::pointer::Pointer;
 use crate::validate::design::NodeIx;
 use crate::validate::facts::delivery::{Loss, Mode, Order};
 use crate::validate::facts::labels::Labels;
 use crate::validate::facts::origins::Base;
-use crate::validate::facts::payload::Payload;
+use crate::validate::facts::owners::reads_id;
+use crate::validate::facts::payload::{Payload, placed};
 use crate::validate::facts::tags::TagSet;
 use crate::validate::facts::{Facts, Port, pointers};
 
@@ -45,6 +46,7 @@ impl Facts {
             port.presence.join(&tags);
         }
         port.payload = Rc::new(port.payload.through(node, analysis, elements, origins));
+        let named = Facts::named_in(analysis, elements, port);
         for labels in [&mut port.labels, &mut port.taint] {
             if labels.is_empty() {
                 continue;
@@ -55,10 +57,25 @@ impl Facts {
                 *labels = Rc::new(through);
             }
         }
+        for place in named {
+            Rc::make_mut(&mut port.labels).add(place, &port.named);
+        }
         // What it leaves out of an event that is larger is not known to be small.
         if analysis.rest.is_none() && !analysis.outputs.iter().all(|row| row.copy.is_some()) {
             port.size = None;
         }
+    }
+
+    /// Fields that an expression makes of the ids of events, where those tell something.
+    fn named_in(analysis: &Analysis, elements: bool, port: &Port) -> Vec<Pointer> {
+        if port.named.is_empty() {
+            return Vec::new();
+        }
+        let rows = analysis.outputs.iter();
+        let named = rows.filter(|row| reads_id(&row.deps) || reads_id(&row.ctl));
+        named
+            .map(|row| placed(&row.pointer, elements).unwrap_or_default())
+            .collect()
     }
 
     /// What code makes of events: nothing is known of it but what it reads, and what people say.

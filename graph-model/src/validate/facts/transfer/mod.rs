@@ -156,7 +156,9 @@ impl Facts {
                 group, aggregates, ..
             } => self.aggregate(node, group, aggregates, &mut port),
             Behaviour::Fold { group, step, .. } => self.fold(node, group, step, &mut port),
-            Behaviour::Decide { group, .. } => port = self.decide(node, group, input, second),
+            Behaviour::Decide {
+                group, seal_key, ..
+            } => port = self.decide(node, (group, seal_key), input, second),
             Behaviour::Resequence { key, version } | Behaviour::VersionGuard { key, version } => {
                 self.tell_of_keys(node, &[key, version], &mut port);
                 self.put_in_order(node, key, &mut port);
@@ -201,6 +203,33 @@ impl Facts {
 
     /// What leaves by outputs that not all of the node's events take.
     pub(super) fn branches(
+        &mut self,
+        node: NodeIx,
+        (input, second): (Option<&Port>, Option<&Port>),
+        output: Option<&Port>,
+    ) -> Option<Vec<(SmolStr, Rc<Port>)>> {
+        let mut branches = self.chosen(node, input, output).unwrap_or_default();
+        if let Some((name, port)) = self.given_up(node, input?, second) {
+            branches.push((name, Rc::new(port)));
+        }
+        Some(branches)
+    }
+
+    /// What a node with two inputs gives up: events of both.
+    fn given_up(
+        &self,
+        node: NodeIx,
+        first: &Port,
+        second: Option<&Port>,
+    ) -> Option<(SmolStr, Port)> {
+        let mut outs = self.design.nodes[node].outs.iter();
+        let failed = outs.find(|edge| self.design.edges[**edge].role == PortRole::Failed)?;
+        let name = self.design.edges[*failed].edge.from.port.clone();
+        Some((name, self.meet(node, first, std::iter::once(second?))))
+    }
+
+    /// What leaves by outputs that only some of the events take, where that tells something.
+    fn chosen(
         &mut self,
         node: NodeIx,
         input: Option<&Port>,

@@ -27,6 +27,7 @@ impl Facts {
             labels: Rc::default(),
             taint: Rc::default(),
             presence: TagSet::default(),
+            named: TagSet::default(),
             guards: Rc::default(),
             owners: Rc::default(),
             present: Rc::default(),
@@ -86,6 +87,7 @@ impl Facts {
         Rc::make_mut(&mut port.labels).join(&stored.labels);
         Rc::make_mut(&mut port.taint).join(&stored.taint);
         port.presence = stored.presence.clone();
+        port.named = stored.named.clone();
         port.owners = self.same_places(stored, &port.payload);
         port.losing = port.losing.or(stored.losing);
         // Those of several writes between two looks are told apart by nothing but their names.

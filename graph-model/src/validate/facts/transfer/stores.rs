@@ -2,15 +2,31 @@
 
 use std::rc::Rc;
 
-use crate::catalog::{Behaviour, Delivery};
+use crate::catalog::{Behaviour, Delivery, FieldType, JqRole};
 use crate::pointer::Pointer;
 use crate::validate::design::NodeIx;
 use crate::validate::facts::definition::Definition;
 use crate::validate::facts::delivery::{Copies, Mode, Order, Part};
 use crate::validate::facts::labels::Labels;
 use crate::validate::facts::payload::Payload;
+use crate::validate::facts::tags::TagSet;
 use crate::validate::facts::transfer::copies::once;
 use crate::validate::facts::{Facts, Port};
+
+/// What is to be known of the keys of rows.
+#[derive(Default)]
+struct RowKey {
+    labels: TagSet,
+    taint: TagSet,
+    /// What it tells of others that there was a row with the key.
+    told: TagSet,
+}
+
+/// The column that tells the rows of a table apart.
+const ROW_KEY: &str = "weir_key";
+
+/// The column with the id of an event where a table keeps all.
+const ROW_ID: &str = "weir_id";
 
 impl Facts {
     /// What a node leaves in the resource that it writes.
@@ -23,7 +39,20 @@ impl Facts {
         let (view, behaviour) = design.acting(node)?;
         let input = input?;
         let Behaviour::Table { key, mode, .. } = behaviour else {
-            return Some(Rc::clone(input));
+            // Files bear the names that they are kept by.
+            let kind = view.kind.as_ref()?;
+            let names = kind.config.iter().filter(|field| {
+                let key = FieldType::Jq { role: JqRole::Key };
+                matches!(behaviour, Behaviour::Bucket { .. }) && field.ty == key
+            });
+            let mut stored = Rc::clone(input);
+            for name in names.filter_map(|field| design.expr(node, &field.name)) {
+                let tags = input.told_by(&name.analysis().reads);
+                if !tags.is_empty() {
+                    Rc::make_mut(&mut stored).named.join(&tags);
+                }
+            }
+            return Some(stored);
         };
         let mut port = (**input).clone();
         let once_only = match design.text(node, mode) {
@@ -62,9 +91,12 @@ impl Facts {
                     let origin = port.payload.field(copy, origins);
                     payload.set(at.clone(), origin);
                 }
-                labels.add(at.clone(), &port.labels.of(&analysis.reads));
+                labels.add(at.clone(), &port.told_by(&analysis.reads));
                 taint.add(at, &port.taint.of(&analysis.reads));
             }
+        }
+        if !design.overwrites(node) {
+            labels.add(Pointer::root().child(ROW_ID), &port.named);
         }
         if let (true, Some(expr)) = (design.overwrites(node), design.expr(node, key)) {
             let key = self.key(expr, &port);
@@ -79,6 +111,30 @@ impl Facts {
         port.guards = Rc::default();
         port.part = Part::Single;
         Some(Rc::new(port))
+    }
+
+    /// What the keys are made of by which others write the rows whose changes a node hears.
+    fn key_of_rows(&mut self, node: NodeIx) -> RowKey {
+        let design = Rc::clone(&self.design);
+        let mut made = RowKey::default();
+        let ins = design.nodes[node].ins.iter();
+        for edge in ins.filter(|edge| design.edges[**edge].resource) {
+            let writer = design.edges[*edge].from;
+            if let Some(Behaviour::Table { key, .. }) = design.behaviour(writer)
+                && let Some((key, port)) = design.expr(writer, key).zip(self.input(writer))
+            {
+                let labels = port.told_by(&key.analysis().reads);
+                made.taint.join(&port.taint.of(&key.analysis().reads));
+                let parts = self.key(key, port);
+                let unique = self.identifies(&parts, port);
+                made.labels.join(&labels);
+                if !unique {
+                    made.told
+                        .join(&self.folded_tags(node, &parts, &labels, false));
+                }
+            }
+        }
+        made
     }
 
     /// The changes of a table: `{op, key, before, after}`.
@@ -103,6 +159,22 @@ impl Facts {
                 Rc::make_mut(&mut port.labels).shift(&at, &stored.labels);
                 Rc::make_mut(&mut port.taint).shift(&at, &stored.taint);
             }
+            let RowKey {
+                labels,
+                taint,
+                told,
+            } = self.key_of_rows(node);
+            // Rows tell their key in a column of its own as well.
+            let row_key = Pointer::root().child("after").child(ROW_KEY);
+            for at in [&key, &row_key] {
+                Rc::make_mut(&mut port.labels).add(at.clone(), &labels);
+                Rc::make_mut(&mut port.taint).add(at.clone(), &taint);
+            }
+            // Whether there was such a row is told by what was done.
+            for name in ["op", "before"] {
+                Rc::make_mut(&mut port.labels).add(Pointer::root().child(name), &told);
+            }
+            port.named = &stored.named | &labels;
             if let Mode::Upsert(by) = &stored.mode {
                 let origins = &mut *self.origins.borrow_mut();
                 match &by[..] {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use super::place::CONTEXT;
 use super::{Place, shown_place};
+use crate::catalog::Behaviour;
 use crate::document::Audience;
 use crate::id::Id;
 use crate::label::Atom;
@@ -20,6 +22,16 @@ pub(in crate::validate) struct Leak {
     pub field: Pointer,
     pub tag: TagId,
     pub why: Why,
+}
+
+impl Leak {
+    /// Whether it is no field of the payload, which nobody could take out.
+    pub(in crate::validate) fn is_of_context(&self) -> bool {
+        self.field
+            .tokens()
+            .first()
+            .is_some_and(|first| first == CONTEXT)
+    }
 }
 
 /// Why they may not see it, the gravest first.
@@ -75,7 +87,7 @@ pub(in crate::validate) fn is_clean(facts: &Facts, node: NodeIx) -> bool {
     {
         return clean;
     }
-    let clean = facts.input(node).is_none_or(|port| {
+    let clean = looked_at(facts, node).is_none_or(|port| {
         let mut places = super::places(facts, node, port).into_iter();
         places.all(|place| leaks(facts, port, &place).is_empty())
     });
@@ -88,7 +100,20 @@ pub(super) fn leaking(facts: &Facts, node: NodeIx) -> Option<&Port> {
     if is_clean(facts, node) {
         return None;
     }
-    facts.input(node)
+    looked_at(facts, node)
+}
+
+/// The events that somebody who looks at a node sees: those that arrive, at a source from outside.
+pub(in crate::validate) fn looked_at(facts: &Facts, node: NodeIx) -> Option<&Port> {
+    let source = matches!(
+        facts.design.behaviour(node),
+        Some(Behaviour::Source { .. } | Behaviour::Changes { .. })
+    );
+    if source {
+        facts.output(node)
+    } else {
+        facts.input(node)
+    }
 }
 
 /// The same with the place where the node shows it.

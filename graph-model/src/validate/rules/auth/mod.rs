@@ -21,7 +21,7 @@ mod unreadable_shown;
 mod unused_right;
 
 pub(in crate::validate) use leak::{
-    Leak, Why, assumed, evidence, is_clean, leaks, list, refusal, root_of, way, words,
+    Leak, Why, assumed, evidence, is_clean, leaks, list, looked_at, refusal, root_of, way, words,
 };
 pub(in crate::validate) use lowered::{Lowered, behind, lowered};
 pub(in crate::validate) use place::{OPERATORS, Place, Seen, is_channel, main_place, places};

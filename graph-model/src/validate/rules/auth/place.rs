@@ -7,8 +7,10 @@ use smol_str::SmolStr;
 use crate::catalog::{Behaviour, FieldType, JqRole, PortRole};
 use crate::document::Audience;
 use crate::expr::Sources;
+use crate::pointer::Pointer;
 use crate::validate::design::{Design, NodeIx};
 use crate::validate::facts::labels::Labels;
+use crate::validate::facts::owners::reads_id;
 use crate::validate::facts::tags::TagSet;
 use crate::validate::facts::{Facts, Port};
 use crate::value::Object;
@@ -145,6 +147,18 @@ pub(in crate::validate) fn is_channel(behaviour: &Behaviour) -> bool {
     )
 }
 
+/// Labels of the fields that are read, and of the id of the event as if it were one.
+pub(super) fn with_ids(port: &Port, read: &[&Sources]) -> Labels {
+    let mut shown = port.labels.read_by(read.iter().copied());
+    if read.iter().any(|sources| reads_id(sources)) {
+        shown.add(Pointer::root().child(CONTEXT).child("id"), &port.named);
+    }
+    shown
+}
+
+/// Where what is no payload stands among fields.
+pub(in crate::validate) const CONTEXT: &str = "$event";
+
 /// What a node shows of what arrives: all of it, or what its columns or its mapping take.
 fn shown<'f>(facts: &'f Facts, node: NodeIx, port: &'f Port) -> Cow<'f, Labels> {
     let design = &*facts.design;
@@ -189,12 +203,22 @@ fn shown<'f>(facts: &'f Facts, node: NodeIx, port: &'f Port) -> Cow<'f, Labels> 
             _ => {}
         }
     }
+    // Rows of events that are not written over tell the id of each.
+    let table = matches!(kind.behaviour, Behaviour::Table { .. });
+    let ids = table && !design.overwrites(node) && !port.named.is_empty();
+    let with_id = |mut labels: Labels| {
+        labels.add(Pointer::root().child(CONTEXT).child("id"), &port.named);
+        labels
+    };
+    if !chooses && ids {
+        return Cow::Owned(with_id((*port.labels).clone()));
+    }
     if !chooses {
         return Cow::Borrowed(&*port.labels);
     }
-    let mut shown = port.labels.read_by(read);
+    let mut shown = with_ids(port, &read);
     if !taken.is_empty() {
         shown.join(&port.labels.only(&taken));
     }
-    Cow::Owned(shown)
+    Cow::Owned(if ids { with_id(shown) } else { shown })
 }

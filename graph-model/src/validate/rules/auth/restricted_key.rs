@@ -55,9 +55,8 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     if slots.is_empty() {
         return;
     }
-    let shown = port
-        .labels
-        .read_by(slots.iter().map(|(_, sources)| *sources));
+    let read: Vec<&Sources> = slots.iter().map(|(_, sources)| *sources).collect();
+    let shown = super::place::with_ids(port, &read);
     if shown.is_empty() {
         return;
     }

@@ -105,7 +105,7 @@ fn fields_are_shown_to_those_who_may_read_them() {
         AUTH-001: in -> a: map(expr={n: 1, d: .diagnosis}) -> b: merge -> out: view @finance ;; in -> c: map(expr={n: 1}) -> b
         AUTH-001: in -> a: aggregate(group=.id, aggregates=[{"name": "d", "function": "last", "of": ".diagnosis"}]) -> out: view @finance
         AUTH-001: paid -> out: view
-        AUTH-001: in -> out: metric(name=m, value=.diagnosis) @finance
+        AUTH-001: in -> out: metric(name=m, value=(.diagnosis | length)) @finance
         AUTH-001: in -> out: metric(name=m, value=.amount, key=.diagnosis) @finance
         AUTH-001: in -> out: metric(name=m, value=(if .diagnosis == "c" then 1 else 2 end)) @finance
         AUTH-001: free: manual -> j: join(left_key=.id, right_key=.id) ;; in -> .right j ;; j.unmatched -> out: view @finance
@@ -232,6 +232,10 @@ fn copies_beside_the_way_are_as_safe_as_the_way() {
         AUTH-009: in -> out: table(table=t, columns={"a": ".amount"}) @finance ;; out.failed -> dead: dead_letter @finance
         AUTH-009: in -> lane: queue -> out: view @adjusters ;; lane.failed -> dead: dead_letter
         AUTH-009: in -> lane: queue -> out: view @adjusters ;; lane.failed -> dead: dead_letter @adjusters,patients
+        # What a join refuses is of either side, and a source has copies, too.
+        AUTH-009: paid -> few: map(expr={team}) -> b: join(left_key=.team, right_key=.id, unique=right) -> out: console @adjusters ;; in -> .right b ;; b.failed -> dead: dead_letter @support
+        AUTH-009: src: manual(event_type=claim) %trace=adjusters,support -> out: view @adjusters
+        silent: src: manual(event_type=claim) %trace=adjusters -> out: view @adjusters
         silent: in -> lane: queue %dead_letter=support -> out: view @adjusters ;; lane.failed -> a: redact(fields=["/diagnosis", "/amount"]) -> dead: dead_letter @support
         silent: in -> a: redact(fields=["/diagnosis", "/amount"]) -> lane: topic %dead_letter=support %trace=support -> out: view @support
         silent: in -> lane: queue %log=adjusters %replay=adjusters -> out: view @adjusters
@@ -360,6 +364,20 @@ fn what_strangers_send_is_checked_before_it_is_used() {
 }
 
 #[test]
+fn keys_of_answers_and_rows_are_as_restricted_as_what_they_are_made_of() {
+    let head = "role doctors ;; role support ;; type visit(id=/id): id string {org}, why string {role:doctors} ;; type end: why string {role:doctors} ;; visits: manual(event_type=visit) ;; ends: manual(event_type=end)";
+    let cases = r#"
+        AUTH-001: HEAD ;; visits -> d: decide(group=.id, claim=absent, wait=seal, seal_key=.why) -> few: map(expr={key}) -> out: view @support ;; ends -> .seal d
+        silent: HEAD ;; visits -> d: decide(group=.id, claim=absent, wait=seal, seal_key=.why) -> out: view @doctors ;; ends -> .seal d
+        AUTH-001: HEAD ;; visits -> t: table(table=t, key=.why, columns={"n": "1"}) @doctors ;; c: table_changes(table=t) -> few: map(expr={key}) -> out: view @support
+        AUTH-001: HEAD ;; visits -> t: table(table=t, key=.why, columns={"n": "1"}) @doctors ;; c: table_changes(table=t) -> few: map(expr={op}) -> out: view @support
+        silent: HEAD ;; visits -> t: table(table=t, key=.id, columns={"n": "1"}) @doctors ;; c: table_changes(table=t) -> few: map(expr={op, key}) -> out: view @support
+        silent: HEAD ;; visits -> t: table(table=t, key=.why, columns={"n": "1"}) @doctors ;; c: table_changes(table=t) -> few: map(expr={n: .after.n}) -> out: view @support
+    "#;
+    all(&cases.replace("HEAD", head));
+}
+
+#[test]
 fn keys_and_names_say_nothing_restricted() {
     all(r#"
         AUTH-010: in -> q: queue(group=.diagnosis) -> out: view @adjusters
@@ -370,6 +388,9 @@ fn keys_and_names_say_nothing_restricted() {
         AUTH-010: in -> q: queue(group=.amount) %operators=support -> out: view @adjusters
         silent: in -> q: queue(group=.patient_id) -> out: view @adjusters
         silent: in -> q: queue(group=.diagnosis) %operators=adjusters -> out: view @adjusters
+        # Results are named after their group.
+        AUTH-010: in -> a: aggregate(group=.diagnosis, aggregates=[{"name": "n"}]) -> l: log(key=$event.id) -> out: view @adjusters
+        silent: in -> a: aggregate(group=.patient_id, aggregates=[{"name": "n"}]) -> l: log(key=$event.id) -> out: view @adjusters
         silent: in -> l: log(key=$event.id) -> out: view(key=.diagnosis) @adjusters
         silent: in -> r: repartition(key=.diagnosis) -> out: table(table=t, key=.diagnosis) @adjusters
         AUTH-010: release tokens: claim/diagnosis tokenise ;; in -> q: queue(group=.diagnosis) -> out: view @adjusters

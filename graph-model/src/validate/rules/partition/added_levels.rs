@@ -99,7 +99,8 @@ fn measure(facts: &Facts, of: &Expr, port: &Port) -> Option<Measure> {
 fn at_one_time(facts: &Facts, node: NodeIx, group: Option<&Expr>, of: &Expr, port: &Port) -> bool {
     let design = &*facts.design;
     let partials = facts.partials_in(of, port);
-    let once = |aggregate: NodeIx| windowed(design, aggregate);
+    // What comes round a loop comes beside others.
+    let once = |aggregate: NodeIx| aggregate != node && windowed(design, aggregate);
     let results = !partials.is_empty() && partials.iter().all(|partial| once(partial.aggregate));
     if results && windowed(design, node) {
         return true;

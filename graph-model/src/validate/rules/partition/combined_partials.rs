@@ -56,6 +56,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         };
         let next = match partial.function {
             Function::Distinct => "count the events themselves",
+            _ if column.function == Function::Median => "take the median of the events themselves",
             _ => "carry sum and count, and divide at the end",
         };
         let cause = format!(
@@ -78,7 +79,8 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
 /// people ask for, such as the average of sums.
 fn combines(facts: &Facts, column: &Column<'_>, partial: &Partial) -> bool {
     match (partial.function, column.function) {
-        (Function::Average | Function::Ratio, Function::Average | Function::Sum) => false,
+        (Function::Average | Function::Ratio, Function::Average | Function::Sum)
+        | (Function::Average | Function::Ratio | Function::Median, Function::Median) => false,
         (Function::Distinct, Function::Sum) => apart(facts, partial),
         _ => true,
     }
@@ -104,9 +106,10 @@ fn grouped(facts: &Facts, node: NodeIx, port: &Port) -> Vec<u32> {
     key.map(|key| facts.key(key, port)).unwrap_or_default()
 }
 
-fn does(function: Function) -> &'static str {
+pub(super) fn does(function: Function) -> &'static str {
     match function {
         Function::Sum => "adds up",
+        Function::Median => "takes the median of",
         _ => "averages",
     }
 }

@@ -1,5 +1,6 @@
 //! PART-007: a join multiplies a number, and the copies are added up.
 
+use super::combined_partials::does;
 use super::keeper_key;
 use crate::catalog::Behaviour;
 use crate::validate::design::NodeIx;
@@ -52,21 +53,25 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         let all = columns(design, node);
         let mut sums = all
             .iter()
-            .filter(|column| column.function == Function::Sum)
+            .filter(|column| {
+                use Function::{Average, Median, Sum};
+                matches!(column.function, Sum | Average | Median)
+            })
             .filter(|column| {
                 let of = column.of;
                 of.is_some_and(|of| facts.belongs((join, side), &facts.key(of, port)))
             });
-        let Some(of) = sums.find_map(|column| column.of) else {
+        let Some((does, of)) = sums.find_map(|column| Some((does(column.function), column.of?)))
+        else {
             continue;
         };
         let (title, at) = (design.title(node), design.title(join));
         let (one, many) = (feeder(facts, join, side), feeder(facts, join, 1 - side));
         let code = of.code();
         let cause = format!("pairs each event of {one} with all of {many} that have its key");
-        let effect = format!("adds up `{code}` of {one} once for each pair");
+        let effect = format!("{does} `{code}` of {one} once for each pair");
         let message = format!(
-            "{title} adds up `{code}`, but {at} pairs an event of {one} with each of {many} that has its key, so it counts as often as it has partners; count it once"
+            "{title} {does} `{code}`, but {at} pairs an event of {one} with each of {many} that has its key, so it counts as often as it has partners; count it once"
         );
         let found = Found::node(&view.id, message);
         let key = keeper_key(design, node);

@@ -73,6 +73,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let does = match first.function {
         Function::Sum => "adds up",
         Function::Average => "averages",
+        Function::Median => "takes the median of",
         _ => "counts",
     };
     let feeder = cause.map_or("what feeds it", |cause| design.title(cause));
@@ -98,9 +99,12 @@ fn wrong<'f>(facts: &'f Facts, node: NodeIx, group: &str, port: &Port) -> Vec<Co
     let group = group
         .map(|group| facts.key(group, port))
         .unwrap_or_default();
-    // Who groups by the thing looks at its history.
+    // Who groups by the thing looks at its history; what is the only one of its sort is grouped by all.
     let history = match &port.mode {
-        Mode::Upsert(thing) => !thing.is_empty() && facts.determines(&group, thing),
+        Mode::Upsert(thing) => {
+            let only = facts.determines(&[], thing);
+            !thing.is_empty() && !only && facts.determines(&group, thing)
+        }
         Mode::Append | Mode::Snapshot | Mode::Mixed => false,
     };
     if port.mode == Mode::Snapshot && windowed(design, node) {
@@ -116,7 +120,9 @@ fn wrong<'f>(facts: &'f Facts, node: NodeIx, group: &str, port: &Port) -> Vec<Co
     columns
         .filter(|column| match column.function {
             Function::Sum => !is_change(column),
-            Function::Average => !history && port.mode != Mode::Snapshot && !is_change(column),
+            Function::Average | Function::Median => {
+                !history && port.mode != Mode::Snapshot && !is_change(column)
+            }
             Function::Count => !history,
             _ => false,
         })

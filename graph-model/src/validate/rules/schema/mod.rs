@@ -6,6 +6,7 @@ mod open_payload;
 mod read_insides;
 #[cfg(test)]
 mod tests;
+mod trial;
 mod two_meanings;
 mod unmet_need;
 mod unstable_key;

@@ -57,15 +57,24 @@ fn check(facts: &Facts, findings: &mut RuleFindings<'_, '_>) {
         return;
     }
     for (node, view, _) in design.active() {
-        let ty = facts.output(node).and_then(|port| port.payload.ty.clone());
-        let declared = ty.as_ref().and_then(|ty| types.get(ty));
-        let declared = declared.map(|ty| &ty.declared);
-        if let (Some(ty), Some(declared)) = (ty, declared)
-            && declared.get("history").is_some()
-        {
-            check_place(facts, (node, view), (&ty, declared), findings);
+        for ty in types_at(facts, node) {
+            let declared = types.get(&ty).map(|ty| &ty.declared);
+            if let Some(declared) = declared.filter(|held| held.get("history").is_some()) {
+                check_place(facts, (node, view), (&ty, declared), findings);
+            }
         }
     }
+}
+
+/// The type of the events at a node; where several streams meet at a place, those of each.
+fn types_at(facts: &Facts, node: NodeIx) -> BTreeSet<Id> {
+    let own = facts.output(node).and_then(|port| port.payload.ty.clone());
+    if own.is_some() || !facts.design.is_kept(node) {
+        return own.into_iter().collect();
+    }
+    let ins = facts.design.nodes[node].ins.iter();
+    ins.filter_map(|edge| facts.edge(*edge)?.payload.ty.clone())
+        .collect()
 }
 
 fn check_place(

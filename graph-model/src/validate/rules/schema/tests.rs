@@ -94,6 +94,70 @@ fn keys_are_there_in_one_form() {
 }
 
 #[test]
+fn readers_fail_on_nothing_that_the_type_allows() {
+    let read = |ty: &str, rest: &str| {
+        format!("type order(id=/order): order string, {ty}\nin: manual(event_type=order) -> {rest}")
+    };
+    let map =
+        |ty: &str, code: &str| read(ty, &format!("m: map(expr={{v: {code}}}) -> out: console"));
+    check(&[
+        (map("code integer", "(.code | ascii_upcase)"), "SCHEMA-001"),
+        (
+            map("code string|integer", "(.code | ascii_upcase)"),
+            "SCHEMA-001",
+        ),
+        (map("code string", "(.code | ascii_upcase)"), ""),
+        (
+            map("code string|integer", "(.code | tostring | ascii_upcase)"),
+            "",
+        ),
+        (map("name string|null", "\"to \\(.name)\""), "SCHEMA-001"),
+        (map("name string|null", "\"to \\(.name // \"you\")\""), ""),
+        (
+            map("a string?, b string?", "(.a // .b | ascii_upcase)"),
+            "SCHEMA-001 SCHEMA-001",
+        ),
+        (map("a string?, b string", "(.a // .b | ascii_upcase)"), ""),
+        (map("n number", "(.n + 1)"), ""),
+        (
+            read("n number?", "out: metric(name=n, value=.n)"),
+            "SCHEMA-001",
+        ),
+        (
+            read("n string", "out: metric(name=n, value=.n)"),
+            "SCHEMA-001",
+        ),
+        (read("n number", "out: metric(name=n, value=.n)"), ""),
+        (
+            read(
+                "n number?",
+                "some: filter(when=.n != null) -> out: metric(name=n, value=.n)",
+            ),
+            "",
+        ),
+        (
+            read(
+                "n string?",
+                "out: table(table=t, key=.order, columns={\"n\": \".n | length + 1 | tostring | ascii_upcase\"})",
+            ),
+            "",
+        ),
+        (
+            read(
+                "n string",
+                "out: table(table=t, key=.order, columns={\"n\": \".n + 1\"})",
+            ),
+            "SCHEMA-001",
+        ),
+        (read("n string?", "out: view(key=.n)"), "SCHEMA-004"),
+        (
+            read("n string?", "out: bucket(folder=f, name=.n)"),
+            "SCHEMA-004",
+        ),
+    ]);
+}
+
+#[test]
 fn routers_have_a_way_for_what_may_come() {
     let by = |ty: &str, routes: &str| {
         format!(

@@ -1,5 +1,6 @@
 //! SCHEMA-001: a reader needs what the writer does not promise.
 
+use super::trial;
 use crate::catalog::Behaviour;
 use crate::expr::{Analysis, Env, Expr, OutputFlow, related};
 use crate::pointer::Pointer;
@@ -11,6 +12,7 @@ use crate::validate::fixes;
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::delivery::way_from;
 use crate::value::{Object, Value};
+use smol_str::{SmolStr, format_smolstr};
 
 declare_rule! {
     /// Finds fields that a node computes with, although senders may leave them out or send another
@@ -40,11 +42,16 @@ declare_rule! {
     check = Node(check),
 }
 
+/// What a reader does with a field that it needs.
+pub(super) const COMPUTES: &str = "computes with";
+
 /// A field that a node needs, of these types, for this.
-struct Need {
-    field: Pointer,
-    types: Types,
-    purpose: String,
+pub(super) struct Need {
+    pub(super) field: Pointer,
+    pub(super) types: Types,
+    /// It can do without: the types say so for nothing as well.
+    pub(super) spares: bool,
+    pub(super) purpose: SmolStr,
 }
 
 fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
@@ -56,6 +63,19 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         return;
     };
     let mut needs = needs(facts, node, behaviour);
+    let tried = trial::needs(facts, node, port);
+    let new = |need: &Need| {
+        let known = needs.iter().any(|known: &Need| {
+            known.field == need.field
+                && facts
+                    .promise(&known.field, port)
+                    .is_some_and(|promised| problem(known, &promised).is_some())
+        });
+        !known
+    };
+    let tried: Vec<Need> = tried.into_iter().filter(new).collect();
+    needs.retain(|need| !tried.iter().any(|tried| tried.field == need.field));
+    needs.extend(tried);
     needs.sort_by(|a, b| a.field.cmp(&b.field));
     needs.dedup_by(|a, b| a.field == b.field);
     for need in needs {
@@ -88,7 +108,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
 /// What a sender may do that the need does not allow.
 fn problem(need: &Need, promised: &Promised) -> Option<String> {
     let excess = promised.types.without(need.types);
-    if promised.optional {
+    if promised.optional && !need.spares {
         Some("may be missing".to_owned())
     } else if excess != Types::NONE && need.types != Types::ANY {
         Some(format!("may be {excess}"))
@@ -144,7 +164,8 @@ fn computed_with(expr: &Expr) -> Vec<Need> {
                 needs.push(Need {
                     field: field.clone(),
                     types: Types::ANY,
-                    purpose: "computes with".into(),
+                    spares: false,
+                    purpose: COMPUTES.into(),
                 });
             }
         }
@@ -177,7 +198,8 @@ fn copied_into(facts: &Facts, analysis: &Analysis, target: &str) -> Vec<Need> {
             Some(Need {
                 field,
                 types: need.types,
-                purpose: format!("makes `{}` of {target} from", need.pointer),
+                spares: false,
+                purpose: format_smolstr!("makes `{}` of {target} from", need.pointer),
             })
         })
         .collect()
@@ -201,7 +223,8 @@ fn folded(facts: &Facts, record: &Value) -> Vec<Need> {
             .map(|field| Need {
                 field: field.clone(),
                 types: Types::NUMBER,
-                purpose: format!("takes the {function} of"),
+                spares: false,
+                purpose: format_smolstr!("takes the {function} of"),
             })
             .collect(),
         _ => computed_with(expr),

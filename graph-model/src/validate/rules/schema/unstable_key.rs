@@ -2,7 +2,7 @@
 
 use smol_str::SmolStr;
 
-use crate::catalog::Behaviour;
+use crate::catalog::{Behaviour, FieldType, JqRole};
 use crate::expr::{Expr, Operand};
 use crate::pointer::Pointer;
 use crate::schema::Types;
@@ -51,6 +51,8 @@ pub(in crate::validate) struct Use {
     purpose: &'static str,
     /// Without a value, events share one group.
     groups: bool,
+    /// Without a value, events are given up.
+    fails: bool,
 }
 
 /// What is wrong with a field as a key.
@@ -72,7 +74,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         else {
             continue;
         };
-        for (field, promised, flaw) in flaws(facts, expr, port) {
+        for (field, promised, flaw) in flaws(facts, expr, port, used.fails) {
             let Some((source, ty, place)) = promised.by.first() else {
                 continue;
             };
@@ -125,6 +127,12 @@ pub(in crate::validate) fn uses(design: &Design, node: NodeIx, behaviour: &Behav
         second: false,
         purpose,
         groups: false,
+        fails: false,
+    };
+    // Without a key they give the event up.
+    let failing = |config: &SmolStr, purpose| Use {
+        fails: true,
+        ..by(config, purpose)
     };
     let of_group = |config: &SmolStr| Use {
         groups: true,
@@ -141,7 +149,7 @@ pub(in crate::validate) fn uses(design: &Design, node: NodeIx, behaviour: &Behav
         Behaviour::Log { key, .. } | Behaviour::Repartition { key, .. } => {
             vec![by(key, "places events by")]
         }
-        Behaviour::Dedupe { key, .. } => vec![by(key, "tells copies by")],
+        Behaviour::Dedupe { key, .. } => vec![failing(key, "tells copies by")],
         Behaviour::Aggregate { group, .. } | Behaviour::Fold { group, .. } => {
             vec![of_group(group)]
         }
@@ -159,8 +167,22 @@ pub(in crate::validate) fn uses(design: &Design, node: NodeIx, behaviour: &Behav
             by(key, "looks rows up by"),
             of_second(row_key, "keeps rows by"),
         ],
-        Behaviour::Table { key, .. } if design.overwrites(node) => vec![by(key, "writes rows by")],
-        Behaviour::Effect { key } => vec![by(key, "acts once for each")],
+        Behaviour::Table { key, .. } if design.overwrites(node) => {
+            vec![failing(key, "writes rows by")]
+        }
+        Behaviour::Effect { key } => vec![failing(key, "acts once for each")],
+        Behaviour::Observe { .. } | Behaviour::Bucket { .. } => {
+            let kind = design.nodes[node].kind.as_ref();
+            let fields = kind.into_iter().flat_map(|kind| &kind.config);
+            let keys =
+                fields.filter(|field| matches!(field.ty, FieldType::Jq { role: JqRole::Key }));
+            let shown = |config: &SmolStr| Use {
+                fails: true,
+                groups: true,
+                ..by(config, "shows events by")
+            };
+            keys.map(|field| shown(&field.name)).collect()
+        }
         _ => Vec::new(),
     }
 }
@@ -174,7 +196,7 @@ fn read_by<'f>(facts: &'f Facts, node: NodeIx, used: &Use) -> Option<&'f Port> {
 }
 
 /// The fields of a key that are no good as one.
-fn flaws(facts: &Facts, expr: &Expr, port: &Port) -> Vec<(Pointer, Promised, Flaw)> {
+fn flaws(facts: &Facts, expr: &Expr, port: &Port, fails: bool) -> Vec<(Pointer, Promised, Flaw)> {
     let Some(key) = &expr.analysis().key else {
         return Vec::new();
     };
@@ -202,7 +224,7 @@ fn flaws(facts: &Facts, expr: &Expr, port: &Port) -> Vec<(Pointer, Promised, Fla
             let ty = facts.design.document.types.get(ty);
             ty.is_some_and(|ty| pointers(ty.declared.get("caseless")).contains(place))
         });
-        let flaw = if promised.types == Types::ANY {
+        let flaw = if promised.types == Types::ANY && !(fails && promised.optional) {
             // What the type does not say anything about is not known.
             None
         } else if promised.optional || promised.types.has(Types::NULL) {
