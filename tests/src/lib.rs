@@ -14,7 +14,7 @@ pub fn root() -> PathBuf {
 
 /// Every file of the repository that is not a build result, by its path from the root, sorted.
 pub fn files() -> Vec<PathBuf> {
-    const SKIPPED: [&str; 4] = [".git", "target", "node_modules", ".weir"];
+    const SKIPPED: [&str; 5] = [".git", "target", "node_modules", ".weir", ".build"];
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
         let entries = fs::read_dir(folder).expect("the folder can be read");
         for entry in entries {

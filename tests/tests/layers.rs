@@ -16,6 +16,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         &["graph-model"],
         &["tokio", "wasmtime", "egui", "rusqlite", "notify"],
     ),
+    ("function-kit", &[], &["tokio", "wasmtime", "egui"]),
     ("runtime", &["graph-model", "runtime-protocol"], &["egui"]),
     (
         "app",
@@ -29,7 +30,14 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "weir",
-        &["app", "desk", "graph-model", "runtime", "runtime-protocol"],
+        &[
+            "app",
+            "desk",
+            "function-kit",
+            "graph-model",
+            "runtime",
+            "runtime-protocol",
+        ],
         // A plain `cargo run` compiles no webview.
         &["tauri", "wry", "gtk", "webkit2gtk"],
     ),

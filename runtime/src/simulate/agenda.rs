@@ -139,7 +139,7 @@ mod tests {
             agenda.add(at_us, Task::Write(number));
             wanted.push((at_us, number));
             if chance >> 63 == 1 {
-                taken.extend(agenda.pop().map(|(at_us, task)| (at_us, task)));
+                taken.extend(agenda.pop());
             }
         }
         taken.extend(std::iter::from_fn(|| agenda.pop()));

@@ -4,12 +4,14 @@
 //! lost events, a file that is not canonical), 2 it could not do its work.
 
 mod attach;
+mod build;
 mod check;
 mod explain;
 mod fmt;
 mod inject;
 mod interrupts;
 mod new;
+mod new_function;
 mod open;
 mod out;
 mod record;
@@ -48,6 +50,8 @@ enum Command {
     Serve(serve::Serve),
     Attach(attach::Attach),
     New(new::New),
+    NewFunction(new_function::NewFunction),
+    Build(build::BuildFunction),
     Check(check::Check),
     Explain(explain::Explain),
     Run(run::Run),
@@ -120,6 +124,8 @@ pub(crate) fn run() -> ExitCode {
         Some(Command::Serve(command)) => command.run(&out),
         Some(Command::Attach(command)) => command.run(),
         Some(Command::New(command)) => command.run(&out),
+        Some(Command::NewFunction(command)) => command.run(&out),
+        Some(Command::Build(command)) => command.run(&out),
         Some(Command::Check(command)) => command.run(&out),
         Some(Command::Explain(command)) => command.run(&out),
         Some(Command::Run(command)) => command.run(&out),

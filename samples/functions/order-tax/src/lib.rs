@@ -2,11 +2,12 @@
 //!
 //! Setting `rates`: a JSON object of tax rates by country, such as `{"IT": 0.22}`. Without it a
 //! small default table applies.
+//!
+//! `order-tax-c`, `order-tax-js` and `order-tax-py` are the same function in other languages.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::flow::function::logging::{self, Level};
@@ -14,6 +15,9 @@ use crate::flow::function::types::Payload;
 use crate::flow::function::{config, output};
 
 wit_bindgen::generate!({ path: "../../../runtime/wit", world: "function" });
+
+/// Up to here a total is exact to the cent.
+const LARGEST_TOTAL: f64 = 1e12;
 
 struct OrderTax;
 
@@ -27,7 +31,7 @@ impl Guest for OrderTax {
         let mut order: Map<String, Value> = serde_json::from_str(text)
             .map_err(|error| Failure::Invalid(format!("payload is not a json object: {error}")))?;
 
-        let (port, kind) = match tax(text, rates()?) {
+        let (port, kind) = match tax(&order, rates()?) {
             Ok(tax) => {
                 order.insert("tax".into(), tax.amount.into());
                 order.insert("taxRate".into(), tax.rate.into());
@@ -51,59 +55,79 @@ impl Guest for OrderTax {
     }
 }
 
-/// The parts of an order that decide its tax; whatever else it holds passes through.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Order {
-    order_id: Option<String>,
-    country: Option<String>,
-    total: Option<f64>,
-    items: Option<Vec<Item>>,
-}
-
-#[derive(Deserialize)]
-struct Item {
-    price: f64,
-    #[serde(default = "one")]
-    quantity: f64,
-}
-
-fn one() -> f64 {
-    1.0
-}
-
 struct Tax {
     amount: f64,
     rate: f64,
 }
 
-/// The tax of an order, or why the order is rejected.
-fn tax(text: &str, rates: &BTreeMap<String, f64>) -> Result<Tax, String> {
-    let order: Order = serde_json::from_str(text).map_err(|error| format!("order is misshapen: {error}"))?;
-    if order.order_id.is_none_or(|id| id.trim().is_empty()) {
+/// The tax of an order, or why the order is rejected. Whatever else the order holds passes through.
+fn tax(order: &Map<String, Value>, rates: &BTreeMap<String, f64>) -> Result<Tax, String> {
+    let id = text(order, "orderId")?;
+    if id.trim_matches([' ', '\t', '\r', '\n']).is_empty() {
         return Err("orderId is missing".into());
     }
-    let total = total(order.total, order.items.as_deref())?;
-    let country = order.country.ok_or("country is missing")?;
-    let rate = *rates.get(&country).ok_or_else(|| format!("no tax rate for country {country:?}"))?;
+    let total = total(order)?;
+    let country = text(order, "country")?;
+    let rate = *rates.get(country).ok_or_else(|| format!("no tax rate for country \"{country}\""))?;
     Ok(Tax { amount: cents(total * rate), rate })
 }
 
 /// The stated total, the sum of the items, or both if they agree to the cent.
-fn total(stated: Option<f64>, items: Option<&[Item]>) -> Result<f64, String> {
-    let summed = items.map(|items| cents(items.iter().map(|item| item.price * item.quantity).sum()));
+fn total(order: &Map<String, Value>) -> Result<f64, String> {
+    let stated = present(order, "total").map(|total| number(total, "total")).transpose()?;
+    let summed = present(order, "items").map(sum).transpose()?;
+    if stated.into_iter().chain(summed).any(|total| !(total.abs() <= LARGEST_TOTAL)) {
+        return Err("total is out of bounds".into());
+    }
     let total = match (stated, summed) {
-        (Some(stated), Some(summed)) if cents(stated) != summed => {
-            return Err(format!("total is {stated}, but the items sum to {summed}"));
+        (Some(stated), Some(summed)) if cents(stated) != cents(summed) => {
+            return Err(format!("total is {}, but the items sum to {}", amount(stated), amount(summed)));
         }
-        (Some(total), _) | (None, Some(total)) => total,
+        (Some(total), _) => total,
+        (None, Some(summed)) => cents(summed),
         (None, None) => return Err("total and items are both missing".into()),
     };
-    if total < 0.0 { Err(format!("total {total} is negative")) } else { Ok(total) }
+    if total < 0.0 { Err("total is negative".into()) } else { Ok(total) }
 }
 
+fn sum(items: &Value) -> Result<f64, String> {
+    let mut sum = 0.0;
+    for (at, item) in items.as_array().ok_or("items is not a list")?.iter().enumerate() {
+        let at = at + 1;
+        let item = item.as_object().ok_or_else(|| format!("item {at} is not an object"))?;
+        let price = number(item.get("price").unwrap_or(&Value::Null), &format!("price of item {at}"))?;
+        let quantity = match item.get("quantity") {
+            Some(quantity) => number(quantity, &format!("quantity of item {at}"))?,
+            None => 1.0,
+        };
+        sum += price * quantity;
+    }
+    Ok(sum)
+}
+
+/// A member that is there, and not null.
+fn present<'a>(order: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    order.get(name).filter(|value| !value.is_null())
+}
+
+fn text<'a>(order: &'a Map<String, Value>, name: &str) -> Result<&'a str, String> {
+    let value = present(order, name).ok_or_else(|| format!("{name} is missing"))?;
+    value.as_str().ok_or_else(|| format!("{name} is not a text"))
+}
+
+fn number(value: &Value, name: &str) -> Result<f64, String> {
+    value.as_f64().ok_or_else(|| format!("{name} is not a number"))
+}
+
+/// To the cent, half a cent away from zero, and never the zero below zero.
 fn cents(amount: f64) -> f64 {
-    (amount * 100.0).round() / 100.0
+    (amount * 100.0).round() / 100.0 + 0.0
+}
+
+/// To the cent, without zeros at the end.
+fn amount(amount: f64) -> String {
+    let text = format!("{:.2}", cents(amount));
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// The rates of the setting, read once an instance: settings do not change under it.
