@@ -111,7 +111,10 @@ pub(super) const ACTIONS: &[Action] = &[
         menu: Menu::Run(0),
         keys: &[anywhere(NONE, Key::F12)],
         when: |designer| panels::code::is_about(&designer.model()),
-        perform: |designer, _| designer.view.show_bottom(BottomTab::Code),
+        perform: |designer, _| {
+            designer.view.show_bottom(BottomTab::Code);
+            designer.panels.code.take_keys();
+        },
     },
     Action {
         id: "run.stop",

@@ -32,6 +32,8 @@ pub(crate) struct CodePanel {
     field: Option<SmolStr>,
     /// Events that somebody wrote to try a node on.
     events: BTreeMap<NodeId, String>,
+    /// Whether what is typed next goes into the code.
+    takes_keys: bool,
 }
 
 /// What there is to write and to try.
@@ -62,6 +64,11 @@ fn is_function(kind: &KindSpec) -> bool {
 }
 
 impl CodePanel {
+    /// What is typed next goes into the code.
+    pub(crate) fn take_keys(&mut self) {
+        self.takes_keys = true;
+    }
+
     pub(crate) fn show(&mut self, ui: &mut Ui, model: &Model<'_>, out: &mut Requests) {
         let Some(subject) = self.subject(model) else {
             empty(
@@ -181,6 +188,9 @@ impl CodePanel {
                 fields: &|| form::fields_around(model.state.document(), last),
             };
             let (response, text, changed) = code_field(ui, id, &code);
+            if std::mem::take(&mut self.takes_keys) {
+                response.request_focus();
+            }
             response.accessible_name(format!("{} of {title}", field.title));
             if !changed {
                 return;
@@ -320,7 +330,8 @@ fn told(ui: &mut Ui, tried: &Tried) {
         millis(tried.handle_us),
         tried.peak_bytes as f64 / f64::from(1 << 20),
     );
-    title(ui, "Result", &cost);
+    title(ui, "Result", "");
+    hint(ui, &cost);
     if let Some(failed) = &tried.failed {
         error(ui, failed);
     } else if tried.sent.is_empty() {

@@ -92,6 +92,9 @@ pub(crate) fn show(ui: &mut Ui, model: &Model<'_>, out: &mut Requests) {
                 "the flow that runs is not the one that you see",
             )
         };
+        if !session.plays() {
+            button(ui, "Deploy", "run.start", true, true);
+        }
         ui.label(RichText::new(text).small().color(tokens.info))
             .on_hover_text(about);
     }
