@@ -35,6 +35,8 @@ use crate::value::Value;
 pub struct Analysis {
     /// Everything that is read, in whatever way.
     pub reads: Sources,
+    /// Fields for whose lack `//` has something else, wherever they are read.
+    pub stood_in: BTreeSet<Pointer>,
     /// Parts of the output and where they come from. What holds for a pointer holds for all below
     /// it, together with the rows for what lies below.
     pub outputs: Vec<OutputFlow>,
@@ -221,8 +223,30 @@ pub(super) fn analyse(node: &Node, variables: &[Variable]) -> Analysis {
     if let Some(rest) = &analysis.rest {
         reads.extend(&rest.ctl);
     }
+    analysis.stood_in = stood_in(node, &reads);
     analysis.reads = reads;
     analysis
+}
+
+fn stood_in(node: &Node, reads: &Sources) -> BTreeSet<Pointer> {
+    let mut has_alternatives = false;
+    node.walk(&mut |node| has_alternatives |= matches!(node, Node::Alt(..)));
+    if !has_alternatives {
+        return BTreeSet::new();
+    }
+    let flow = flow::of_last_resorts(node);
+    let mut needed = flow.presence.clone();
+    needed.extend(&flow.fails);
+    if let Some(out) = &flow.out {
+        needed.extend(&out.everything());
+    }
+    let stands_alone = |field: &Pointer| {
+        let mut shapes = needed.shapes.iter();
+        let of_fields = needed.fields.iter().any(|other| related(other, field));
+        of_fields || shapes.any(|shape| covers(field, shape))
+    };
+    let read = reads.fields.iter().filter(|field| !stands_alone(field));
+    read.cloned().collect()
 }
 
 impl Analysis {

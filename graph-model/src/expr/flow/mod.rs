@@ -41,6 +41,15 @@ pub(super) fn of(node: &Node) -> Flow {
     run(node, &event(), &Scope::default())
 }
 
+/// The same where nothing is there that `//` has something else for.
+pub(super) fn of_last_resorts(node: &Node) -> Flow {
+    let scope = Scope {
+        last_resorts: true,
+        ..Scope::default()
+    };
+    run(node, &event(), &scope)
+}
+
 /// The stages of a pipe, one after the other.
 pub(super) fn of_pipe(stages: &[&Node]) -> Flow {
     let scope = Scope::default();
@@ -60,6 +69,8 @@ fn event() -> Known {
 #[derive(Clone)]
 struct Scope {
     bound: BTreeMap<Slot, Known>,
+    /// Whether of `.a // .b` only the last is looked at.
+    last_resorts: bool,
     /// Folds within folds are gone through again and again; this is when to stop.
     steps_left: Rc<Cell<u32>>,
 }
@@ -70,6 +81,7 @@ impl Default for Scope {
     fn default() -> Scope {
         Scope {
             bound: BTreeMap::new(),
+            last_resorts: false,
             steps_left: Rc::new(Cell::new(STEPS_MAX)),
         }
     }
@@ -303,6 +315,9 @@ fn one_after_other(left: &Node, right: &Node, input: &Known, scope: &Scope) -> F
 }
 
 fn alternative(left: &Node, right: &Node, input: &Known, scope: &Scope) -> Flow {
+    if scope.last_resorts {
+        return run(right, input, scope);
+    }
     let left = run(left, input, scope);
     let right = run(right, input, scope);
     if left.out.is_none() {

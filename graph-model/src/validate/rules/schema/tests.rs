@@ -119,6 +119,8 @@ fn readers_fail_on_nothing_that_the_type_allows() {
         ),
         (map("a string?, b string", "(.a // .b | ascii_upcase)"), ""),
         (map("n number", "(.n + 1)"), ""),
+        (map("n number?", "(.n + 1)"), "SCHEMA-001"),
+        (map("n number?", "((.n // 0) * 100 | round)"), ""),
         (
             read("n number?", "out: metric(name=n, value=.n)"),
             "SCHEMA-001",

@@ -159,7 +159,8 @@ fn computed_with(expr: &Expr) -> Vec<Need> {
     for row in rows.filter(|row| row.copy.is_none() && !gives_nothing(row)) {
         for field in &row.deps.fields {
             let element = field.tokens().iter().any(|token| token == "*");
-            let asked = row.ctl.fields.iter().any(|asked| related(asked, field));
+            let asked = row.ctl.fields.iter().any(|asked| related(asked, field))
+                || analysis.stood_in.contains(field);
             if !field.is_root() && !element && !asked {
                 needs.push(Need {
                     field: field.clone(),
