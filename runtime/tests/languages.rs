@@ -21,10 +21,13 @@ use std::time::{Duration, Instant};
 use function_kit::{ALL, Build, Error, Progress};
 use rand_core::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
+use runtime::engine::{Engine, EngineConfig};
 use runtime::functions::host::{
     Call, CallReport, CallWorld, FunctionEvent, FunctionFailure, FunctionHost, FunctionPayload,
     FunctionWorker, HostConfig, LoadedFunction, StateUnavailable, WorkerConfig,
 };
+use runtime::world::SystemWorld;
+use runtime_protocol::{Answer as Told, Command};
 use serde_json::{Value, json};
 
 /// The text of a node, which a component of the host runs.
@@ -234,6 +237,75 @@ fn a_setting_that_is_no_table_is_a_fault_in_every_language() {
             "{language}"
         );
     }
+}
+
+#[test]
+fn the_sample_flow_finds_no_difference_between_languages() {
+    let number = |name: &str, or| env::var(name).map_or(or, |text| text.parse().expect("a number"));
+    let (orders, seed) = (number("WEIR_ORDERS", ORDERS), number("WEIR_SEED", 1));
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/languages");
+    let text = fs::read_to_string(sample.join("languages.flow.json")).expect("the sample is there");
+    let mut flow: Value = serde_json::from_str(&text).expect("JSON");
+    let nodes = flow["nodes"].as_object_mut().expect("nodes");
+    nodes["orders"]["config"]["count"] = orders.into();
+    nodes["orders"]["config"]["seed"] = seed.into();
+
+    let project = tempfile::tempdir().expect("a folder");
+    let mut there = 0;
+    for (language, folder) in ORDER_TAX {
+        let Some(component) = order_tax(language, folder) else {
+            continue;
+        };
+        there += 1;
+        let node = nodes[language].as_object_mut().expect("a node");
+        node.remove("disabled");
+        // Other tests run beside this one; no time limit is looked at here.
+        node["config"]["time_limit"] = "60s".into();
+        if language == SCRIPT {
+            let source = samples().join(folder).join("order-tax.js");
+            let source = fs::read_to_string(source).expect("there");
+            assert_eq!(node["config"]["script"], source, "it is the same script");
+        } else {
+            let name = node["config"]["component"].as_str().expect("a file");
+            fs::copy(component, project.path().join(name)).expect("copied");
+        }
+    }
+
+    let engine = Engine::new(EngineConfig {
+        project: project.path().to_owned(),
+        world: Arc::new(SystemWorld::new()),
+    });
+    let engine = engine.expect("an engine");
+    let call = |command| {
+        let answer = engine.block_on(engine.call(command));
+        answer.unwrap_or_else(|problem| panic!("{problem}"))
+    };
+    let flow = flow.to_string();
+    call(Command::Deploy { flow });
+    call(Command::Start);
+    engine.block_on(engine.idle());
+    let Told::Events { events: rows } = call(Command::ReadView {
+        node: "differences".into(),
+        limit: 10,
+    }) else {
+        panic!("a view answers with its rows");
+    };
+    assert!(rows.is_empty(), "{rows:?}");
+    call(Command::Stop);
+
+    let database = rusqlite::Connection::open(project.path().join("languages.sqlite"));
+    let database = database.expect("the flow made it");
+    let mut rows = database
+        .prepare("select language, orders, cents from languages order by language")
+        .expect("the table is there");
+    let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+    let rows: Vec<(String, i64, i64)> =
+        rows.expect("read").map(|row| row.expect("a row")).collect();
+    assert_eq!(rows.len(), there, "{rows:?}");
+    for (language, count, cents) in &rows {
+        assert_eq!((*count, *cents), (orders as i64, rows[0].2), "{language}");
+    }
+    assert!(rows[0].2 > 0, "taxes were added up");
 }
 
 // Building.
