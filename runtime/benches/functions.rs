@@ -17,13 +17,24 @@ fn main() {
 
 /// The host's own work, which is what users pay.
 mod hosted {
-    use super::{Bencher, FunctionHost, HostConfig, component, handle, loaded, worker};
+    use super::{
+        Bencher, FunctionHost, HostConfig, component, handle, handle_this, loaded, small, worker,
+    };
 
     #[divan::bench(args = ["rust", "script"])]
     fn warm(bencher: Bencher, name: &str) {
         let mut worker = worker(&loaded(name), name, false);
         handle(&mut worker);
         bencher.bench_local(|| handle(&mut worker));
+    }
+
+    /// An event of 50 bytes, of which the call itself is the larger part.
+    #[divan::bench(args = ["rust", "script"])]
+    fn small_warm(bencher: Bencher, name: &str) {
+        let mut worker = worker(&loaded(name), name, false);
+        let order = small();
+        handle_this(&mut worker, &order);
+        bencher.bench_local(|| handle_this(&mut worker, &order));
     }
 
     #[divan::bench(args = ["rust", "script"])]
@@ -129,13 +140,17 @@ mod bare {
     }
 
     fn order() -> Event {
+        guest(super::order())
+    }
+
+    fn guest(event: FunctionEvent) -> Event {
         let FunctionEvent {
             id,
             source,
             type_,
             data: FunctionPayload::Json(data),
             ..
-        } = super::order()
+        } = event
         else {
             unreachable!("an order is JSON")
         };
@@ -152,14 +167,22 @@ mod bare {
     }
 
     #[divan::bench]
+    fn small_warm(bencher: Bencher) {
+        calls(bencher, &guest(super::small()));
+    }
+
+    #[divan::bench]
     fn warm(bencher: Bencher) {
+        calls(bencher, &order());
+    }
+
+    fn calls(bencher: Bencher, order: &Event) {
         let (engine, pre) = pre();
         let mut store = store(&engine);
         let function = pre.instantiate(&mut store).expect("starts");
-        let order = order();
         bencher.bench_local(|| {
             let done = function
-                .call_handle(&mut store, &order, "in")
+                .call_handle(&mut store, order, "in")
                 .expect("returns");
             done.expect("is handled");
             store.data_mut().emitted.pop()
@@ -233,13 +256,24 @@ impl CallWorld for Still {
 
 fn handle(worker: &mut FunctionWorker) {
     static ORDER: LazyLock<FunctionEvent> = LazyLock::new(order);
+    handle_this(worker, &ORDER);
+}
+
+fn handle_this(worker: &mut FunctionWorker, event: &FunctionEvent) {
     let report = worker.handle(Call {
-        event: &ORDER,
+        event,
         port: "in",
         world: &mut Still,
     });
     let outcome = report.outcome.expect("is handled");
     assert_eq!(outcome.emitted[0].port, "ok");
+}
+
+fn small() -> FunctionEvent {
+    FunctionEvent {
+        data: FunctionPayload::Json(r#"{"orderId":"o-1","country":"IT","total":825}"#.into()),
+        ..order()
+    }
 }
 
 fn order() -> FunctionEvent {
