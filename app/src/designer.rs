@@ -1,5 +1,8 @@
 //! The designer: everything in the window, drawn once a frame.
 
+mod intents;
+mod running;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use egui::{Context, ThemePreference, Ui};
@@ -7,12 +10,10 @@ use graph_model::catalog::Catalog;
 use graph_model::edit::Transaction;
 use graph_model::format;
 use graph_model::id::NodeId;
-use graph_model::value::Value;
-use runtime_protocol::{Line, Problem, RunState, Target, Transport};
-use smol_str::SmolStr;
+use runtime_protocol::{Problem, RunState, Transport};
 
 use crate::actions;
-use crate::canvas::intent::{Intent, Item, PortSide, QuickAddFrom, SelectMode};
+use crate::canvas::intent::{Item, PortSide, QuickAddFrom};
 use crate::canvas_pane::CanvasPane;
 use crate::dialogs::Dialog;
 use crate::files::{Files, SETTINGS};
@@ -23,7 +24,6 @@ use crate::keymap::Keymap;
 use crate::overlays::Overlays;
 use crate::palette::Palette;
 use crate::panels::Panels;
-use crate::playback::Playback;
 use crate::quick_add::QuickAdd;
 use crate::requests::{Request, Requests};
 use crate::session::{Session, TroubleKind};
@@ -190,71 +190,6 @@ impl Designer {
             self.day_asked = Some(self.now);
             self.state.set_today(self.host.today());
         }
-    }
-
-    /// Tells once that the line to the engine has ended.
-    fn follow_line(&mut self) {
-        let ended = match self.session.line() {
-            Line::Ended { why } => Some(why),
-            Line::Up | Line::Down { .. } => None,
-        };
-        if let Some(why) = &ended
-            && !self.line_ended
-        {
-            self.dialog = Some(Dialog::Failed {
-                title: "The line to the engine has ended".to_owned(),
-                message: why.clone(),
-                place: String::new(),
-            });
-        }
-        self.line_ended = ended.is_some();
-    }
-
-    /// Somebody else changed what runs: who looks on follows, who operates is told.
-    fn follow_others(&mut self) {
-        if !self.session.active() {
-            self.others_flow = None;
-        }
-        let Some(text) = self.session.take_others_flow() else {
-            return;
-        };
-        if self.session.looks_on() {
-            self.others_flow = Some(text);
-            self.show_running();
-        } else if text == format::write(self.state.document()) {
-            self.others_flow = None;
-            self.runs_as_shown();
-        } else {
-            self.others_flow = Some(text);
-            if !self.state.document().nodes.is_empty() {
-                self.log(
-                    "another designer changed what runs; see it with Run, Show the flow that runs"
-                        .to_owned(),
-                );
-            }
-        }
-    }
-
-    fn runs_as_shown(&mut self) {
-        self.deployed_nodes = self.state.document().nodes.clone();
-        self.session.runs(self.state.revision());
-    }
-
-    /// Shows the flow that somebody else made the one that runs.
-    pub(crate) fn show_running(&mut self) {
-        let Some(text) = self.others_flow.take() else {
-            return;
-        };
-        let Ok(opened) = format::open(text.as_bytes()) else {
-            self.log(
-                "what runs cannot be shown here: it is in a newer format; update Weir".to_owned(),
-            );
-            return;
-        };
-        let saved = self.session.looks_on();
-        self.state.replace(opened.document, saved);
-        self.follow_replaced();
-        self.runs_as_shown();
     }
 
     /// Performs the action of this name when it can be done now.
@@ -441,127 +376,6 @@ impl Designer {
         self.view.focus(regions[next]);
     }
 
-    /// Runs the flow, or deploys what changed when it runs already.
-    pub(crate) fn run(&mut self) {
-        self.state.end_typing();
-        if self.session.plays() {
-            self.play();
-            return;
-        }
-        if let Some(problem) = self.blocker() {
-            self.view.show_bottom(crate::view::BottomTab::Log);
-            self.session.report(TroubleKind::Failure, problem);
-            return;
-        }
-        if self.may_deploy(true) {
-            self.deploy();
-        }
-    }
-
-    /// Plays the recorded run: from the start, or on from where it waits.
-    fn play(&mut self) {
-        let waits = self.session.state() == RunState::Paused;
-        if waits && !self.session.undeployed(self.state.revision()) {
-            self.session.resume();
-        } else {
-            self.deploy();
-        }
-    }
-
-    /// The open flow is the one of this recorded run.
-    pub(crate) fn show_recorded(&mut self, playback: Playback) {
-        self.deployed_nodes = self.state.document().nodes.clone();
-        self.session.show_recorded(playback, self.state.revision());
-    }
-
-    pub(crate) fn deploy(&mut self) {
-        if !self.session.plays() {
-            self.deployed_nodes = self.state.document().nodes.clone();
-        }
-        let flow = format::write(self.state.document());
-        self.session.run(flow, self.state.revision());
-    }
-
-    /// Why this state of the document cannot run at all.
-    fn blocker(&self) -> Option<Problem> {
-        let document = self.state.document();
-        if document.nodes.is_empty() {
-            return Some(Problem::new(
-                "nothing to run: the flow has no nodes; add a source first",
-            ));
-        }
-        document.nodes.iter().find_map(|(id, node)| {
-            let Some(kind) = self.state.catalog().get(&node.kind) else {
-                return Some(Problem::at(
-                    id,
-                    format!("the kind `{}` is not known; choose another node", node.kind),
-                ));
-            };
-            crate::panels::form::first_problem(kind, node).map(|text| Problem::at(id, text))
-        })
-    }
-
-    /// Where an event that the user writes would go.
-    pub(crate) fn inject_target(&self) -> Option<Target> {
-        match self.state.sole()? {
-            Item::Node(id) => {
-                let node = self.state.document().nodes.get(id)?;
-                let kind = self.state.catalog().get(&node.kind)?;
-                if kind.family == graph_model::catalog::Family::Source {
-                    return Some(Target::Source(id.clone()));
-                }
-                let edge = self
-                    .state
-                    .document()
-                    .edges
-                    .iter()
-                    .find(|(_, edge)| edge.to.node == *id)?;
-                Some(Target::Edge(edge.0.clone()))
-            }
-            Item::Edge(id) => Some(Target::Edge(id.clone())),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn open_inject(&mut self) {
-        if let Some(target) = self.inject_target() {
-            let data = self.sample_payload(&target);
-            self.dialog = Some(Dialog::inject(target, &data, None));
-        }
-    }
-
-    /// A payload to start from: the last event seen there, or what the node sends by itself.
-    fn sample_payload(&self, target: &Target) -> Value {
-        let seen = match target {
-            Target::Edge(edge) => self.session.last_event(&[edge]),
-            Target::Source(node) => {
-                let edges: Vec<_> = self
-                    .state
-                    .document()
-                    .edges
-                    .iter()
-                    .filter(|(_, edge)| edge.from.node == *node)
-                    .map(|(id, _)| id)
-                    .collect();
-                self.session.last_event(&edges)
-            }
-        };
-        if let Some(seen) = seen {
-            return seen.event.data.clone();
-        }
-        match target {
-            Target::Source(node) => self
-                .state
-                .document()
-                .nodes
-                .get(node)
-                .and_then(|node| node.config.get("data"))
-                .cloned()
-                .unwrap_or_else(|| graph_model::value!({})),
-            Target::Edge(_) => graph_model::value!({}),
-        }
-    }
-
     /// Another document took the place of the one that was open.
     pub(crate) fn documents_differ(&mut self) {
         self.highlight.clear();
@@ -592,20 +406,6 @@ impl Designer {
         self.hazard_at = None;
         self.quick_add = None;
         self.seen_revision = self.state.revision();
-    }
-
-    /// Nodes that differ from what runs.
-    pub(crate) fn changed_nodes(&self) -> BTreeSet<NodeId> {
-        if !self.session.undeployed(self.state.revision()) {
-            return BTreeSet::new();
-        }
-        self.state
-            .document()
-            .nodes
-            .iter()
-            .filter(|(id, node)| self.deployed_nodes.get(*id) != Some(*node))
-            .map(|(id, _)| id.clone())
-            .collect()
     }
 
     fn read_keys(&mut self, ctx: &Context) {
@@ -701,133 +501,6 @@ impl Designer {
             Request::RunTests => self.run_tests(),
             Request::Try(question) => self.session.try_out(*question),
             Request::Watch(watch) => self.watch(watch),
-        }
-        ctx.request_repaint();
-    }
-
-    /// Adds a node of the kind and selects it.
-    pub(crate) fn add_node(&mut self, kind: &SmolStr, at: Option<(i32, i32)>, from: &QuickAddFrom) {
-        let Some(spec) = self.state.catalog().get(kind) else {
-            return;
-        };
-        // Without a place of its own a node continues what is selected.
-        let mut from = from.clone();
-        let at = match at {
-            Some(at) => at,
-            None => match self.state.sole() {
-                Some(Item::Node(id)) => {
-                    let id = id.clone();
-                    if from == QuickAddFrom::Nothing
-                        && !spec.inputs.is_empty()
-                        && let Some(port) = self.free_output(&id)
-                    {
-                        from = QuickAddFrom::Port(port, PortSide::Output);
-                    }
-                    graph_edits::place_after(self.state.document(), &id)
-                }
-                _ => self.paste_place(),
-            },
-        };
-        let (id, transaction) = graph_edits::added(&self.state, spec, at, &from);
-        self.edit(transaction);
-        self.view.used_kind(kind);
-        self.keep_settings();
-        self.state.select_nodes([id.clone()]);
-        self.canvas.reveal(BTreeSet::from([Item::Node(id)]));
-        self.view.show_side(SideTab::Properties);
-    }
-
-    /// The first ordinary output of the node that feeds nothing yet.
-    fn free_output(&self, id: &NodeId) -> Option<graph_model::id::PortRef> {
-        let document = self.state.document();
-        let node = document.nodes.get(id)?;
-        let kind = self.state.catalog().get(&node.kind)?;
-        kind.outputs_of(node)
-            .into_iter()
-            .filter(|port| port.role == graph_model::catalog::PortRole::Data)
-            .map(|port| graph_model::id::PortRef::new(id.clone(), port.name))
-            .find(|port| !document.edges.values().any(|edge| edge.from == *port))
-    }
-
-    /// Does what the canvas reported.
-    pub(crate) fn take_intent(&mut self, ctx: &Context, intent: Intent) {
-        match intent {
-            Intent::Select { items, mode } => {
-                let mut selection = match mode {
-                    SelectMode::Replace => BTreeSet::new(),
-                    SelectMode::Add | SelectMode::Toggle => self.state.selection().clone(),
-                };
-                for item in items {
-                    if mode == SelectMode::Toggle && selection.contains(&item) {
-                        selection.remove(&item);
-                    } else {
-                        selection.insert(item);
-                    }
-                }
-                self.state.select(selection);
-                self.view.region = Region::Canvas;
-            }
-            Intent::MoveBy { ids, dx, dy, done } => {
-                if done && (dx != 0 || dy != 0) {
-                    let ids: Vec<_> = ids.into_iter().collect();
-                    let transaction = graph_edits::moved(&self.state, "Move", &ids, dx, dy);
-                    self.edit(transaction);
-                }
-            }
-            Intent::Duplicate { ids, dx, dy } => actions::duplicate(self, &ids, (dx, dy)),
-            Intent::Connect { from, to } => {
-                let (edge, transaction) = graph_edits::connected(&self.state, from, to);
-                self.edit(transaction);
-                self.state.select(BTreeSet::from([Item::Edge(edge)]));
-            }
-            Intent::Reconnect { edge, end, to } => {
-                let transaction = graph_edits::reconnected(&self.state, &edge, end, to);
-                self.edit(transaction);
-            }
-            Intent::RefusedConnect { reason } => self.say(reason),
-            Intent::DropOnWire { node, edge, dx, dy } => {
-                let transaction = graph_edits::dropped_on_wire(&self.state, &node, &edge, dx, dy);
-                self.edit(transaction);
-            }
-            Intent::QuickAdd { at, from } => self.open_quick_add(at, from),
-            Intent::DeleteSelection { reconnect } => {
-                let id = if reconnect {
-                    "edit.delete_reconnect"
-                } else {
-                    "edit.delete"
-                };
-                self.perform(ctx, id);
-            }
-            Intent::OpenEditor { node } => {
-                self.state.select_nodes([node]);
-                self.view.show_side(SideTab::Properties);
-                self.view.focus(Region::Side);
-            }
-            Intent::SliceEdges { edges } => {
-                let items = edges.into_iter().map(Item::Edge).collect();
-                let transaction = actions::removal(&self.state, "Cut", &items);
-                self.edit(transaction);
-            }
-            Intent::ContextMenu { screen, at, target } => {
-                self.canvas.open_menu(screen, at, target);
-            }
-            Intent::Resize { id, to } => {
-                let mut build = self.state.build(format!("Resize {id}"));
-                build.edit(graph_model::edit::Edit::Place(id, Some(to)));
-                let transaction = build.finish();
-                self.edit(transaction);
-            }
-            Intent::InjectFrom { source } => {
-                if self.session.active() {
-                    let target = Target::Source(source);
-                    let data = self.sample_payload(&target);
-                    self.session.inject(target, data, None);
-                } else {
-                    self.say("run the flow first, then send events in".to_owned());
-                }
-            }
-            Intent::HoverPort { port } => self.canvas.hover_port = port,
-            Intent::Leave { backward } => self.move_region(ctx, if backward { -1 } else { 1 }),
         }
         ctx.request_repaint();
     }
