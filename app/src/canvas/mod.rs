@@ -1,6 +1,7 @@
 //! The canvas: draws a flow and turns gestures and keys into intents. It changes nothing itself.
 
 mod camera;
+mod draw;
 mod gesture;
 mod ghost;
 mod hit;
@@ -12,13 +13,12 @@ mod minimap;
 mod paint;
 mod rules;
 mod scene;
+mod speak;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use egui::{
-    CursorIcon, EventFilter, Key, Pos2, Rect, Response, Role, Sense, Ui, Vec2, WidgetInfo, vec2,
-};
+use egui::{CursorIcon, Key, Pos2, Rect, Response, Role, Sense, Ui, Vec2, WidgetInfo, vec2};
 use graph_model::catalog::{Catalog, Family};
 use graph_model::document::Document;
 use graph_model::id::{EdgeId, NodeId, PortRef};
@@ -31,16 +31,14 @@ use crate::theme::{Severity, Tokens};
 pub use camera::Camera;
 pub use intent::{End, Intent, Item, PortSide, QuickAddFrom, SelectMode, Target};
 
-use gesture::{Contact, ContactKind, Frame, Gesture, Wiring};
+use gesture::{Contact, ContactKind, Frame, Gesture};
 use hit::Hit;
 use keys::KeyWire;
 use live::Live;
-use paint::{Brush, Detail, NodeLook, WireLook};
-use scene::{EdgeShape, NodeShape, PortShape, Scene};
+use paint::{Brush, Detail};
+use scene::Scene;
 use text::Texts;
 
-/// Nodes in sight that assistive technology is told of; beyond this they are too small to read.
-const SPOKEN_MAX: usize = 2000;
 /// Width of the rim of the canvas that does not take the pointer.
 const RIM: f32 = 5.0;
 /// How near to a wire a kind is dropped on it, in points of the screen.
@@ -50,8 +48,6 @@ const READABLE: f32 = 0.4;
 /// Nodes in sight that are drawn finely, and whose ports assistive technology is told of, at any
 /// magnification.
 const PORTS_SPOKEN_MAX: usize = 200;
-/// Least width and height of what takes the pointer for a port, in points of the screen.
-const PORT_TOUCH: f32 = 18.0;
 
 /// Everything the canvas looks at. Borrowed: nothing is copied from frame to frame.
 #[derive(Clone, Copy)]
@@ -289,7 +285,7 @@ pub fn show(ui: &mut Ui, input: &CanvasInput<'_>, view: &mut CanvasView) -> Vec<
 
     let mut contacts = Vec::new();
     touch(&background, held, &mut contacts);
-    let focused = speak(ui, input, view, canvas, detail, &shown, &mut contacts);
+    let focused = speak::speak(ui, input, view, canvas, detail, &shown, &mut contacts);
     let frame = Frame {
         ui,
         input,
@@ -319,7 +315,7 @@ pub fn show(ui: &mut Ui, input: &CanvasInput<'_>, view: &mut CanvasView) -> Vec<
         shapes: Vec::new(),
     };
     painter.rect_filled(canvas, 0.0, input.tokens.surface);
-    draw(&mut brush, input, view, &shown, hover, focused);
+    draw::draw(&mut brush, input, view, &shown, hover, focused);
     brush.finish();
     view.texts = texts;
 
@@ -358,139 +354,6 @@ fn touch(response: &Response, hit: Hit, contacts: &mut Vec<Contact>) {
     if response.secondary_clicked() {
         push(ContactKind::Menu);
     }
-}
-
-/// Tells assistive technology what is there, and hears the pointer and the keyboard on it.
-/// Answers which node or port has the keyboard.
-fn speak(
-    ui: &Ui,
-    input: &CanvasInput<'_>,
-    view: &CanvasView,
-    canvas: Rect,
-    detail: Detail,
-    shown: &[usize],
-    contacts: &mut Vec<Contact>,
-) -> Option<Hit> {
-    if detail == Detail::Block && shown.len() > SPOKEN_MAX {
-        return None;
-    }
-    let mut focused = None;
-    let mut attend = |response: &Response, hit: Hit| {
-        touch(response, hit, contacts);
-        if response.clicked() || response.drag_started() {
-            response.request_focus();
-        }
-        if response.has_focus() {
-            focused = Some(hit);
-            ui.memory_mut(|memory| {
-                let keys = EventFilter {
-                    tab: true,
-                    horizontal_arrows: true,
-                    vertical_arrows: true,
-                    escape: true,
-                };
-                memory.set_focus_lock_filter(response.id, keys);
-            });
-        }
-    };
-    let scene = &view.scene;
-    for index in shown {
-        let node = &scene.nodes[*index];
-        let rect = view.camera.rect_to_screen(canvas, node.rect);
-        let selected = input.selection.contains(&Item::Node(node.id.clone()));
-        let response = ui.interact(rect, node.widget, Sense::click_and_drag());
-        response
-            .widget_info(|| WidgetInfo::selected(Role::ListItem, true, selected, node.spoken()));
-        ui.ctx().accesskit_node_builder(node.widget, |builder| {
-            builder.set_description(described(node, input));
-        });
-        attend(&response, Hit::Node(*index));
-    }
-    if detail != Detail::Full && shown.len() > PORTS_SPOKEN_MAX {
-        return focused;
-    }
-    // From afar ports and wires are too small for the pointer, not for other ways.
-    let sense = if detail == Detail::Full {
-        Sense::click_and_drag()
-    } else {
-        Sense::focusable_noninteractive()
-    };
-    for (index, edge) in scene.edges.iter().enumerate() {
-        let curve = edge.curve();
-        let middle = view.camera.to_screen(canvas, scene::sample(curve, 0.5));
-        if !canvas.contains(middle) {
-            continue;
-        }
-        let selected = input.selection.contains(&Item::Edge(edge.id.clone()));
-        let rect = Rect::from_center_size(middle, Vec2::splat(12.0));
-        let response = ui.interact(rect, edge.widget, sense);
-        if let Some(carried) = carried(input, edge) {
-            ui.ctx().accesskit_node_builder(edge.widget, |builder| {
-                builder.set_description(carried);
-            });
-        }
-        response.widget_info(|| {
-            let name = format!("wire {} to {}", edge.from, edge.to);
-            WidgetInfo::selected(Role::ListItem, true, selected, name)
-        });
-        attend(&response, Hit::Edge(index));
-    }
-    for index in shown {
-        let node = &scene.nodes[*index];
-        for (port, shape) in node.ports.iter().enumerate() {
-            let at = view.camera.to_screen(canvas, node.rect.min + shape.at);
-            let side = (20.0 * view.camera.zoom).max(PORT_TOUCH);
-            let rect = Rect::from_center_size(at, Vec2::splat(side));
-            let response = ui.interact(rect, shape.widget, sense);
-            response.widget_info(|| {
-                let name = format!("port {}.{}", node.id, shape.name);
-                WidgetInfo::labeled(Role::Button, true, name)
-            });
-            ui.ctx().accesskit_node_builder(shape.widget, |builder| {
-                let mut text = shape.doc.to_string();
-                for known in known_at(input, node, shape) {
-                    text.push_str(&format!(". {}: {}", known.topic, known.text));
-                }
-                builder.set_description(text);
-            });
-            attend(&response, Hit::Port(*index, port));
-        }
-    }
-    focused
-}
-
-/// What of a followed field a wire carries, in words.
-fn carried(input: &CanvasInput<'_>, edge: &EdgeShape) -> Option<String> {
-    let fields = input.flow?.get(&edge.from)?;
-    let fields: Vec<String> = fields
-        .iter()
-        .map(|field| match field {
-            field if field.is_root() => "the whole event".to_owned(),
-            field => field.to_string(),
-        })
-        .collect();
-    Some(format!("carries it as {}", fields.join(", ")))
-}
-
-/// What is known at a port, if it is the one that is pointed at.
-fn known_at<'a>(input: &CanvasInput<'a>, node: &NodeShape, port: &PortShape) -> &'a [Known] {
-    match input.known {
-        Some((at, lines)) if at.node == node.id && at.port == port.name => lines,
-        _ => &[],
-    }
-}
-
-fn described(node: &NodeShape, input: &CanvasInput<'_>) -> String {
-    let mut text = node.described();
-    if let Some(hazard) = input.hazards.get(&Item::Node(node.id.clone())) {
-        text.push_str(if hazard.count == 1 {
-            ", 1 hazard: "
-        } else {
-            ", hazards: "
-        });
-        text.push_str(&hazard.text);
-    }
-    text
 }
 
 /// While a flow runs, each source in sight can be asked for an event.
@@ -571,236 +434,6 @@ fn point(
     };
     let port = port.map(|port| view.scene.port_ref(port));
     out.push(Intent::HoverPort { port });
-}
-
-fn draw(
-    brush: &mut Brush<'_>,
-    input: &CanvasInput<'_>,
-    view: &mut CanvasView,
-    shown: &[usize],
-    hover: Hit,
-    focused: Option<Hit>,
-) {
-    let scene = &view.scene;
-    let marquee = view.marquee.as_ref();
-    let selected = |item: &Item| {
-        input.selection.contains(item) || marquee.is_some_and(|(_, items)| items.contains(item))
-    };
-    // A field whose way is not known lets nothing step back.
-    let flow = input.flow.filter(|flow| !flow.is_empty());
-    let carries = |edge: usize| flow.is_some_and(|flow| flow.contains_key(&scene.edges[edge].from));
-    let faded = |item: &Item| !input.highlight.is_empty() && !input.highlight.contains(item);
-    brush.grid();
-    for (index, zone) in scene.zones.iter().enumerate() {
-        let item = Item::Zone(zone.id.clone());
-        brush.zone(zone, selected(&item), hover == Hit::Zone(index));
-    }
-    let sight = view.camera.visible(brush.canvas).expand(10.0);
-    for (index, edge) in scene.edges.iter().enumerate() {
-        if !Rect::from_points(&edge.curve()).intersects(sight) {
-            continue;
-        }
-        let item = Item::Edge(edge.id.clone());
-        let look = WireLook {
-            selected: selected(&item),
-            hovered: hover == Hit::Edge(index) || focused == Some(Hit::Edge(index)),
-            faded: flow.map_or_else(|| faded(&item), |_| !carries(index)),
-            carries: carries(index),
-            tapped: input.tapped.contains(&edge.id),
-            opened: view.opened == Some(index),
-            mark: None,
-            hazard: input.hazards.get(&item).map(|mark| mark.severity),
-        };
-        brush.wire(edge, look);
-        live::chip(brush, input, edge);
-    }
-    view.live
-        .draw(brush, scene, brush.painter.ctx().input(|input| input.time));
-    for (index, note) in scene.notes.iter().enumerate() {
-        let item = Item::Note(note.id.clone());
-        brush.note(note, selected(&item), hover == Hit::Note(index));
-    }
-    for index in shown {
-        let node = &scene.nodes[*index];
-        let item = Item::Node(node.id.clone());
-        brush.node(
-            node,
-            NodeLook {
-                selected: selected(&item),
-                hovered: matches!(hover, Hit::Node(at) | Hit::Port(at, _) if at == *index),
-                focused: input.keyboard && focused == Some(Hit::Node(*index)),
-                faded: flow.map_or_else(
-                    || faded(&item),
-                    |_| !node.edges.iter().any(|edge| carries(*edge)),
-                ),
-                changed: input.changed.contains(&node.id),
-                mark: None,
-                hazard: input.hazards.get(&item),
-                count: input
-                    .counters
-                    .and_then(|counters| counters.nodes.get(&node.id)),
-            },
-        );
-    }
-    if flow.is_some() {
-        for (index, edge) in scene.edges.iter().enumerate() {
-            let ends = [edge.start, edge.end].into_iter().flatten();
-            for (node, port) in ends.filter(|_| carries(index)) {
-                let node = &scene.nodes[node];
-                brush.port(node, &node.ports[port], true, false);
-            }
-        }
-    }
-    ghost::draw(brush, input, scene, &mut view.ghost);
-    draw_gesture(brush, view, hover, focused);
-    draw_hints(brush, input, view, hover);
-    live::frame(brush, input.run);
-}
-
-fn draw_gesture(brush: &mut Brush<'_>, view: &CanvasView, hover: Hit, focused: Option<Hit>) {
-    let scene = &view.scene;
-    let wiring = match (&view.gesture, &view.key_wire) {
-        (Some(Gesture::Wire(wiring)), _) => Some(wiring),
-        (_, Some(wire)) => Some(&wire.wiring),
-        _ => None,
-    };
-    for hit in [Some(hover), focused].into_iter().flatten() {
-        if let Hit::Port(node, port) = hit
-            && wiring.is_none()
-            && let Some(shape) = scene.nodes.get(node)
-            && let Some(port) = shape.ports.get(port)
-        {
-            brush.port(shape, port, true, false);
-            brush.port_name(shape, port);
-        }
-    }
-    if let Some(wiring) = wiring {
-        draw_wiring(brush, view, wiring);
-    }
-    if let Some(Gesture::Slice { line }) = &view.gesture {
-        brush.slice(line);
-    }
-    if let Some((rect, _)) = &view.marquee {
-        let rect = brush.rect(*rect);
-        brush.marquee(rect);
-    }
-}
-
-/// The wire that is being drawn, and whether it may end where it would.
-fn draw_wiring(brush: &mut Brush<'_>, view: &CanvasView, wiring: &Wiring) {
-    let scene = &view.scene;
-    let Some(from) = scene.port(&wiring.from, wiring.side) else {
-        return;
-    };
-    let start = scene.port_at(from);
-    let refused = wiring.aim.as_ref().and_then(|aim| aim.refusal.as_ref());
-    let end = match &wiring.aim {
-        Some(aim) => scene.port_at((aim.node, aim.port)),
-        None => view.loose_end.unwrap_or(start),
-    };
-    let (left, right) = match wiring.side {
-        PortSide::Output => (start, end),
-        PortSide::Input => (end, start),
-    };
-    brush.loose_wire(left, right, refused.is_some());
-    let node = &scene.nodes[from.0];
-    brush.port(node, &node.ports[from.1], true, false);
-    let Some(aim) = &wiring.aim else {
-        return;
-    };
-    let node = &scene.nodes[aim.node];
-    brush.port(node, &node.ports[aim.port], true, false);
-    let (text, line) = match refused {
-        Some(refusal) => (refusal.reason.clone(), brush.tokens.error),
-        None => (
-            format!(
-                "{} to {}",
-                wiring.from,
-                scene.port_ref((aim.node, aim.port))
-            ),
-            brush.tokens.accent,
-        ),
-    };
-    let at = brush.place(scene.port_at((aim.node, aim.port))) + vec2(0.0, 34.0);
-    let ink = brush.tokens.text;
-    brush.plate(at, &text.into(), ink, line);
-}
-
-/// What the pointer learns by resting on something, and what an empty flow says.
-fn draw_hints(brush: &mut Brush<'_>, input: &CanvasInput<'_>, view: &CanvasView, hover: Hit) {
-    let scene = &view.scene;
-    if scene.nodes.is_empty() && scene.notes.is_empty() {
-        let at = brush.canvas.center();
-        let ink = brush.tokens.muted;
-        let style = text::Style::line(crate::theme::size::HEADING, 400.0);
-        let title = "An empty flow".into();
-        brush.text(
-            at - vec2(0.0, 16.0),
-            egui::Align2::CENTER_CENTER,
-            &title,
-            style,
-            ink,
-        );
-        let style = text::Style::line(crate::theme::size::BODY, 460.0);
-        let hint = "Double click, press Tab, or drag a kind here from the left".into();
-        brush.text(
-            at + vec2(0.0, 10.0),
-            egui::Align2::CENTER_CENTER,
-            &hint,
-            style,
-            ink,
-        );
-    }
-    if view.gesture.is_some() {
-        return;
-    }
-    if let Hit::Edge(edge) = hover
-        && let Some(shape) = scene.edges.get(edge)
-        && let Some(text) = carried(input, shape)
-    {
-        let at = brush.place(scene::sample(shape.curve(), 0.5)) - vec2(0.0, 26.0);
-        let (ink, line) = (brush.tokens.text, brush.tokens.accent);
-        brush.plate(at, &text.into(), ink, line);
-    }
-    if let Hit::Edge(edge) = hover
-        && let Some(shape) = scene.edges.get(edge)
-        && let Some(count) = input
-            .counters
-            .and_then(|counters| counters.edges.get(&shape.id))
-    {
-        let text = live::exact(count, shape.capacity.unwrap_or(input.default_capacity));
-        let at = brush.place(scene::sample(shape.curve(), 0.5)) + vec2(0.0, 34.0);
-        let (ink, line) = (brush.tokens.text, brush.tokens.line);
-        brush.plate(at, &text.into(), ink, line);
-    }
-    let item = gesture::item_of(scene, hover).filter(|_| !matches!(hover, Hit::Port(..)));
-    let said: Vec<&str> = match hover {
-        Hit::Node(node) => {
-            let said = scene.nodes[node].said.iter();
-            said.map(|(_, words)| words.as_str()).collect()
-        }
-        _ => Vec::new(),
-    };
-    let mark = item.and_then(|item| input.hazards.get(&item));
-    if mark.is_some() || !said.is_empty() {
-        let at = match hover {
-            Hit::Node(node) => {
-                let rect = brush.rect(scene.nodes[node].rect);
-                rect.center_top() - vec2(0.0, 26.0)
-            }
-            Hit::Edge(edge) => {
-                brush.place(scene::sample(scene.edges[edge].curve(), 0.5)) - vec2(0.0, 30.0)
-            }
-            _ => return,
-        };
-        let ink = brush.tokens.text;
-        let line = mark.map_or(brush.tokens.line, |mark| {
-            brush.tokens.severity(mark.severity)
-        });
-        let hazards = mark.map(|mark| mark.text.as_str());
-        let lines: Vec<&str> = hazards.into_iter().chain(said).collect();
-        brush.plate(at, &lines.join("\n").into(), ink, line);
-    }
 }
 
 /// Buttons for the magnification in the corner of the canvas.
