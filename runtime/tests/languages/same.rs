@@ -122,6 +122,7 @@ fn the_sample_flow_finds_no_difference_between_languages() {
     let mut flow: Value = serde_json::from_str(&text).expect("JSON");
     let nodes = flow["nodes"].as_object_mut().expect("nodes");
     nodes["orders"]["config"]["count"] = orders.into();
+    nodes["orders"]["config"]["rate"] = 0.into();
     nodes["orders"]["config"]["seed"] = seed.into();
 
     let project = tempfile::tempdir().expect("a folder");

@@ -22,7 +22,7 @@ struct Change {
     to: &'static str,
 }
 
-const CHANGES: [Change; 2] = [
+const CHANGES: [Change; 3] = [
     Change {
         sample: "hello",
         from: "\"rate\": 2",
@@ -32,6 +32,11 @@ const CHANGES: [Change; 2] = [
         sample: "hello",
         from: "127.0.0.1:8787",
         to: "127.0.0.1:0",
+    },
+    Change {
+        sample: "languages",
+        from: "\"rate\": 50",
+        to: "\"rate\": 0",
     },
 ];
 
