@@ -111,6 +111,16 @@ impl Payload {
         places
     }
 
+    /// Whose fields are among its own.
+    pub(crate) fn bases(&self, origins: &Origins) -> Vec<Base> {
+        let held = self.fields.values().map(|origin| origins.get(*origin));
+        let held = held.filter_map(|origin| match origin {
+            Origin::Field(base, _) => Some(*base),
+            Origin::Context(..) | Origin::Computed(..) => None,
+        });
+        std::iter::once(self.base).chain(held).collect()
+    }
+
     /// Fields whose origins are known one by one.
     pub(crate) fn known(&self) -> impl Iterator<Item = (&Pointer, OriginId)> {
         self.fields.iter().map(|(field, origin)| (field, *origin))

@@ -1,18 +1,25 @@
 //! What becomes of events that meet others: in pairs, or with the row that belongs to them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::pointer::Pointer;
 use crate::validate::design::NodeIx;
 use crate::validate::facts::delivery::{Loss, Mode, Order};
 use crate::validate::facts::labels::Labels;
-use crate::validate::facts::origins::OriginId;
+use crate::validate::facts::origins::{Base, OriginId};
 use crate::validate::facts::payload::Payload;
 use crate::validate::facts::placement::Side;
 use crate::validate::facts::redelivery::Redelivery;
 use crate::validate::facts::tags::TagSet;
 use crate::validate::facts::{Facts, Port, owners};
+
+/// The only side of a join to which something comes.
+#[derive(Clone, Copy)]
+pub(super) enum Sides<'p> {
+    Left(&'p Port),
+    Right(&'p Port),
+}
 
 impl Facts {
     /// Pairs of events with equal keys.
@@ -69,6 +76,7 @@ impl Facts {
             guards: Rc::new(owners::both(&left.guards, &right.guards)),
             owners: Rc::new(&*left.owners | &*right.owners),
             present: Rc::new(union(&left.present, &right.present)),
+            lacking: joined(&left.lacking, &right.lacking),
             copies: left.copies.or(right.copies),
             redelivery: Redelivery::of_all(&[&left.redelivery, &right.redelivery].into_iter()),
             renewers: Rc::new(&*left.renewers | &*right.renewers),
@@ -91,6 +99,48 @@ impl Facts {
         self.equate_keys(node, keys, (left, right), &mut port);
         self.renew(node, named, &mut port);
         port
+    }
+
+    /// Pairs of a join to which only one side comes: none has a partner.
+    pub(super) fn half(&mut self, node: NodeIx, keys: (&str, &str), sides: Sides<'_>) -> Port {
+        let nothing = |other: &Port| Port {
+            payload: Rc::new(Payload::made(node, None)),
+            labels: Rc::default(),
+            taint: Rc::default(),
+            presence: TagSet::default(),
+            named: TagSet::default(),
+            ..other.clone()
+        };
+        let (Sides::Left(side) | Sides::Right(side)) = sides;
+        let other = nothing(side);
+        let port = match sides {
+            Sides::Left(left) => self.join(node, keys, left, &other),
+            Sides::Right(right) => self.join(node, keys, &other, right),
+        };
+        Port {
+            // They leave by their time.
+            order: side.order.clone(),
+            part: side.part.clone(),
+            ..port
+        }
+    }
+
+    /// What finds no partner leaves in the shape of a pair, with nothing on one side.
+    pub(super) fn unmatched(&self, node: NodeIx, sides: [Option<&Port>; 2], pair: &Port) -> Port {
+        let mut lacking = (*pair.lacking).clone();
+        let mut owners = BTreeSet::new();
+        for side in sides.into_iter().flatten() {
+            owners.extend(&*side.owners);
+            let bases = side.payload.bases(&self.origins.borrow());
+            lacking.extend(bases.into_iter().map(|base| (base, node)));
+        }
+        Port {
+            // Its key equals nobody's.
+            owners: Rc::new(owners),
+            present: Rc::default(),
+            lacking: Rc::new(lacking),
+            ..pair.clone()
+        }
     }
 
     /// Events with the row of their key.
@@ -134,4 +184,16 @@ impl Facts {
             port.definition = Rc::new(port.definition.step("enrich", name, name));
         }
     }
+}
+
+/// What some events lack of either side.
+fn joined(
+    left: &Rc<BTreeMap<Base, NodeIx>>,
+    right: &Rc<BTreeMap<Base, NodeIx>>,
+) -> Rc<BTreeMap<Base, NodeIx>> {
+    let mut joined = Rc::clone(left);
+    if !right.is_empty() {
+        Rc::make_mut(&mut joined).extend(&**right);
+    }
+    joined
 }
