@@ -113,11 +113,8 @@ impl Payload {
 
     /// Whose fields are among its own.
     pub(crate) fn bases(&self, origins: &Origins) -> Vec<Base> {
-        let held = self.fields.values().map(|origin| origins.get(*origin));
-        let held = held.filter_map(|origin| match origin {
-            Origin::Field(base, _) => Some(*base),
-            Origin::Context(..) | Origin::Computed(..) => None,
-        });
+        let held = self.fields.values();
+        let held = held.filter_map(|origin| origins.base(*origin));
         std::iter::once(self.base).chain(held).collect()
     }
 

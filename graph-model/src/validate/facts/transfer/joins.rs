@@ -31,9 +31,11 @@ impl Facts {
         right: &Port,
     ) -> Port {
         let design = Rc::clone(&self.design);
+        let apart = self.apart(node, keys, left, right);
+        let told = apart.as_ref().unwrap_or(right);
         let sides = [
             (Pointer::root().child("left"), left, keys.0),
-            (Pointer::root().child("right"), right, keys.1),
+            (Pointer::root().child("right"), told, keys.1),
         ];
         let id = self.identify_by_context(node);
         let named = [left, right]
@@ -71,12 +73,12 @@ impl Facts {
             payload: Rc::new(payload),
             labels: Rc::new(labels),
             taint: Rc::new(taint),
-            presence: &left.presence | &right.presence,
-            named: &left.named | &right.named,
-            guards: Rc::new(owners::both(&left.guards, &right.guards)),
-            owners: Rc::new(&*left.owners | &*right.owners),
-            present: Rc::new(union(&left.present, &right.present)),
-            lacking: joined(&left.lacking, &right.lacking),
+            presence: &left.presence | &told.presence,
+            named: &left.named | &told.named,
+            guards: Rc::new(owners::both(&left.guards, &told.guards)),
+            owners: Rc::new(&*left.owners | &*told.owners),
+            present: Rc::new(union(&left.present, &told.present)),
+            lacking: joined(&left.lacking, &told.lacking),
             copies: left.copies.or(right.copies),
             redelivery: Redelivery::of_all(&[&left.redelivery, &right.redelivery].into_iter()),
             renewers: Rc::new(&*left.renewers | &*right.renewers),
@@ -85,7 +87,7 @@ impl Facts {
             part,
             // Pairs come again with each version of what is on either side.
             mode: match left.mode {
-                Mode::Append => right.mode.clone(),
+                Mode::Append => told.mode.clone(),
                 ref known => known.clone(),
             },
             multiplied: self.multiplied_by(node, [left, right]),
@@ -96,7 +98,9 @@ impl Facts {
         };
         port.presence.join(&matched);
         port.named.join(&matched);
-        self.equate_keys(node, keys, (left, right), &mut port);
+        if apart.is_none() {
+            self.equate_keys(node, keys, (left, right), &mut port);
+        }
         self.renew(node, named, &mut port);
         port
     }
@@ -109,6 +113,8 @@ impl Facts {
             taint: Rc::default(),
             presence: TagSet::default(),
             named: TagSet::default(),
+            guards: Rc::default(),
+            owners: Rc::default(),
             ..other.clone()
         };
         let (Sides::Left(side) | Sides::Right(side)) = sides;
@@ -129,8 +135,14 @@ impl Facts {
     pub(super) fn unmatched(&self, node: NodeIx, sides: [Option<&Port>; 2], pair: &Port) -> Port {
         let mut lacking = (*pair.lacking).clone();
         let mut owners = BTreeSet::new();
-        for side in sides.into_iter().flatten() {
-            owners.extend(&*side.owners);
+        let mixed = match sides {
+            [Some(left), Some(right)] => !self.bases(left).is_disjoint(&self.bases(right)),
+            _ => false,
+        };
+        for (number, side) in sides.into_iter().flatten().enumerate() {
+            if number == 0 || !mixed {
+                owners.extend(&*side.owners);
+            }
             let bases = side.payload.bases(&self.origins.borrow());
             lacking.extend(bases.into_iter().map(|base| (base, node)));
         }
@@ -153,6 +165,8 @@ impl Facts {
         rows: Option<&Port>,
     ) {
         let design = Rc::clone(&self.design);
+        let apart = rows.and_then(|rows| self.apart(node, keys, port, rows));
+        let told = apart.as_ref().or(rows);
         let name = design.text(node, into).unwrap_or("row");
         let at = Pointer::root().child(name);
         let mut payload = (*port.payload).clone();
@@ -165,7 +179,7 @@ impl Facts {
         {
             let origins = &mut *self.origins.borrow_mut();
             payload.clear(&at, node, origins);
-            if let Some(rows) = rows {
+            if let Some(rows) = told {
                 payload.embed(&at, &rows.payload, origins);
                 labels.shift(&at, &rows.labels);
                 taint.shift(&at, &rows.taint);
@@ -176,8 +190,10 @@ impl Facts {
         port.taint = Rc::new(taint);
         if let Some(rows) = rows {
             let events = port.clone();
-            port.owners = Rc::new(&*port.owners | &*rows.owners);
-            self.equate_keys(node, keys, (&events, rows), port);
+            if apart.is_none() {
+                port.owners = Rc::new(&*port.owners | &*rows.owners);
+                self.equate_keys(node, keys, (&events, rows), port);
+            }
             port.losing = port.losing.or(rows.losing);
             port.size = port.size.zip(rows.size).map(|(a, b)| a.saturating_add(b));
             let name = design.nodes[node].id.as_str();

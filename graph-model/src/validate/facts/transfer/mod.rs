@@ -1,6 +1,7 @@
 //! How each kind of node passes facts on: what it sends by its ordinary outputs, by those that only some
 //! of its events take, and what all nodes have in common.
 
+mod apart;
 mod channels;
 mod conditions;
 mod copies;
