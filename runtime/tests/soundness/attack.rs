@@ -211,7 +211,8 @@ pub(crate) fn admitted(document: &Arc<Document>, family: &Family) -> Vec<Admitte
 /// speaks of the memory of folds; whoever starts a flow anew reads its sources anew.
 fn loses_memory(document: &Document, node: &NodeId) -> bool {
     const CHANNELS: [&str; 3] = ["log", "queue", "topic"];
-    const REMEMBERS: [&str; 8] = [
+    const REMEMBERS: [&str; 9] = [
+        "function",
         "aggregate",
         "dedupe",
         "fold",
