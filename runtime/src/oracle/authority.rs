@@ -115,10 +115,11 @@ pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> V
         }
         if rights.open.contains(&fact.source) && !checked.contains(&step.fact) {
             for field in rights.sensitive.get(&step.node).into_iter().flatten() {
-                // Who called is not for the caller to say.
+                // Who called is not for the caller to say, and what the flow says itself nobody chose.
                 let caller = rights.callers.get(&fact.source);
                 let caller = caller.and_then(|at| at.get(&fact.event.data));
-                let chosen = |value: &&Value| sent(value) && Some(*value) != caller;
+                let said = |value: &Value| context.literals.contains(value);
+                let chosen = |value: &&Value| sent(value) && Some(*value) != caller && !said(value);
                 if let Some(value) = field.get(&event.data).filter(chosen) {
                     let mut observed = Object::with_capacity(2);
                     observed.insert("field", field.to_string());

@@ -1,6 +1,7 @@
 //! S1: whoever gets an event that its type allows can make sense of it.
 
 use graph_model::event::extension;
+use graph_model::id::NodeId;
 use graph_model::value::{Object, Value};
 use rustc_hash::FxHashSet;
 use smol_str::SmolStr;
@@ -22,6 +23,14 @@ pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> V
     };
     // The same of another event says no more.
     let mut told: FxHashSet<(SmolStr, SmolStr)> = FxHashSet::default();
+    // Whatever handed the event out hears of the failure, too.
+    let channels: FxHashSet<&NodeId> = steps(run, What::Delivered)
+        .map(|(step, _)| &step.node)
+        .collect();
+    let by_others: FxHashSet<&SmolStr> = steps(run, What::GivenUp)
+        .filter(|(step, _)| !channels.contains(&step.node))
+        .filter_map(|(_, event)| event.context.extensions.get(extension::FAILURE))
+        .collect();
     let mut findings = Vec::new();
     for (step, event) in steps(run, What::GivenUp).chain(steps(run, What::Emitted)) {
         let Some(fact) = typed(step) else { continue };
@@ -30,6 +39,9 @@ pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> V
         let (at, what, why) = match failed.zip(extensions.get(extension::FAILURE)) {
             // Failures of an expression name its field.
             Some((at, why)) if why.starts_with('`') && !why.contains(UNIQUE) => {
+                if channels.contains(&step.node) && by_others.contains(why) {
+                    continue;
+                }
                 (at.clone(), "failure", why.clone())
             }
             Some(_) => continue,
@@ -93,6 +105,12 @@ mod tests {
         );
         assert_eq!(
             judge("loud: map(expr={text: (.name | ascii_upcase)}) -> out: view"),
+            r#"S1 at `loud`: {"event":{"mood":"bad"},"failure":"`expr`: null is not a text"} instead of "sense""#
+        );
+        assert_eq!(
+            judge(
+                "lane: log(key=.mood) -> loud: map(expr={text: (.name | ascii_upcase)}) -> out: view"
+            ),
             r#"S1 at `loud`: {"event":{"mood":"bad"},"failure":"`expr`: null is not a text"} instead of "sense""#
         );
         assert_eq!(

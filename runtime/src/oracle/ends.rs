@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use graph_model::catalog::{Behaviour, Catalog, Family};
+use graph_model::catalog::{Access, Behaviour, Catalog, Family};
 use graph_model::document::Document;
 use graph_model::id::NodeId;
 use graph_model::value::Value;
@@ -22,8 +22,9 @@ pub(super) struct End {
     pub(super) lasts: bool,
 }
 
-/// Ends that facts can be followed to. What stands behind a fold, or hears of a table, is none: which
-/// fact brings a result about there is chance.
+/// Ends that facts can be followed to. What stands behind a fold, or hears of a table or of files that
+/// others write, is none: which fact brings a result about there is chance, and whoever looks at a file
+/// sees the last that was put there.
 pub(super) fn ends(
     document: &Document,
     catalog: &Catalog,
@@ -37,7 +38,7 @@ pub(super) fn ends(
     let begin = document
         .nodes
         .keys()
-        .filter(|id| folds(id) || matches!(behaviour(id), Some((_, Behaviour::Changes { .. }))));
+        .filter(|id| folds(id) || hears(document, catalog, id));
     let behind = reached(document, begin);
     let mut ends = BTreeMap::new();
     for id in document.nodes.keys().filter(|id| !behind.contains(*id)) {
@@ -79,6 +80,25 @@ pub(super) fn ends(
         end.needs_all |= !end.is_sink && asked(id);
     }
     ends
+}
+
+/// Whether a node hears of what another node here writes.
+fn hears(document: &Document, catalog: &Catalog, id: &NodeId) -> bool {
+    let resource = |id: &NodeId| {
+        let node = document.nodes.get(id).filter(|node| !node.disabled)?;
+        let kind = catalog.get(&node.kind)?;
+        let held = kind.resource.as_ref()?;
+        let names = held.named_by.iter().map(|field| kind.config(node, field));
+        Some((&held.sort, held.access, names.collect::<Vec<_>>()))
+    };
+    let Some((sort, Access::Hears, names)) = resource(id) else {
+        return false;
+    };
+    document.nodes.keys().any(|other| {
+        resource(other).is_some_and(|(of, access, named)| {
+            access != Access::Hears && of == sort && named == names
+        })
+    })
 }
 
 /// Nodes to which wires lead from some nodes.

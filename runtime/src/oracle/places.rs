@@ -24,6 +24,8 @@ pub(super) struct Place {
     pub(super) title: SmolStr,
     sees: Sees,
     pub(super) viewers: Vec<Viewer>,
+    /// Somebody waits for what comes: it is there to be looked at, or somebody was let in.
+    pub(super) watched: bool,
     rows: Vec<RowFilter>,
     /// Guards that something passes on its way there.
     guards: Vec<Guard>,
@@ -56,6 +58,7 @@ pub(super) fn places(document: &Document, catalog: &Catalog) -> Vec<Place> {
             continue;
         };
         let guards = guards(document, catalog, id);
+        let observed = matches!(kind.behaviour, Behaviour::Observe { .. });
         let mut add = |title: SmolStr, sees: Sees, audience: Option<&Audience>| {
             let viewers = match audience {
                 Some(audience) => {
@@ -71,6 +74,7 @@ pub(super) fn places(document: &Document, catalog: &Catalog) -> Vec<Place> {
                 title,
                 sees,
                 viewers,
+                watched: audience.is_some() || observed,
                 rows: audience.map_or_else(Vec::new, |audience| audience.rows.clone()),
                 guards: guards.clone(),
             });

@@ -218,7 +218,13 @@ impl Secret {
                 }
                 let one = seen.iter().find(|(_, more)| **more > 0);
                 let two = seen.iter().find(|(_, more)| **more < 0);
-                if one.is_none() && two.is_none() {
+                let same = if place.watched {
+                    one.is_none() && two.is_none()
+                } else {
+                    // Nobody is told by another event that comes there, only by another value.
+                    one.is_none() || two.is_none()
+                };
+                if same {
                     continue;
                 }
                 let told = |side: Option<(&&Value, &i64)>| {
@@ -308,6 +314,20 @@ mod tests {
         check(
             &flow(".id != \"zoe\"", "{id, salary}").replace("support", "payroll"),
             "",
+        );
+    }
+
+    #[test]
+    fn nobody_watches_what_comes_where_nobody_was_let_in() {
+        let flow = |way: &str, out: &str| {
+            format!("in: manual(event_type=pay) -> {way} -> out: table(table=t, key=.id){out}")
+        };
+        let rich = "rich: filter(when=.salary > 60) -> few: map(expr={id})";
+        check(&flow(rich, ""), "");
+        check(&flow(rich, " @support"), "A2 at `out`");
+        check(
+            &flow("half: map(expr={id, half: (.salary / 2)})", ""),
+            "A2 at `out`",
         );
     }
 

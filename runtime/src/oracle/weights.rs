@@ -252,7 +252,14 @@ fn thing(
         && let Some(ty) = type_of(&context.document, came)
     {
         let declared = &context.document.types[ty];
-        if matches!(declared.stands_for(), Some("version" | "snapshot")) {
+        // States of one thing at several times may be averaged.
+        let averages = ["average", "median"].contains(&column.function.as_str());
+        let is_state = match declared.stands_for() {
+            Some("version") => true,
+            Some("snapshot") => !averages,
+            _ => false,
+        };
+        if is_state {
             let id = declared.id.as_ref();
             let id = id.and_then(|id| id.get(&came.event.data)).cloned();
             let thing = Thing::Versioned(ty.as_str().into(), id.unwrap_or_default());

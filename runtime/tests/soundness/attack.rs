@@ -13,6 +13,7 @@ use runtime::simulate::{
 };
 
 use crate::excuse::{Evidence, Excuse};
+use crate::exempt::{Reason, Upstream};
 use crate::facts::paced;
 use crate::family::Family;
 use crate::machine::Machine;
@@ -47,8 +48,8 @@ pub(crate) struct Attacked {
     pub(crate) violation: Option<Violation>,
     /// Why it cannot be played.
     pub(crate) refused: Option<String>,
-    /// The reference was cut off.
-    pub(crate) endless: bool,
+    /// The reference was cut off, and nobody promised otherwise.
+    pub(crate) endless: Option<Reason>,
 }
 
 /// Plays a design so often, until something is wrong.
@@ -101,7 +102,16 @@ pub(crate) fn play(
     };
     let wanted = simulation.run();
     let mut whole = None;
-    attacked.endless = !wanted.ended.is_complete();
+    let upstream = Upstream::of(document);
+    let tolerated = |run: &Outcome| upstream.may_echo().or_else(|| upstream.forgets(run));
+    if !wanted.ended.is_complete() {
+        attacked.endless = tolerated(&wanted);
+        if attacked.endless.is_none() {
+            attacked.violation = Some(never_ends(&wanted, reference));
+        }
+        // There is nothing to compare runs with.
+        return attacked;
+    }
     for scenario in scenarios {
         if let Err(problems) = simulation.reset(&scenario) {
             attacked.refused = problems.first().map(ToString::to_string);
@@ -146,6 +156,11 @@ pub(crate) fn play(
             let pairs = plain && family.judges.contains(&Oracle::A2);
             pairs.then(|| secrets::told(&mut simulation, &scenario, &outcome, &context))?
         };
+        let cut = !outcome.ended.is_complete() && wanted.ended.is_complete();
+        if cut && tolerated(&outcome).is_none() {
+            attacked.violation = Some(never_ends(&outcome, scenario));
+            return attacked;
+        }
         let what = found.first().map(ToString::to_string).or_else(pairs);
         if let Some(what) = what {
             attacked.violation = Some(Violation { what, scenario });
@@ -153,6 +168,11 @@ pub(crate) fn play(
         }
     }
     attacked
+}
+
+fn never_ends(run: &Outcome, scenario: Scenario) -> Violation {
+    let what = format!("it never ends: {:?}", run.ended);
+    Violation { what, scenario }
 }
 
 /// Those that compare what places hold; others know the schedule.
@@ -191,7 +211,8 @@ pub(crate) fn admitted(document: &Arc<Document>, family: &Family) -> Vec<Admitte
 /// speaks of the memory of folds; whoever starts a flow anew reads its sources anew.
 fn loses_memory(document: &Document, node: &NodeId) -> bool {
     const CHANNELS: [&str; 3] = ["log", "queue", "topic"];
-    const REMEMBERS: [&str; 8] = [
+    const REMEMBERS: [&str; 9] = [
+        "function",
         "aggregate",
         "dedupe",
         "fold",

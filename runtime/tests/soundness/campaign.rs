@@ -12,7 +12,7 @@ use smol_str::SmolStr;
 
 use crate::attack::attack;
 use crate::excuse::Excuse;
-use crate::exempt::place_of;
+use crate::exempt::{Reason, place_of};
 use crate::family::Family;
 use crate::generate;
 use crate::machine::Machine;
@@ -51,7 +51,9 @@ pub(crate) struct Figures {
     pub(crate) with_loops: u64,
     pub(crate) with_feedback: u64,
     pub(crate) rejected: BTreeMap<String, u64>,
-    pub(crate) endless: u64,
+    /// Seeds of silent designs that never end although nothing goes wrong, with the reason why nobody
+    /// promised otherwise; they are not among those that were attacked.
+    pub(crate) endless: Vec<(u64, Reason)>,
     /// Places of silent designs.
     pub(crate) places: u64,
     /// Runs in which the schedule decided something, by what it was.
@@ -110,10 +112,13 @@ fn one(seed: u64, campaign: Campaign, machine: &Machine, family: &Family, figure
         *figures.rejected.entry(refused).or_default() += 1;
         return;
     }
+    if let Some(reason) = attacked.endless {
+        figures.endless.push((seed, reason));
+        return;
+    }
     figures.silent += 1;
     figures.nodes += document.nodes.len() as u64;
     figures.runs += attacked.runs;
-    figures.endless += u64::from(attacked.endless);
     figures.with_loops += u64::from(loops(&document));
     figures.with_feedback += u64::from(document.nodes.values().any(|node| hears(&document, node)));
     let kinds: BTreeSet<&SmolStr> = document.nodes.values().map(|node| &node.kind).collect();
@@ -255,7 +260,7 @@ impl fmt::Display for Figures {
             share(self.with_loops),
             share(self.with_feedback),
             self.runs,
-            self.endless,
+            self.endless.len(),
             self.violations.len(),
             self.took.as_secs_f64(),
         )?;
@@ -266,6 +271,9 @@ impl fmt::Display for Figures {
                 sort.name(),
                 share(*designs)
             )?;
+        }
+        if !self.endless.is_empty() {
+            writeln!(f, "  endless {:?}", self.endless)?;
         }
         let excused: u64 = self.excused.values().sum();
         writeln!(

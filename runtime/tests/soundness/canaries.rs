@@ -146,7 +146,7 @@ fn an_oracle_that_compares_nothing_is_noticed() {
 }
 
 fn broken(id: &str, make: fn(&Build) -> Result<Box<dyn Operator>, Problem>) -> Vec<Kind> {
-    let mut kinds = runtime::catalog::kinds();
+    let mut kinds = (WHOLE.kinds)();
     for kind in kinds.iter_mut().filter(|kind| kind.spec.id == id) {
         kind.make = Make::Operator(make);
     }

@@ -15,8 +15,8 @@ pub(crate) enum Reason {
     /// Two changes of one row follow each other through a loop for ever, each bringing back what the
     /// other replaced. The rules look at one change at a time.
     Echo,
-    /// A dedupe lets pass again what was refused behind it, or it would be lost; where it ends a loop the
-    /// event goes round again with each try. No rule asks what may be refused behind a dedupe.
+    /// What remembers events lets pass again what was refused behind it, or it would be lost; where it ends
+    /// a loop the event goes round again with each try. No rule asks what may be refused there.
     Forgets,
     /// What a lookup finds no row for is no loss.
     Lookup,
@@ -75,7 +75,7 @@ impl<'d> Upstream<'d> {
         echoes.then_some(Reason::Echo)
     }
 
-    /// Why a loop did not end in a run although a dedupe ends it.
+    /// Why a loop did not end in a run although a memory of what came ends it.
     pub(crate) fn forgets(&self, run: &Outcome) -> Option<Reason> {
         let refused = |id: &NodeId| {
             let count = run.counters.nodes.get(id);
@@ -84,7 +84,8 @@ impl<'d> Upstream<'d> {
         let forgets = self.document.nodes.iter().any(|(id, node)| {
             let feeds = self.feeds.get(id).into_iter().flatten();
             let mut before = feeds.map(|(from, _)| self.before(from));
-            node.kind == "dedupe" && before.any(|before| before.contains(id)) && {
+            let remembers = ["dedupe", "version_guard"].contains(&node.kind.as_str());
+            remembers && before.any(|before| before.contains(id)) && {
                 let mut nodes = self.document.nodes.keys();
                 nodes.any(|other| refused(other) && self.before(other).contains(id))
             }

@@ -197,17 +197,20 @@ impl Maker {
             };
             field.set(&mut payload, value);
         }
-        for depends in &ty.depends {
-            let from = depends.from.iter().map(|field| field.get(&payload));
-            let from: Vec<String> = from.flatten().map(Value::to_json).collect();
-            let sum: usize = from.concat().bytes().map(usize::from).sum();
-            for to in &depends.to {
-                let last = to.last().map_or("value", |name| name.as_str());
-                let letter = &last[..1];
-                to.set(
-                    &mut payload,
-                    Value::from(format!("{letter}{}", 1 + sum % 2)),
-                );
+        // What one dependency decides may decide something else.
+        for _ in &ty.depends {
+            for depends in &ty.depends {
+                let from = depends.from.iter().map(|field| field.get(&payload));
+                let from: Vec<String> = from.flatten().map(Value::to_json).collect();
+                let sum: usize = from.concat().bytes().map(usize::from).sum();
+                for to in &depends.to {
+                    let last = to.last().map_or("value", |name| name.as_str());
+                    let letter = &last[..1];
+                    to.set(
+                        &mut payload,
+                        Value::from(format!("{letter}{}", 1 + sum % 2)),
+                    );
+                }
             }
         }
         payload

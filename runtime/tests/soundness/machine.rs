@@ -19,7 +19,7 @@ pub(crate) struct Machine<'m> {
 /// Everything as it is.
 pub(crate) const WHOLE: Machine<'static> = Machine {
     rules: &rules,
-    kinds: &runtime::catalog::kinds,
+    kinds: &crate::opaque::kinds,
     judge: &judge,
 };
 

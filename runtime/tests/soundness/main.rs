@@ -21,6 +21,7 @@ mod family;
 mod generate;
 mod judge;
 mod machine;
+mod opaque;
 mod promises;
 mod regressions;
 mod repair;

@@ -70,6 +70,8 @@ pub(crate) struct Port {
     pub owners: Rc<BTreeSet<(OriginId, OriginId)>>,
     /// Values that are there in every event and not null.
     pub present: Rc<BTreeSet<OriginId>>,
+    /// Whose fields some of the events lack altogether, and the join that found no partner for those.
+    pub lacking: Rc<BTreeMap<Base, NodeIx>>,
     pub copies: Copies,
     pub redelivery: Redelivery,
     /// Nodes that the copies came through, if those make something anew of each.
@@ -114,6 +116,8 @@ pub(crate) struct Promised {
     pub optional: bool,
     /// The nodes that send it, their event types, and its place in those.
     pub by: Vec<(NodeIx, Id, Pointer)>,
+    /// The join behind which pairs without this side come, too.
+    pub unpaired: Option<NodeIx>,
 }
 
 /// Fields of an event type with the clauses of their labels.
@@ -278,6 +282,7 @@ impl Facts {
         };
         let mut present = (*first.present).clone();
         present.retain(|origin| others.iter().all(|side| side.present.contains(origin)));
+        let mut lacking = Rc::clone(&first.lacking);
         let (mut presence, mut named) = (first.presence.clone(), first.named.clone());
         let mut renewers = Rc::clone(&first.renewers);
         let mut definition = Rc::clone(&first.definition);
@@ -288,6 +293,9 @@ impl Facts {
             }
             if !side.renewers.is_subset(&renewers) {
                 Rc::make_mut(&mut renewers).extend(&*side.renewers);
+            }
+            if !side.lacking.is_empty() && side.lacking != lacking {
+                Rc::make_mut(&mut lacking).extend(&*side.lacking);
             }
             presence.join(&side.presence);
             named.join(&side.named);
@@ -328,6 +336,7 @@ impl Facts {
             guards,
             owners,
             present: Rc::new(present),
+            lacking,
             copies,
             redelivery,
             renewers,
@@ -453,7 +462,10 @@ impl Facts {
     pub(crate) fn promise(&self, field: &Pointer, port: &Port) -> Option<Promised> {
         let mut seen = BTreeSet::new();
         let mut promised = self.promise_once(field, port, &mut seen)?;
-        promised.optional &= !port.present.contains(&self.field(field, port));
+        if port.present.contains(&self.field(field, port)) {
+            promised.optional = false;
+            promised.unpaired = None;
+        }
         Some(promised)
     }
 
@@ -488,6 +500,36 @@ impl Facts {
         port: &Port,
         seen: &mut BTreeSet<(NodeIx, Pointer)>,
     ) -> Option<Promised> {
+        let mut promised = self.promise_of(field, port, seen)?;
+        if let Some(join) = self.lacks(field, port) {
+            promised.optional = true;
+            promised.unpaired = Some(join);
+        }
+        Some(promised)
+    }
+
+    /// The join behind which some events lack all of what the field is a part of.
+    fn lacks(&self, field: &Pointer, port: &Port) -> Option<NodeIx> {
+        if port.lacking.is_empty() {
+            return None;
+        }
+        let origin = self.field(field, port);
+        let join = match self.origins.borrow().get(origin) {
+            Origin::Field(base, _) => port.lacking.get(base).copied(),
+            Origin::Context(..) | Origin::Computed(..) => None,
+        };
+        let tokens = field.tokens();
+        let mut around = (1..=tokens.len()).map(|end| tokens[..end].iter().cloned().collect());
+        let asked = |place: Pointer| port.present.contains(&self.field(&place, port));
+        join.filter(|_| !around.any(asked))
+    }
+
+    fn promise_of(
+        &self,
+        field: &Pointer,
+        port: &Port,
+        seen: &mut BTreeSet<(NodeIx, Pointer)>,
+    ) -> Option<Promised> {
         let origin = self.field(field, port);
         let origin = self.origins.borrow().get(origin).clone();
         let (ty, field, node) = match (&port.payload.ty, origin) {
@@ -514,6 +556,7 @@ impl Facts {
                         Some(joined) => {
                             joined.types = joined.types | side.types;
                             joined.optional |= side.optional;
+                            joined.unpaired = joined.unpaired.or(side.unpaired);
                             joined.by.extend(side.by);
                         }
                     }
@@ -531,6 +574,7 @@ impl Facts {
             types,
             optional,
             by: vec![(node, ty, field)],
+            unpaired: None,
         })
     }
 

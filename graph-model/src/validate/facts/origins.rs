@@ -162,6 +162,14 @@ impl Origins {
         }
     }
 
+    /// Whose field it is.
+    pub(crate) fn base(&self, origin: OriginId) -> Option<Base> {
+        match self.get(origin) {
+            Origin::Field(base, _) => Some(*base),
+            Origin::Context(..) | Origin::Computed(..) => None,
+        }
+    }
+
     pub(crate) fn get(&self, id: OriginId) -> &Origin {
         &self.all[id as usize]
     }

@@ -52,7 +52,7 @@ impl Port {
     }
 
     /// Owners of whom the labels and what chose the events speak.
-    fn anchors(&self, tags: &[Tag]) -> BTreeSet<OriginId> {
+    pub(super) fn anchors(&self, tags: &[Tag]) -> BTreeSet<OriginId> {
         let labels = self.labels.tags().chain(self.taint.tags());
         let all = labels.chain(&self.presence);
         let anchors = all.flat_map(|tag| &*tags[tag as usize].anchors);

@@ -111,6 +111,13 @@ impl Payload {
         places
     }
 
+    /// Whose fields are among its own.
+    pub(crate) fn bases(&self, origins: &Origins) -> Vec<Base> {
+        let held = self.fields.values();
+        let held = held.filter_map(|origin| origins.base(*origin));
+        std::iter::once(self.base).chain(held).collect()
+    }
+
     /// Fields whose origins are known one by one.
     pub(crate) fn known(&self) -> impl Iterator<Item = (&Pointer, OriginId)> {
         self.fields.iter().map(|(field, origin)| (field, *origin))

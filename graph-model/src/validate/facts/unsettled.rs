@@ -2,12 +2,12 @@
 //! change.
 
 use crate::catalog::{Behaviour, PortRole};
-use crate::expr::{Comparison, Expr, Op, Operand};
+use crate::expr::{Comparison, Condition, Expr, Op, Operand, Sources};
 use crate::pointer::Pointer;
 use crate::validate::design::{Design, EdgeIx, NodeIx};
 use crate::validate::facts::origins::{Base, Origin};
 use crate::validate::facts::{Facts, Port};
-use crate::value::Value;
+use crate::value::{Object, Value};
 
 /// What later events, or the same ones at another time, may make undone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -112,6 +112,88 @@ impl Facts {
                     (Moves::Up | Moves::Down | Moves::Anywhere, _) => false,
                 };
                 (!settled).then(|| (field.clone(), node))
+            })
+        })
+    }
+
+    /// Whether only some of the results that come to the start of a wire go along it, and not surely the
+    /// last of them.
+    pub(crate) fn picks(&self, edge: EdgeIx) -> bool {
+        let design = &self.design;
+        let view = &design.edges[edge];
+        let node = view.from;
+        let Some(port) = self.input(node) else {
+            return false;
+        };
+        let wavers = |condition: &Condition, reads: &Sources, negated: bool| {
+            self.wavers(condition, reads, negated, port)
+        };
+        let asked = |expr: &Expr, negated: bool| {
+            let analysis = expr.analysis();
+            wavers(&analysis.condition, &analysis.reads, negated)
+        };
+        match design.behaviour(node) {
+            Some(Behaviour::Filter { predicate }) => {
+                let aside = !view.main && view.role == PortRole::Data;
+                let expr = design.expr(node, predicate);
+                expr.is_some_and(|expr| asked(expr, aside))
+            }
+            // Each way but the first is for what no way before it took.
+            Some(Behaviour::Route { routes, .. }) => {
+                let table = design.value(node, routes).and_then(Value::as_object);
+                let mut ways = table.into_iter().flat_map(Object::iter);
+                ways.any(|(way, code)| {
+                    let expr = code.as_str().and_then(|code| design.compiled(code));
+                    expr.is_some_and(|expr| asked(expr, *way != view.edge.from.port))
+                })
+            }
+            Some(
+                Behaviour::Map { expr }
+                | Behaviour::Mediate { expr, .. }
+                | Behaviour::Split { expr },
+            ) => {
+                let analysis = design.expr(node, expr).map(Expr::analysis);
+                analysis.is_some_and(|held| wavers(&held.guard, &held.emptiness, false))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether a condition on results may hold now and no longer hold of the last of them.
+    fn wavers(&self, condition: &Condition, reads: &Sources, negated: bool, port: &Port) -> bool {
+        let mut fields = reads.fields.iter();
+        if !fields.any(|field| self.running(field, port).is_some()) {
+            return false;
+        }
+        let conjuncts = &condition.conjuncts[..];
+        if !condition.complete || negated && conjuncts.len() != 1 {
+            return true;
+        }
+        conjuncts.iter().any(|conjunct| {
+            let op = if negated {
+                conjunct.op.negated()
+            } else {
+                conjunct.op
+            };
+            let Comparison { left, right, .. } = conjunct;
+            let nothing = |operand: &Operand| *operand == Operand::Constant(Value::Null);
+            let sides = [(left, op, right), (right, op.flipped(), left)];
+            sides.into_iter().any(|(operand, op, other)| {
+                let Operand::Field(field) = operand else {
+                    return false;
+                };
+                let Some((_, moves)) = self.running(field, port) else {
+                    return false;
+                };
+                // A result is never nothing.
+                let stays = match (moves, op) {
+                    (_, Op::Truthy | Op::Falsy)
+                    | (Moves::Up, Op::Gt | Op::Ge)
+                    | (Moves::Down, Op::Lt | Op::Le) => true,
+                    (_, Op::Ne) => nothing(other),
+                    (Moves::Up | Moves::Down | Moves::Anywhere, _) => false,
+                };
+                !stays
             })
         })
     }

@@ -132,7 +132,7 @@ pub(super) use remove_wire::remove_wire;
 pub(super) use retry_less::retry_less;
 pub(super) use send_whole::send_whole;
 pub(super) use set_aside::set_aside;
-pub(super) use settle_key::settle_key;
+pub(super) use settle_key::{set_aside as set_events_aside, settle_key};
 pub(super) use share_definition::share_definition;
 pub(super) use shrink_grants::shrink_grants;
 pub(super) use take_back::take_back;

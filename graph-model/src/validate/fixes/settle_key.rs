@@ -36,7 +36,7 @@ pub(in crate::validate) fn settle_key(
 }
 
 /// Events without the field go where somebody looks at them.
-fn set_aside(facts: &Facts, node: NodeIx, field: &Pointer) -> Option<Fix> {
+pub(in crate::validate) fn set_aside(facts: &Facts, node: NodeIx, field: &Pointer) -> Option<Fix> {
     let design = &*facts.design;
     let new = new_node::filter(design, format!("{} != null", path(field)?))?;
     let ports = design.kind(&new.kind)?.outputs.iter();

@@ -7,7 +7,7 @@ use super::shape::{
 use super::skeleton::{Skeleton, Wire};
 use super::theme::Theme;
 use super::types::Type;
-use super::{loops, window};
+use super::{code, loops, window};
 use crate::chance::Chance;
 
 #[derive(Default)]
@@ -120,6 +120,7 @@ impl Node<'_> {
                 (format!("table=t{stored}"), vec![("out", Env::of(fields))])
             }
             "map" => mapped(chance, ins),
+            "function" => code::draw(chance, ins),
             "mediate" => (format!("expr={}", remake(ins)), vec![("out", ins.clone())]),
             "filter" => with(format!("when={}", predicate(chance, ins)), "dropped"),
             "route" => {

@@ -4,6 +4,7 @@
 //! The kinds and the wires come first (`skeleton`), against the stream; then, along the stream, every
 //! node gets a configuration that fits the fields which reach it (`fill`); loops are closed last.
 
+mod code;
 mod fields;
 mod fill;
 mod loops;
@@ -26,13 +27,10 @@ pub(crate) use self::theme::Theme;
 use crate::chance::Chance;
 
 /// Kinds that no design has, and why.
-pub(crate) const LEFT_OUT: [(&str, &str); 2] = [
-    ("function", "needs a compiled component beside the flow"),
-    (
-        "script",
-        "costs a thousand times what others do, and is as opaque as they are",
-    ),
-];
+pub(crate) const LEFT_OUT: [(&str, &str); 1] = [(
+    "script",
+    "is a function that costs a thousand times what others do",
+)];
 
 /// What a design should be like.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +66,7 @@ pub(crate) fn text(theme: Theme, seed: u64) -> String {
     let wish = Wish::of(&mut chance, theme);
     let types = theme.types(&mut chance);
     let mut skeleton = skeleton::grow(&mut chance, wish);
+    code::put_in(seed, &mut skeleton);
     let filled = fill::fill(&mut chance, &types, &mut skeleton);
     let mut text = String::new();
     for ty in &types {
@@ -76,7 +75,7 @@ pub(crate) fn text(theme: Theme, seed: u64) -> String {
     }
     text.push_str(&theme.context(&mut chance, &types));
     for (number, part) in filled.iter().enumerate() {
-        let marks = theme.marks(&mut chance, part);
+        let marks = theme.marks(&mut chance, part) + code::marks(part);
         let kind = part.kind;
         let config = &part.config;
         writeln!(text, "n{number}: {kind}({config}){marks}").expect("a string takes all text");

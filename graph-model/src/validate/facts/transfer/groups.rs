@@ -97,7 +97,8 @@ impl Facts {
         port.mode = Mode::Append;
         if let Some(seal) = seal {
             port.losing = port.losing.or(seal.losing);
-            if let Some(key) = design.expr(node, seal_key) {
+            let key = design.expr(node, seal_key);
+            if let Some(key) = key.or_else(|| design.expr(node, group)) {
                 self.sealed(node, key, seal, &mut port);
             }
         }

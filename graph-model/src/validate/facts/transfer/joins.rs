@@ -1,18 +1,25 @@
 //! What becomes of events that meet others: in pairs, or with the row that belongs to them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::pointer::Pointer;
 use crate::validate::design::NodeIx;
 use crate::validate::facts::delivery::{Loss, Mode, Order};
 use crate::validate::facts::labels::Labels;
-use crate::validate::facts::origins::OriginId;
+use crate::validate::facts::origins::{Base, OriginId};
 use crate::validate::facts::payload::Payload;
 use crate::validate::facts::placement::Side;
 use crate::validate::facts::redelivery::Redelivery;
 use crate::validate::facts::tags::TagSet;
 use crate::validate::facts::{Facts, Port, owners};
+
+/// The only side of a join to which something comes.
+#[derive(Clone, Copy)]
+pub(super) enum Sides<'p> {
+    Left(&'p Port),
+    Right(&'p Port),
+}
 
 impl Facts {
     /// Pairs of events with equal keys.
@@ -24,9 +31,11 @@ impl Facts {
         right: &Port,
     ) -> Port {
         let design = Rc::clone(&self.design);
+        let apart = self.apart(node, keys, left, right);
+        let told = apart.as_ref().unwrap_or(right);
         let sides = [
             (Pointer::root().child("left"), left, keys.0),
-            (Pointer::root().child("right"), right, keys.1),
+            (Pointer::root().child("right"), told, keys.1),
         ];
         let id = self.identify_by_context(node);
         let named = [left, right]
@@ -64,11 +73,12 @@ impl Facts {
             payload: Rc::new(payload),
             labels: Rc::new(labels),
             taint: Rc::new(taint),
-            presence: &left.presence | &right.presence,
-            named: &left.named | &right.named,
-            guards: Rc::new(owners::both(&left.guards, &right.guards)),
-            owners: Rc::new(&*left.owners | &*right.owners),
-            present: Rc::new(union(&left.present, &right.present)),
+            presence: &left.presence | &told.presence,
+            named: &left.named | &told.named,
+            guards: Rc::new(owners::both(&left.guards, &told.guards)),
+            owners: Rc::new(&*left.owners | &*told.owners),
+            present: Rc::new(union(&left.present, &told.present)),
+            lacking: joined(&left.lacking, &told.lacking),
             copies: left.copies.or(right.copies),
             redelivery: Redelivery::of_all(&[&left.redelivery, &right.redelivery].into_iter()),
             renewers: Rc::new(&*left.renewers | &*right.renewers),
@@ -77,7 +87,7 @@ impl Facts {
             part,
             // Pairs come again with each version of what is on either side.
             mode: match left.mode {
-                Mode::Append => right.mode.clone(),
+                Mode::Append => told.mode.clone(),
                 ref known => known.clone(),
             },
             multiplied: self.multiplied_by(node, [left, right]),
@@ -88,9 +98,61 @@ impl Facts {
         };
         port.presence.join(&matched);
         port.named.join(&matched);
-        self.equate_keys(node, keys, (left, right), &mut port);
+        if apart.is_none() {
+            self.equate_keys(node, keys, (left, right), &mut port);
+        }
         self.renew(node, named, &mut port);
         port
+    }
+
+    /// Pairs of a join to which only one side comes: none has a partner.
+    pub(super) fn half(&mut self, node: NodeIx, keys: (&str, &str), sides: Sides<'_>) -> Port {
+        let nothing = |other: &Port| Port {
+            payload: Rc::new(Payload::made(node, None)),
+            labels: Rc::default(),
+            taint: Rc::default(),
+            presence: TagSet::default(),
+            named: TagSet::default(),
+            guards: Rc::default(),
+            owners: Rc::default(),
+            ..other.clone()
+        };
+        let (Sides::Left(side) | Sides::Right(side)) = sides;
+        let other = nothing(side);
+        let port = match sides {
+            Sides::Left(left) => self.join(node, keys, left, &other),
+            Sides::Right(right) => self.join(node, keys, &other, right),
+        };
+        Port {
+            // They leave by their time.
+            order: side.order.clone(),
+            part: side.part.clone(),
+            ..port
+        }
+    }
+
+    /// What finds no partner leaves in the shape of a pair, with nothing on one side.
+    pub(super) fn unmatched(&self, node: NodeIx, sides: [Option<&Port>; 2], pair: &Port) -> Port {
+        let mut lacking = (*pair.lacking).clone();
+        let mut owners = BTreeSet::new();
+        let mixed = match sides {
+            [Some(left), Some(right)] => !self.bases(left).is_disjoint(&self.bases(right)),
+            _ => false,
+        };
+        for (number, side) in sides.into_iter().flatten().enumerate() {
+            if number == 0 || !mixed {
+                owners.extend(&*side.owners);
+            }
+            let bases = side.payload.bases(&self.origins.borrow());
+            lacking.extend(bases.into_iter().map(|base| (base, node)));
+        }
+        Port {
+            // Its key equals nobody's.
+            owners: Rc::new(owners),
+            present: Rc::default(),
+            lacking: Rc::new(lacking),
+            ..pair.clone()
+        }
     }
 
     /// Events with the row of their key.
@@ -103,6 +165,8 @@ impl Facts {
         rows: Option<&Port>,
     ) {
         let design = Rc::clone(&self.design);
+        let apart = rows.and_then(|rows| self.apart(node, keys, port, rows));
+        let told = apart.as_ref().or(rows);
         let name = design.text(node, into).unwrap_or("row");
         let at = Pointer::root().child(name);
         let mut payload = (*port.payload).clone();
@@ -115,7 +179,7 @@ impl Facts {
         {
             let origins = &mut *self.origins.borrow_mut();
             payload.clear(&at, node, origins);
-            if let Some(rows) = rows {
+            if let Some(rows) = told {
                 payload.embed(&at, &rows.payload, origins);
                 labels.shift(&at, &rows.labels);
                 taint.shift(&at, &rows.taint);
@@ -126,12 +190,26 @@ impl Facts {
         port.taint = Rc::new(taint);
         if let Some(rows) = rows {
             let events = port.clone();
-            port.owners = Rc::new(&*port.owners | &*rows.owners);
-            self.equate_keys(node, keys, (&events, rows), port);
+            if apart.is_none() {
+                port.owners = Rc::new(&*port.owners | &*rows.owners);
+                self.equate_keys(node, keys, (&events, rows), port);
+            }
             port.losing = port.losing.or(rows.losing);
             port.size = port.size.zip(rows.size).map(|(a, b)| a.saturating_add(b));
             let name = design.nodes[node].id.as_str();
             port.definition = Rc::new(port.definition.step("enrich", name, name));
         }
     }
+}
+
+/// What some events lack of either side.
+fn joined(
+    left: &Rc<BTreeMap<Base, NodeIx>>,
+    right: &Rc<BTreeMap<Base, NodeIx>>,
+) -> Rc<BTreeMap<Base, NodeIx>> {
+    let mut joined = Rc::clone(left);
+    if !right.is_empty() {
+        Rc::make_mut(&mut joined).extend(&**right);
+    }
+    joined
 }

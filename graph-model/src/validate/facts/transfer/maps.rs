@@ -97,6 +97,8 @@ impl Facts {
         let released = self.released(node, &whole, "code", port);
         let everything = &everything - &released;
         port.labels = Rc::new(Labels::at_root(&everything));
+        // It may send something of one event, and nothing of another.
+        port.presence.join(&everything);
         port.taint = Rc::new(Labels::at_root(&taints));
         let named = self.renews_ids(port).is_none();
         port.payload = Rc::new(Payload::made(node, None));

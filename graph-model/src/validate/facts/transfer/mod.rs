@@ -1,6 +1,7 @@
 //! How each kind of node passes facts on: what it sends by its ordinary outputs, by those that only some
 //! of its events take, and what all nodes have in common.
 
+mod apart;
 mod channels;
 mod conditions;
 mod copies;
@@ -20,6 +21,7 @@ use crate::catalog::{Behaviour, PortRole};
 use crate::pointer::Pointer;
 use crate::validate::design::NodeIx;
 use crate::validate::facts::delivery::{Losing, Part};
+use crate::validate::facts::transfer::joins::Sides;
 use crate::validate::facts::{Facts, Port, pointers};
 use crate::value::Value;
 
@@ -56,6 +58,20 @@ impl Facts {
             | Behaviour::Observe { .. }
             | Behaviour::Effect { .. }
             | Behaviour::DeadLetter => in_one_place(input?),
+            // A join or a decision may get nothing but what comes to the other input.
+            Behaviour::Join { left, right, .. } if input.is_none() || second.is_none() => {
+                let sides = match (input, second) {
+                    (Some(left), _) => Sides::Left(left),
+                    (None, right) => Sides::Right(right?),
+                };
+                Rc::new(self.half(node, (left, right), sides))
+            }
+            Behaviour::Decide {
+                group, seal_key, ..
+            } if input.is_none() => {
+                let key = design.expr(node, seal_key).map_or(group, |_| seal_key);
+                Rc::new(self.decide(node, (key, key), second?, second))
+            }
             _ => Rc::new(self.act(node, behaviour, input?, second)?),
         };
         self.leave(node, &mut port);
@@ -208,8 +224,10 @@ impl Facts {
         (input, second): (Option<&Port>, Option<&Port>),
         output: Option<&Port>,
     ) -> Option<Vec<(SmolStr, Rc<Port>)>> {
-        let mut branches = self.chosen(node, input, output).unwrap_or_default();
-        if let Some((name, port)) = self.given_up(node, input?, second) {
+        let mut branches = self
+            .chosen(node, (input, second), output)
+            .unwrap_or_default();
+        if let Some((name, port)) = self.given_up(node, input.or(second)?, second) {
             branches.push((name, Rc::new(port)));
         }
         Some(branches)
@@ -232,11 +250,11 @@ impl Facts {
     fn chosen(
         &mut self,
         node: NodeIx,
-        input: Option<&Port>,
+        (input, second): (Option<&Port>, Option<&Port>),
         output: Option<&Port>,
     ) -> Option<Vec<(SmolStr, Rc<Port>)>> {
         let design = Rc::clone(&self.design);
-        let (port, (view, behaviour)) = (input?, design.acting(node)?);
+        let (port, (view, behaviour)) = (input.or(second)?, design.acting(node)?);
         let outputs = view.kind.iter().flat_map(|kind| &kind.outputs).skip(1);
         let aside = |port: Port| {
             let ports = outputs.filter(|output| output.role == PortRole::Data);
@@ -263,12 +281,7 @@ impl Facts {
                 self.tell_of_keys(node, &[key, version], &mut rest);
                 (rest.presence != port.presence).then(|| aside(rest))?
             }
-            // What finds no partner leaves in the shape of a pair, with nothing on one side.
-            Behaviour::Join { .. } => aside(Port {
-                owners: Rc::clone(&port.owners),
-                present: Rc::default(),
-                ..output?.clone()
-            }),
+            Behaviour::Join { .. } => aside(self.unmatched(node, [input, second], output?)),
             Behaviour::Route { .. } if port.labels.is_empty() => None,
             Behaviour::Route { routes, otherwise } => {
                 let routes = design.value(node, routes)?.as_object()?;

@@ -31,6 +31,7 @@ impl Facts {
             guards: Rc::default(),
             owners: Rc::default(),
             present: Rc::default(),
+            lacking: Rc::default(),
             copies: match delivery {
                 Delivery::CallerRetries => Copies::Any(node),
                 Delivery::Resumable => Copies::Suffix(node),

@@ -270,6 +270,8 @@ fn ways_do_not_tell_secrets() {
         AUTH-005: paid -> a: filter(when=.salary > 100) -> b: redact(fields=["/salary"]) -> c: queue -> out: export(file=o.jsonl) @support
         AUTH-005: paid -> a: filter(when=.salary > 100) -> b: aggregate(group=.team, aggregates=[{"name": "n", "function": "count"}]) -> out: view @support
         AUTH-005: paid -> a: filter(when=.salary > 100) -> b: map(expr={team}) -> lane: topic @support -> out: view @finance
+        AUTH-005: paid -> a: function(component=f.wasm) -> b: map(expr={n: 1}) -> out: view @support
+        silent: paid -> a: function(component=f.wasm) -> b: map(expr={n: 1}) -> out: view @finance
         # The payload tells it too; the choice is by what may be known, or is made later.
         AUTH-001: paid -> a: filter(when=.salary > 100) -> out: view @support
         silent: paid -> a: filter(when=.salary > 100) -> b: map(expr={team}) -> out: table(table=t)
@@ -314,6 +316,28 @@ fn numbers_are_over_enough_people() {
     let cases = cases.replace("SUM", &column("sum", "sum", ".salary"));
     let cases = cases.replace("PEOPLE", &column("n", "count_distinct", ".employee"));
     all(&cases.replace("EVENTS", &column("n", "count", "")));
+}
+
+/// Events that meet others of the same source are another person's.
+#[test]
+fn partners_from_the_same_source_have_owners_of_their_own() {
+    let judge = |flow: &str| codes(&check(&read(flow)));
+    let shown = "-> out: view @patients[patient_id = /patient_id]\nin -> .rows e";
+    let row = |key: &str| {
+        judge(&format!(
+            "in -> e: enrich(key={key}, row_key={key}) {shown}"
+        ))
+    };
+    assert_eq!(row(".amount"), "AUTH-003");
+    assert_eq!(row(".patient_id"), "");
+    let shown = "-> out: view @patients[patient_id = /left/patient_id]\nin -> .right j";
+    let pair = |key: &str| {
+        judge(&format!(
+            "in -> .left j\nj: join(left_key={key}, right_key={key}) {shown}"
+        ))
+    };
+    assert_eq!(pair(".amount"), "AUTH-003");
+    assert_eq!(pair(".patient_id"), "");
 }
 
 #[test]

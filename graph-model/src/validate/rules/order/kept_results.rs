@@ -1,5 +1,5 @@
-//! What takes each result of a fold that sends a new one with every event: the last of them is the same
-//! in any order, and those before it are not.
+//! What takes each result of a fold that sends a new one with every event, or the last of some of them: the
+//! last of all is the same in any order, and those before it are not.
 
 use rustc_hash::FxHashSet;
 
@@ -11,7 +11,7 @@ use crate::validate::facts::Facts;
 use crate::validate::facts::delivery::{Loss, Mode, Order};
 use crate::validate::facts::numbers::windowed;
 use crate::validate::fixes;
-use crate::validate::rules::delivery::way_from;
+use crate::validate::rules::delivery::{placing, way_from};
 use crate::validate::rules::order::late_facts::LATENESS;
 use crate::value::Value;
 
@@ -23,7 +23,7 @@ pub(super) fn report(
     ours: fn(Loss) -> bool,
 ) {
     let design = &*facts.design;
-    let Some(does) = keeps(facts, node) else {
+    let Some(Keeps { does, last }) = keeps(facts, node) else {
         return;
     };
     let assumed = ["ordered", "commutative"];
@@ -32,7 +32,7 @@ pub(super) fn report(
     }
     // Which window a result falls into says its time, which is that of the event before it.
     let timed = design.compares_times(node);
-    for maker in makers(facts, node, timed) {
+    for maker in makers(facts, node, timed, last) {
         let Some(Behaviour::Aggregate { group, window, .. }) = design.behaviour(maker) else {
             continue;
         };
@@ -41,8 +41,14 @@ pub(super) fn report(
         };
         let key = design.expr(maker, group);
         let key = key.map(|key| facts.key(key, port)).unwrap_or_default();
-        let Order::Lost(by, loss) = port.order else {
+        if facts.in_order(&port.order, &key) {
             continue;
+        }
+        let (by, loss) = match &port.order {
+            Order::Lost(by, loss) => (*by, *loss),
+            // That its groups are split comes first.
+            _ if !facts.in_one_place(&key, port) => continue,
+            order => (super::keeper(facts, maker, order), Loss::Instances),
         };
         // Where each group has one event there is one result.
         if !ours(loss)
@@ -52,7 +58,10 @@ pub(super) fn report(
             continue;
         }
         let (title, makes) = (design.title(node), design.title(maker));
-        let cause = super::cause(loss);
+        let cause = match loss {
+            Loss::Instances => format!("keeps order only {}", placing(design, by)),
+            _ => super::cause(loss),
+        };
         let message = format!(
             "{makes} sends a new result with each event, and {title} {does}, but {} {cause}, so the results before the last may be others each time; send one result of each window",
             design.title(by)
@@ -89,8 +98,15 @@ pub(super) fn report(
     }
 }
 
-/// What a node does with each of the results, when it keeps or folds all of them or takes the first.
-fn keeps(facts: &Facts, node: NodeIx) -> Option<&'static str> {
+/// What a node does with results.
+struct Keeps {
+    does: &'static str,
+    /// It keeps the last that comes, which is the last of all if none of them is left out.
+    last: bool,
+}
+
+/// What a node does with each of the results, when it keeps or folds all of them or takes one.
+fn keeps(facts: &Facts, node: NodeIx) -> Option<Keeps> {
     let design = &*facts.design;
     let (_, behaviour) = design.acting(node)?;
     // Whether each thing has one key for all of its results.
@@ -102,7 +118,21 @@ fn keeps(facts: &Facts, node: NodeIx) -> Option<&'static str> {
             Mode::Append | Mode::Snapshot | Mode::Mixed => None,
         }
     };
-    Some(match behaviour {
+    let last = |does| Some(Keeps { does, last: true });
+    let does = match behaviour {
+        Behaviour::Table { mode, key, .. }
+            if design.text(node, mode) == Some("upsert") && by_thing(key) == Some(true) =>
+        {
+            return last("keeps the last of those that come through");
+        }
+        Behaviour::Bucket { name } if by_thing(name) == Some(true) => {
+            return last("keeps the last of those that come through");
+        }
+        Behaviour::Observe {
+            observation: Observation::View | Observation::Metric,
+        } if super::shown_by(design, node).is_some_and(|key| by_thing(key) == Some(true)) => {
+            return last("shows the last of those that come through");
+        }
         // What is done once for a thing is done once, whichever result comes first.
         Behaviour::Effect { key } if by_thing(key) != Some(true) => "acts on each of them",
         Behaviour::Dedupe { key, .. } if by_thing(key) == Some(true) => "takes the first of them",
@@ -123,32 +153,37 @@ fn keeps(facts: &Facts, node: NodeIx) -> Option<&'static str> {
             "folds all of them"
         }
         _ => return None,
-    })
+    };
+    Some(Keeps { does, last: false })
 }
 
-/// Aggregates that send running results, through whatever passes these on to the node.
-fn makers(facts: &Facts, node: NodeIx, timed: bool) -> Vec<NodeIx> {
+/// Aggregates that send running results, through whatever passes these on to the node; where only the last
+/// counts, through something that may leave it out.
+fn makers(facts: &Facts, node: NodeIx, timed: bool, last: bool) -> Vec<NodeIx> {
     let design = &*facts.design;
-    let (mut found, mut open) = (Vec::new(), vec![node]);
-    let mut seen = FxHashSet::from_iter([node]);
-    while let Some(at) = open.pop() {
+    let (mut found, mut open) = (Vec::new(), vec![(node, !last)]);
+    let mut seen = FxHashSet::from_iter([(node, !last)]);
+    while let Some((at, some)) = open.pop() {
         for edge in &design.nodes[at].ins {
             let view = &design.edges[*edge];
             let running = facts
                 .edge(*edge)
                 .is_some_and(|port| port.doubts.running.is_some());
-            if !running || !seen.insert(view.from) {
+            let some = some || facts.picks(*edge);
+            if !running || !seen.insert((view.from, some)) {
                 continue;
             }
             match design.behaviour(view.from) {
                 Some(Behaviour::Aggregate { aggregates, .. }) if view.main => {
-                    if !windowed(design, view.from)
+                    if some
+                        && !windowed(design, view.from)
+                        && !found.contains(&view.from)
                         && (timed || varies(design, view.from, aggregates))
                     {
                         found.push(view.from);
                     }
                 }
-                _ => open.push(view.from),
+                _ => open.push((view.from, some)),
             }
         }
     }

@@ -47,6 +47,7 @@ fn streams_that_meet_have_no_common_order() {
         ORDER-002 | a: manual -> m: map(expr=. + {v: 1}) -> both: merge -> all: table(table=all, key=$event.id); a -> both
         ORDER-002 | a: manual -> m: map(expr=. + {v: 1}) -> both: merge -> all: table(table=all, mode=append); a -> both
         ORDER-002 | a: manual -> m: map(expr=. + {v: 1}) -> both: merge -> news: version_guard(key=.k, version=.v) -> out: view; a -> both
+        ORDER-002 | a: manual -> latest: table(table=latest, key=(\"all\")); n: decide(group=.k, claim=fewer_than, count=3, wait=seal, seal_key=.k) -> latest; a -> .seal n
         | a: manual -> same: map(expr=.) -> both: merge -> all: table(table=all, key=$event.id); a -> both
         | a: manual -> some: filter(when=.v > 1) -> m: map(expr=. + {v: 1}) -> both: merge -> all: table(table=all, key=$event.id); some.dropped -> both
         ORDER-002 | a: manual -> pairs: join(left_key=.k, right_key=.k) -> latest: table(table=latest, key=.left.k); b: manual -> .right pairs
@@ -88,6 +89,14 @@ fn results_that_are_kept_depend_on_the_order_of_what_they_are_made_of() {
         ORDER-001 | in: http(path=/a) -> once: dedupe -> top: MAX -> first: dedupe(key=.key) -> out: view
         ORDER-001 | in: http(path=/a) -> once: dedupe -> top: MAX -> n: fold(group=.key, step=.n) -> out: view
         ORDER-002 | a: manual -> both: merge -> top: MAX -> rows: table(table=rows, mode=append); b: manual -> both
+        ORDER-001 | in: http(path=/a) -> once: dedupe -> top: MAX -> high: filter(when=.n > 6) -> out: view(key=.key); high.dropped -> rows: table(table=rows, key=.key)
+        ORDER-001 | in: http(path=/a) -> once: dedupe -> top: MAX -> some: filter(when=.n == 6) -> out: view(key=.key)
+        ORDER-001 | in: http(path=/a) -> once: dedupe -> top: MAX -> some: map(expr=select(.n < 6)) -> out: view(key=.key)
+        ORDER-001 | in: http(path=/a) -> once: dedupe -> top: MAX -> ways: route(routes={\"low\": \".n < 6\"}); ways.low -> out: view(key=.key)
+        | in: http(path=/a) -> once: dedupe -> top: MAX -> high: filter(when=.n > 6) -> rows: table(table=rows, key=.key)
+        | in: http(path=/a) -> once: dedupe -> top: MAX -> some: filter(when=.key != \"x\") -> rows: table(table=rows, key=.key)
+        ORDER-003 | in: manual -> all: log(key=.o, partitions=2) -> once: dedupe(key=$event.id) -> here: repartition(key=(\"all\"), partitions=1) -> top: MAX -> rows: table(table=rows, mode=append)
+        | in: manual -> all: log(key=.k, partitions=2) -> once: dedupe(key=$event.id) -> top: MAX -> rows: table(table=rows, mode=append)
         | in: http(path=/a) -> once: dedupe -> top: MAX -> rows: table(table=rows, key=.key)
         | in: http(path=/a) -> once: dedupe -> top: MAX -> out: view
         | in: http(path=/a) -> once: dedupe -> top: MAX(window=time) -> rows: table(table=rows, mode=append)

@@ -7,7 +7,7 @@ use crate::expr::Env;
 use crate::id::Id;
 use crate::pointer::Pointer;
 use crate::schema::{Counterexample, Feeds, Schema, fits};
-use crate::validate::design::{NodeIx, NodeView};
+use crate::validate::design::{EdgeIx, NodeIx, NodeView};
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::rules::auth::is_channel;
@@ -301,14 +301,33 @@ fn is_heard(facts: &Facts, node: NodeIx) -> bool {
         .is_some_and(|(_, behaviour)| is_channel(behaviour))
 }
 
-/// Whether a node is such a place, and none that events of the type came through is.
+/// Whether a node is such a place, and the first one on some way of events of the type.
 fn first_place(facts: &Facts, node: NodeIx, ty: &Id, is_place: fn(&Facts, NodeIx) -> bool) -> bool {
-    let of_type = |edge| {
-        let port = facts.edge(edge);
+    if !is_place(facts, node) {
+        return false;
+    }
+    let design = &*facts.design;
+    let of_type = |edge: &&EdgeIx| {
+        let port = facts.edge(**edge);
         port.is_some_and(|port| port.payload.ty.as_ref() == Some(ty))
     };
-    let before = |at| at != node && is_place(facts, at);
-    is_place(facts, node) && facts.design.trace(node, of_type, before).is_empty()
+    let (mut open, mut seen) = (vec![node], BTreeSet::from([node]));
+    let mut others = false;
+    while let Some(at) = open.pop() {
+        let mut ins = design.nodes[at].ins.iter().filter(of_type).peekable();
+        if ins.peek().is_none() {
+            return true;
+        }
+        for edge in ins {
+            let from = design.edges[*edge].from;
+            if from != node && is_place(facts, from) {
+                others = true;
+            } else if seen.insert(from) {
+                open.push(from);
+            }
+        }
+    }
+    !others
 }
 
 /// A node that reads from a place and does not adapt what is old.

@@ -5,6 +5,55 @@ use crate::validate::rules::testing::check;
 use crate::validate::{Checker, notation, validate};
 
 #[test]
+fn pairs_may_have_one_side_only() {
+    let flow = |reader: &str| {
+        format!(
+            "type order(id=/order): order string, total number
+             type payment(id=/order): order string, paid number
+             orders: manual(event_type=order) -> pairs: join(left_key=.order, right_key=.order)
+             payments: manual(event_type=payment) -> .right pairs
+             {reader}"
+        )
+    };
+    check(&[
+        (
+            flow("pairs.unmatched -> open: dedupe(key=.left.order) -> out: view"),
+            "SCHEMA-004",
+        ),
+        (
+            flow(
+                "pairs.unmatched -> m: map(expr={order: .left.order}) -> open: dedupe(key=.order) -> out: view",
+            ),
+            "SCHEMA-004",
+        ),
+        (
+            flow("pairs.unmatched -> m: map(expr={dear: (.left.total | floor)}) -> out: view"),
+            "SCHEMA-001",
+        ),
+        (
+            flow(
+                "pairs.unmatched -> half: filter(when=.left != null) -> open: dedupe(key=.left.order) -> out: view",
+            ),
+            "",
+        ),
+        (
+            flow(
+                "pairs.unmatched -> half: filter(when=.left.order != null) -> open: dedupe(key=.left.order) -> out: view",
+            ),
+            "",
+        ),
+        (
+            flow("pairs.unmatched -> open: dedupe(key=(.left.order // .right.order)) -> out: view"),
+            "",
+        ),
+        (
+            flow("pairs -> open: dedupe(key=.left.order) -> out: view"),
+            "",
+        ),
+    ]);
+}
+
+#[test]
 fn keys_are_there_in_one_form() {
     let lane = |ty: &str, key: &str| {
         format!(

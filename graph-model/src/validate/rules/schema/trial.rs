@@ -114,12 +114,15 @@ fn fields(facts: &Facts, expr: &Expr, port: &Port) -> Fields {
         }
         fields.insert(field, (types, promised.optional));
     }
-    // What is read within another field is not tried on its own.
-    let outer = fields.clone();
+    // What is read within another field that is read as a whole is not tried on its own, and nothing
+    // through which the way only leads.
+    let all = fields.clone();
     fields.retain(|field, _| {
-        !outer
-            .keys()
-            .any(|other| other != field && other.covers(field))
+        let mut others = all.keys().filter(|other| *other != field);
+        !others.any(|other| {
+            let whole = reads.fields.contains(other);
+            whole && other.covers(field) || !reads.fields.contains(field) && field.covers(other)
+        })
     });
     fields
 }

@@ -1,6 +1,6 @@
 //! SCHEMA-001: a reader needs what the writer does not promise.
 
-use super::trial;
+use super::{trial, unpaired};
 use crate::catalog::Behaviour;
 use crate::expr::{Analysis, Env, Expr, OutputFlow, related};
 use crate::pointer::Pointer;
@@ -88,6 +88,10 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         let Some((source, ty, place)) = promised.by.first() else {
             continue;
         };
+        if let Some(join) = promised.unpaired.filter(|_| !need.spares) {
+            findings.add(unpaired(facts, join, (node, &need.purpose), &need.field));
+            continue;
+        }
         let (title, purpose, field) = (design.title(node), &need.purpose, &need.field);
         let message = format!(
             "{title} {purpose} `{field}`, which {problem} in events of type {ty}; promise it in the type or adapt the events in front"

@@ -2,6 +2,7 @@
 
 use smol_str::SmolStr;
 
+use super::unpaired;
 use crate::catalog::{Behaviour, FieldType, JqRole};
 use crate::expr::{Expr, Operand};
 use crate::pointer::Pointer;
@@ -79,6 +80,16 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
                 continue;
             };
             let (title, purpose) = (design.title(node), used.purpose);
+            if let Some(join) = promised.unpaired.filter(|_| flaw == Flaw::Missing) {
+                let found = unpaired(facts, join, (node, purpose), &field);
+                let severity = if used.groups {
+                    Severity::Warning
+                } else {
+                    Severity::Error
+                };
+                findings.add(found.severity(severity));
+                continue;
+            }
             let (problem, then) = match flaw {
                 Flaw::Missing => (
                     "may be missing".to_owned(),
@@ -218,6 +229,7 @@ fn flaws(facts: &Facts, expr: &Expr, port: &Port, fails: bool) -> Vec<(Pointer, 
         let owned = port.guards.keys().any(|(owner, _)| *owner == origin);
         if owned || port.present.contains(&origin) {
             promised.optional = false;
+            promised.unpaired = None;
             promised.types = promised.types.without(Types::NULL);
         }
         let caseless = promised.by.iter().any(|(_, ty, place)| {
