@@ -111,9 +111,8 @@ impl Operator for Opaque {
                     send(part as usize, data.into());
                 }
             }
-            Code::Some if chosen => send(0, event.data.clone()),
+            Code::Some | Code::Picky if chosen => send(0, event.data.clone()),
             Code::Some => {}
-            Code::Picky if chosen => send(0, event.data.clone()),
             Code::Picky => {
                 let class = FailureClass::Invalid;
                 let message = "the function refused the event: it is odd".into();
