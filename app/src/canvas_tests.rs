@@ -219,6 +219,33 @@ fn a_node_dropped_on_a_wire_goes_between_its_ends() {
 }
 
 #[test]
+fn a_node_that_comes_onto_a_short_wire_gets_room() {
+    let mut harness = with_nodes(&["http", "table"]);
+    let (from, to) = (
+        middle(&harness, "port http.out"),
+        middle(&harness, "port table.in"),
+    );
+    drag(&mut harness, from, to, Modifiers::NONE);
+    let joined = bytes(&harness);
+    let wire = QuickAddFrom::Edge("http_out_to_table".into());
+    let designer = harness.state_mut();
+    designer.add_node(&"filter".into(), Some((130, 0)), &wire);
+    settle(&mut harness);
+    assert_eq!(
+        wires(&harness),
+        ["filter.out -> table.in", "http.out -> filter.in"]
+    );
+    let place = |id: &str| {
+        let document = harness.state().state.document();
+        document.layout[&graph_model::id::Id::from(id)].x
+    };
+    let places = ["http", "filter", "table"].map(place);
+    assert_eq!(places, [0, 240, 480]);
+    undo(&mut harness);
+    assert_eq!(bytes(&harness), joined);
+}
+
+#[test]
 fn things_are_selected_by_click_and_by_frame_and_copied_with_alt() {
     let mut harness = with_nodes(&["http", "filter", "table"]);
     harness.get_by_label("node http, http").click();

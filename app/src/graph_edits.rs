@@ -1,8 +1,11 @@
 //! Transactions that the canvas and the lists ask for, built from what the user pointed at.
 
+use std::collections::BTreeSet;
+
 use graph_model::catalog::{Catalog, KindSpec};
 use graph_model::document::{Document, Node, Placement};
-use graph_model::edit::{Edit, Transaction};
+use graph_model::edit::{Edit, Transaction, TransactionBuilder};
+use graph_model::graph::FlowGraph;
 use graph_model::id::{EdgeId, Id, NodeId, PortRef};
 use graph_model::layout;
 use graph_model::value::Value;
@@ -13,6 +16,8 @@ use crate::state::State;
 
 /// Distance from a new node to the one it is joined with, in points.
 const GAP: (i32, i32) = (300, 0);
+/// Least room for a wire between two nodes.
+const WIRE_ROOM: i32 = 40;
 
 /// Moves placed things; what never had a place gets one.
 pub(crate) fn moved(state: &State, verb: &str, ids: &[Id], dx: i32, dy: i32) -> Transaction {
@@ -77,6 +82,7 @@ pub(crate) fn added(
         QuickAddFrom::Edge(edge) => {
             if let (Some(input), Some(output)) = (input, output) {
                 build.insert_on_edge(edge, &id, &input, &output);
+                make_room(state, &mut build, edge, &id, at);
             }
         }
     }
@@ -180,11 +186,54 @@ pub(crate) fn dropped_on_wire(
     let document = state.document();
     let mut build = state.build(format!("Put {} on the wire", document.node_title(node)));
     let place = document.layout.get(node).copied().unwrap_or_default();
-    build.place(node, place.x + dx, place.y + dy);
+    let at = (place.x + dx, place.y + dy);
+    build.place(node, at.0, at.1);
     if let Some((input, output)) = first_ports(document, state.catalog(), node) {
         build.insert_on_edge(edge, node, &input, &output);
+        make_room(state, &mut build, edge, node, at);
     }
     build.finish()
+}
+
+/// Keeps a node that came onto a wire, and is to stand at this place, clear of both its ends: it goes right
+/// of the one, and the other moves on, with all that it leads to on its right. A wire that leads back, or
+/// whose ends have no places, is left as it is.
+fn make_room(
+    state: &State,
+    build: &mut TransactionBuilder<'_>,
+    edge: &EdgeId,
+    node: &NodeId,
+    at: (i32, i32),
+) {
+    let document = state.document();
+    let Some(edge) = document.edges.get(edge) else {
+        return;
+    };
+    let place_of = |id: &NodeId| document.layout.get(id).copied();
+    let (Some(from), Some(to)) = (place_of(&edge.from.node), place_of(&edge.to.node)) else {
+        return;
+    };
+    let beside = layout::NODE_WIDTH as i32 + WIRE_ROOM;
+    if to.x < from.x + layout::NODE_WIDTH as i32 {
+        return;
+    }
+    let (_, height) = node_size(document, state.catalog(), &edge.from.node);
+    let mut x = at.0;
+    if from.y.abs_diff(at.1) < height.unsigned_abs() && x < from.x + beside {
+        x = from.x + beside;
+        build.place(node, x, at.1);
+    }
+    let by = x + beside - to.x;
+    if by <= 0 {
+        return;
+    }
+    let graph = FlowGraph::new(document, state.catalog());
+    for id in graph.downstream(&BTreeSet::from([edge.to.node.clone()])) {
+        let moves = place_of(&id).filter(|place| id != *node && place.x >= to.x);
+        if let Some(place) = moves {
+            build.place(&id, place.x + by, place.y);
+        }
+    }
 }
 
 /// Moves one end of an edge to another port.
