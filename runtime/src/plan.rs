@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use graph_model::catalog::{Catalog, FieldType, KindSpec, PortRole};
+use graph_model::catalog::{Catalog, KindSpec, PortRole};
 use graph_model::document::{Document, Node, WhenFull};
 use graph_model::graph::FlowGraph;
 use graph_model::id::{EdgeId, NodeId, PortRef};
@@ -208,15 +208,10 @@ impl Plan {
     }
 
     fn types_of<'p>(&'p self, node: &'p Node, catalog: &'p Catalog) -> Vec<Option<&'p Value>> {
-        let fields = catalog
-            .get(&node.kind)
-            .map(|kind| &kind.config[..])
-            .unwrap_or_default();
-        fields
-            .iter()
-            .filter(|field| field.ty == FieldType::EventType)
-            .filter_map(|field| node.config_str(&field.name))
-            .map(|ty| self.document.types.get(ty).map(|ty| &ty.schema))
+        let named = catalog.get(&node.kind).into_iter();
+        let named = named.flat_map(|kind| kind.types_of(node));
+        named
+            .map(|(_, ty)| self.document.types.get(ty).map(|ty| &ty.schema))
             .collect()
     }
 }

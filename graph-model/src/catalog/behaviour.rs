@@ -59,8 +59,14 @@ pub enum Behaviour {
     Guard { field: SmolStr, claim: SmolStr },
     /// Adapts one event type to another by a mapping. `target` names the event type that comes out.
     Mediate { expr: SmolStr, target: SmolStr },
-    /// Code that cannot be looked into. `ty` names the event type that its ordinary outputs have.
-    Opaque { ty: Option<SmolStr> },
+    /// Code that cannot be looked into. `ty` names the event type that its ordinary outputs have, `types`
+    /// those of single ports (a table by port). What the code sends has that shape: the engine takes
+    /// nothing else of it.
+    Opaque {
+        ty: Option<SmolStr>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        types: Option<SmolStr>,
+    },
     /// Keyed rows. `mode` is `upsert`, `append` or `compare_and_set`; `key` and `version` are
     /// expressions. `compare_and_set` writes a row only when its version is greater than the stored one.
     Table {

@@ -8,6 +8,7 @@ mod logs;
 mod memory;
 mod node;
 mod script;
+mod shapes;
 mod states;
 mod trial;
 mod typescript;

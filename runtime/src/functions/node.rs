@@ -21,6 +21,7 @@ use super::host::{
 use super::loaded::Slot;
 use super::logs::{Logs, told};
 use super::memory::Memory;
+use super::shapes::Shapes;
 use super::states::States;
 use crate::kind::Build;
 use crate::operator::{Context, Failure, FailureClass, Operator, Output};
@@ -34,8 +35,7 @@ pub(super) struct Sandboxed {
     worker: FunctionWorker,
     config: WorkerConfig,
     ports: BTreeMap<String, u16>,
-    /// Type of events for which the function names none.
-    ty: Option<SmolStr>,
+    shapes: Shapes,
     memory: Arc<Mutex<Memory>>,
     /// Where the memory is kept; not at all without it, nor before the first event.
     states: Option<Arc<States>>,
@@ -175,6 +175,7 @@ impl Sandboxed {
             })?;
             ports.insert(name.to_string(), port);
         }
+        let shapes = Shapes::of(build, ports.keys())?;
         let limits = Limits {
             time_millis_max: u64::try_from(build.duration("time_limit")?.as_millis())
                 .unwrap_or(u64::MAX)
@@ -194,7 +195,7 @@ impl Sandboxed {
             limits,
             config: settings.chain(given).collect(),
             ports: ports.keys().cloned().collect(),
-            check: None,
+            check: shapes.check(),
             fresh_per_event: build.flag("fresh"),
             recycle_after: Some(small(build.whole("recycle")?)).filter(|events| *events > 0),
         };
@@ -206,7 +207,7 @@ impl Sandboxed {
             version,
             config,
             ports,
-            ty: build.optional_text("output_type"),
+            shapes,
             memory: Arc::default(),
             states: build
                 .flag("keep_state")
@@ -315,41 +316,43 @@ impl Sandboxed {
             let port = &sent.port;
             return Err(Failure::fatal(format_smolstr!("there is no port `{port}`")));
         };
-        Ok((*port, self.to_event(cause, sent.event)?))
+        let ty = self.shapes.ty(&sent.port);
+        Ok((*port, to_event(cause, sent.event, ty)?))
     }
+}
 
-    fn to_event(&self, cause: &Event, sent: FunctionEvent) -> Result<Event, Failure> {
-        let data = match sent.data {
-            FunctionPayload::None => Value::Null,
-            FunctionPayload::Text(text) => Value::from(text),
-            FunctionPayload::Json(text) => Value::parse(text.as_bytes(), usize::MAX)
-                .map_err(|error| Failure::invalid(format_smolstr!("the function sent {error}")))?,
-            FunctionPayload::Bytes(_) => {
-                return Err(Failure::invalid(
-                    "the function sent bytes; send JSON or text",
-                ));
-            }
-        };
-        let mut event = cause.derive(sent.id, data);
-        let context = Arc::make_mut(&mut event.context);
-        if !sent.source.is_empty() {
-            context.source = sent.source.into();
+/// An event of a function as the flow has it; of type `ty` when the function names none.
+fn to_event(cause: &Event, sent: FunctionEvent, ty: Option<&SmolStr>) -> Result<Event, Failure> {
+    let data = match sent.data {
+        FunctionPayload::None => Value::Null,
+        FunctionPayload::Text(text) => Value::from(text),
+        FunctionPayload::Json(text) => Value::parse(text.as_bytes(), usize::MAX)
+            .map_err(|error| Failure::invalid(format_smolstr!("the function sent {error}")))?,
+        FunctionPayload::Bytes(_) => {
+            return Err(Failure::invalid(
+                "the function sent bytes; send JSON or text",
+            ));
         }
-        if !sent.type_.is_empty() {
-            context.ty = sent.type_.into();
-        } else if let Some(ty) = &self.ty {
-            context.ty = ty.clone();
-        }
-        context.subject = sent.subject.map(SmolStr::from);
-        context.time_ms = i64::try_from(sent.time_ms).unwrap_or(i64::MAX);
-        for (name, text) in sent.extensions {
-            // Where it comes from, the engine knows better.
-            if name != extension::CAUSATION && name != extension::CORRELATION {
-                context.extensions.insert(name.into(), text.into());
-            }
-        }
-        Ok(event)
+    };
+    let mut event = cause.derive(sent.id, data);
+    let context = Arc::make_mut(&mut event.context);
+    if !sent.source.is_empty() {
+        context.source = sent.source.into();
     }
+    if !sent.type_.is_empty() {
+        context.ty = sent.type_.into();
+    } else if let Some(ty) = ty {
+        context.ty = ty.clone();
+    }
+    context.subject = sent.subject.map(SmolStr::from);
+    context.time_ms = i64::try_from(sent.time_ms).unwrap_or(i64::MAX);
+    for (name, text) in sent.extensions {
+        // Where it comes from, the engine knows better.
+        if name != extension::CAUSATION && name != extension::CORRELATION {
+            context.extensions.insert(name.into(), text.into());
+        }
+    }
+    Ok(event)
 }
 
 fn to_function(event: &Event) -> FunctionEvent {

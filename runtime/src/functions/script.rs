@@ -52,8 +52,8 @@ fn spec() -> KindSpec {
         icon: "script".into(),
         inputs: vec![PortSpec::data("in", "Events to handle")],
         outputs: vec![PortSpec::each("ports", "Events that the script sends here"), PortSpec::failed("Events that were given up, with their cause")],
-        config: with_reliability([vec![FieldSpec::new("script", "Script", FieldType::Code { language: CodeLanguage::TypeScript }, "Such as `return { ...event.data, tax: event.data.total * 0.22 }`").required(), FieldSpec::new("ports", "Ports", FieldType::Texts, "Names of its output ports; what is returned leaves by the first").default_to(vec!["out".into()]), FieldSpec::new("config", "Configuration", FieldType::Table, "What the script reads with `config.get`"), FieldSpec::new("output_type", "Output type", FieldType::EventType, "Type of what it sends when it names none itself")], limit_fields()].concat()),
-        behaviour: Behaviour::Opaque { ty: Some("output_type".into()) },
+        config: with_reliability([vec![FieldSpec::new("script", "Script", FieldType::Code { language: CodeLanguage::TypeScript }, "Such as `return { ...event.data, tax: event.data.total * 0.22 }`").required(), FieldSpec::new("ports", "Ports", FieldType::Texts, "Names of its output ports; what is returned leaves by the first").default_to(vec!["out".into()]), FieldSpec::new("config", "Configuration", FieldType::Table, "What the script reads with `config.get`"), FieldSpec::new("output_type", "Output type", FieldType::EventType, "Type of what it sends; what does not have its shape is refused"), FieldSpec::new("port_types", "Types by port", FieldType::EventTypes, "Types of what single ports send, such as `rejected` to `refusal`; the others send the output type").advanced()], limit_fields()].concat()),
+        behaviour: Behaviour::Opaque { ty: Some("output_type".into()), types: Some("port_types".into()) },
         resource: None,
         since: "0.1.0".into(),
     }

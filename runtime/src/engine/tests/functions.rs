@@ -33,6 +33,7 @@ fn attempt(bench: &Bench, kind: &str, config: Value) -> Result<Answer, Problem> 
         node: "f".into(),
         kind: kind.into(),
         config,
+        types: [("half".into(), graph_model::value!({"type": "integer"}))].into(),
         event: Event {
             context: Arc::new(EventContext {
                 id: "e".into(),

@@ -106,6 +106,13 @@ pub enum FunctionFailure {
         /// The limit that was passed.
         limit: u32,
     },
+    /// An event that the call sent does not have the shape that its port promises.
+    Misshapen {
+        /// The output port.
+        port: String,
+        /// What is wrong with the event.
+        reason: String,
+    },
     /// All places for instances are taken.
     NoRoom(String),
 }
@@ -120,7 +127,8 @@ impl FunctionFailure {
             Self::Invalid(_)
             | Self::Fatal(_)
             | Self::OutOfInstructions { .. }
-            | Self::TooManyHostCalls { .. } => false,
+            | Self::TooManyHostCalls { .. }
+            | Self::Misshapen { .. } => false,
         }
     }
 
@@ -135,6 +143,7 @@ impl FunctionFailure {
             Self::OutOfInstructions { .. } => "out_of_instructions",
             Self::OutOfMemory { .. } => "out_of_memory",
             Self::TooManyHostCalls { .. } => "too_many_host_calls",
+            Self::Misshapen { .. } => "misshapen",
             Self::NoRoom(_) => "no_room",
         }
     }
@@ -234,6 +243,10 @@ impl fmt::Display for FunctionFailure {
             Self::TooManyHostCalls { limit } => write!(
                 f,
                 "asked the host more than {limit} times; ask less per event"
+            ),
+            Self::Misshapen { port, reason } => write!(
+                f,
+                "what it sent to `{port}` was refused, since {reason}; mend the function, or change the type of the port"
             ),
             Self::NoRoom(full) => {
                 write!(

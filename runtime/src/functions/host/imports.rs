@@ -128,6 +128,8 @@ pub(super) struct Done {
     log_bytes: u64,
     pub(super) logs_dropped: u32,
     pub(super) host_calls: u32,
+    /// The first event that did not have the shape of its port, and what is wrong with it.
+    pub(super) misshapen: Option<(String, String)>,
 }
 
 impl Imports {
@@ -200,6 +202,8 @@ impl output::Host for Imports {
             return Ok(Err(output::EmitError::TooLarge(limits.output_bytes_max)));
         }
         if let Some(Err(reason)) = check.as_ref().map(|check| (check.0)(&port, &event)) {
+            let reason_again = reason.clone();
+            self.done.misshapen.get_or_insert((port, reason_again));
             return Ok(Err(output::EmitError::Schema(reason)));
         }
         if event.id.is_empty() {

@@ -601,19 +601,31 @@ fn an_unknown_port_is_told_to_the_function() {
 }
 
 #[test]
-fn an_event_of_the_wrong_shape_is_told_to_the_function() {
+fn an_event_of_the_wrong_shape_fails_the_call_also_when_the_function_goes_on() {
     let check = OutputCheck::new(|port, event| match (port, text(event)) {
-        ("ok", "bad") => Err("data is bad".into()),
+        ("ok", "bad") => Err("it is no `word`: `/a` is missing".into()),
         _ => Ok(()),
     });
     let mut worker = MISBEHAVE.worker(WorkerConfig {
         check: Some(check),
         ..config()
     });
-    assert_eq!(
-        told(take(&mut worker, "emit ok bad\nemit ok good")),
-        [r#"told: EmitError::Schema("data is bad")"#, "ok: good"]
-    );
+    let why = "what it sent to `ok` was refused, since it is no `word`: `/a` is missing; mend the function, or change the type of the port";
+    for steps in [
+        "emit ok bad\nemit ok good",
+        "emit ok bad\nemit ok bad",
+        "emit ok bad\ntransient later",
+        "emit ok bad\npanic no event",
+    ] {
+        let failure = failure(take(&mut worker, steps));
+        assert_eq!(
+            (failure.kind(), failure.retryable()),
+            ("misshapen", false),
+            "{steps}"
+        );
+        assert_eq!(failure.to_string(), why);
+        assert_eq!(told(take(&mut worker, "emit ok good")), ["ok: good"]);
+    }
 }
 
 #[test]

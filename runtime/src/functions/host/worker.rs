@@ -204,6 +204,7 @@ impl FunctionWorker {
                 false,
             ),
         };
+        let outcome = Self::shaped(outcome, store.data_mut());
         let report = self.report(store, outcome, start_time, handle_time);
         let worn = self
             .recycle_after
@@ -243,6 +244,27 @@ impl FunctionWorker {
             Metering::Instructions => store.set_fuel(limits.instructions_max)?,
         }
         Ok(())
+    }
+
+    /// A call fails when it sent what does not have the shape of its port, whatever it made of the refusal:
+    /// one that overlooks it would lose the event.
+    fn shaped(
+        outcome: Result<(), FunctionFailure>,
+        imports: &mut Imports,
+    ) -> Result<(), FunctionFailure> {
+        match (outcome, imports.done.misshapen.take()) {
+            (
+                Ok(())
+                | Err(
+                    FunctionFailure::Invalid(_)
+                    | FunctionFailure::Transient(_)
+                    | FunctionFailure::Fatal(_)
+                    | FunctionFailure::Trap { .. },
+                ),
+                Some((port, reason)),
+            ) => Err(FunctionFailure::Misshapen { port, reason }),
+            (outcome, _) => outcome,
+        }
     }
 
     /// Takes from the store what the call left there.

@@ -79,7 +79,7 @@ impl Facts {
     }
 
     /// What code makes of events: nothing is known of it but what it reads, and what people say.
-    pub(super) fn run(&mut self, node: NodeIx, ty: Option<&str>, port: &mut Port) {
+    pub(super) fn run(&mut self, node: NodeIx, port: &mut Port) {
         let design = Rc::clone(&self.design);
         let reads = pointers(design.declared(node, "reads"));
         let of = |labels: &Labels| match &reads[..] {
@@ -103,7 +103,6 @@ impl Facts {
         self.origins.borrow_mut().mark_opaque(Base::Made(node));
         self.identify_by_context(node);
         self.renew(node, named, port);
-        self.declare(node, ty, port);
         if let Order::PerKey(_) = port.order {
             port.order = Order::Lost(node, Loss::Code);
         }
