@@ -38,7 +38,7 @@ fn spec() -> KindSpec {
         inputs: vec![PortSpec::data("in", "Events to handle")],
         outputs: vec![PortSpec::each("ports", "Events that the function sends here"), PortSpec::failed("Events that were given up, with their cause")],
         config: with_reliability([vec![FieldSpec::new("component", "Component", FieldType::Path { folder: false }, "WebAssembly component inside the project").reaches(ReachKind::Component).required(), FieldSpec::new("ports", "Ports", FieldType::Texts, "Names of its output ports").default_to(vec!["ok".into()]), FieldSpec::new("config", "Configuration", FieldType::Table, "What the function reads with `config.get`"), FieldSpec::new("output_type", "Output type", FieldType::EventType, "Type of what it sends; what does not have its shape is refused"), FieldSpec::new("port_types", "Types by port", FieldType::EventTypes, "Types of what single ports send, such as `rejected` to `refusal`; the others send the output type").advanced()], limit_fields()].concat()),
-        behaviour: Behaviour::Opaque { ty: Some("output_type".into()), types: Some("port_types".into()) },
+        behaviour: Behaviour::Opaque { ty: Some("output_type".into()), types: Some("port_types".into()), uses: Some("may_use".into()), fresh: Some("fresh".into()) },
         resource: None,
         since: "0.1.0".into(),
     }

@@ -1,6 +1,6 @@
 //! A node whose events are handled by code in the sandbox.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use graph_model::catalog::{FieldSpec, FieldType};
@@ -15,7 +15,7 @@ use smol_str::{SmolStr, format_smolstr};
 
 use super::costs::{Costs, micros};
 use super::host::{
-    Call, CallCost, CallReport, CallWorld, Emitted, FunctionEvent, FunctionFailure,
+    Call, CallCost, CallReport, CallWorld, Capability, Emitted, FunctionEvent, FunctionFailure,
     FunctionPayload, FunctionWorker, Limits, LogLine, StateUnavailable, StateWrite, WorkerConfig,
 };
 use super::loaded::Slot;
@@ -57,6 +57,12 @@ pub(super) fn limit_fields() -> Vec<FieldSpec> {
         FieldSpec::new(name, title, ty, doc).advanced()
     };
     vec![
+        row(
+            "may_use",
+            "May use",
+            FieldType::Texts,
+            "What its code may ask of the engine, among `output`, `logging`, `config`, `state`, `clock` and `random`; all that it imports when nothing is said",
+        ),
         row(
             "time_limit",
             "Time limit",
@@ -130,6 +136,24 @@ pub(super) fn limit_fields() -> Vec<FieldSpec> {
     ]
 }
 
+/// What the node lets its code ask of the engine; all that it imports when nothing is said.
+fn granted(build: &Build) -> Result<Option<BTreeSet<Capability>>, Problem> {
+    let names = build.texts("may_use");
+    if names.is_empty() {
+        return Ok(None);
+    }
+    let all = names.iter().map(|name| {
+        Capability::named(name.trim()).ok_or_else(|| {
+            let known: Vec<&str> = Capability::ALL.iter().map(|held| held.as_str()).collect();
+            build.problem(format!(
+                "`may_use`: there is nothing called `{name}`; choose among {}",
+                known.join(", ")
+            ))
+        })
+    });
+    all.collect::<Result<_, _>>().map(Some)
+}
+
 fn small(number: u64) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
@@ -188,6 +212,12 @@ impl Sandboxed {
             host_calls_max: small(build.whole("calls_limit")?),
             ..Limits::default()
         };
+        let given: Vec<(String, String)> = given.into_iter().collect();
+        let mut granted = granted(build)?;
+        if let Some(granted) = granted.as_mut().filter(|_| !given.is_empty()) {
+            // What is given is read as a setting.
+            granted.insert(Capability::Config);
+        }
         let settings = build.table("config").into_iter();
         let settings = settings.map(|(name, text)| (name.into(), text.into()));
         let config = WorkerConfig {
@@ -196,6 +226,7 @@ impl Sandboxed {
             config: settings.chain(given).collect(),
             ports: ports.keys().cloned().collect(),
             check: shapes.check(),
+            granted,
             fresh_per_event: build.flag("fresh"),
             recycle_after: Some(small(build.whole("recycle")?)).filter(|events| *events > 0),
         };

@@ -53,7 +53,7 @@ fn spec() -> KindSpec {
         inputs: vec![PortSpec::data("in", "Events to handle")],
         outputs: vec![PortSpec::each("ports", "Events that the script sends here"), PortSpec::failed("Events that were given up, with their cause")],
         config: with_reliability([vec![FieldSpec::new("script", "Script", FieldType::Code { language: CodeLanguage::TypeScript }, "Such as `return { ...event.data, tax: event.data.total * 0.22 }`").required(), FieldSpec::new("ports", "Ports", FieldType::Texts, "Names of its output ports; what is returned leaves by the first").default_to(vec!["out".into()]), FieldSpec::new("config", "Configuration", FieldType::Table, "What the script reads with `config.get`"), FieldSpec::new("output_type", "Output type", FieldType::EventType, "Type of what it sends; what does not have its shape is refused"), FieldSpec::new("port_types", "Types by port", FieldType::EventTypes, "Types of what single ports send, such as `rejected` to `refusal`; the others send the output type").advanced()], limit_fields()].concat()),
-        behaviour: Behaviour::Opaque { ty: Some("output_type".into()), types: Some("port_types".into()) },
+        behaviour: Behaviour::Opaque { ty: Some("output_type".into()), types: Some("port_types".into()), uses: Some("may_use".into()), fresh: Some("fresh".into()) },
         resource: None,
         since: "0.1.0".into(),
     }
@@ -165,6 +165,37 @@ mod tests {
         }
         let refused = Bench::refusal("script", value!({"script": "const a = 1\nreturn a +"}));
         assert!(refused.starts_with("`script`: line 2:11: "), "{refused}");
+    }
+
+    #[test]
+    fn a_script_may_use_what_its_node_grants() {
+        let with = |script: &str, may_use: &[&str]| {
+            let may_use: Value = may_use.iter().map(|name| Value::str(*name)).collect();
+            value!({"script": script, "may_use": may_use})
+        };
+        let bare = ["output", "config"];
+        for (script, line) in [
+            ("return event.data", r#"out {"total":8}"#),
+            (
+                "state.put('n', 1); return 1",
+                "failed Invalid: asked for `state`, which the node does not let it use; add it to may_use, or do without it",
+            ),
+            (
+                "return Date.now()",
+                "failed Invalid: asked for `clock`, which the node does not let it use; add it to may_use, or do without it",
+            ),
+            (
+                "return Math.random()",
+                "failed Invalid: asked for `random`, which the node does not let it use; add it to may_use, or do without it",
+            ),
+        ] {
+            let said = Bench::new("script", with(script, &bare)).feed(value!({"total": 8}));
+            assert_eq!(said.join(" | "), line, "{script}");
+        }
+        assert_eq!(
+            Bench::refusal("script", with("return", &["files"])),
+            "`may_use`: there is nothing called `files`; choose among clock, config, logging, output, random, state"
+        );
     }
 
     #[test]

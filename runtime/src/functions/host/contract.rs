@@ -39,6 +39,21 @@ pub enum Capability {
 }
 
 impl Capability {
+    /// All of them, in the order of their names.
+    pub const ALL: [Self; 6] = [
+        Self::Clock,
+        Self::Config,
+        Self::Logging,
+        Self::Output,
+        Self::Random,
+        Self::State,
+    ];
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|held| held.as_str() == name)
+    }
+
     /// The name of its interface in the contract.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -69,7 +84,7 @@ pub(super) fn capabilities<'a>(
         if interface == Some("types") {
             continue; // gives names to types, and nothing to use
         }
-        match interface.and_then(capability) {
+        match interface.and_then(Capability::named) {
             Some(capability) => {
                 granted.insert(capability);
             }
@@ -88,16 +103,4 @@ fn interface(import: &str) -> Option<&str> {
     let (interface, version) = import.strip_prefix("flow:function/")?.split_once('@')?;
     // A later patch asks for nothing that an older host cannot give.
     version.starts_with("0.1.").then_some(interface)
-}
-
-fn capability(interface: &str) -> Option<Capability> {
-    Some(match interface {
-        "config" => Capability::Config,
-        "clock" => Capability::Clock,
-        "logging" => Capability::Logging,
-        "output" => Capability::Output,
-        "random" => Capability::Random,
-        "state" => Capability::State,
-        _ => return None,
-    })
 }

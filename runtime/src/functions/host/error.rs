@@ -8,8 +8,8 @@ use std::time::Duration;
 use thiserror::Error;
 use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 
-use super::contract::GuestFailure;
-use super::limits::{HostCallsExhausted, Limits, MemoryExhausted};
+use super::contract::{Capability, GuestFailure};
+use super::limits::{HostCallsExhausted, Limits, MemoryExhausted, NotGranted};
 
 /// Why a host did not start or a function was not loaded.
 #[derive(Debug, Error)]
@@ -106,6 +106,8 @@ pub enum FunctionFailure {
         /// The limit that was passed.
         limit: u32,
     },
+    /// The call asked for something that the node does not let it use.
+    NotGranted(Capability),
     /// An event that the call sent does not have the shape that its port promises.
     Misshapen {
         /// The output port.
@@ -128,6 +130,7 @@ impl FunctionFailure {
             | Self::Fatal(_)
             | Self::OutOfInstructions { .. }
             | Self::TooManyHostCalls { .. }
+            | Self::NotGranted(_)
             | Self::Misshapen { .. } => false,
         }
     }
@@ -143,6 +146,7 @@ impl FunctionFailure {
             Self::OutOfInstructions { .. } => "out_of_instructions",
             Self::OutOfMemory { .. } => "out_of_memory",
             Self::TooManyHostCalls { .. } => "too_many_host_calls",
+            Self::NotGranted(_) => "not_granted",
             Self::Misshapen { .. } => "misshapen",
             Self::NoRoom(_) => "no_room",
         }
@@ -165,6 +169,9 @@ impl FunctionFailure {
         }
         if let Some(&HostCallsExhausted { limit }) = error.downcast_ref() {
             return Self::TooManyHostCalls { limit };
+        }
+        if let Some(NotGranted(what)) = error.downcast_ref() {
+            return Self::NotGranted(*what);
         }
         if let Some(full) = error.downcast_ref::<PoolConcurrencyLimitError>() {
             return Self::NoRoom(full.to_string());
@@ -243,6 +250,10 @@ impl fmt::Display for FunctionFailure {
             Self::TooManyHostCalls { limit } => write!(
                 f,
                 "asked the host more than {limit} times; ask less per event"
+            ),
+            Self::NotGranted(what) => write!(
+                f,
+                "asked for `{what}`, which the node does not let it use; add it to may_use, or do without it"
             ),
             Self::Misshapen { port, reason } => write!(
                 f,

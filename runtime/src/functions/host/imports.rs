@@ -7,10 +7,11 @@ use std::sync::Arc;
 use wasmtime::Result;
 
 use super::contract::{
-    FunctionEvent, FunctionPayload, LogLevel, clock, config, logging, output, random, state, types,
+    Capability, FunctionEvent, FunctionPayload, LogLevel, clock, config, logging, output, random,
+    state, types,
 };
 use super::lent::Lent;
-use super::limits::{HostCallsExhausted, Limits, Meter};
+use super::limits::{HostCallsExhausted, Limits, Meter, NotGranted};
 
 /// Most bytes of one draw of randomness.
 const RANDOM_BYTES_MAX: u32 = 1 << 16;
@@ -103,6 +104,7 @@ pub(super) struct Terms {
     pub(super) config: BTreeMap<String, String>,
     pub(super) ports: BTreeSet<String>,
     pub(super) check: Option<OutputCheck>,
+    pub(super) granted: Option<BTreeSet<Capability>>,
 }
 
 /// The data of a store: the terms, the lent world and what the present call has done so far.
@@ -143,8 +145,12 @@ impl Imports {
         }
     }
 
-    /// Counts a call to the host; an error ends the guest.
-    fn count(&mut self) -> Result<()> {
+    /// Counts a call to the host for something that the node lets the guest use; an error ends the guest.
+    fn count(&mut self, what: Capability) -> Result<()> {
+        let granted = self.terms.granted.as_ref();
+        if granted.is_some_and(|granted| !granted.contains(&what)) {
+            return Err(wasmtime::Error::new(NotGranted(what)));
+        }
         let limit = self.terms.limits.host_calls_max;
         if self.done.host_calls >= limit {
             return Err(wasmtime::Error::new(HostCallsExhausted { limit }));
@@ -183,7 +189,7 @@ impl output::Host for Imports {
         port: String,
         mut event: FunctionEvent,
     ) -> Result<Result<(), output::EmitError>> {
-        self.count()?;
+        self.count(Capability::Output)?;
         let Terms {
             name,
             limits,
@@ -223,7 +229,7 @@ impl logging::Host for Imports {
         message: String,
         fields: Vec<(String, String)>,
     ) -> Result<()> {
-        self.count()?;
+        self.count(Capability::Logging)?;
         let Limits {
             log_lines_max,
             log_bytes_max,
@@ -246,14 +252,14 @@ impl logging::Host for Imports {
 
 impl config::Host for Imports {
     fn get(&mut self, key: String) -> Result<Option<String>> {
-        self.count()?;
+        self.count(Capability::Config)?;
         Ok(self.terms.config.get(&key).cloned())
     }
 }
 
 impl state::Host for Imports {
     fn get(&mut self, key: String) -> Result<Result<Option<Vec<u8>>, state::StateError>> {
-        self.count()?;
+        self.count(Capability::State)?;
         Ok(match self.done.writes.get(&key) {
             Some(StateChange::Put { value, .. }) => Ok(Some(value.clone())),
             Some(StateChange::Delete) => Ok(None),
@@ -270,26 +276,26 @@ impl state::Host for Imports {
         value: Vec<u8>,
         ttl_millis: Option<u64>,
     ) -> Result<Result<(), state::StateError>> {
-        self.count()?;
+        self.count(Capability::State)?;
         Ok(self.write(key, StateChange::Put { value, ttl_millis }))
     }
 
     fn delete(&mut self, key: String) -> Result<Result<(), state::StateError>> {
-        self.count()?;
+        self.count(Capability::State)?;
         Ok(self.write(key, StateChange::Delete))
     }
 }
 
 impl clock::Host for Imports {
     fn now_ms(&mut self) -> Result<u64> {
-        self.count()?;
+        self.count(Capability::Clock)?;
         Ok(self.world()?.now_millis())
     }
 }
 
 impl random::Host for Imports {
     fn bytes(&mut self, len: u32) -> Result<Vec<u8>> {
-        self.count()?;
+        self.count(Capability::Random)?;
         if len > RANDOM_BYTES_MAX {
             return Err(wasmtime::Error::msg(format!(
                 "asked for {len} random bytes at once, limit {RANDOM_BYTES_MAX}"

@@ -5,6 +5,8 @@ use std::fmt;
 
 use wasmtime::ResourceLimiter;
 
+use super::contract::Capability;
+
 /// What one call of a function may use. At each bound, the call fails or the host says no.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -126,6 +128,10 @@ pub(super) struct HostCallsExhausted {
     pub(super) limit: u32,
 }
 
+/// Why a call back into the host was refused: the node does not let its function use this.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NotGranted(pub(super) Capability);
+
 impl fmt::Display for MemoryExhausted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -142,5 +148,12 @@ impl fmt::Display for HostCallsExhausted {
     }
 }
 
+impl fmt::Display for NotGranted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is not granted", self.0)
+    }
+}
+
 impl Error for MemoryExhausted {}
+impl Error for NotGranted {}
 impl Error for HostCallsExhausted {}

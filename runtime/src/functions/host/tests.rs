@@ -629,6 +629,40 @@ fn an_event_of_the_wrong_shape_fails_the_call_also_when_the_function_goes_on() {
 }
 
 #[test]
+fn what_is_not_granted_ends_the_call() {
+    let granted = [Capability::Output, Capability::Clock].into();
+    let mut worker = MISBEHAVE.worker(WorkerConfig {
+        granted: Some(granted),
+        ..config()
+    });
+    assert_eq!(told(take(&mut worker, "count\nnow")).len(), 2);
+    for (steps, what) in [
+        ("get a", Capability::State),
+        ("put a b", Capability::State),
+        ("delete a", Capability::State),
+        ("random 4", Capability::Random),
+        ("config a", Capability::Config),
+        ("log 1", Capability::Logging),
+    ] {
+        let failure = failure(take(&mut worker, steps));
+        assert_eq!(failure, FunctionFailure::NotGranted(what), "{steps}");
+        assert!(!failure.retryable());
+        assert!(
+            failure
+                .to_string()
+                .starts_with(&format!("asked for `{what}`, which"))
+        );
+        assert_recovered(&mut worker);
+    }
+    let mut worker = MISBEHAVE.worker(WorkerConfig {
+        granted: Some([Capability::State].into()),
+        ..config()
+    });
+    let failure = failure(take(&mut worker, "emit ok a"));
+    assert_eq!(failure, FunctionFailure::NotGranted(Capability::Output));
+}
+
+#[test]
 fn log_lines_past_the_limit_are_dropped_and_counted() {
     let mut worker = MISBEHAVE.worker(limited(|limits| limits.log_lines_max = 5));
     let report = take(&mut worker, "log 8");

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use wasmtime::Store;
 
-use super::contract::{Function, FunctionEvent};
+use super::contract::{Capability, Function, FunctionEvent};
 use super::engine::{DebugLess, Metering};
 use super::error::FunctionFailure;
 use super::imports::{CallWorld, Done, Emitted, Imports, LogLine, OutputCheck, StateWrite, Terms};
@@ -28,6 +28,8 @@ pub struct WorkerConfig {
     pub ports: BTreeSet<String>,
     /// Looks at each event it emits.
     pub check: Option<OutputCheck>,
+    /// What of its imports it may use; all of them without it.
+    pub granted: Option<BTreeSet<Capability>>,
     /// Gives each event an instance of its own: nothing is left from one to the next, for some
     /// 50 µs an event.
     pub fresh_per_event: bool,
@@ -112,6 +114,7 @@ impl FunctionWorker {
             config,
             ports,
             check,
+            granted,
             fresh_per_event,
             recycle_after,
         } = config;
@@ -121,6 +124,7 @@ impl FunctionWorker {
             config,
             ports,
             check,
+            granted,
         });
         Self {
             function,

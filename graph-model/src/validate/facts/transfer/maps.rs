@@ -100,7 +100,10 @@ impl Facts {
         port.taint = Rc::new(Labels::at_root(&taints));
         let named = self.renews_ids(port).is_none();
         port.payload = Rc::new(Payload::made(node, None));
-        self.origins.borrow_mut().mark_opaque(Base::Made(node));
+        // What is the same every time is so for copies, too, unless something has changed them.
+        if !design.is_pure(node) || !port.renewers.is_empty() {
+            self.origins.borrow_mut().mark_opaque(Base::Made(node));
+        }
         self.identify_by_context(node);
         self.renew(node, named, port);
         if let Order::PerKey(_) = port.order {

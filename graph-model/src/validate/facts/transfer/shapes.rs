@@ -50,7 +50,9 @@ impl Facts {
             let mut payload = Payload::made(node, None);
             payload.base = base;
             port.payload = Rc::new(payload);
-            self.origins.borrow_mut().mark_opaque(base);
+            if !self.design.is_pure(node) || !input.renewers.is_empty() {
+                self.origins.borrow_mut().mark_opaque(base);
+            }
             self.shape_after(before, node, ty, &mut port);
             before += ty.map_or(0, |ty| self.labelled(ty));
             let mut port = Rc::new(port);
