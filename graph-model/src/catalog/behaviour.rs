@@ -62,7 +62,8 @@ pub enum Behaviour {
     /// Code that cannot be looked into. `ty` names the event type that its ordinary outputs have, `types`
     /// those of single ports (a table by port). What the code sends has that shape: the engine takes
     /// nothing else of it. `uses` names a list of what the code may ask of the engine, which gives it
-    /// nothing else; `fresh` a flag: each event gets an instance of its own.
+    /// nothing else; `fresh` a flag: each event gets an instance of its own. `hosts` names a list of those
+    /// that it may send requests to.
     Opaque {
         ty: Option<SmolStr>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -71,6 +72,8 @@ pub enum Behaviour {
         uses: Option<SmolStr>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fresh: Option<SmolStr>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hosts: Option<SmolStr>,
     },
     /// Keyed rows. `mode` is `upsert`, `append` or `compare_and_set`; `key` and `version` are
     /// expressions. `compare_and_set` writes a row only when its version is greater than the stored one.

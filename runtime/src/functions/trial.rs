@@ -68,8 +68,8 @@ impl Trial {
             shared,
         };
         let mut sandboxed: Sandboxed = match &*self.kind {
-            script::ID => script::sandboxed(&build)?,
-            _ => function::sandboxed(&build)?,
+            script::ID => script::sandboxed(&build, false)?,
+            _ => function::sandboxed(&build, false)?,
         };
         let ctx = Context {
             now_ms: world.now_ms(),

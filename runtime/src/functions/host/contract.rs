@@ -7,15 +7,19 @@ use super::error::FunctionError;
 
 wasmtime::component::bindgen!({
     path: "wit",
-    world: "function",
+    // The larger one: what a component does not import, it need not be given.
+    world: "connected",
     additional_derives: [PartialEq],
     imports: { default: trappable },
 });
 
+pub use self::flow::function::http::{HttpError, Request as HttpRequest, Response as HttpResponse};
 pub use self::flow::function::logging::Level as LogLevel;
 pub(super) use self::flow::function::types::Failure as GuestFailure;
 pub use self::flow::function::types::{Event as FunctionEvent, Payload as FunctionPayload};
-pub(super) use self::flow::function::{clock, config, logging, output, random, state, types};
+pub(super) use self::flow::function::{
+    clock, config, http, logging, output, random, secrets, state, types,
+};
 
 /// Something of its host that a function may use.
 ///
@@ -28,24 +32,30 @@ pub enum Capability {
     Config,
     /// Tells the time.
     Clock,
+    /// Sends requests to the hosts that its node lists.
+    Http,
     /// Writes to the run's log.
     Logging,
     /// Sends events on.
     Output,
     /// Draws random bytes.
     Random,
+    /// Reads the secrets that its node lists.
+    Secrets,
     /// Remembers bytes between events.
     State,
 }
 
 impl Capability {
     /// All of them, in the order of their names.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Clock,
         Self::Config,
+        Self::Http,
         Self::Logging,
         Self::Output,
         Self::Random,
+        Self::Secrets,
         Self::State,
     ];
 
@@ -59,9 +69,11 @@ impl Capability {
         match self {
             Self::Config => "config",
             Self::Clock => "clock",
+            Self::Http => "http",
             Self::Logging => "logging",
             Self::Output => "output",
             Self::Random => "random",
+            Self::Secrets => "secrets",
             Self::State => "state",
         }
     }

@@ -9,7 +9,7 @@ use thiserror::Error;
 use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 
 use super::contract::{Capability, GuestFailure};
-use super::limits::{HostCallsExhausted, Limits, MemoryExhausted, NotGranted};
+use super::limits::{HostCallsExhausted, Limits, MemoryExhausted, NotGranted, Overdue};
 
 /// Why a host did not start or a function was not loaded.
 #[derive(Debug, Error)]
@@ -85,6 +85,13 @@ pub enum FunctionFailure {
         /// The time until the call was stopped.
         used: Duration,
     },
+    /// The call lasted longer than allowed, with all that it waited for.
+    Overdue {
+        /// The limit that was passed.
+        limit_millis: u64,
+        /// The time until the call was stopped.
+        used: Duration,
+    },
     /// The call executed more instructions than allowed.
     OutOfInstructions {
         /// The limit that was passed.
@@ -123,7 +130,9 @@ impl FunctionFailure {
     /// Whether handling the same event again may end otherwise.
     pub fn retryable(&self) -> bool {
         match self {
-            Self::Transient(_) | Self::Timeout { .. } | Self::NoRoom(_) => true,
+            Self::Transient(_) | Self::Timeout { .. } | Self::Overdue { .. } | Self::NoRoom(_) => {
+                true
+            }
             // What earlier events left behind is gone with the instance.
             Self::Trap { warm, .. } | Self::OutOfMemory { warm, .. } => *warm,
             Self::Invalid(_)
@@ -143,6 +152,7 @@ impl FunctionFailure {
             Self::Fatal(_) => "fatal",
             Self::Trap { .. } => "trap",
             Self::Timeout { .. } => "timeout",
+            Self::Overdue { .. } => "overdue",
             Self::OutOfInstructions { .. } => "out_of_instructions",
             Self::OutOfMemory { .. } => "out_of_memory",
             Self::TooManyHostCalls { .. } => "too_many_host_calls",
@@ -169,6 +179,9 @@ impl FunctionFailure {
         }
         if let Some(&HostCallsExhausted { limit }) = error.downcast_ref() {
             return Self::TooManyHostCalls { limit };
+        }
+        if let Some(&Overdue { limit_millis, used }) = error.downcast_ref() {
+            return Self::Overdue { limit_millis, used };
         }
         if let Some(NotGranted(what)) = error.downcast_ref() {
             return Self::NotGranted(*what);
@@ -230,6 +243,11 @@ impl fmt::Display for FunctionFailure {
             Self::Timeout { limit_millis, used } => write!(
                 f,
                 "stopped after {} ms, limit {limit_millis} ms; raise time_limit or do less per event",
+                used.as_millis()
+            ),
+            Self::Overdue { limit_millis, used } => write!(
+                f,
+                "stopped after {} ms with all that it waited for, limit {limit_millis} ms; raise wall_limit, or wait for less",
                 used.as_millis()
             ),
             Self::OutOfInstructions { limit } => {

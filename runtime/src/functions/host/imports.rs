@@ -7,11 +7,13 @@ use std::sync::Arc;
 use wasmtime::Result;
 
 use super::contract::{
-    Capability, FunctionEvent, FunctionPayload, LogLevel, clock, config, logging, output, random,
-    state, types,
+    Capability, FunctionEvent, FunctionPayload, HttpError, HttpResponse, LogLevel, clock, config,
+    logging, output, random, state, types,
 };
 use super::lent::Lent;
 use super::limits::{HostCallsExhausted, Limits, Meter, NotGranted};
+use super::outside::Sending;
+use super::pace::Pace;
 
 /// Most bytes of one draw of randomness.
 const RANDOM_BYTES_MAX: u32 = 1 << 16;
@@ -26,6 +28,17 @@ pub trait CallWorld {
 
     /// What the node remembers under the key, as of before this call.
     fn state_get(&mut self, key: &str) -> Result<Option<Vec<u8>>, StateUnavailable>;
+
+    /// The secret that the node lists under the name; a world that says nothing lists none.
+    fn secret(&mut self, _name: &str) -> Option<String> {
+        None
+    }
+
+    /// Sends a request to a host that the node lists, and waits for its answer; a world that says nothing
+    /// lists none.
+    fn send(&mut self, sending: Sending) -> Result<HttpResponse, HttpError> {
+        Err(HttpError::NotListed(sending.request.url))
+    }
 }
 
 /// The store cannot be reached now; the function hears why, and may go on or ask for a retry.
@@ -113,6 +126,8 @@ pub(super) struct Imports {
     pub(super) terms: Arc<Terms>,
     pub(super) meter: Meter,
     pub(super) world: Lent,
+    /// Where the call is bounded by time.
+    pub(super) pace: Option<Pace>,
     pub(super) done: Done,
 }
 
@@ -130,6 +145,7 @@ pub(super) struct Done {
     log_bytes: u64,
     pub(super) logs_dropped: u32,
     pub(super) host_calls: u32,
+    pub(super) requests: u32,
     /// The first event that did not have the shape of its port, and what is wrong with it.
     pub(super) misshapen: Option<(String, String)>,
 }
@@ -141,12 +157,13 @@ impl Imports {
             terms,
             meter,
             world: Lent::default(),
+            pace: None,
             done: Done::default(),
         }
     }
 
     /// Counts a call to the host for something that the node lets the guest use; an error ends the guest.
-    fn count(&mut self, what: Capability) -> Result<()> {
+    pub(super) fn count(&mut self, what: Capability) -> Result<()> {
         let granted = self.terms.granted.as_ref();
         if granted.is_some_and(|granted| !granted.contains(&what)) {
             return Err(wasmtime::Error::new(NotGranted(what)));
@@ -159,7 +176,7 @@ impl Imports {
         Ok(())
     }
 
-    fn world(&mut self) -> Result<&mut (dyn CallWorld + 'static)> {
+    pub(super) fn world(&mut self) -> Result<&mut (dyn CallWorld + 'static)> {
         self.world
             .world()
             .ok_or_else(|| wasmtime::Error::msg("the host was called outside of a call"))

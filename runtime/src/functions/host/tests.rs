@@ -1,5 +1,7 @@
 //! Functions that behave and functions that do not: what the host gives, refuses and survives.
 
+mod outside;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -54,6 +56,30 @@ impl CallWorld for Still {
             return Err(StateUnavailable("the store is locked".into()));
         }
         Ok(self.state.get(key).cloned())
+    }
+    fn secret(&mut self, name: &str) -> Option<String> {
+        (name == "KEY").then(|| "hidden".to_owned())
+    }
+    fn send(&mut self, sending: Sending) -> Result<HttpResponse, HttpError> {
+        let Sending {
+            request, patience, ..
+        } = sending;
+        let Some(place) = request.url.strip_prefix("http://listed/") else {
+            return Err(HttpError::NotListed(request.url));
+        };
+        if let Some(millis) = place.strip_prefix("slow/") {
+            let takes = Duration::from_millis(millis.parse().expect("a number"));
+            std::thread::sleep(takes.min(patience));
+            if takes > patience {
+                return Err(HttpError::Timeout(patience.as_millis() as u64));
+            }
+        }
+        let body = format!("{} {place} {}", request.method, request.body.len());
+        Ok(HttpResponse {
+            status: 200,
+            headers: Vec::new(),
+            body: body.into(),
+        })
     }
 }
 
@@ -849,12 +875,12 @@ fn what_is_no_function_is_refused_with_a_hint() {
         &component(
             r#"(component
                 (import "wasi:cli/environment@0.2.0" (instance))
-                (import "flow:function/http@0.1.0" (instance))
+                (import "flow:function/files@0.1.0" (instance))
                 (import "flow:function/output@0.2.0" (instance))
                 (import "flow:function/clock@0.1.7" (instance)))"#,
         ),
         expect![
-            "the function imports `wasi:cli/environment@0.2.0`, `flow:function/http@0.1.0`, `flow:function/output@0.2.0`, which functions are not given; use only `flow:function@0.1`"
+            "the function imports `wasi:cli/environment@0.2.0`, `flow:function/files@0.1.0`, `flow:function/output@0.2.0`, which functions are not given; use only `flow:function@0.1`"
         ],
     );
 }

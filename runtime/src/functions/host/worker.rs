@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 
 use wasmtime::Store;
 
-use super::contract::{Capability, Function, FunctionEvent};
+use super::contract::{Capability, Connected, FunctionEvent};
 use super::engine::{DebugLess, Metering};
 use super::error::FunctionFailure;
 use super::imports::{CallWorld, Done, Emitted, Imports, LogLine, OutputCheck, StateWrite, Terms};
 use super::lent::{Lent, lend};
 use super::limits::Limits;
 use super::load::LoadedFunction;
+use super::pace::{self, Pace};
 
 /// How a node runs its function.
 #[derive(Debug, Clone, Default)]
@@ -86,10 +87,11 @@ pub struct CallCost {
 
 /// Runs one function for one node.
 ///
-/// [`handle`](Self::handle) is synchronous: no import of the contract waits for anything, the
+/// [`handle`](Self::handle) is synchronous: of all imports only `http` waits for anything, the
 /// simulator has no executor, and a synchronous call saves the switch of stacks that an
 /// asynchronous one needs. A task on tokio calls it as it calls any operator; it comes back within
-/// `time_millis_max`. Where that is long, call it from a thread that may block.
+/// `time_millis_max`. A function that imports `http` may take `wall_millis_max`: call it from a
+/// thread that may block.
 #[derive(Debug)]
 pub struct FunctionWorker {
     function: Arc<LoadedFunction>,
@@ -102,7 +104,7 @@ pub struct FunctionWorker {
 #[derive(Debug)]
 struct Instance {
     store: Store<Imports>,
-    function: DebugLess<Function>,
+    function: DebugLess<Connected>,
     handled: u32,
 }
 
@@ -225,6 +227,9 @@ impl FunctionWorker {
             Imports::new(Arc::clone(&self.terms)),
         );
         store.limiter(|imports| &mut imports.meter);
+        if self.function.host.metering == Metering::Time {
+            store.epoch_deadline_callback(pace::look);
+        }
         store
     }
 
@@ -232,7 +237,7 @@ impl FunctionWorker {
         &self,
         store: &mut Store<Imports>,
         world: &mut dyn CallWorld,
-    ) -> wasmtime::Result<Function> {
+    ) -> wasmtime::Result<Connected> {
         self.arm(store)?;
         lend(store, lent_place, world, |store| {
             self.function.pre.0.instantiate(store)
@@ -243,8 +248,11 @@ impl FunctionWorker {
     fn arm(&self, store: &mut Store<Imports>) -> wasmtime::Result<()> {
         let limits = &self.terms.limits;
         match self.function.host.metering {
-            // One more than asked for: the present tick is already in part over.
-            Metering::Time => store.set_epoch_deadline(limits.time_millis_max.saturating_add(1)),
+            Metering::Time => {
+                let (pace, ticks) = Pace::begin(limits);
+                store.set_epoch_deadline(ticks);
+                store.data_mut().pace = Some(pace);
+            }
             Metering::Instructions => store.set_fuel(limits.instructions_max)?,
         }
         Ok(())
