@@ -55,8 +55,20 @@ impl Design {
         }
     }
 
-    /// Whether the same event gives the same result every time: the code can ask for neither time nor
-    /// chance, and nothing is left of the events before.
+    /// Whether code may send requests to hosts outside: they see what it has read, and act on it.
+    pub(crate) fn calls_out(&self, node: NodeIx) -> bool {
+        let Some(Behaviour::Opaque {
+            hosts: Some(hosts), ..
+        }) = self.behaviour(node)
+        else {
+            return false;
+        };
+        let hosts = self.value(node, hosts).and_then(Value::as_array);
+        hosts.is_some_and(|hosts| !hosts.is_empty()) && self.code_may(node, "http") != Some(false)
+    }
+
+    /// Whether the same event gives the same result every time: the code can ask neither for time and
+    /// chance nor anybody outside, and nothing is left of the events before.
     pub(crate) fn is_pure(&self, node: NodeIx) -> bool {
         let Some(Behaviour::Opaque {
             fresh: Some(fresh), ..
@@ -66,6 +78,6 @@ impl Design {
         };
         let never = |what| self.code_may(node, what) == Some(false);
         let fresh = self.value(node, fresh).and_then(Value::as_bool) == Some(true);
-        fresh && ["state", "clock", "random"].into_iter().all(never)
+        fresh && !self.calls_out(node) && ["state", "clock", "random"].into_iter().all(never)
     }
 }

@@ -109,6 +109,22 @@ fn shapes_say_which_fields_there_are_and_declassify_nothing() {
     "#);
 }
 
+/// Whom code sends requests to may have been told all that it has read.
+#[test]
+fn hosts_see_what_code_has_read() {
+    all(r#"
+        AUTH-001: in -> a: function(component=f.wasm, hosts=["https://a.example"]) @finance
+        AUTH-001: in -> a: function(component=f.wasm, hosts=["https://a.example"], may_use=["http"]) @partners
+        AUTH-001: in -> a: function(component=f.wasm, hosts=["https://a.example"])
+        silent: in -> a: function(component=f.wasm, hosts=["https://a.example"]) @adjusters
+        silent: in -> k: map(expr={id, amount}) -> a: function(component=f.wasm, hosts=["https://a.example"]) @finance
+        # It cannot reach anybody.
+        silent: in -> a: function(component=f.wasm) @finance
+        silent: in -> a: function(component=f.wasm, hosts=[]) @finance
+        silent: in -> a: function(component=f.wasm, hosts=["https://a.example"], may_use=["output"]) @finance
+    "#);
+}
+
 #[test]
 fn fields_are_shown_to_those_who_may_read_them() {
     all(r#"

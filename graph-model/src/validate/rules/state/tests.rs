@@ -435,10 +435,31 @@ fn code_cannot_do_what_it_is_not_granted() {
             lane(r#"f: script(script=return, fresh=true, may_use=["output", "config"]) -> pay: effect(action=pay, key=.payment)"#),
             "",
         ),
+        (
+            lane(r#"f: function(component=f.wasm, fresh=true, may_use=["output", "http"], hosts=["https://a.example"]) -> pay: effect(action=pay, key=.payment)"#),
+            "DELIV-004",
+        ),
         // What something in front makes anew for each copy stays another one.
         (
             lane(r#"m: map(expr={payment: $now}) -> f: function(component=f.wasm, fresh=true, may_use=["output"]) -> pay: effect(action=pay, key=.payment)"#),
             "DELIV-004 ORDER-005",
+        ),
+        // Requests go out again with the event; nobody else sees that they tell copies apart.
+        (
+            lane(r#"f: function(component=f.wasm, hosts=["https://a.example"]) -> out: view"#),
+            "DELIV-001",
+        ),
+        (
+            lane(r#"f: function(component=f.wasm, hosts=["https://a.example"]) ~idempotent -> out: view"#),
+            "",
+        ),
+        (
+            lane(r#"once: dedupe -> f: function(component=f.wasm, hosts=["https://a.example"]) -> out: view"#),
+            "",
+        ),
+        (
+            r#"in: manual -> lane: queue ^exactly_once=true -> f: function(component=f.wasm, hosts=["https://a.example"]) -> out: view"#.to_owned(),
+            "DELIV-001",
         ),
     ];
     check(&cases);
