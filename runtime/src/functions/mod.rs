@@ -7,6 +7,7 @@ pub mod host;
 mod loaded;
 mod logs;
 mod memory;
+mod network;
 mod node;
 mod requests;
 mod script;
@@ -24,7 +25,7 @@ use crate::kind::Kind;
 pub(crate) use costs::Costs;
 pub(crate) use loaded::Functions;
 pub(crate) use logs::Logs;
-pub(crate) use requests::Network;
+pub(crate) use network::Network;
 pub(crate) use states::States;
 pub(crate) use trial::Trial;
 
