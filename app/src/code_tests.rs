@@ -74,6 +74,23 @@ fn an_expression_shows_what_its_parts_are_made_of() {
 }
 
 #[test]
+fn what_code_may_do_is_told_and_narrowed_to_what_it_asks_for() {
+    let mut harness = showing(FLOW);
+    choose(&mut harness, "f");
+    harness.get_by_label("Whatever it asks for, within this sandbox.");
+    press(&mut harness, Modifiers::COMMAND, Key::Enter);
+    let session = &mut harness.state_mut().session;
+    session.inject(Target::Source("in".into()), value!({"total": 7}), None);
+    settle(&mut harness);
+    harness.get_by_label("It asks for this: it sends events, remembers.");
+    harness.get_by_label("Grant no more than that").click();
+    settle(&mut harness);
+    assert!(bytes(&harness).contains(r#""may_use": ["output", "state"]"#));
+    harness.get_by_label("It sends events, remembers.");
+    assert!(harness.query_by_label("Grant no more than that").is_none());
+}
+
+#[test]
 fn what_has_no_code_offers_none() {
     let mut harness = showing(FLOW);
     choose(&mut harness, "in");

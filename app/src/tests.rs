@@ -150,6 +150,7 @@ impl FakeEngine {
             doubling: counts.to_vec(),
         };
         let cost = FunctionCost {
+            imports: ["output".into(), "state".into()].into(),
             compile_us: 2_400,
             cached: true,
             load_us: 310,

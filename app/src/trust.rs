@@ -249,7 +249,9 @@ fn title(kind: ReachKind) -> &'static str {
         ReachKind::WriteFile => "Writes files in its folder",
         ReachKind::Database => "Writes databases in its folder",
         ReachKind::ReadFile => "Reads files in its folder",
-        ReachKind::Component => "Runs code in a sandbox, without access to files or network",
+        ReachKind::Component => {
+            "Runs code in a sandbox, without access to files, nor to hosts but those listed here"
+        }
     }
 }
 

@@ -146,6 +146,16 @@ mod tests {
                     "Secret TOKEN by a",
                 ],
             ),
+            (
+                r#""a": {"kind": "function", "config": {"component": "x.wasm",
+                    "hosts": ["https://api.example.com", "http://localhost:80"], "secrets": ["TOKEN"]}}"#,
+                &[
+                    "Call http://localhost:80 by a",
+                    "Call https://api.example.com by a",
+                    "Secret TOKEN by a",
+                    "Component x.wasm by a",
+                ],
+            ),
             // A wrong value reaches nothing: the engine refuses it.
             (
                 r#""a": {"kind": "export", "config": {"file": 7}}, "b": {"kind": "export", "config": {"file": " "}}"#,

@@ -190,15 +190,18 @@ impl Build<'_> {
 
     /// The event type that the field names, with its shape; nothing when it is empty.
     pub fn event_type(&self, field: &str) -> Result<Option<(SmolStr, Schema)>, Problem> {
-        let Some(id) = self.optional_text(field) else {
-            return Ok(None);
-        };
+        let id = self.optional_text(field);
+        id.map(|id| self.declared_type(field, id)).transpose()
+    }
+
+    /// The event type with this id, which the field names, with its shape.
+    pub fn declared_type(&self, field: &str, id: SmolStr) -> Result<(SmolStr, Schema), Problem> {
         let declared = self.document.types.get(id.as_str()).ok_or_else(|| {
             self.problem(format!(
                 "`{field}`: the event type `{id}` is not declared; declare it"
             ))
         })?;
-        Ok(Some((id, Schema::new(&declared.schema))))
+        Ok((id, Schema::new(&declared.schema)))
     }
 
     /// A path of the flow, inside the project whatever links lie on the way.

@@ -15,6 +15,7 @@ mod live;
 pub mod operator;
 mod operators;
 pub mod oracle;
+mod outgoing;
 pub mod plan;
 pub mod rim;
 pub mod shared;

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use graph_model::catalog::{Catalog, FieldType, KindSpec, PortRole};
+use graph_model::catalog::{Behaviour, Catalog, KindSpec, PortRole};
 use graph_model::document::{Document, Node, WhenFull};
 use graph_model::graph::FlowGraph;
 use graph_model::id::{EdgeId, NodeId, PortRef};
@@ -182,7 +182,10 @@ pub fn plan(
         edges,
         lines: Vec::new(),
     };
-    place(&mut plan, &order);
+    let waits: Vec<bool> = (plan.nodes.iter().zip(&specs))
+        .map(|(node, spec)| waits(spec, &node.node))
+        .collect();
+    place(&mut plan, &order, &waits);
     count_instances(&mut plan, &specs);
     Ok(plan)
 }
@@ -208,15 +211,10 @@ impl Plan {
     }
 
     fn types_of<'p>(&'p self, node: &'p Node, catalog: &'p Catalog) -> Vec<Option<&'p Value>> {
-        let fields = catalog
-            .get(&node.kind)
-            .map(|kind| &kind.config[..])
-            .unwrap_or_default();
-        fields
-            .iter()
-            .filter(|field| field.ty == FieldType::EventType)
-            .filter_map(|field| node.config_str(&field.name))
-            .map(|ty| self.document.types.get(ty).map(|ty| &ty.schema))
+        let named = catalog.get(&node.kind).into_iter();
+        let named = named.flat_map(|kind| kind.types_of(node));
+        named
+            .map(|(_, ty)| self.document.types.get(ty).map(|ty| &ty.schema))
             .collect()
     }
 }
@@ -238,7 +236,7 @@ fn loose(edge: &EdgeId, end: &PortRef) -> Problem {
 }
 
 /// Puts every operator into a line.
-fn place(plan: &mut Plan, order: &[NodeIndex]) {
+fn place(plan: &mut Plan, order: &[NodeIndex], waits: &[bool]) {
     let mut ins: Vec<Vec<EdgeIndex>> = vec![Vec::new(); plan.nodes.len()];
     for (number, edge) in plan.edges.iter().enumerate() {
         ins[edge.to].push(number);
@@ -276,7 +274,7 @@ fn place(plan: &mut Plan, order: &[NodeIndex]) {
                     })
                     .collect();
                 match before.first() {
-                    Some(Some(line)) if before.len() == 1 => {
+                    Some(Some(line)) if before.len() == 1 && !waits[node] => {
                         for edge in &ins[node] {
                             plan.edges[*edge].fused = true;
                         }
@@ -289,6 +287,19 @@ fn place(plan: &mut Plan, order: &[NodeIndex]) {
             Role::Sink => {}
         }
     }
+}
+
+/// Whether a node waits for others while it handles an event. What is in front of it does not wait with
+/// it: it begins a line of its own.
+fn waits(spec: &KindSpec, node: &Node) -> bool {
+    let Behaviour::Opaque {
+        hosts: Some(hosts), ..
+    } = &spec.behaviour
+    else {
+        return false;
+    };
+    let hosts = spec.config(node, hosts).and_then(Value::as_array);
+    hosts.is_some_and(|hosts| !hosts.is_empty())
 }
 
 fn begin(plan: &mut Plan, head: Head, node: NodeIndex) {

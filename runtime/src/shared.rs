@@ -14,7 +14,7 @@ use rustc_hash::FxHashMap;
 use smol_str::SmolStr;
 
 use crate::database::Database;
-use crate::functions::{Costs, Functions, Logs, States};
+use crate::functions::{Costs, Functions, Logs, Network, States};
 use crate::sinks::{Journal, LineFile};
 pub use crate::sinks::{Printer, Rows};
 use crate::sources::{FilesRead, Listener, Turn};
@@ -28,6 +28,8 @@ pub struct Shared {
     pub(crate) journals: OpenOnce<Journal>,
     pub(crate) line_files: OpenOnce<LineFile>,
     pub(crate) functions: Functions,
+    /// By which functions reach others; none where nothing real is reached.
+    pub(crate) network: Option<Arc<Network>>,
     /// What functions keep.
     pub(crate) states: Arc<States>,
     /// Of functions.
@@ -54,6 +56,7 @@ impl Shared {
         let logs = Arc::default();
         Shared {
             functions: Functions::watched(&logs),
+            network: Some(Arc::default()),
             states: Arc::new(States::in_project(project)),
             logs,
             ..Shared::default()

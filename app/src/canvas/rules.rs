@@ -106,8 +106,13 @@ fn event_type(document: &Document, catalog: &Catalog, port: &PortRef) -> Option<
         let declared = match &kind.behaviour {
             Behaviour::Source { ty, .. }
             | Behaviour::Changes { ty }
-            | Behaviour::Mediate { target: ty, .. }
-            | Behaviour::Opaque { ty: Some(ty) } => Some(Id::new(node.config_str(ty)?)),
+            | Behaviour::Mediate { target: ty, .. } => Some(Id::new(node.config_str(ty)?)),
+            Behaviour::Opaque { ty, types, .. } => {
+                let types = types.as_ref().and_then(|types| node.config.get(types));
+                let own = types.and_then(|types| types.get(&port.port));
+                let all = ty.as_ref().and_then(|ty| node.config_str(ty));
+                Some(Id::new(own.and_then(Value::as_str).or(all)?))
+            }
             Behaviour::Queue { .. }
             | Behaviour::Topic
             | Behaviour::Log { .. }

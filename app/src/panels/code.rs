@@ -296,6 +296,7 @@ fn function(
         node: subject.id.clone(),
         kind: subject.node.kind.clone(),
         config: subject.node.config.clone(),
+        types: types_of(model, subject),
         event: event.clone(),
     };
     let trial = model.session.trial();
@@ -314,6 +315,16 @@ fn function(
         }
         Some(Ok(tried)) => told(ui, tried),
     }
+}
+
+/// Schemas of the event types that the node names.
+fn types_of(model: &Model<'_>, subject: &Subject<'_>) -> BTreeMap<graph_model::id::Id, Value> {
+    let types = &model.state.document().types;
+    let named = subject.kind.types_of(subject.node);
+    let named = named.filter_map(|(_, ty)| types.get_key_value(ty));
+    named
+        .map(|(id, ty)| (id.clone(), ty.schema.clone()))
+        .collect()
 }
 
 fn title(ui: &mut Ui, text: &str, beside: &str) {

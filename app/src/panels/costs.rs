@@ -4,13 +4,13 @@ use egui::{Grid, Rect, RichText, ScrollArea, Sense, Ui, pos2, vec2};
 use graph_model::id::NodeId;
 use runtime_protocol::function::{DOUBLINGS, FunctionCost, Spread};
 
-use super::Model;
+use super::{Model, abilities};
 use crate::canvas::intent::Item;
 use crate::requests::{Request, Requests};
 use crate::theme;
 use crate::widgets::{hint, quiet_link};
 
-const HEADS: [(&str, &str); 9] = [
+const HEADS: [(&str, &str); 10] = [
     ("Function", ""),
     ("calls", "How often it was called"),
     (
@@ -34,6 +34,10 @@ const HEADS: [(&str, &str); 9] = [
     (
         "spread",
         "Calls on a warm instance: each bar takes twice as long as the one before it, from 1 µs on",
+    ),
+    (
+        "asks for",
+        "What its code imports, so all that it can do; some languages import everything",
     ),
 ];
 
@@ -102,6 +106,7 @@ fn row(ui: &mut Ui, model: &Model<'_>, node: &NodeId, cost: &FunctionCost, out: 
         cost.peak_bytes as f64 / f64::from(1 << 20)
     )));
     bars(ui, &cost.warm);
+    ui.label(abilities::words(cost.imports.iter().map(|name| &**name)));
 }
 
 /// A histogram as small bars.

@@ -203,7 +203,9 @@ fn widget(
         FieldType::Pointer => pointer(ui, id, name, field, value, around.document),
         FieldType::Pointers => pointers(ui, id, name, field, value, around.document),
         FieldType::Texts => list(ui, id, name, field, value),
-        FieldType::Table => table(ui, id, &field.title, value, false, around),
+        FieldType::Table | FieldType::EventTypes => {
+            table(ui, id, &field.title, value, false, around)
+        }
         FieldType::JqTable { .. } => table(ui, id, &field.title, value, true, around),
         FieldType::Records { fields } => records(ui, id, &field.title, fields, value, around),
         _ => {

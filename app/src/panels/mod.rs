@@ -1,5 +1,6 @@
 //! Panels around the canvas. Each is given a model to look at and answers with requests.
 
+mod abilities;
 mod annotations;
 mod audience;
 pub(crate) mod code;

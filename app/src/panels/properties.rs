@@ -9,7 +9,7 @@ use graph_model::id::{EdgeId, Id as DocId, NodeId, PortRef};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Model, annotations, form};
+use super::{Model, abilities, annotations, form};
 use crate::canvas::intent::Item;
 use crate::requests::{Request, Requests};
 use crate::theme;
@@ -207,6 +207,7 @@ fn node(ui: &mut Ui, model: &Model<'_>, id: &NodeId, focus: bool, out: &mut Requ
         out.push(asked(transaction, new.typing));
     });
     if let Some(kind) = kind {
+        abilities::show(ui, model, id, node, kind, out);
         section(ui, "Ports");
         ports(ui, model, id, node, kind, out);
     }

@@ -1,7 +1,9 @@
 //! Functions that are tried on an event, one question at a time.
 
+use std::collections::BTreeMap;
+
 use graph_model::event::Event;
-use graph_model::id::NodeId;
+use graph_model::id::{Id, NodeId};
 use graph_model::value::{Object, Value};
 use runtime_protocol::Command;
 use runtime_protocol::function::Tried;
@@ -13,6 +15,8 @@ pub(crate) struct Question {
     pub node: NodeId,
     pub kind: SmolStr,
     pub config: Object,
+    /// Schemas of the event types that the configuration names.
+    pub types: BTreeMap<Id, Value>,
     pub event: Event,
 }
 
@@ -31,6 +35,7 @@ impl Question {
             node: self.node.clone(),
             kind: self.kind.clone(),
             config: Value::from(self.config.clone()),
+            types: self.types.clone(),
             event: self.event.clone(),
         }
     }

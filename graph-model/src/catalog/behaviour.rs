@@ -59,8 +59,22 @@ pub enum Behaviour {
     Guard { field: SmolStr, claim: SmolStr },
     /// Adapts one event type to another by a mapping. `target` names the event type that comes out.
     Mediate { expr: SmolStr, target: SmolStr },
-    /// Code that cannot be looked into. `ty` names the event type that its ordinary outputs have.
-    Opaque { ty: Option<SmolStr> },
+    /// Code that cannot be looked into. `ty` names the event type that its ordinary outputs have, `types`
+    /// those of single ports (a table by port). What the code sends has that shape: the engine takes
+    /// nothing else of it. `uses` names a list of what the code may ask of the engine, which gives it
+    /// nothing else; `fresh` a flag: each event gets an instance of its own. `hosts` names a list of those
+    /// that it may send requests to.
+    Opaque {
+        ty: Option<SmolStr>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        types: Option<SmolStr>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        uses: Option<SmolStr>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fresh: Option<SmolStr>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hosts: Option<SmolStr>,
+    },
     /// Keyed rows. `mode` is `upsert`, `append` or `compare_and_set`; `key` and `version` are
     /// expressions. `compare_and_set` writes a row only when its version is greater than the stored one.
     Table {

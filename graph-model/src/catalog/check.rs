@@ -150,7 +150,7 @@ pub fn check_field_with(
             None => wrong("a list of pointers"),
         },
         FieldType::Texts => value.as_array().map_or_else(|| wrong("a list"), |_| Ok(())),
-        FieldType::Table => value
+        FieldType::Table | FieldType::EventTypes => value
             .as_object()
             .map_or_else(|| wrong("a table"), |_| Ok(())),
         FieldType::Records { fields } => match value.as_array() {

@@ -207,6 +207,8 @@ pub enum FieldType {
     Json,
     /// Id of an event type of the document.
     EventType,
+    /// Names to ids of event types, such as ports to what they send.
+    EventTypes,
     /// A cron expression or an interval.
     Schedule,
 }
@@ -293,6 +295,25 @@ impl KindSpec {
             .get(field)
             .or_else(|| self.field(field).map(|field| &field.default))
             .filter(|value| !matches!(value, Value::Null))
+    }
+
+    /// The event types that a node names, field by field.
+    pub fn types_of<'n>(
+        &'n self,
+        node: &'n Node,
+    ) -> impl Iterator<Item = (&'n FieldSpec, &'n str)> {
+        self.config.iter().flat_map(|field| {
+            let value = self.config(node, &field.name);
+            let named = match (&field.ty, value) {
+                (FieldType::EventType, Some(Value::Str(ty))) => vec![ty.as_str()],
+                (FieldType::EventTypes, Some(Value::Obj(table))) => {
+                    table.values().filter_map(Value::as_str).collect()
+                }
+                _ => Vec::new(),
+            };
+            let named = named.into_iter().filter(|ty| !ty.trim().is_empty());
+            named.map(move |ty| (field, ty))
+        })
     }
 
     /// What comes out of an output port of a node; `None` when there is no such port.

@@ -161,7 +161,7 @@ fn shape(ty: &FieldType) -> Value {
         FieldType::Pointers | FieldType::Texts => {
             value!({"type": "array", "items": {"type": "string"}})
         }
-        FieldType::Table | FieldType::JqTable { .. } => {
+        FieldType::Table | FieldType::EventTypes | FieldType::JqTable { .. } => {
             value!({"type": "object", "additionalProperties": {"type": "string"}})
         }
         FieldType::Records { fields } => value!({"type": "array", "items": (record(fields))}),

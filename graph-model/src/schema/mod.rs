@@ -214,6 +214,12 @@ impl Schema {
         parts.iter().any(|part| part.others == Others::Refused)
     }
 
+    /// Whether nothing but objects has the shape. `properties` alone do not say so.
+    pub fn takes_only_objects(&self) -> bool {
+        let parts = self.root.parts();
+        parts.iter().any(|part| part.types == Types::OBJECT)
+    }
+
     /// The values that a field may have, when they are listed.
     pub fn values(&self, pointer: &Pointer) -> Option<&[Value]> {
         let mut shapes = self.root.parts();

@@ -13,18 +13,15 @@ use crate::error::{At, Error};
 const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 /// How what a compiler makes begins.
 const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
-/// The world that functions are built for.
-const WORLD: &str = "function";
-
 /// Says in a core module which world it is built for, as a compiler without bindings of ours does not.
-pub(crate) fn embed(module: &mut Vec<u8>, wit: &Path) -> Result<(), Error> {
+pub(crate) fn embed(module: &mut Vec<u8>, wit: &Path, world: &str) -> Result<(), Error> {
     let mut resolve = Resolve::default();
     let world = resolve
         .push_path(wit)
         .map_err(|error| format!("{error:#}"))
         .and_then(|(package, _)| {
             resolve
-                .select_world(&[package], Some(WORLD))
+                .select_world(&[package], Some(world))
                 .map_err(|error| format!("{error:#}"))
         })
         .map_err(|why| no_component(format!("{}: {why}", wit.display())))?;
@@ -211,7 +208,7 @@ mod tests {
         let none = componentize(&module).and_then(|component| check(&component));
         let none = none.expect_err("no world").to_string();
         assert!(none.contains("exports no `handle`"), "{none}");
-        embed(&mut module, Path::new("../wit")).expect("the contract");
+        embed(&mut module, Path::new("../wit"), "function").expect("the contract");
         let none = componentize(&module).expect_err("no function").to_string();
         assert!(none.contains("handle"), "{none}");
     }

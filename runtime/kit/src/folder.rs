@@ -36,6 +36,8 @@ pub struct FunctionFolder {
     pub language: &'static Language,
     /// The folder with the contract.
     pub(crate) wit: PathBuf,
+    /// The world of the contract that it is built for.
+    pub(crate) world: String,
 }
 
 #[derive(Deserialize)]
@@ -46,6 +48,13 @@ struct Manifest {
     /// Where the contract is, from the folder; its own copy when left out.
     #[serde(default = "own_copy")]
     wit: PathBuf,
+    /// Which world of the contract it is built for; the one without secrets and requests when left out.
+    #[serde(default = "plain_world")]
+    world: String,
+}
+
+fn plain_world() -> String {
+    "function".to_owned()
 }
 
 fn own_copy() -> PathBuf {
@@ -76,6 +85,7 @@ impl FunctionFolder {
             language: languages::language(&manifest.language)?,
             wit: whole(&wit)?,
             name: manifest.name,
+            world: manifest.world,
             root,
         })
     }

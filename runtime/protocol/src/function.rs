@@ -42,6 +42,10 @@ pub enum LogLevel {
 /// What the calls of a node's function have cost since it was loaded, over all its instances.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FunctionCost {
+    /// What it imports: the names of the interfaces that it may ask the engine by. Some languages import
+    /// everything.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub imports: Vec<SmolStr>,
     /// Time to compile it, or to fetch compiled code from the cache.
     pub compile_us: u64,
     /// Whether compiled code was in the cache.

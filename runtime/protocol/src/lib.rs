@@ -14,7 +14,7 @@ pub mod witness;
 use std::collections::BTreeMap;
 
 use graph_model::event::Event;
-use graph_model::id::{EdgeId, NodeId};
+use graph_model::id::{EdgeId, Id, NodeId};
 use graph_model::value::Value;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -108,6 +108,9 @@ pub enum Command {
         node: NodeId,
         kind: SmolStr,
         config: Value,
+        /// Schemas of the event types that the configuration names.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        types: BTreeMap<Id, Value>,
         event: Event,
     },
 }

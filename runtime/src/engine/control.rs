@@ -158,12 +158,14 @@ impl Control {
                 node,
                 kind,
                 config,
+                types,
                 event,
             } => {
                 let trial = Trial {
                     node,
                     kind,
                     config,
+                    types,
                     event,
                 };
                 return self.try_out(trial, from);

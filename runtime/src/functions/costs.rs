@@ -66,6 +66,11 @@ impl Held {
         Held {
             sha256: function.sha256.clone(),
             told: FunctionCost {
+                imports: function
+                    .imports
+                    .iter()
+                    .map(|held| held.as_str().into())
+                    .collect(),
                 compile_us: micros(function.compile_time),
                 cached: function.cache == CacheUse::Hit,
                 load_us: micros(function.load_time.saturating_sub(function.compile_time)),

@@ -5,7 +5,8 @@ use graph_model::catalog::{
 };
 use runtime_protocol::Problem;
 
-use super::node::{Sandboxed, limit_fields};
+use super::fields::{limit_fields, outside_fields};
+use super::node::Sandboxed;
 use crate::catalog::with_reliability;
 use crate::kind::{Build, Kind, Make};
 use crate::operator::Operator;
@@ -18,13 +19,13 @@ pub(crate) fn kind() -> Kind {
 }
 
 fn make(build: &Build) -> Result<Box<dyn Operator>, Problem> {
-    Ok(Box::new(sandboxed(build)?))
+    Ok(Box::new(sandboxed(build, true)?))
 }
 
-pub(super) fn sandboxed(build: &Build) -> Result<Sandboxed, Problem> {
+pub(super) fn sandboxed(build: &Build, live: bool) -> Result<Sandboxed, Problem> {
     let loaded = build.shared.functions.load(&build.path("component")?);
     let function = loaded.map_err(|error| build.problem(format!("`component`: {error}")))?;
-    Sandboxed::new(build, function, [])
+    Sandboxed::new(build, function, [], live)
 }
 
 fn spec() -> KindSpec {
@@ -37,8 +38,8 @@ fn spec() -> KindSpec {
         icon: "function".into(),
         inputs: vec![PortSpec::data("in", "Events to handle")],
         outputs: vec![PortSpec::each("ports", "Events that the function sends here"), PortSpec::failed("Events that were given up, with their cause")],
-        config: with_reliability([vec![FieldSpec::new("component", "Component", FieldType::Path { folder: false }, "WebAssembly component inside the project").reaches(ReachKind::Component).required(), FieldSpec::new("ports", "Ports", FieldType::Texts, "Names of its output ports").default_to(vec!["ok".into()]), FieldSpec::new("config", "Configuration", FieldType::Table, "What the function reads with `config.get`"), FieldSpec::new("output_type", "Output type", FieldType::EventType, "Type of what it sends when it names none itself")], limit_fields()].concat()),
-        behaviour: Behaviour::Opaque { ty: Some("output_type".into()) },
+        config: with_reliability([vec![FieldSpec::new("component", "Component", FieldType::Path { folder: false }, "WebAssembly component inside the project").reaches(ReachKind::Component).required(), FieldSpec::new("ports", "Ports", FieldType::Texts, "Names of its output ports").default_to(vec!["ok".into()]), FieldSpec::new("config", "Configuration", FieldType::Table, "What the function reads with `config.get`"), FieldSpec::new("output_type", "Output type", FieldType::EventType, "Type of what it sends; what does not have its shape is refused"), FieldSpec::new("port_types", "Types by port", FieldType::EventTypes, "Types of what single ports send, such as `rejected` to `refusal`; the others send the output type").advanced()], outside_fields(), limit_fields()].concat()),
+        behaviour: Behaviour::Opaque { ty: Some("output_type".into()), types: Some("port_types".into()), uses: Some("may_use".into()), fresh: Some("fresh".into()), hosts: Some("hosts".into()) },
         resource: None,
         since: "0.1.0".into(),
     }

@@ -1,14 +1,21 @@
 //! Functions: code of users, run in a sandbox.
 
 mod costs;
+mod fields;
 mod function;
 pub mod host;
 mod loaded;
 mod logs;
 mod memory;
+mod network;
 mod node;
+mod requests;
 mod script;
+mod secrets;
+mod shapes;
 mod states;
+#[cfg(test)]
+pub(crate) mod testing;
 mod trial;
 mod typescript;
 mod watch;
@@ -18,6 +25,7 @@ use crate::kind::Kind;
 pub(crate) use costs::Costs;
 pub(crate) use loaded::Functions;
 pub(crate) use logs::Logs;
+pub(crate) use network::Network;
 pub(crate) use states::States;
 pub(crate) use trial::Trial;
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use graph_model::catalog::{FieldSpec, FieldType};
 use graph_model::event::{Event, extension};
 use graph_model::id::NodeId;
 use graph_model::value::Value;
@@ -12,15 +11,21 @@ use rand_pcg::Pcg64Mcg;
 use runtime_protocol::Problem;
 use runtime_protocol::function::Tried;
 use smol_str::{SmolStr, format_smolstr};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::costs::{Costs, micros};
+use super::fields;
 use super::host::{
-    Call, CallCost, CallReport, CallWorld, Emitted, FunctionEvent, FunctionFailure,
-    FunctionPayload, FunctionWorker, Limits, LogLine, StateUnavailable, StateWrite, WorkerConfig,
+    Call, CallCost, CallReport, CallWorld, Capability, Emitted, FunctionEvent, FunctionFailure,
+    FunctionPayload, FunctionWorker, HttpError, HttpResponse, LogLine, Sending, StateUnavailable,
+    StateWrite, WorkerConfig,
 };
 use super::loaded::Slot;
 use super::logs::{Logs, told};
 use super::memory::Memory;
+use super::requests::Requests;
+use super::secrets::Secrets;
+use super::shapes::Shapes;
 use super::states::States;
 use crate::kind::Build;
 use crate::operator::{Context, Failure, FailureClass, Operator, Output};
@@ -34,104 +39,15 @@ pub(super) struct Sandboxed {
     worker: FunctionWorker,
     config: WorkerConfig,
     ports: BTreeMap<String, u16>,
-    /// Type of events for which the function names none.
-    ty: Option<SmolStr>,
+    shapes: Shapes,
+    secrets: Secrets,
+    requests: Requests,
     memory: Arc<Mutex<Memory>>,
     /// Where the memory is kept; not at all without it, nor before the first event.
     states: Option<Arc<States>>,
     attached: bool,
     costs: Arc<Costs>,
     logs: Arc<Logs>,
-}
-
-/// What a call may use, and how long an instance lives: fields of every kind that runs code.
-pub(super) fn limit_fields() -> Vec<FieldSpec> {
-    let defaults = Limits::default();
-    let mebibytes = |bytes: u64| format!("{} MiB", bytes >> 20);
-    let kibibytes = |bytes: u64| format!("{} KiB", bytes >> 10);
-    let whole = FieldType::Integer {
-        min: 0,
-        max: i64::from(u32::MAX),
-    };
-    let row = |name: &str, title: &str, ty: FieldType, doc: &str| {
-        FieldSpec::new(name, title, ty, doc).advanced()
-    };
-    vec![
-        row(
-            "time_limit",
-            "Time limit",
-            FieldType::Duration,
-            "Longest call",
-        )
-        .default_to("1s"),
-        row(
-            "memory_limit",
-            "Memory limit",
-            FieldType::Bytes,
-            "Largest memory",
-        )
-        .default_to(mebibytes(defaults.memory_bytes_max)),
-        row(
-            "events_limit",
-            "Events limit",
-            whole.clone(),
-            "Events that a call may send",
-        )
-        .default_to(i64::from(defaults.events_max)),
-        row(
-            "output_limit",
-            "Output limit",
-            FieldType::Bytes,
-            "Bytes that a call may send",
-        )
-        .default_to(mebibytes(defaults.output_bytes_max)),
-        row(
-            "state_limit",
-            "State limit",
-            FieldType::Bytes,
-            "Bytes that a call may remember",
-        )
-        .default_to(mebibytes(defaults.state_bytes_max)),
-        row(
-            "log_limit",
-            "Log limit",
-            FieldType::Bytes,
-            "Bytes that a call may write to the log",
-        )
-        .default_to(kibibytes(defaults.log_bytes_max)),
-        row(
-            "calls_limit",
-            "Calls limit",
-            whole.clone(),
-            "How often a call may ask the engine for something",
-        )
-        .default_to(i64::from(defaults.host_calls_max)),
-        row(
-            "keep_state",
-            "Keep state",
-            FieldType::Bool,
-            "What it remembers outlives the run, in the folder `.weir` of the project",
-        )
-        .default_to(true),
-        row(
-            "fresh",
-            "Fresh instance",
-            FieldType::Bool,
-            "A new instance for each event: slower, and nothing is carried over",
-        )
-        .default_to(false),
-        row(
-            "recycle",
-            "Recycle after",
-            whole,
-            "Events after which a new instance takes over; 0 for never",
-        )
-        .default_to(0),
-    ]
-}
-
-fn small(number: u64) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 /// Events by the port that they leave by.
@@ -160,10 +76,12 @@ impl Operator for Sandboxed {
 
 impl Sandboxed {
     /// Runs `function` as the node says: with its ports, limits and settings, and `given` beside these.
+    /// Unless it is `live` it reaches nothing outside.
     pub(super) fn new(
         build: &Build,
         slot: Arc<Slot>,
         given: impl IntoIterator<Item = (String, String)>,
+        live: bool,
     ) -> Result<Sandboxed, Problem> {
         let mut ports = BTreeMap::new();
         for name in build.texts("ports") {
@@ -175,28 +93,30 @@ impl Sandboxed {
             })?;
             ports.insert(name.to_string(), port);
         }
-        let limits = Limits {
-            time_millis_max: u64::try_from(build.duration("time_limit")?.as_millis())
-                .unwrap_or(u64::MAX)
-                .max(1),
-            memory_bytes_max: build.bytes("memory_limit")?,
-            events_max: small(build.whole("events_limit")?),
-            output_bytes_max: build.bytes("output_limit")?,
-            state_bytes_max: build.bytes("state_limit")?,
-            log_bytes_max: build.bytes("log_limit")?,
-            host_calls_max: small(build.whole("calls_limit")?),
-            ..Limits::default()
+        let shapes = Shapes::of(build, ports.keys())?;
+        let given: Vec<(String, String)> = given.into_iter().collect();
+        let mut granted = fields::granted(build)?;
+        if let Some(granted) = granted.as_mut().filter(|_| !given.is_empty()) {
+            // What is given is read as a setting.
+            granted.insert(Capability::Config);
+        }
+        let network = match &build.shared.network {
+            _ if !live => Err("there is no network while a function is tried"),
+            None => Err("there is no network in a simulation"),
+            Some(network) => Ok(network),
         };
         let settings = build.table("config").into_iter();
         let settings = settings.map(|(name, text)| (name.into(), text.into()));
         let config = WorkerConfig {
             name: build.id.to_string(),
-            limits,
+            limits: fields::limits(build)?,
             config: settings.chain(given).collect(),
             ports: ports.keys().cloned().collect(),
-            check: None,
+            check: shapes.check(),
+            granted,
             fresh_per_event: build.flag("fresh"),
-            recycle_after: Some(small(build.whole("recycle")?)).filter(|events| *events > 0),
+            recycle_after: Some(fields::small(build.whole("recycle")?))
+                .filter(|events| *events > 0),
         };
         slot.used_by(build.id);
         let (function, version) = slot.current();
@@ -206,7 +126,9 @@ impl Sandboxed {
             version,
             config,
             ports,
-            ty: build.optional_text("output_type"),
+            shapes,
+            secrets: Secrets::of(build, network.is_ok())?,
+            requests: Requests::of(build, network)?,
             memory: Arc::default(),
             states: build
                 .flag("keep_state")
@@ -280,20 +202,35 @@ impl Sandboxed {
             now_ms: ctx.now_ms,
             chance: Pcg64Mcg::new(u128::from(ctx.random)),
             memory: &memory,
+            secrets: &self.secrets,
+            requests: &self.requests,
         };
-        let CallReport {
-            outcome,
-            logs,
-            logs_dropped,
-            cost,
-        } = self.worker.handle(Call {
+        let call = Call {
             event: &to_function(event),
             port: "in",
             world: &mut world,
-        });
+        };
+        let worker = &mut self.worker;
+        let waits = worker.function().info().imports.contains(&Capability::Http);
+        let CallReport {
+            outcome,
+            mut logs,
+            logs_dropped,
+            cost,
+        } = if waits {
+            aside(|| worker.handle(call))
+        } else {
+            worker.handle(call)
+        };
         drop(memory);
+        for line in &mut logs {
+            line.message = self.secrets.hidden(&line.message);
+            for (_, value) in &mut line.fields {
+                *value = self.secrets.hidden(value);
+            }
+        }
         let done = outcome
-            .map_err(|failure| classify(&failure))
+            .map_err(|failure| classify(&failure, &self.secrets))
             .and_then(|outcome| {
                 let sent = outcome.emitted.into_iter();
                 let sent = sent
@@ -315,41 +252,51 @@ impl Sandboxed {
             let port = &sent.port;
             return Err(Failure::fatal(format_smolstr!("there is no port `{port}`")));
         };
-        Ok((*port, self.to_event(cause, sent.event)?))
+        if let FunctionPayload::Json(text) | FunctionPayload::Text(text) = &sent.event.data
+            && let Some(name) = self.secrets.found_in(text)
+        {
+            let port = &sent.port;
+            return Err(Failure::invalid(format_smolstr!(
+                "what it sent to `{port}` holds the secret `{name}`; mend the function, as everybody behind would see it"
+            )));
+        }
+        let ty = self.shapes.ty(&sent.port);
+        Ok((*port, to_event(cause, sent.event, ty)?))
     }
+}
 
-    fn to_event(&self, cause: &Event, sent: FunctionEvent) -> Result<Event, Failure> {
-        let data = match sent.data {
-            FunctionPayload::None => Value::Null,
-            FunctionPayload::Text(text) => Value::from(text),
-            FunctionPayload::Json(text) => Value::parse(text.as_bytes(), usize::MAX)
-                .map_err(|error| Failure::invalid(format_smolstr!("the function sent {error}")))?,
-            FunctionPayload::Bytes(_) => {
-                return Err(Failure::invalid(
-                    "the function sent bytes; send JSON or text",
-                ));
-            }
-        };
-        let mut event = cause.derive(sent.id, data);
-        let context = Arc::make_mut(&mut event.context);
-        if !sent.source.is_empty() {
-            context.source = sent.source.into();
+/// An event of a function as the flow has it; of type `ty` when the function names none.
+fn to_event(cause: &Event, sent: FunctionEvent, ty: Option<&SmolStr>) -> Result<Event, Failure> {
+    let data = match sent.data {
+        FunctionPayload::None => Value::Null,
+        FunctionPayload::Text(text) => Value::from(text),
+        FunctionPayload::Json(text) => Value::parse(text.as_bytes(), usize::MAX)
+            .map_err(|error| Failure::invalid(format_smolstr!("the function sent {error}")))?,
+        FunctionPayload::Bytes(_) => {
+            return Err(Failure::invalid(
+                "the function sent bytes; send JSON or text",
+            ));
         }
-        if !sent.type_.is_empty() {
-            context.ty = sent.type_.into();
-        } else if let Some(ty) = &self.ty {
-            context.ty = ty.clone();
-        }
-        context.subject = sent.subject.map(SmolStr::from);
-        context.time_ms = i64::try_from(sent.time_ms).unwrap_or(i64::MAX);
-        for (name, text) in sent.extensions {
-            // Where it comes from, the engine knows better.
-            if name != extension::CAUSATION && name != extension::CORRELATION {
-                context.extensions.insert(name.into(), text.into());
-            }
-        }
-        Ok(event)
+    };
+    let mut event = cause.derive(sent.id, data);
+    let context = Arc::make_mut(&mut event.context);
+    if !sent.source.is_empty() {
+        context.source = sent.source.into();
     }
+    if !sent.type_.is_empty() {
+        context.ty = sent.type_.into();
+    } else if let Some(ty) = ty {
+        context.ty = ty.clone();
+    }
+    context.subject = sent.subject.map(SmolStr::from);
+    context.time_ms = i64::try_from(sent.time_ms).unwrap_or(i64::MAX);
+    for (name, text) in sent.extensions {
+        // Where it comes from, the engine knows better.
+        if name != extension::CAUSATION && name != extension::CORRELATION {
+            context.extensions.insert(name.into(), text.into());
+        }
+    }
+    Ok(event)
 }
 
 fn to_function(event: &Event) -> FunctionEvent {
@@ -372,14 +319,14 @@ fn to_function(event: &Event) -> FunctionEvent {
     }
 }
 
-fn classify(failure: &FunctionFailure) -> Failure {
+fn classify(failure: &FunctionFailure, secrets: &Secrets) -> Failure {
     let class = match failure {
         FunctionFailure::Fatal(_) => FailureClass::Fatal,
         failure if failure.retryable() => FailureClass::Transient,
         _ => FailureClass::Invalid,
     };
     // One line: a backtrace or a message of the function may have several.
-    let message = failure.to_string();
+    let message = secrets.hidden(&failure.to_string());
     let line: Vec<&str> = message.lines().map(str::trim).collect();
     Failure {
         class,
@@ -392,6 +339,8 @@ struct World<'f> {
     now_ms: i64,
     chance: Pcg64Mcg,
     memory: &'f Memory,
+    secrets: &'f Secrets,
+    requests: &'f Requests,
 }
 
 impl CallWorld for World<'_> {
@@ -405,6 +354,23 @@ impl CallWorld for World<'_> {
 
     fn state_get(&mut self, key: &str) -> Result<Option<Vec<u8>>, StateUnavailable> {
         Ok(self.memory.get(key).map(<[u8]>::to_vec))
+    }
+
+    fn secret(&mut self, name: &str) -> Option<String> {
+        self.secrets.get(name).map(str::to_owned)
+    }
+
+    fn send(&mut self, sending: Sending) -> Result<HttpResponse, HttpError> {
+        self.requests.send(sending)
+    }
+}
+
+/// Does what may wait for others, while what else runs on this thread goes on elsewhere.
+fn aside<R>(work: impl FnOnce() -> R) -> R {
+    match Handle::try_current().map(|engine| engine.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        // Nothing else runs here: a simulation, or a test.
+        _ => work(),
     }
 }
 
@@ -430,7 +396,7 @@ mod tests {
                 FailureClass::Invalid,
             ),
         ] {
-            let found = classify(&failure);
+            let found = classify(&failure, &Secrets::default());
             assert_eq!(found.class, class);
             assert!(!found.message.contains('\n'));
         }

@@ -5,7 +5,8 @@ use graph_model::catalog::{
 };
 use runtime_protocol::Problem;
 
-use super::node::{Sandboxed, limit_fields};
+use super::fields::limit_fields;
+use super::node::Sandboxed;
 use super::typescript::strip_types;
 use crate::catalog::with_reliability;
 use crate::kind::{Build, Kind, Make};
@@ -25,10 +26,10 @@ pub(crate) fn kind() -> Kind {
 }
 
 fn make(build: &Build) -> Result<Box<dyn Operator>, Problem> {
-    Ok(Box::new(sandboxed(build)?))
+    Ok(Box::new(sandboxed(build, true)?))
 }
 
-pub(super) fn sandboxed(build: &Build) -> Result<Sandboxed, Problem> {
+pub(super) fn sandboxed(build: &Build, live: bool) -> Result<Sandboxed, Problem> {
     let script = strip_types(&build.text("script")?)
         .map_err(|error| build.problem(format!("`script`: {error}")))?;
     let function = build.shared.functions.built_in(COMPONENT);
@@ -39,7 +40,7 @@ pub(super) fn sandboxed(build: &Build) -> Result<Sandboxed, Problem> {
         ("script".to_owned(), script),
         ("first_port".to_owned(), first.to_string()),
     ];
-    Sandboxed::new(build, function, given)
+    Sandboxed::new(build, function, given, live)
 }
 
 fn spec() -> KindSpec {
@@ -52,8 +53,8 @@ fn spec() -> KindSpec {
         icon: "script".into(),
         inputs: vec![PortSpec::data("in", "Events to handle")],
         outputs: vec![PortSpec::each("ports", "Events that the script sends here"), PortSpec::failed("Events that were given up, with their cause")],
-        config: with_reliability([vec![FieldSpec::new("script", "Script", FieldType::Code { language: CodeLanguage::TypeScript }, "Such as `return { ...event.data, tax: event.data.total * 0.22 }`").required(), FieldSpec::new("ports", "Ports", FieldType::Texts, "Names of its output ports; what is returned leaves by the first").default_to(vec!["out".into()]), FieldSpec::new("config", "Configuration", FieldType::Table, "What the script reads with `config.get`"), FieldSpec::new("output_type", "Output type", FieldType::EventType, "Type of what it sends when it names none itself")], limit_fields()].concat()),
-        behaviour: Behaviour::Opaque { ty: Some("output_type".into()) },
+        config: with_reliability([vec![FieldSpec::new("script", "Script", FieldType::Code { language: CodeLanguage::TypeScript }, "Such as `return { ...event.data, tax: event.data.total * 0.22 }`").required(), FieldSpec::new("ports", "Ports", FieldType::Texts, "Names of its output ports; what is returned leaves by the first").default_to(vec!["out".into()]), FieldSpec::new("config", "Configuration", FieldType::Table, "What the script reads with `config.get`"), FieldSpec::new("output_type", "Output type", FieldType::EventType, "Type of what it sends; what does not have its shape is refused"), FieldSpec::new("port_types", "Types by port", FieldType::EventTypes, "Types of what single ports send, such as `rejected` to `refusal`; the others send the output type").advanced()], limit_fields()].concat()),
+        behaviour: Behaviour::Opaque { ty: Some("output_type".into()), types: Some("port_types".into()), uses: Some("may_use".into()), fresh: Some("fresh".into()), hosts: None },
         resource: None,
         since: "0.1.0".into(),
     }
@@ -165,6 +166,37 @@ mod tests {
         }
         let refused = Bench::refusal("script", value!({"script": "const a = 1\nreturn a +"}));
         assert!(refused.starts_with("`script`: line 2:11: "), "{refused}");
+    }
+
+    #[test]
+    fn a_script_may_use_what_its_node_grants() {
+        let with = |script: &str, may_use: &[&str]| {
+            let may_use: Value = may_use.iter().map(|name| Value::str(*name)).collect();
+            value!({"script": script, "may_use": may_use})
+        };
+        let bare = ["output", "config"];
+        for (script, line) in [
+            ("return event.data", r#"out {"total":8}"#),
+            (
+                "state.put('n', 1); return 1",
+                "failed Invalid: asked for `state`, which the node does not let it use; add it to may_use, or do without it",
+            ),
+            (
+                "return Date.now()",
+                "failed Invalid: asked for `clock`, which the node does not let it use; add it to may_use, or do without it",
+            ),
+            (
+                "return Math.random()",
+                "failed Invalid: asked for `random`, which the node does not let it use; add it to may_use, or do without it",
+            ),
+        ] {
+            let said = Bench::new("script", with(script, &bare)).feed(value!({"total": 8}));
+            assert_eq!(said.join(" | "), line, "{script}");
+        }
+        assert_eq!(
+            Bench::refusal("script", with("return", &["files"])),
+            "`may_use`: there is nothing called `files`; choose among clock, config, http, logging, output, random, secrets, state"
+        );
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! Tries a function on an event, beside whatever runs.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use graph_model::document::{Document, Node};
+use graph_model::document::{Document, EventType, Node};
 use graph_model::event::Event;
-use graph_model::id::NodeId;
+use graph_model::id::{Id, NodeId};
 use graph_model::value::Value;
 use runtime_protocol::Problem;
 use runtime_protocol::function::Tried;
@@ -23,6 +24,8 @@ pub(crate) struct Trial {
     pub(crate) node: NodeId,
     pub(crate) kind: SmolStr,
     pub(crate) config: Value,
+    /// Schemas of the event types that the configuration names.
+    pub(crate) types: BTreeMap<Id, Value>,
     pub(crate) event: Event,
 }
 
@@ -44,7 +47,17 @@ impl Trial {
             config: self.config.as_object().cloned().unwrap_or_default(),
             ..Node::default()
         };
-        let document = Document::default();
+        let types = self.types.iter().map(|(id, schema)| {
+            let ty = EventType {
+                schema: schema.clone(),
+                ..EventType::default()
+            };
+            (id.clone(), Arc::new(ty))
+        });
+        let document = Document {
+            types: types.collect(),
+            ..Document::default()
+        };
         let build = Build {
             id: &self.node,
             node: &node,
@@ -55,8 +68,8 @@ impl Trial {
             shared,
         };
         let mut sandboxed: Sandboxed = match &*self.kind {
-            script::ID => script::sandboxed(&build)?,
-            _ => function::sandboxed(&build)?,
+            script::ID => script::sandboxed(&build, false)?,
+            _ => function::sandboxed(&build, false)?,
         };
         let ctx = Context {
             now_ms: world.now_ms(),

@@ -1,8 +1,6 @@
 //! HTTP request to somebody else.
 
-use std::error::Error;
-use std::net::IpAddr;
-use std::sync::{Arc, Once};
+use std::sync::Arc;
 use std::time::Duration;
 
 use graph_model::catalog::{
@@ -22,6 +20,7 @@ use runtime_protocol::Problem;
 use crate::catalog::with_reliability;
 use crate::kind::{Build, Kind, Make};
 use crate::operator::{Failure, FailureClass};
+use crate::outgoing::{self, REDIRECTS_MAX, cause, is_this_machine, keeps_request, read};
 use crate::rim::{Sent, Sink, Work};
 use crate::world::World;
 
@@ -52,8 +51,6 @@ struct HttpOut {
 const ANSWER_MAX: usize = 1 << 20;
 /// Characters of an answer that a message shows at most.
 const SHOWN_MAX: usize = 200;
-/// Redirects that one request follows at most.
-const REDIRECTS_MAX: usize = 5;
 /// Longest `timeout`: while a request is under way, an edit of the flow waits for it.
 const TIMEOUT_MAX: Duration = Duration::from_mins(5);
 
@@ -169,19 +166,10 @@ fn client(
     headers: HeaderMap,
     timeout: Duration,
 ) -> reqwest::Result<Client> {
-    static PROVIDER: Once = Once::new();
-    PROVIDER.call_once(|| {
-        // Fails when the program has chosen one already, which then is used.
-        let _chosen = rustls::crypto::ring::default_provider().install_default();
-    });
-    let mut client = Client::builder()
-        .user_agent(concat!("weir/", env!("CARGO_PKG_VERSION")))
+    let mut client = outgoing::client()
         .default_headers(headers)
         .timeout(timeout)
-        .redirect(redirects(method))
-        .referer(false)
-        // The driver alone tries again: it counts and pauses.
-        .retry(reqwest::retry::never());
+        .redirect(redirects(method));
     if url.scheme() == "http" {
         // It never changes to TLS, and a machine without certificates can send, too.
         client = client.tls_certs_only([]);
@@ -207,20 +195,6 @@ fn redirects(method: &Method) -> Policy {
             attempt.stop()
         }
     })
-}
-
-/// Whether a redirect repeats the request as it is; others would turn it into a GET.
-fn keeps_request(gets: bool, status: StatusCode) -> bool {
-    gets || matches!(
-        status,
-        StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT
-    )
-}
-
-fn is_this_machine(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let ip = host.trim_matches(['[', ']']).parse::<IpAddr>();
-    host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
 }
 
 fn sends_body(method: &Method) -> bool {
@@ -266,7 +240,9 @@ impl HttpOut {
         if !status.is_success() {
             return Err(self.refused(response).await);
         }
-        let (answer, whole) = read(response).await.map_err(|error| self.broken(&error))?;
+        let (answer, whole) = read(response, ANSWER_MAX)
+            .await
+            .map_err(|error| self.broken(&error))?;
         if !whole {
             return Err(Failure::invalid(format!(
                 "{} was done ({status}), but the answer is longer than 1 MiB; ask for a shorter one",
@@ -314,7 +290,7 @@ impl HttpOut {
         }
         let (class, advice) = advice(status);
         // The status says enough when the rest does not come.
-        let answer = read(response)
+        let answer = read(response, ANSWER_MAX)
             .await
             .map_or(Vec::new(), |(answer, _)| answer);
         let mut shown = self.shown(&String::from_utf8_lossy(&answer));
@@ -361,19 +337,6 @@ impl HttpOut {
     }
 }
 
-/// Reads an answer up to the bound; says whether that is all of it.
-async fn read(mut response: Response) -> reqwest::Result<(Vec<u8>, bool)> {
-    let mut answer = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        let room = ANSWER_MAX - answer.len();
-        answer.extend_from_slice(&chunk[..chunk.len().min(room)]);
-        if chunk.len() > room {
-            return Ok((answer, false));
-        }
-    }
-    Ok((answer, true))
-}
-
 /// JSON as what it says, anything else as text, nothing as `null`.
 fn payload(answer: &[u8]) -> Value {
     if answer.is_empty() {
@@ -398,18 +361,6 @@ fn advice(status: StatusCode) -> (FailureClass, &'static str) {
             "change `body` and `headers` to what that service takes",
         ),
     }
-}
-
-/// What is at the bottom of an error. What lies above repeats the address.
-fn cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn Error = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    if cause.is::<reqwest::Error>() {
-        return "no reason is known".into();
-    }
-    cause.to_string()
 }
 
 fn spec() -> KindSpec {

@@ -1,8 +1,11 @@
 //! A document resolved against the catalog: nodes by number, sound wires, compiled expressions.
 
+mod code;
 mod config;
 mod ways;
 mod wires;
+
+pub(crate) use self::code::CodeState;
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};

@@ -55,7 +55,7 @@ pub(crate) struct Fold {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum TagKey {
     /// A clause of the label of a field, as a node's event type has it: the number of the field
-    /// among those with labels, and the number of the clause.
+    /// among those with labels (of all types, where ports have their own), and the number of the clause.
     Clause(NodeIx, u32, u32),
     /// A tag of single events, on what a node makes of several.
     Folded(NodeIx, TagId, bool),

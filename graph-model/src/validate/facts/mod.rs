@@ -174,6 +174,18 @@ impl Facts {
         self.ports[node].output.as_deref()
     }
 
+    /// The events of a base as they leave the node that made them.
+    pub(crate) fn sent_as(&self, base: Base) -> Option<&Port> {
+        match base {
+            Base::Made(node) => self.output(node),
+            Base::Sent(node, branch) => {
+                let branch = self.ports[node].branches.get(usize::from(branch));
+                branch.map(|(_, port)| &**port)
+            }
+            Base::Met(_) => None,
+        }
+    }
+
     /// What a wire carries.
     pub(crate) fn edge(&self, edge: EdgeIx) -> Option<&Port> {
         self.carried(edge).map(|port| &**port)
@@ -438,9 +450,7 @@ impl Facts {
 
     /// An origin by where it comes from.
     pub(crate) fn origin_name(&self, origin: OriginId) -> String {
-        let of = |base: &Base| match base {
-            Base::Made(node) | Base::Met(node) => self.design.title(*node).to_owned(),
-        };
+        let of = |base: &Base| self.design.title(base.node()).to_owned();
         match self.origins.borrow().get(origin) {
             Origin::Field(base, field) => format!("`{field}` of {}", of(base)),
             Origin::Context(base, field) => {
@@ -533,9 +543,11 @@ impl Facts {
         let origin = self.field(field, port);
         let origin = self.origins.borrow().get(origin).clone();
         let (ty, field, node) = match (&port.payload.ty, origin) {
-            (Some(ty), Origin::Field(Base::Made(node), _)) => (ty.clone(), field.clone(), node),
-            (None, Origin::Field(Base::Made(node), field)) => {
-                let Some(ty) = self.output(node)?.payload.ty.clone() else {
+            (Some(ty), Origin::Field(Base::Made(node) | Base::Sent(node, _), _)) => {
+                (ty.clone(), field.clone(), node)
+            }
+            (None, Origin::Field(base @ (Base::Made(node) | Base::Sent(node, _)), field)) => {
+                let Some(ty) = self.sent_as(base)?.payload.ty.clone() else {
                     return self.promise_of_token(node, &field, seen);
                 };
                 (ty, field, node)

@@ -18,8 +18,20 @@ pub(crate) type OriginId = u32;
 pub(crate) enum Base {
     /// Of events that the node made.
     Made(NodeIx),
+    /// Of events that the node made and sent by the branch with this number, which have a type of
+    /// their own.
+    Sent(NodeIx, u16),
     /// Of events of several streams that met at the node.
     Met(NodeIx),
+}
+
+impl Base {
+    /// The node that made them, or where they met.
+    pub(crate) fn node(self) -> NodeIx {
+        match self {
+            Base::Made(node) | Base::Sent(node, _) | Base::Met(node) => node,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -104,7 +104,7 @@ fn compile(job: &mut Job<'_>) -> Result<Vec<u8>, Error> {
     }
     job.run("zig cc", &mut zig)?;
     let mut module = component::read(&module)?;
-    component::embed(&mut module, &job.folder.wit)?;
+    component::embed(&mut module, &job.folder.wit, &job.folder.world)?;
     component::componentize(&module)
 }
 

@@ -53,7 +53,7 @@ fn compile(job: &mut Job<'_>) -> Result<Vec<u8>, Error> {
             "--js",
             "function.js",
             "--world",
-            "function",
+            job.folder.world.as_str(),
             "--sync",
             "--stub-wasi",
             "--wit",

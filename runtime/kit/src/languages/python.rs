@@ -33,7 +33,13 @@ fn compile(job: &mut Job<'_>) -> Result<Vec<u8>, Error> {
         .current_dir(&job.folder.root)
         .arg("--wit-path")
         .arg(&job.folder.wit)
-        .args(["--quiet", "--world", "function", "componentize", "app"])
+        .args([
+            "--quiet",
+            "--world",
+            &job.folder.world,
+            "componentize",
+            "app",
+        ])
         .args(["--python-path", ".", "--stub-wasi", "--output"])
         .arg(&made);
     job.run("componentize-py", &mut componentize)?;

@@ -7,15 +7,19 @@ use super::error::FunctionError;
 
 wasmtime::component::bindgen!({
     path: "wit",
-    world: "function",
+    // The larger one: what a component does not import, it need not be given.
+    world: "connected",
     additional_derives: [PartialEq],
     imports: { default: trappable },
 });
 
+pub use self::flow::function::http::{HttpError, Request as HttpRequest, Response as HttpResponse};
 pub use self::flow::function::logging::Level as LogLevel;
 pub(super) use self::flow::function::types::Failure as GuestFailure;
 pub use self::flow::function::types::{Event as FunctionEvent, Payload as FunctionPayload};
-pub(super) use self::flow::function::{clock, config, logging, output, random, state, types};
+pub(super) use self::flow::function::{
+    clock, config, http, logging, output, random, secrets, state, types,
+};
 
 /// Something of its host that a function may use.
 ///
@@ -28,25 +32,48 @@ pub enum Capability {
     Config,
     /// Tells the time.
     Clock,
+    /// Sends requests to the hosts that its node lists.
+    Http,
     /// Writes to the run's log.
     Logging,
     /// Sends events on.
     Output,
     /// Draws random bytes.
     Random,
+    /// Reads the secrets that its node lists.
+    Secrets,
     /// Remembers bytes between events.
     State,
 }
 
 impl Capability {
+    /// All of them, in the order of their names.
+    pub const ALL: [Self; 8] = [
+        Self::Clock,
+        Self::Config,
+        Self::Http,
+        Self::Logging,
+        Self::Output,
+        Self::Random,
+        Self::Secrets,
+        Self::State,
+    ];
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|held| held.as_str() == name)
+    }
+
     /// The name of its interface in the contract.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Config => "config",
             Self::Clock => "clock",
+            Self::Http => "http",
             Self::Logging => "logging",
             Self::Output => "output",
             Self::Random => "random",
+            Self::Secrets => "secrets",
             Self::State => "state",
         }
     }
@@ -69,7 +96,7 @@ pub(super) fn capabilities<'a>(
         if interface == Some("types") {
             continue; // gives names to types, and nothing to use
         }
-        match interface.and_then(capability) {
+        match interface.and_then(Capability::named) {
             Some(capability) => {
                 granted.insert(capability);
             }
@@ -88,16 +115,4 @@ fn interface(import: &str) -> Option<&str> {
     let (interface, version) = import.strip_prefix("flow:function/")?.split_once('@')?;
     // A later patch asks for nothing that an older host cannot give.
     version.starts_with("0.1.").then_some(interface)
-}
-
-fn capability(interface: &str) -> Option<Capability> {
-    Some(match interface {
-        "config" => Capability::Config,
-        "clock" => Capability::Clock,
-        "logging" => Capability::Logging,
-        "output" => Capability::Output,
-        "random" => Capability::Random,
-        "state" => Capability::State,
-        _ => return None,
-    })
 }

@@ -8,7 +8,7 @@ use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::cache::Cache;
-use super::contract::Function;
+use super::contract::Connected;
 use super::error::FunctionError;
 use super::imports::Imports;
 use super::ticker::{Ticker, Ticking};
@@ -78,7 +78,7 @@ impl FunctionHost {
             .map_err(|error| FunctionError::Host(format!("{error:#}")))?;
 
         let mut linker = Linker::new(&engine);
-        Function::add_to_linker::<_, HasSelf<_>>(&mut linker, |imports: &mut Imports| imports)
+        Connected::add_to_linker::<_, HasSelf<_>>(&mut linker, |imports: &mut Imports| imports)
             .map_err(|error| FunctionError::Host(format!("{error:#}")))?;
         let ticker = match metering {
             Metering::Time => Some(Ticker::start(engine.clone()))

@@ -8,8 +8,8 @@ use std::time::Duration;
 use thiserror::Error;
 use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 
-use super::contract::GuestFailure;
-use super::limits::{HostCallsExhausted, Limits, MemoryExhausted};
+use super::contract::{Capability, GuestFailure};
+use super::limits::{HostCallsExhausted, Limits, MemoryExhausted, NotGranted, Overdue};
 
 /// Why a host did not start or a function was not loaded.
 #[derive(Debug, Error)]
@@ -85,6 +85,13 @@ pub enum FunctionFailure {
         /// The time until the call was stopped.
         used: Duration,
     },
+    /// The call lasted longer than allowed, with all that it waited for.
+    Overdue {
+        /// The limit that was passed.
+        limit_millis: u64,
+        /// The time until the call was stopped.
+        used: Duration,
+    },
     /// The call executed more instructions than allowed.
     OutOfInstructions {
         /// The limit that was passed.
@@ -106,6 +113,15 @@ pub enum FunctionFailure {
         /// The limit that was passed.
         limit: u32,
     },
+    /// The call asked for something that the node does not let it use.
+    NotGranted(Capability),
+    /// An event that the call sent does not have the shape that its port promises.
+    Misshapen {
+        /// The output port.
+        port: String,
+        /// What is wrong with the event.
+        reason: String,
+    },
     /// All places for instances are taken.
     NoRoom(String),
 }
@@ -114,13 +130,17 @@ impl FunctionFailure {
     /// Whether handling the same event again may end otherwise.
     pub fn retryable(&self) -> bool {
         match self {
-            Self::Transient(_) | Self::Timeout { .. } | Self::NoRoom(_) => true,
+            Self::Transient(_) | Self::Timeout { .. } | Self::Overdue { .. } | Self::NoRoom(_) => {
+                true
+            }
             // What earlier events left behind is gone with the instance.
             Self::Trap { warm, .. } | Self::OutOfMemory { warm, .. } => *warm,
             Self::Invalid(_)
             | Self::Fatal(_)
             | Self::OutOfInstructions { .. }
-            | Self::TooManyHostCalls { .. } => false,
+            | Self::TooManyHostCalls { .. }
+            | Self::NotGranted(_)
+            | Self::Misshapen { .. } => false,
         }
     }
 
@@ -132,9 +152,12 @@ impl FunctionFailure {
             Self::Fatal(_) => "fatal",
             Self::Trap { .. } => "trap",
             Self::Timeout { .. } => "timeout",
+            Self::Overdue { .. } => "overdue",
             Self::OutOfInstructions { .. } => "out_of_instructions",
             Self::OutOfMemory { .. } => "out_of_memory",
             Self::TooManyHostCalls { .. } => "too_many_host_calls",
+            Self::NotGranted(_) => "not_granted",
+            Self::Misshapen { .. } => "misshapen",
             Self::NoRoom(_) => "no_room",
         }
     }
@@ -156,6 +179,12 @@ impl FunctionFailure {
         }
         if let Some(&HostCallsExhausted { limit }) = error.downcast_ref() {
             return Self::TooManyHostCalls { limit };
+        }
+        if let Some(&Overdue { limit_millis, used }) = error.downcast_ref() {
+            return Self::Overdue { limit_millis, used };
+        }
+        if let Some(NotGranted(what)) = error.downcast_ref() {
+            return Self::NotGranted(*what);
         }
         if let Some(full) = error.downcast_ref::<PoolConcurrencyLimitError>() {
             return Self::NoRoom(full.to_string());
@@ -216,6 +245,11 @@ impl fmt::Display for FunctionFailure {
                 "stopped after {} ms, limit {limit_millis} ms; raise time_limit or do less per event",
                 used.as_millis()
             ),
+            Self::Overdue { limit_millis, used } => write!(
+                f,
+                "stopped after {} ms with all that it waited for, limit {limit_millis} ms; raise wall_limit, or wait for less",
+                used.as_millis()
+            ),
             Self::OutOfInstructions { limit } => {
                 write!(f, "stopped after {limit} instructions; do less per event")
             }
@@ -234,6 +268,14 @@ impl fmt::Display for FunctionFailure {
             Self::TooManyHostCalls { limit } => write!(
                 f,
                 "asked the host more than {limit} times; ask less per event"
+            ),
+            Self::NotGranted(what) => write!(
+                f,
+                "asked for `{what}`, which the node does not let it use; add it to may_use, or do without it"
+            ),
+            Self::Misshapen { port, reason } => write!(
+                f,
+                "what it sent to `{port}` was refused, since {reason}; mend the function, or change the type of the port"
             ),
             Self::NoRoom(full) => {
                 write!(

@@ -7,10 +7,13 @@ use std::sync::Arc;
 use wasmtime::Result;
 
 use super::contract::{
-    FunctionEvent, FunctionPayload, LogLevel, clock, config, logging, output, random, state, types,
+    Capability, FunctionEvent, FunctionPayload, HttpError, HttpResponse, LogLevel, clock, config,
+    logging, output, random, state, types,
 };
 use super::lent::Lent;
-use super::limits::{HostCallsExhausted, Limits, Meter};
+use super::limits::{HostCallsExhausted, Limits, Meter, NotGranted};
+use super::outside::Sending;
+use super::pace::Pace;
 
 /// Most bytes of one draw of randomness.
 const RANDOM_BYTES_MAX: u32 = 1 << 16;
@@ -25,6 +28,17 @@ pub trait CallWorld {
 
     /// What the node remembers under the key, as of before this call.
     fn state_get(&mut self, key: &str) -> Result<Option<Vec<u8>>, StateUnavailable>;
+
+    /// The secret that the node lists under the name; a world that says nothing lists none.
+    fn secret(&mut self, _name: &str) -> Option<String> {
+        None
+    }
+
+    /// Sends a request to a host that the node lists, and waits for its answer; a world that says nothing
+    /// lists none.
+    fn send(&mut self, sending: Sending) -> Result<HttpResponse, HttpError> {
+        Err(HttpError::NotListed(sending.request.url))
+    }
 }
 
 /// The store cannot be reached now; the function hears why, and may go on or ask for a retry.
@@ -103,6 +117,7 @@ pub(super) struct Terms {
     pub(super) config: BTreeMap<String, String>,
     pub(super) ports: BTreeSet<String>,
     pub(super) check: Option<OutputCheck>,
+    pub(super) granted: Option<BTreeSet<Capability>>,
 }
 
 /// The data of a store: the terms, the lent world and what the present call has done so far.
@@ -111,6 +126,8 @@ pub(super) struct Imports {
     pub(super) terms: Arc<Terms>,
     pub(super) meter: Meter,
     pub(super) world: Lent,
+    /// Where the call is bounded by time.
+    pub(super) pace: Option<Pace>,
     pub(super) done: Done,
 }
 
@@ -128,6 +145,9 @@ pub(super) struct Done {
     log_bytes: u64,
     pub(super) logs_dropped: u32,
     pub(super) host_calls: u32,
+    pub(super) requests: u32,
+    /// The first event that did not have the shape of its port, and what is wrong with it.
+    pub(super) misshapen: Option<(String, String)>,
 }
 
 impl Imports {
@@ -137,12 +157,17 @@ impl Imports {
             terms,
             meter,
             world: Lent::default(),
+            pace: None,
             done: Done::default(),
         }
     }
 
-    /// Counts a call to the host; an error ends the guest.
-    fn count(&mut self) -> Result<()> {
+    /// Counts a call to the host for something that the node lets the guest use; an error ends the guest.
+    pub(super) fn count(&mut self, what: Capability) -> Result<()> {
+        let granted = self.terms.granted.as_ref();
+        if granted.is_some_and(|granted| !granted.contains(&what)) {
+            return Err(wasmtime::Error::new(NotGranted(what)));
+        }
         let limit = self.terms.limits.host_calls_max;
         if self.done.host_calls >= limit {
             return Err(wasmtime::Error::new(HostCallsExhausted { limit }));
@@ -151,7 +176,7 @@ impl Imports {
         Ok(())
     }
 
-    fn world(&mut self) -> Result<&mut (dyn CallWorld + 'static)> {
+    pub(super) fn world(&mut self) -> Result<&mut (dyn CallWorld + 'static)> {
         self.world
             .world()
             .ok_or_else(|| wasmtime::Error::msg("the host was called outside of a call"))
@@ -181,7 +206,7 @@ impl output::Host for Imports {
         port: String,
         mut event: FunctionEvent,
     ) -> Result<Result<(), output::EmitError>> {
-        self.count()?;
+        self.count(Capability::Output)?;
         let Terms {
             name,
             limits,
@@ -200,6 +225,8 @@ impl output::Host for Imports {
             return Ok(Err(output::EmitError::TooLarge(limits.output_bytes_max)));
         }
         if let Some(Err(reason)) = check.as_ref().map(|check| (check.0)(&port, &event)) {
+            let reason_again = reason.clone();
+            self.done.misshapen.get_or_insert((port, reason_again));
             return Ok(Err(output::EmitError::Schema(reason)));
         }
         if event.id.is_empty() {
@@ -219,7 +246,7 @@ impl logging::Host for Imports {
         message: String,
         fields: Vec<(String, String)>,
     ) -> Result<()> {
-        self.count()?;
+        self.count(Capability::Logging)?;
         let Limits {
             log_lines_max,
             log_bytes_max,
@@ -242,14 +269,14 @@ impl logging::Host for Imports {
 
 impl config::Host for Imports {
     fn get(&mut self, key: String) -> Result<Option<String>> {
-        self.count()?;
+        self.count(Capability::Config)?;
         Ok(self.terms.config.get(&key).cloned())
     }
 }
 
 impl state::Host for Imports {
     fn get(&mut self, key: String) -> Result<Result<Option<Vec<u8>>, state::StateError>> {
-        self.count()?;
+        self.count(Capability::State)?;
         Ok(match self.done.writes.get(&key) {
             Some(StateChange::Put { value, .. }) => Ok(Some(value.clone())),
             Some(StateChange::Delete) => Ok(None),
@@ -266,26 +293,26 @@ impl state::Host for Imports {
         value: Vec<u8>,
         ttl_millis: Option<u64>,
     ) -> Result<Result<(), state::StateError>> {
-        self.count()?;
+        self.count(Capability::State)?;
         Ok(self.write(key, StateChange::Put { value, ttl_millis }))
     }
 
     fn delete(&mut self, key: String) -> Result<Result<(), state::StateError>> {
-        self.count()?;
+        self.count(Capability::State)?;
         Ok(self.write(key, StateChange::Delete))
     }
 }
 
 impl clock::Host for Imports {
     fn now_ms(&mut self) -> Result<u64> {
-        self.count()?;
+        self.count(Capability::Clock)?;
         Ok(self.world()?.now_millis())
     }
 }
 
 impl random::Host for Imports {
     fn bytes(&mut self, len: u32) -> Result<Vec<u8>> {
-        self.count()?;
+        self.count(Capability::Random)?;
         if len > RANDOM_BYTES_MAX {
             return Err(wasmtime::Error::msg(format!(
                 "asked for {len} random bytes at once, limit {RANDOM_BYTES_MAX}"

@@ -2,14 +2,20 @@
 
 use std::error::Error;
 use std::fmt;
+use std::time::Duration;
 
 use wasmtime::ResourceLimiter;
+
+use super::contract::Capability;
 
 /// What one call of a function may use. At each bound, the call fails or the host says no.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Time of the call: [`Timeout`](super::FunctionFailure::Timeout). Held to about 10 ms.
+    /// Time that the call works, without what it waits for others:
+    /// [`Timeout`](super::FunctionFailure::Timeout). Held to about 10 ms.
     pub time_millis_max: u64,
+    /// Time of the call with all that it waits for: [`Overdue`](super::FunctionFailure::Overdue).
+    pub wall_millis_max: u64,
     /// Instructions of the call, where the host counts them instead of time:
     /// [`OutOfInstructions`](super::FunctionFailure::OutOfInstructions).
     pub instructions_max: u64,
@@ -29,12 +35,17 @@ pub struct Limits {
     /// Calls back into the host, of all kinds:
     /// [`TooManyHostCalls`](super::FunctionFailure::TooManyHostCalls).
     pub host_calls_max: u32,
+    /// Requests that the call sends: the next `send` returns `too-many`.
+    pub requests_max: u32,
+    /// Bytes of one answer: a longer one returns `too-large`.
+    pub answer_bytes_max: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             time_millis_max: 1_000,
+            wall_millis_max: 10_000,
             instructions_max: 1_000_000_000,
             memory_bytes_max: 64 << 20,
             events_max: 1_000,
@@ -43,6 +54,8 @@ impl Default for Limits {
             log_lines_max: 100,
             log_bytes_max: 64 << 10,
             host_calls_max: 100_000,
+            requests_max: 16,
+            answer_bytes_max: 1 << 20,
         }
     }
 }
@@ -126,6 +139,17 @@ pub(super) struct HostCallsExhausted {
     pub(super) limit: u32,
 }
 
+/// Why a call back into the host was refused: the node does not let its function use this.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NotGranted(pub(super) Capability);
+
+/// Why a call ended that waited too long for others.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Overdue {
+    pub(super) limit_millis: u64,
+    pub(super) used: Duration,
+}
+
 impl fmt::Display for MemoryExhausted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -142,5 +166,20 @@ impl fmt::Display for HostCallsExhausted {
     }
 }
 
+impl fmt::Display for NotGranted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is not granted", self.0)
+    }
+}
+
 impl Error for MemoryExhausted {}
+impl Error for NotGranted {}
+
+impl fmt::Display for Overdue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "more than {} ms", self.limit_millis)
+    }
+}
+
+impl Error for Overdue {}
 impl Error for HostCallsExhausted {}

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use wasmtime::component::Component;
 
 use super::cache::sha256;
-use super::contract::{Capability, FunctionPre, capabilities};
+use super::contract::{Capability, ConnectedPre, capabilities};
 use super::engine::{DebugLess, FunctionHost};
 use super::error::FunctionError;
 use super::imports::Imports;
@@ -26,7 +26,7 @@ const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
 #[derive(Debug)]
 pub struct LoadedFunction {
     pub(super) host: Arc<FunctionHost>,
-    pub(super) pre: DebugLess<FunctionPre<Imports>>,
+    pub(super) pre: DebugLess<ConnectedPre<Imports>>,
     info: FunctionInfo,
 }
 
@@ -80,7 +80,7 @@ impl FunctionHost {
             .linker
             .0
             .instantiate_pre(&component)
-            .and_then(FunctionPre::new)
+            .and_then(ConnectedPre::new)
             .map_err(|error| FunctionError::Mismatch(format!("{error:#}")))?;
         let info = FunctionInfo {
             sha256,

@@ -17,12 +17,16 @@ mod imports;
 mod lent;
 mod limits;
 mod load;
+mod outside;
+mod pace;
 #[cfg(test)]
 mod tests;
 mod ticker;
 mod worker;
 
-pub use self::contract::{Capability, FunctionEvent, FunctionPayload, LogLevel};
+pub use self::contract::{
+    Capability, FunctionEvent, FunctionPayload, HttpError, HttpRequest, HttpResponse, LogLevel,
+};
 pub use self::engine::{FunctionHost, HostConfig, Metering};
 pub use self::error::{FunctionError, FunctionFailure};
 pub use self::imports::{
@@ -30,4 +34,5 @@ pub use self::imports::{
 };
 pub use self::limits::Limits;
 pub use self::load::{CacheUse, FunctionInfo, LoadedFunction};
+pub use self::outside::Sending;
 pub use self::worker::{Call, CallCost, CallReport, FunctionWorker, Outcome, WorkerConfig};

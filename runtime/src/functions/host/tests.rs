@@ -1,5 +1,7 @@
 //! Functions that behave and functions that do not: what the host gives, refuses and survives.
 
+mod outside;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -54,6 +56,30 @@ impl CallWorld for Still {
             return Err(StateUnavailable("the store is locked".into()));
         }
         Ok(self.state.get(key).cloned())
+    }
+    fn secret(&mut self, name: &str) -> Option<String> {
+        (name == "KEY").then(|| "hidden".to_owned())
+    }
+    fn send(&mut self, sending: Sending) -> Result<HttpResponse, HttpError> {
+        let Sending {
+            request, patience, ..
+        } = sending;
+        let Some(place) = request.url.strip_prefix("http://listed/") else {
+            return Err(HttpError::NotListed(request.url));
+        };
+        if let Some(millis) = place.strip_prefix("slow/") {
+            let takes = Duration::from_millis(millis.parse().expect("a number"));
+            std::thread::sleep(takes.min(patience));
+            if takes > patience {
+                return Err(HttpError::Timeout(patience.as_millis() as u64));
+            }
+        }
+        let body = format!("{} {place} {}", request.method, request.body.len());
+        Ok(HttpResponse {
+            status: 200,
+            headers: Vec::new(),
+            body: body.into(),
+        })
     }
 }
 
@@ -601,19 +627,65 @@ fn an_unknown_port_is_told_to_the_function() {
 }
 
 #[test]
-fn an_event_of_the_wrong_shape_is_told_to_the_function() {
+fn an_event_of_the_wrong_shape_fails_the_call_also_when_the_function_goes_on() {
     let check = OutputCheck::new(|port, event| match (port, text(event)) {
-        ("ok", "bad") => Err("data is bad".into()),
+        ("ok", "bad") => Err("it is no `word`: `/a` is missing".into()),
         _ => Ok(()),
     });
     let mut worker = MISBEHAVE.worker(WorkerConfig {
         check: Some(check),
         ..config()
     });
-    assert_eq!(
-        told(take(&mut worker, "emit ok bad\nemit ok good")),
-        [r#"told: EmitError::Schema("data is bad")"#, "ok: good"]
-    );
+    let why = "what it sent to `ok` was refused, since it is no `word`: `/a` is missing; mend the function, or change the type of the port";
+    for steps in [
+        "emit ok bad\nemit ok good",
+        "emit ok bad\nemit ok bad",
+        "emit ok bad\ntransient later",
+        "emit ok bad\npanic no event",
+    ] {
+        let failure = failure(take(&mut worker, steps));
+        assert_eq!(
+            (failure.kind(), failure.retryable()),
+            ("misshapen", false),
+            "{steps}"
+        );
+        assert_eq!(failure.to_string(), why);
+        assert_eq!(told(take(&mut worker, "emit ok good")), ["ok: good"]);
+    }
+}
+
+#[test]
+fn what_is_not_granted_ends_the_call() {
+    let granted = [Capability::Output, Capability::Clock].into();
+    let mut worker = MISBEHAVE.worker(WorkerConfig {
+        granted: Some(granted),
+        ..config()
+    });
+    assert_eq!(told(take(&mut worker, "count\nnow")).len(), 2);
+    for (steps, what) in [
+        ("get a", Capability::State),
+        ("put a b", Capability::State),
+        ("delete a", Capability::State),
+        ("random 4", Capability::Random),
+        ("config a", Capability::Config),
+        ("log 1", Capability::Logging),
+    ] {
+        let failure = failure(take(&mut worker, steps));
+        assert_eq!(failure, FunctionFailure::NotGranted(what), "{steps}");
+        assert!(!failure.retryable());
+        assert!(
+            failure
+                .to_string()
+                .starts_with(&format!("asked for `{what}`, which"))
+        );
+        assert_recovered(&mut worker);
+    }
+    let mut worker = MISBEHAVE.worker(WorkerConfig {
+        granted: Some([Capability::State].into()),
+        ..config()
+    });
+    let failure = failure(take(&mut worker, "emit ok a"));
+    assert_eq!(failure, FunctionFailure::NotGranted(Capability::Output));
 }
 
 #[test]
@@ -803,12 +875,12 @@ fn what_is_no_function_is_refused_with_a_hint() {
         &component(
             r#"(component
                 (import "wasi:cli/environment@0.2.0" (instance))
-                (import "flow:function/http@0.1.0" (instance))
+                (import "flow:function/files@0.1.0" (instance))
                 (import "flow:function/output@0.2.0" (instance))
                 (import "flow:function/clock@0.1.7" (instance)))"#,
         ),
         expect![
-            "the function imports `wasi:cli/environment@0.2.0`, `flow:function/http@0.1.0`, `flow:function/output@0.2.0`, which functions are not given; use only `flow:function@0.1`"
+            "the function imports `wasi:cli/environment@0.2.0`, `flow:function/files@0.1.0`, `flow:function/output@0.2.0`, which functions are not given; use only `flow:function@0.1`"
         ],
     );
 }

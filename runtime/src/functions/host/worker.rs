@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 
 use wasmtime::Store;
 
-use super::contract::{Function, FunctionEvent};
+use super::contract::{Capability, Connected, FunctionEvent};
 use super::engine::{DebugLess, Metering};
 use super::error::FunctionFailure;
 use super::imports::{CallWorld, Done, Emitted, Imports, LogLine, OutputCheck, StateWrite, Terms};
 use super::lent::{Lent, lend};
 use super::limits::Limits;
 use super::load::LoadedFunction;
+use super::pace::{self, Pace};
 
 /// How a node runs its function.
 #[derive(Debug, Clone, Default)]
@@ -28,6 +29,8 @@ pub struct WorkerConfig {
     pub ports: BTreeSet<String>,
     /// Looks at each event it emits.
     pub check: Option<OutputCheck>,
+    /// What of its imports it may use; all of them without it.
+    pub granted: Option<BTreeSet<Capability>>,
     /// Gives each event an instance of its own: nothing is left from one to the next, for some
     /// 50 µs an event.
     pub fresh_per_event: bool,
@@ -84,10 +87,11 @@ pub struct CallCost {
 
 /// Runs one function for one node.
 ///
-/// [`handle`](Self::handle) is synchronous: no import of the contract waits for anything, the
+/// [`handle`](Self::handle) is synchronous: of all imports only `http` waits for anything, the
 /// simulator has no executor, and a synchronous call saves the switch of stacks that an
 /// asynchronous one needs. A task on tokio calls it as it calls any operator; it comes back within
-/// `time_millis_max`. Where that is long, call it from a thread that may block.
+/// `time_millis_max`. A function that imports `http` may take `wall_millis_max`: call it from a
+/// thread that may block.
 #[derive(Debug)]
 pub struct FunctionWorker {
     function: Arc<LoadedFunction>,
@@ -100,7 +104,7 @@ pub struct FunctionWorker {
 #[derive(Debug)]
 struct Instance {
     store: Store<Imports>,
-    function: DebugLess<Function>,
+    function: DebugLess<Connected>,
     handled: u32,
 }
 
@@ -112,6 +116,7 @@ impl FunctionWorker {
             config,
             ports,
             check,
+            granted,
             fresh_per_event,
             recycle_after,
         } = config;
@@ -121,6 +126,7 @@ impl FunctionWorker {
             config,
             ports,
             check,
+            granted,
         });
         Self {
             function,
@@ -204,6 +210,7 @@ impl FunctionWorker {
                 false,
             ),
         };
+        let outcome = Self::shaped(outcome, store.data_mut());
         let report = self.report(store, outcome, start_time, handle_time);
         let worn = self
             .recycle_after
@@ -220,6 +227,9 @@ impl FunctionWorker {
             Imports::new(Arc::clone(&self.terms)),
         );
         store.limiter(|imports| &mut imports.meter);
+        if self.function.host.metering == Metering::Time {
+            store.epoch_deadline_callback(pace::look);
+        }
         store
     }
 
@@ -227,7 +237,7 @@ impl FunctionWorker {
         &self,
         store: &mut Store<Imports>,
         world: &mut dyn CallWorld,
-    ) -> wasmtime::Result<Function> {
+    ) -> wasmtime::Result<Connected> {
         self.arm(store)?;
         lend(store, lent_place, world, |store| {
             self.function.pre.0.instantiate(store)
@@ -238,11 +248,35 @@ impl FunctionWorker {
     fn arm(&self, store: &mut Store<Imports>) -> wasmtime::Result<()> {
         let limits = &self.terms.limits;
         match self.function.host.metering {
-            // One more than asked for: the present tick is already in part over.
-            Metering::Time => store.set_epoch_deadline(limits.time_millis_max.saturating_add(1)),
+            Metering::Time => {
+                let (pace, ticks) = Pace::begin(limits);
+                store.set_epoch_deadline(ticks);
+                store.data_mut().pace = Some(pace);
+            }
             Metering::Instructions => store.set_fuel(limits.instructions_max)?,
         }
         Ok(())
+    }
+
+    /// A call fails when it sent what does not have the shape of its port, whatever it made of the refusal:
+    /// one that overlooks it would lose the event.
+    fn shaped(
+        outcome: Result<(), FunctionFailure>,
+        imports: &mut Imports,
+    ) -> Result<(), FunctionFailure> {
+        match (outcome, imports.done.misshapen.take()) {
+            (
+                Ok(())
+                | Err(
+                    FunctionFailure::Invalid(_)
+                    | FunctionFailure::Transient(_)
+                    | FunctionFailure::Fatal(_)
+                    | FunctionFailure::Trap { .. },
+                ),
+                Some((port, reason)),
+            ) => Err(FunctionFailure::Misshapen { port, reason }),
+            (outcome, _) => outcome,
+        }
     }
 
     /// Takes from the store what the call left there.

@@ -109,7 +109,8 @@ typedef struct flow_function_output_emit_error_t {
 #define FLOW_FUNCTION_OUTPUT_EMIT_ERROR_TOO_LARGE 1
 // The call would emit more than this many events.
 #define FLOW_FUNCTION_OUTPUT_EMIT_ERROR_TOO_MANY 2
-// The event does not have the shape the port promises.
+// The event does not have the shape the port promises. The call may go on, to
+// say more of it, but fails.
 #define FLOW_FUNCTION_OUTPUT_EMIT_ERROR_SCHEMA 3
 
 typedef struct {

@@ -67,7 +67,7 @@ impl Facts {
             Origin::Field(Base::Met(node), place) => self
                 .sides(node)
                 .all(|port| self.is_changed(self.field(&place, port), known)),
-            Origin::Context(..) | Origin::Computed(..) => false,
+            Origin::Field(Base::Sent(..), _) | Origin::Context(..) | Origin::Computed(..) => false,
         };
         known.insert(origin, changed);
         changed

@@ -50,6 +50,9 @@ impl Facts {
                 }
                 self.measure_of_sum(self.mapping(node)?, &place, port, known)
             }
+            Origin::Field(base @ Base::Sent(..), place) => {
+                self.said_of(self.sent_as(base)?, &place)
+            }
             Origin::Field(Base::Met(node), place) => {
                 let mut all: Option<Measure> = None;
                 for port in self.sides(node) {

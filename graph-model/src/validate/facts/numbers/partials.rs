@@ -75,7 +75,7 @@ impl Facts {
                     self.find_partials(self.field(&place, port), seen, found);
                 }
             }
-            Origin::Context(..) | Origin::Computed(..) => {}
+            Origin::Field(Base::Sent(..), _) | Origin::Context(..) | Origin::Computed(..) => {}
         }
     }
 
@@ -89,7 +89,7 @@ impl Facts {
             }
             let origin = self.origin(origin);
             match origin {
-                Origin::Field(Base::Made(node), at) if at == *place => {
+                Origin::Field(Base::Made(node) | Base::Sent(node, _), at) if at == *place => {
                     makers.insert(node);
                 }
                 Origin::Field(Base::Met(node), at) => {

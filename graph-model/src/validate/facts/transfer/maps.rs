@@ -79,7 +79,7 @@ impl Facts {
     }
 
     /// What code makes of events: nothing is known of it but what it reads, and what people say.
-    pub(super) fn run(&mut self, node: NodeIx, ty: Option<&str>, port: &mut Port) {
+    pub(super) fn run(&mut self, node: NodeIx, port: &mut Port) {
         let design = Rc::clone(&self.design);
         let reads = pointers(design.declared(node, "reads"));
         let of = |labels: &Labels| match &reads[..] {
@@ -102,10 +102,12 @@ impl Facts {
         port.taint = Rc::new(Labels::at_root(&taints));
         let named = self.renews_ids(port).is_none();
         port.payload = Rc::new(Payload::made(node, None));
-        self.origins.borrow_mut().mark_opaque(Base::Made(node));
+        // What is the same every time is so for copies, too, unless something has changed them.
+        if !design.is_pure(node) || !port.renewers.is_empty() {
+            self.origins.borrow_mut().mark_opaque(Base::Made(node));
+        }
         self.identify_by_context(node);
         self.renew(node, named, port);
-        self.declare(node, ty, port);
         if let Order::PerKey(_) = port.order {
             port.order = Order::Lost(node, Loss::Code);
         }

@@ -9,6 +9,7 @@ mod groups;
 mod hiding;
 mod joins;
 mod maps;
+mod shapes;
 mod sources;
 mod stores;
 mod types;
@@ -180,9 +181,10 @@ impl Facts {
                 self.put_in_order(node, key, &mut port);
                 self.drop_copies(node, &[key, version], &mut port);
             }
-            Behaviour::Opaque { ty } => {
+            Behaviour::Opaque { ty, .. } => {
                 let ty = ty.as_ref().and_then(|field| design.text(node, field));
-                self.run(node, ty, &mut port);
+                self.run(node, &mut port);
+                self.shape(node, ty, &mut port);
             }
         }
         Some(port)
@@ -282,6 +284,12 @@ impl Facts {
                 (rest.presence != port.presence).then(|| aside(rest))?
             }
             Behaviour::Join { .. } => aside(self.unmatched(node, [input, second], output?)),
+            Behaviour::Opaque {
+                types: Some(types), ..
+            } => {
+                let types = design.value(node, types)?.as_object()?;
+                Some(self.typed(node, types, port))
+            }
             Behaviour::Route { .. } if port.labels.is_empty() => None,
             Behaviour::Route { routes, otherwise } => {
                 let routes = design.value(node, routes)?.as_object()?;

@@ -17,6 +17,17 @@ use crate::validate::facts::{Facts, Port, pointers};
 impl Facts {
     /// The events that leave a node are of this type, and what it says holds of them.
     pub(super) fn declare(&mut self, node: NodeIx, ty: Option<&str>, port: &mut Port) {
+        self.declare_after(0, node, ty, port);
+    }
+
+    /// The same where types of other ports of the node have `before` fields with labels.
+    pub(super) fn declare_after(
+        &mut self,
+        before: usize,
+        node: NodeIx,
+        ty: Option<&str>,
+        port: &mut Port,
+    ) {
         let design = Rc::clone(&self.design);
         let Some((id, ty)) = ty.and_then(|ty| design.document.types.get_key_value(ty)) else {
             return;
@@ -39,7 +50,7 @@ impl Facts {
         if source || port.size.is_none() {
             port.size = self.declared_size(id);
         }
-        self.attach_labels(node, id, ty, port);
+        self.attach_labels(before, node, id, ty, port);
     }
 
     /// Which fields identify an event of the type, and which decide others.
@@ -70,7 +81,14 @@ impl Facts {
     }
 
     /// Who may read which field, as the type says it.
-    fn attach_labels(&mut self, node: NodeIx, id: &Id, ty: &EventType, port: &mut Port) {
+    fn attach_labels(
+        &mut self,
+        before: usize,
+        node: NodeIx,
+        id: &Id,
+        ty: &EventType,
+        port: &mut Port,
+    ) {
         let checks = matches!(
             self.design.behaviour(node),
             Some(Behaviour::Validate { .. })
@@ -113,7 +131,7 @@ impl Facts {
                     fold: None,
                     sort: Sort::Clause,
                 };
-                let key = TagKey::Clause(node, place as u32, number as u32);
+                let key = TagKey::Clause(node, (before + place) as u32, number as u32);
                 tags.push(self.tag(key, tag));
             }
             let tags = tags.into_iter().collect();

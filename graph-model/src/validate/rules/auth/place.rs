@@ -6,13 +6,13 @@ use smol_str::SmolStr;
 
 use crate::catalog::{Behaviour, FieldType, JqRole, PortRole};
 use crate::document::Audience;
-use crate::expr::Sources;
+use crate::expr::{Sources, related};
 use crate::pointer::Pointer;
 use crate::validate::design::{Design, NodeIx};
 use crate::validate::facts::labels::Labels;
 use crate::validate::facts::owners::reads_id;
 use crate::validate::facts::tags::TagSet;
-use crate::validate::facts::{Facts, Port};
+use crate::validate::facts::{Facts, Port, pointers};
 use crate::value::Object;
 
 /// Name of the side audience that reads a store or a channel itself, past everything that shows it.
@@ -111,6 +111,8 @@ pub(in crate::validate) fn main_place<'f>(
         | Behaviour::Table { .. }
         | Behaviour::Bucket { .. }
         | Behaviour::Effect { .. } => Seen::Shown,
+        // Whoever answers its requests may have been told all that it has read.
+        Behaviour::Opaque { .. } if facts.design.calls_out(node) => Seen::Shown,
         Behaviour::DeadLetter => Seen::GivenUp,
         // Who sees what is on a channel is only a question when somebody is let in.
         _ if is_channel(behaviour) && audience.is_some() => Seen::Stored,
@@ -165,6 +167,21 @@ fn shown<'f>(facts: &'f Facts, node: NodeIx, port: &'f Port) -> Cow<'f, Labels> 
     let Some(kind) = &design.nodes[node].kind else {
         return Cow::default();
     };
+    if facts.is_opaque(node) {
+        let read = pointers(design.declared(node, "reads"));
+        return if read.is_empty() {
+            Cow::Borrowed(&*port.labels)
+        } else {
+            let labels = port.labels.iter();
+            let read = |at: &Pointer| read.iter().any(|field| related(field, at));
+            let labels = labels.filter(|(at, _)| read(at));
+            Cow::Owned(
+                labels
+                    .map(|(at, tags)| (at.clone(), tags.clone()))
+                    .collect(),
+            )
+        };
+    }
     let mut read: Vec<&Sources> = Vec::new();
     let mut taken = TagSet::default();
     let observed = matches!(kind.behaviour, Behaviour::Observe { .. });

@@ -89,6 +89,42 @@ fn all(cases: &str) {
     }
 }
 
+/// What code sends has the shape that its port promises, and may hold all that it has read.
+#[test]
+fn shapes_say_which_fields_there_are_and_declassify_nothing() {
+    all(r#"
+        # Each field of a closed shape may hold what was read, whatever it is called.
+        AUTH-001: type bill(id=/id): id string, cents integer, ! ;; in -> a: function(component=f.wasm, output_type=bill) -> out: view @finance
+        AUTH-001: type bill(id=/id): id string, cents integer, ! ;; in -> a: function(component=f.wasm, output_type=bill) -> b: map(expr={cents}) -> out: view @finance
+        # What is not read cannot be in it; what is not taken along is gone.
+        silent: type bill(id=/id): id string, cents integer, ! ;; in -> k: map(expr={id}) -> a: function(component=f.wasm, output_type=bill) -> out: view @finance
+        silent: type bill(id=/id): id string, cents integer, ! ;; in -> a: function(component=f.wasm, output_type=bill) -> b: redact(fields=["/id", "/cents"], how=mask) -> out: view @finance
+        AUTH-001: type bill(id=/id): id string, cents integer ;; in -> a: function(component=f.wasm, output_type=bill) -> b: redact(fields=["/id", "/cents"], how=mask) -> out: view @finance
+        AUTH-001: type bill(id=/id): id string, cents integer?, ! ;; in -> a: function(component=f.wasm, output_type=bill) -> b: redact(fields=["/id", "/cents"], how=mask) -> out: view @finance
+        # Each port has its own type.
+        AUTH-001: type dx: note string {role:adjusters}, ! ;; type ack: note string, ! ;; in -> k: map(expr={id}) -> a: function(component=f.wasm, ports=["full", "bare"], port_types={"full": "dx", "bare": "ack"}) ;; a.full -> out: view @finance
+        silent: type dx: note string {role:adjusters}, ! ;; type ack: note string, ! ;; in -> k: map(expr={id}) -> a: function(component=f.wasm, ports=["full", "bare"], port_types={"full": "dx", "bare": "ack"}) ;; a.bare -> out: view @finance
+        silent: type dx: note string {role:adjusters}, ! ;; type ack: note string, ! ;; in -> k: map(expr={id}) -> a: function(component=f.wasm, ports=["full", "bare"], output_type=dx, port_types={"bare": "ack"}) ;; a.bare -> m: map(expr={n: .note}) -> out: view @finance
+        AUTH-001: type dx: note string {role:adjusters}, ! ;; type ack: note string, ! ;; in -> k: map(expr={id}) -> a: function(component=f.wasm, ports=["full", "bare"], output_type=dx, port_types={"bare": "ack"}) ;; a.full -> m: map(expr={n: .note}) -> out: view @finance
+    "#);
+}
+
+/// Whom code sends requests to may have been told all that it has read.
+#[test]
+fn hosts_see_what_code_has_read() {
+    all(r#"
+        AUTH-001: in -> a: function(component=f.wasm, hosts=["https://a.example"]) @finance
+        AUTH-001: in -> a: function(component=f.wasm, hosts=["https://a.example"], may_use=["http"]) @partners
+        AUTH-001: in -> a: function(component=f.wasm, hosts=["https://a.example"])
+        silent: in -> a: function(component=f.wasm, hosts=["https://a.example"]) @adjusters
+        silent: in -> k: map(expr={id, amount}) -> a: function(component=f.wasm, hosts=["https://a.example"]) @finance
+        # It cannot reach anybody.
+        silent: in -> a: function(component=f.wasm) @finance
+        silent: in -> a: function(component=f.wasm, hosts=[]) @finance
+        silent: in -> a: function(component=f.wasm, hosts=["https://a.example"], may_use=["output"]) @finance
+    "#);
+}
+
 #[test]
 fn fields_are_shown_to_those_who_may_read_them() {
     all(r#"

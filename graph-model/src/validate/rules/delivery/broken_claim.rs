@@ -53,6 +53,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
             observation: Observation::Export,
         } => "writes a line for it again",
         Behaviour::Effect { key } if is_repeated(facts, node, key, port) => "does it again",
+        Behaviour::Opaque { .. } if design.calls_out(node) => "sends its requests again",
         Behaviour::Table { .. } | Behaviour::Bucket { .. } => {
             match rows_of_copies(facts, node, behaviour, port) {
                 Some(effect) => effect,

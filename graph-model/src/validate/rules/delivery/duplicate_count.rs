@@ -111,6 +111,12 @@ pub(in crate::validate) fn broken_by_copies(
             let counts = claim == "at_least" || claim == "fewer_than" && waits;
             (counts && least.unwrap_or(1) > 1).then_some("counts it again")
         }
+        // Whoever says what the code remembers was asked; of code that only may remember, nobody knows
+        // that it would tell a copy by its id.
+        Behaviour::Opaque { .. } if design.declared_text(node, "state").is_none() => {
+            let state = design.code_state(node)?;
+            state.decides().then_some("may take it into account again")
+        }
         _ => None,
     }
 }

@@ -5,11 +5,12 @@ use crate::catalog::Behaviour;
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::{Facts, Port};
-use crate::validate::fixes;
 use crate::validate::rules::declare_rule;
+use crate::validate::{Severity, fixes};
 
 declare_rule! {
-    /// Finds effects without a usable idempotency key behind something that repeats events.
+    /// Finds effects without a usable idempotency key, and code that sends requests to hosts, behind
+    /// something that repeats events.
     /// ## Why is this bad
     /// At least once means sometimes twice. The charge succeeded, the acknowledgement did not
     /// arrive, so the system politely tries again. Somebody pays twice, and only they notice.
@@ -38,8 +39,15 @@ const METHOD: &str = "method";
 
 fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let design = &*facts.design;
-    let Some((view, Behaviour::Effect { key })) = design.acting(node) else {
+    let Some((view, behaviour)) = design.acting(node) else {
         return;
+    };
+    let key = match behaviour {
+        Behaviour::Effect { key } => key,
+        Behaviour::Opaque { .. } if design.calls_out(node) => {
+            return check_code(facts, node, findings);
+        }
+        _ => return,
     };
     let Some(port) = facts.input(node) else {
         return;
@@ -68,6 +76,33 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         .path(way_of_copies(facts, by, node, effect))
         .following(cause_of_copies(facts, node))
         .fixes(fixes::identify_effect(facts, node, key));
+    findings.add(found);
+}
+
+/// Requests of code are sent again with the event. Nobody can see what they ask for.
+fn check_code(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
+    let design = &*facts.design;
+    let copies = facts.input(node).and_then(|port| port.copies.by());
+    let Some(by) = copies.filter(|_| !facts.assumed(node, "idempotent")) else {
+        return;
+    };
+    let title = design.title(node);
+    let message = format!(
+        "{title} sends requests, and {} {}, so they may be sent twice; put a dedupe in front, or let it send the id of the event with them and assume `idempotent`",
+        design.title(by),
+        repeats(design, by)
+    );
+    let found = Found::node(&design.nodes[node].id, message)
+        .path(way_of_copies(
+            facts,
+            by,
+            node,
+            "sends its requests again".to_owned(),
+        ))
+        .following(cause_of_copies(facts, node))
+        .assuming("that its requests change something")
+        .severity(Severity::Warning)
+        .fixes(fixes::dedupe(facts, node));
     findings.add(found);
 }
 

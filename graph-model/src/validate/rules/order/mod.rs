@@ -227,8 +227,8 @@ fn needs_order<'d>(
             (key, Sort::First)
         }
         Behaviour::Opaque { .. } => {
-            let state = design.declared_text(node, "state")?;
-            return ["instance", "keyed"].contains(&state).then_some(Need {
+            let state = design.code_state(node)?;
+            return state.decides().then_some(Need {
                 key: Vec::new(),
                 text: None,
                 field: None,

@@ -143,7 +143,7 @@ fn is_time(facts: &Facts, origin: OriginId, times: &BTreeSet<OriginId>) -> bool 
                 if windowed(&facts.design, node) && (edge("from") || edge("to")) {
                     return true;
                 }
-                if is_declared_time(facts, node, &place) {
+                if is_declared_time(facts, Base::Made(node), &place) {
                     return true;
                 }
                 let (Some(expr), Some(port)) = (facts.mapping(node), facts.input(node)) else {
@@ -167,6 +167,11 @@ fn is_time(facts: &Facts, origin: OriginId, times: &BTreeSet<OriginId>) -> bool 
                     );
                 }
             }
+            Origin::Field(base @ Base::Sent(..), place) => {
+                if is_declared_time(facts, base, &place) {
+                    return true;
+                }
+            }
             Origin::Field(Base::Met(_), _) => {}
         }
     }
@@ -174,8 +179,10 @@ fn is_time(facts: &Facts, origin: OriginId, times: &BTreeSet<OriginId>) -> bool 
 }
 
 /// Whether the type of what a node sends says that a field is the time of the event.
-fn is_declared_time(facts: &Facts, node: NodeIx, place: &Pointer) -> bool {
-    let ty = facts.output(node).and_then(|port| port.payload.ty.as_ref());
+fn is_declared_time(facts: &Facts, base: Base, place: &Pointer) -> bool {
+    let ty = facts
+        .sent_as(base)
+        .and_then(|port| port.payload.ty.as_ref());
     let ty = ty.and_then(|ty| facts.design.document.types.get(ty));
     ty.and_then(|ty| ty.time.as_ref()) == Some(place)
 }
@@ -197,7 +204,7 @@ fn source(facts: &Facts, of: &Expr, port: &Port) -> Option<NodeIx> {
         return None;
     };
     match facts.origin(facts.field(field, port)) {
-        Origin::Field(Base::Made(node) | Base::Met(node), _) => Some(node),
+        Origin::Field(base, _) => Some(base.node()),
         _ => None,
     }
 }

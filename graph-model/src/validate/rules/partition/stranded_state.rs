@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use super::{keeper, pairing};
 use crate::catalog::Behaviour;
-use crate::validate::design::NodeIx;
+use crate::validate::design::{CodeState, NodeIx};
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::facts::delivery::Mode;
@@ -116,8 +116,8 @@ fn depends(facts: &Facts, node: NodeIx, behaviour: &Behaviour) -> Option<&'stati
         }
         Behaviour::Dedupe { .. } => Some("remembers the keys that it has seen"),
         Behaviour::Opaque { .. } => {
-            let state = design.declared_text(node, "state");
-            (state == Some("keyed")).then_some("keeps something for each key")
+            let state = design.code_state(node);
+            (state == Some(CodeState::Keyed)).then_some("keeps something for each key")
         }
         Behaviour::Table { key, mode, .. } if design.text(node, mode) == Some("upsert") => {
             let key = facts.key(design.expr(node, key)?, port);

@@ -100,7 +100,7 @@ fn check(facts: &Facts, findings: &mut RuleFindings<'_, '_>) {
             }
             let sources = port.definition.sources.iter().copied();
             let maker = match port.payload.base {
-                Base::Made(maker) => Some(maker),
+                Base::Made(maker) | Base::Sent(maker, _) => Some(maker),
                 Base::Met(_) => sources.min_by_key(|source| &design.nodes[*source].id),
             };
             if let Some(maker) = maker {

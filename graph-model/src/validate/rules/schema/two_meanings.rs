@@ -8,7 +8,6 @@ use crate::id::Id;
 use crate::pointer::Pointer;
 use crate::validate::design::{EdgeIx, NodeIx};
 use crate::validate::diagnostic::{Found, RuleFindings};
-use crate::validate::facts::origins::Base;
 use crate::validate::facts::{Facts, Port};
 use crate::validate::rules::declare_rule;
 use crate::validate::{Step, fixes};
@@ -194,10 +193,7 @@ fn fields(facts: &Facts, port: &Port) -> Vec<Pointer> {
         .known()
         .map(|(field, _)| field.clone())
         .collect();
-    let base = match port.payload.base {
-        Base::Made(node) => facts.output(node),
-        Base::Met(_) => None,
-    };
+    let base = facts.sent_as(port.payload.base);
     let ty = port
         .payload
         .ty

@@ -2,7 +2,7 @@
 
 use crate::catalog::Behaviour;
 use crate::label::Atom;
-use crate::validate::design::NodeIx;
+use crate::validate::design::{CodeState, NodeIx};
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::facts::tags::TagSet;
@@ -41,7 +41,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let Some((view, Behaviour::Opaque { .. })) = design.acting(node) else {
         return;
     };
-    if design.declared_text(node, "state") != Some("cache") {
+    if design.code_state(node) != Some(CodeState::Cache) {
         return;
     }
     let Some(port) = facts.input(node) else {

@@ -5,7 +5,6 @@ use crate::id::Id;
 use crate::validate::design::{Design, NodeIx};
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
-use crate::validate::facts::origins::Base;
 use crate::validate::fixes;
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::delivery::way_from;
@@ -60,8 +59,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     };
     let foreign = |node: NodeIx| zone_of(design, node).filter(|zone| zone.as_str() != owner);
     let Some(own) = foreign(node) else { return };
-    let (Base::Made(maker) | Base::Met(maker)) = port.payload.base;
-    let mut makers: Vec<NodeIx> = vec![maker];
+    let mut makers: Vec<NodeIx> = vec![port.payload.base.node()];
     makers.extend(&port.definition.sources);
     let Some((maker, at)) = makers
         .into_iter()

@@ -1,7 +1,7 @@
 //! STATE-004: what is remembered is never forgotten.
 
 use crate::catalog::{Behaviour, FieldType};
-use crate::validate::design::{Design, NodeIx};
+use crate::validate::design::{CodeState, Design, NodeIx};
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::rules::declare_rule;
@@ -85,7 +85,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
             design.text(node, group)
         }
         Behaviour::Fold { group, .. } => design.text(node, group),
-        Behaviour::Opaque { .. } if design.declared_text(node, "state") == Some("keyed") => {
+        Behaviour::Opaque { .. } if design.code_state(node) == Some(CodeState::Keyed) => {
             design.declared_text(node, "cache_key")
         }
         _ => return,

@@ -2,7 +2,7 @@
 
 use super::noticed_by;
 use crate::catalog::Behaviour;
-use crate::validate::design::NodeIx;
+use crate::validate::design::{CodeState, NodeIx};
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::facts::delivery::Part;
@@ -39,7 +39,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let Some((view, Behaviour::Opaque { .. })) = design.acting(node) else {
         return;
     };
-    if design.declared_text(node, "state") != Some("instance") {
+    if design.code_state(node) != Some(CodeState::Instance) {
         return;
     }
     let title = design.title(node);

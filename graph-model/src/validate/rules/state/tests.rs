@@ -373,3 +373,94 @@ fn steps_have_a_way_back() {
         ("in: manual -> lane: queue -> a: table(table=a, mode=append) -> b: effect(action=b, key=$event.id) ^can_refuse=true", ""),
     ]);
 }
+
+#[test]
+fn code_cannot_do_what_it_is_not_granted() {
+    let lane = |rest: &str| format!("in: manual -> lane: queue -> {rest}");
+    let cases = [
+        // What is gone after each event is no memory.
+        (
+            "in: manual -> f: function(component=f.wasm, fresh=true) ^state=instance -> out: view".to_owned(),
+            "",
+        ),
+        // Memory of an instance needs nothing of the engine.
+        (
+            r#"in: manual -> f: function(component=f.wasm, may_use=["output"]) ^state=instance -> out: view"#.to_owned(),
+            "STATE-001",
+        ),
+        // Whoever may remember is taken at that word, in whatever order and however often events come.
+        (
+            lane(r#"f: function(component=f.wasm, may_use=["output", "state"]) -> out: view"#),
+            "DELIV-002 ORDER-001",
+        ),
+        (
+            lane(r#"f: function(component=f.wasm, may_use=["output", "state"]) ^state=none -> out: view"#),
+            "",
+        ),
+        (
+            lane(r#"f: function(component=f.wasm, may_use=["output", "state"]) ^state=cache -> out: view"#),
+            "",
+        ),
+        (
+            lane("f: function(component=f.wasm) ^state=keyed -> out: view"),
+            "ORDER-001",
+        ),
+        (
+            lane(r#"f: function(component=f.wasm, may_use=["output"]) ^state=keyed -> out: view"#),
+            "",
+        ),
+        (
+            lane(r#"f: function(component=f.wasm, may_use=["output"]) -> out: view"#),
+            "",
+        ),
+        (lane("f: function(component=f.wasm) -> out: view"), ""),
+        // Keys that nothing could make anew are those of the event.
+        (
+            lane("f: function(component=f.wasm) -> pay: effect(action=pay, key=.payment)"),
+            "DELIV-004",
+        ),
+        (
+            lane(r#"f: function(component=f.wasm, may_use=["output"]) -> pay: effect(action=pay, key=.payment)"#),
+            "DELIV-004",
+        ),
+        (
+            lane(r#"f: function(component=f.wasm, fresh=true, may_use=["output", "clock"]) -> pay: effect(action=pay, key=.payment)"#),
+            "DELIV-004",
+        ),
+        (
+            lane(r#"f: function(component=f.wasm, fresh=true, may_use=["output", "config"]) -> pay: effect(action=pay, key=.payment)"#),
+            "",
+        ),
+        (
+            lane(r#"f: script(script=return, fresh=true, may_use=["output", "config"]) -> pay: effect(action=pay, key=.payment)"#),
+            "",
+        ),
+        (
+            lane(r#"f: function(component=f.wasm, fresh=true, may_use=["output", "http"], hosts=["https://a.example"]) -> pay: effect(action=pay, key=.payment)"#),
+            "DELIV-004",
+        ),
+        // What something in front makes anew for each copy stays another one.
+        (
+            lane(r#"m: map(expr={payment: $now}) -> f: function(component=f.wasm, fresh=true, may_use=["output"]) -> pay: effect(action=pay, key=.payment)"#),
+            "DELIV-004 ORDER-005",
+        ),
+        // Requests go out again with the event; nobody else sees that they tell copies apart.
+        (
+            lane(r#"f: function(component=f.wasm, hosts=["https://a.example"]) -> out: view"#),
+            "DELIV-001",
+        ),
+        (
+            lane(r#"f: function(component=f.wasm, hosts=["https://a.example"]) ~idempotent -> out: view"#),
+            "",
+        ),
+        (
+            lane(r#"once: dedupe -> f: function(component=f.wasm, hosts=["https://a.example"]) -> out: view"#),
+            "",
+        ),
+        (
+            r#"in: manual -> lane: queue ^exactly_once=true -> f: function(component=f.wasm, hosts=["https://a.example"]) -> out: view"#.to_owned(),
+            "DELIV-001",
+        ),
+    ];
+    check(&cases);
+}

@@ -1,6 +1,5 @@
 //! STRUCT-007: an event type that the document does not declare.
 
-use crate::catalog::FieldType;
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
@@ -30,21 +29,15 @@ declare_rule! {
 fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let design = &*facts.design;
     let view = &design.nodes[node];
-    let fields = view
-        .kind
-        .as_ref()
-        .map(|kind| &kind.config[..])
-        .unwrap_or_default();
-    for field in fields
-        .iter()
-        .filter(|field| field.ty == FieldType::EventType)
-    {
-        let Some(ty) = design.text(node, &field.name) else {
-            continue;
-        };
-        if design.document.types.contains_key(ty) {
+    let Some(kind) = &view.kind else { return };
+    let mut told = None;
+    for (field, ty) in kind.types_of(&view.node) {
+        // One thing at a time of each field.
+        let again = told == Some(&field.name);
+        if again || design.document.types.contains_key(ty) {
             continue;
         }
+        told = Some(&field.name);
         let title = design.title(node);
         let message = format!(
             "{title} names the event type `{ty}`, which is not declared; declare it or choose another"
@@ -54,7 +47,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
                 .detail(field.name.clone())
                 .path(vec![Step::node(
                     &view.id,
-                    format!("`{}` is `{ty}`", field.name),
+                    format!("`{}` names `{ty}`", field.name),
                 )])
                 .fixes(vec![fixes::clear_field(design, node, field)]),
         );
