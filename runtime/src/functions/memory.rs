@@ -12,7 +12,7 @@ use crate::operator::Failure;
 const MEMORY_BYTES_MAX: usize = 64 << 20;
 
 /// What an instance of a function remembers.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Memory {
     entries: FxHashMap<String, Remembered>,
     /// Keys by the time at which they are forgotten.
@@ -21,6 +21,7 @@ pub(super) struct Memory {
 }
 
 /// What stands under a key.
+#[derive(Clone)]
 pub(super) struct Remembered {
     pub(super) value: Vec<u8>,
     /// When it is forgotten.

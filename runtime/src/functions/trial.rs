@@ -30,7 +30,8 @@ pub(crate) struct Trial {
 }
 
 impl Trial {
-    /// Lets a new instance handle the event; nothing that it sends or remembers has an effect.
+    /// Lets a new instance handle the event, with what the node remembers by now; nothing that it sends or
+    /// remembers has an effect.
     pub(crate) fn run(
         &self,
         project: &Path,
@@ -77,6 +78,8 @@ impl Trial {
             instances: 1,
             ..Context::default()
         };
+        let recalled = sandboxed.recall(ctx.instance);
+        recalled.map_err(|failure| Problem::at(&self.node, failure.message))?;
         Ok(sandboxed.try_on(&self.event, &ctx))
     }
 }

@@ -82,6 +82,28 @@ fn a_script_is_tried_on_an_event_without_a_flow() {
 }
 
 #[test]
+fn a_trial_knows_what_the_node_remembers_and_changes_nothing_of_it() {
+    let count = "const n = (state.get('n') ?? 0) + 1; state.put('n', n); return n";
+    let bench = Bench::start(&format!(
+        r#"in: manual
+        f: script {{"script": "{count}"}}
+        out: view
+        in.out -> f.in
+        f.out -> out.in"#
+    ));
+    bench.inject("in", 1.into());
+    bench.inject("in", 2.into());
+    bench.rows("out", 2);
+    for _ in 0..2 {
+        let config = graph_model::value!({"script": count});
+        let Ok(Answer::Tried { tried }) = attempt(&bench, "script", config) else {
+            panic!("it is tried");
+        };
+        assert_eq!(tried.sent[0].1.data.to_json(), "3");
+    }
+}
+
+#[test]
 fn what_functions_cost_and_log_is_told() {
     let bench = Bench::start(
         r#"in: manual
