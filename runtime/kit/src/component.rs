@@ -214,6 +214,15 @@ mod tests {
     }
 
     #[test]
+    fn a_world_that_the_contract_has_not_is_told() {
+        let contract = Path::new("../wit");
+        let mut module = CORE_MODULE.to_vec();
+        embed(&mut module, contract, "connected").expect("the larger world");
+        let other = embed(&mut module, contract, "elsewhere").expect_err("no world");
+        assert!(other.to_string().contains("elsewhere"), "{other}");
+    }
+
+    #[test]
     fn a_module_that_needs_more_than_the_contract_gives_is_explained() {
         let error = "module requires an import interface named `wasi_snapshot_preview1`";
         assert!(explain(error).starts_with("it asks for files"));

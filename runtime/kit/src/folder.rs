@@ -197,6 +197,9 @@ mod tests {
             opened.component(),
             whole(kept.path()).expect("there").join("order-tax.wasm")
         );
+        assert_eq!(opened.world, "function");
+        let larger = r#"{"name": "a", "language": "c", "world": "connected"}"#;
+        assert_eq!(folder(larger).1.expect("a function").world, "connected");
     }
 
     #[test]

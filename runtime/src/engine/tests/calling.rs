@@ -149,3 +149,29 @@ fn a_function_that_is_tried_reaches_nothing() {
         ]
     );
 }
+
+#[test]
+fn behind_a_repartition_a_function_waits_for_several_at_once() {
+    const KEYS: usize = 4;
+    let address = service();
+    let bench = Bench::in_project(project());
+    bench.run(&format!(
+        r#"in: manual
+        apart: repartition {{"key": ".", "partitions": 16}}
+        f: function {{"component": "calling.wasm", "ports": ["told"], "hosts": ["http://{address}"]}}
+        out: view
+        in.out -> apart.in
+        apart.out -> f.in
+        f.told -> out.in"#,
+    ));
+    let steps = |key: usize| {
+        let after = "\nsecret x".repeat(key);
+        format!("send GET http://{address}/slow?1500{after}")
+    };
+    let began = Instant::now();
+    (0..KEYS).for_each(|key| bench.inject("in", steps(key).into()));
+    let told: usize = (0..KEYS).map(|key| key + 1).sum();
+    bench.rows("out", told);
+    let took = began.elapsed();
+    assert!(took < Duration::from_millis(1_500 * 3), "{took:?}");
+}
