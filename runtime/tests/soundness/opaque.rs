@@ -94,7 +94,13 @@ impl Operator for Opaque {
         let (text, number) = told(&event.data);
         let chosen = text.bytes().map(u64::from).sum::<u64>() % 2 == 0;
         match self.code {
-            Code::Same => send(0, event.data.clone()),
+            Code::Some if !chosen => {}
+            Code::Picky if !chosen => {
+                let class = FailureClass::Invalid;
+                let message = "the function refused the event: it is odd".into();
+                out.fail(event, Failure { class, message });
+            }
+            Code::Same | Code::Some | Code::Picky => send(0, event.data.clone()),
             Code::Mixed => send(
                 0,
                 object([("id", id), ("text", text.into()), ("number", number)]),
@@ -106,14 +112,6 @@ impl Operator for Opaque {
                     data.insert("part", Value::Int(part));
                     send(part as usize, data.into());
                 }
-            }
-            Code::Some if chosen => send(0, event.data.clone()),
-            Code::Some => {}
-            Code::Picky if chosen => send(0, event.data.clone()),
-            Code::Picky => {
-                let class = FailureClass::Invalid;
-                let message = "the function refused the event: it is odd".into();
-                out.fail(event, Failure { class, message });
             }
             Code::Counted => {
                 let next = 1 + self.numbers.len() as i64;
