@@ -12,6 +12,7 @@ use smol_str::SmolStr;
 
 use super::numbers::{Bucket, Column, Part};
 use super::viewers::type_of;
+use super::weights::Before;
 use super::{Context, Finding, Oracle};
 use crate::simulate::Outcome;
 
@@ -41,6 +42,7 @@ pub(super) fn judge(
     }
     let mut findings = Vec::new();
     for (node, aggregate) in &context.aggregates {
+        let before = context.before.get(node).copied().unwrap_or_default();
         let sums = aggregate
             .columns
             .iter()
@@ -48,7 +50,7 @@ pub(super) fn judge(
         for column in sums {
             let mut results: BTreeMap<Bucket, Added> = BTreeMap::new();
             for part in &parts[node] {
-                add(run, context, column, part, &mut results);
+                add(run, context, (column, before), part, &mut results);
             }
             let wrong = results.into_iter().find_map(|(bucket, added)| {
                 let what = added.wrong(&bucket)?;
@@ -73,7 +75,7 @@ pub(super) fn judge(
 fn add(
     run: &Outcome,
     context: &Context,
-    column: &Column,
+    (column, before): (&Column, Before),
     part: &Part<'_>,
     results: &mut BTreeMap<Bucket, Added>,
 ) {
@@ -99,9 +101,12 @@ fn add(
     let named = alike
         .iter()
         .find(|(at, _)| at.last() == column.field.as_ref());
-    // Which of several numbers it is cannot be told where they are equal.
+    // Which of several numbers it is cannot be told where they are equal, nor whether it is one of them
+    // where somebody else says it.
+    let said = before.is_coded() || context.literals.contains(&value);
     let measure = match (named, &alike[..]) {
-        (Some((_, measure)), _) | (None, [(_, measure)]) => *measure,
+        (Some((_, measure)), _) => *measure,
+        (None, [(_, measure)]) if !said => *measure,
         _ => return,
     };
     let added = results.entry(part.bucket.clone()).or_default();

@@ -30,12 +30,19 @@ pub(super) struct Before {
     enriched: bool,
     /// They may be whatever somebody made.
     made: bool,
+    /// They may be whatever code made.
+    coded: bool,
 }
 
 impl Before {
     /// Whether they are one fact each, with nothing of another.
     pub(super) fn is_plain(self) -> bool {
         !(self.joined || self.changes || self.enriched || self.made)
+    }
+
+    /// Whether code may have made numbers that are those of a fact by chance.
+    pub(super) fn is_coded(self) -> bool {
+        self.coded
     }
 }
 
@@ -51,10 +58,13 @@ pub(super) fn before(document: &Document, catalog: &Catalog) -> BTreeMap<NodeId,
             Behaviour::Changes { .. } => |before| before.changes = true,
             // Nobody knows what answers hold.
             Behaviour::Enrich { .. } | Behaviour::Effect { .. } => |before| before.enriched = true,
-            Behaviour::Aggregate { .. }
-            | Behaviour::Fold { .. }
-            | Behaviour::Decide { .. }
-            | Behaviour::Opaque { .. } => |before| before.made = true,
+            Behaviour::Aggregate { .. } | Behaviour::Fold { .. } | Behaviour::Decide { .. } => {
+                |before| before.made = true
+            }
+            Behaviour::Opaque { .. } => |before| {
+                before.made = true;
+                before.coded = true;
+            },
             Behaviour::Source { .. } if hears(document, catalog, id) => |before| before.made = true,
             _ => continue,
         };

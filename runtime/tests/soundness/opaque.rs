@@ -1,5 +1,5 @@
 //! Stand-ins for compiled functions: rules know nothing of them but what is declared, and they make the
-//! worst of it.
+//! worst of it. The ids of what they send are made of that of the event, as the sandbox makes them.
 
 use std::collections::BTreeMap;
 
@@ -25,22 +25,19 @@ pub(crate) enum Code {
     Some,
     /// Refuses some.
     Picky,
-    /// Sends events with an id that no other call makes.
-    Fresh,
     /// Numbers events, each instance for itself, and a copy as the event before: rules ask of code whether the
     /// order matters to it, and not whether it knows copies.
     Counted,
 }
 
 impl Code {
-    pub(crate) const ALL: [Code; 8] = [
+    pub(crate) const ALL: [Code; 7] = [
         Code::Same,
         Code::Mixed,
         Code::Named,
         Code::Twice,
         Code::Some,
         Code::Picky,
-        Code::Fresh,
         Code::Counted,
     ];
 
@@ -53,7 +50,6 @@ impl Code {
             Code::Twice => "twice",
             Code::Some => "some",
             Code::Picky => "picky",
-            Code::Fresh => "fresh",
             Code::Counted => "counted",
         }
     }
@@ -88,7 +84,7 @@ struct Opaque {
 }
 
 impl Operator for Opaque {
-    fn on_event(&mut self, event: Event, _input: usize, ctx: &Context<'_>, out: &mut Output) {
+    fn on_event(&mut self, event: Event, _input: usize, _ctx: &Context<'_>, out: &mut Output) {
         let node = &self.node;
         let mut send = |number: usize, data: Value| {
             let id = format_smolstr!("{}/{node}.{number}", event.context.id);
@@ -98,7 +94,13 @@ impl Operator for Opaque {
         let (text, number) = told(&event.data);
         let chosen = text.bytes().map(u64::from).sum::<u64>() % 2 == 0;
         match self.code {
-            Code::Same => send(0, event.data.clone()),
+            Code::Some if !chosen => {}
+            Code::Picky if !chosen => {
+                let class = FailureClass::Invalid;
+                let message = "the function refused the event: it is odd".into();
+                out.fail(event, Failure { class, message });
+            }
+            Code::Same | Code::Some | Code::Picky => send(0, event.data.clone()),
             Code::Mixed => send(
                 0,
                 object([("id", id), ("text", text.into()), ("number", number)]),
@@ -110,17 +112,6 @@ impl Operator for Opaque {
                     data.insert("part", Value::Int(part));
                     send(part as usize, data.into());
                 }
-            }
-            Code::Some | Code::Picky if chosen => send(0, event.data.clone()),
-            Code::Some => {}
-            Code::Picky => {
-                let class = FailureClass::Invalid;
-                let message = "the function refused the event: it is odd".into();
-                out.fail(event, Failure { class, message });
-            }
-            Code::Fresh => {
-                let id = format_smolstr!("{node}-{:x}", ctx.random);
-                out.emit(0, event.derive(id, event.data.clone()));
             }
             Code::Counted => {
                 let next = 1 + self.numbers.len() as i64;

@@ -7,7 +7,7 @@ use crate::chance::Chance;
 use crate::opaque::Code;
 
 /// Of so many designs one may have code.
-const EACH: u64 = 4;
+const EACH: u64 = 3;
 
 /// Has some of the mappings done by code. All other designs stay as they are.
 pub(super) fn put_in(seed: u64, skeleton: &mut Skeleton) {
@@ -16,7 +16,7 @@ pub(super) fn put_in(seed: u64, skeleton: &mut Skeleton) {
     }
     let mut chance = Chance::new(seed ^ 0xc0de);
     for part in skeleton.parts.iter_mut().filter(|part| part.kind == "map") {
-        if chance.percent(50) {
+        if chance.percent(60) {
             part.kind = "function";
         }
     }
@@ -45,7 +45,7 @@ pub(super) fn draw(chance: &mut Chance, ins: &Env) -> (String, Vec<(&'static str
             add("number", Sort::Number);
         }
         Code::Twice => add("part", Sort::Number),
-        Code::Same | Code::Some | Code::Picky | Code::Fresh => {}
+        Code::Same | Code::Some | Code::Picky => {}
     }
     let config = format!("component={}.wasm", code.name());
     (config, vec![("ok", Env::of(fields))])

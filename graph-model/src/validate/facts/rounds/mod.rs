@@ -19,6 +19,7 @@ use crate::expr::Expr;
 use crate::validate::design::{Design, EdgeIx, NodeIx};
 use crate::validate::facts::Facts;
 use crate::validate::facts::gain::Gain;
+use crate::value::{Object, Value};
 
 pub(crate) use ends::Ring;
 
@@ -83,7 +84,8 @@ impl Facts {
         while let Some(edges) = open.pop() {
             for strand in strands(design, &edges) {
                 let mut ring = Ring::new(design, &strand, steps);
-                let ended = ended(&mut ring, &strand);
+                let mut ended = ended(&mut ring, &strand);
+                self.keep_fed(&mut ended, &strand);
                 if ended.is_empty() {
                     rounds.extend(self.judge(&mut ring, strand));
                 } else {
@@ -97,6 +99,27 @@ impl Facts {
         }
         rounds.sort_by_key(|round| design.nodes[design.edges[round.way[0]].from].id.clone());
         rounds
+    }
+
+    /// Takes out windows of so many events to which so many come back of each of their results.
+    fn keep_fed(&self, ended: &mut FxHashSet<EdgeIx>, strand: &[EdgeIx]) {
+        let counts = |edge: &EdgeIx| self.counted(self.design.edges[*edge].from).is_some();
+        if ended.iter().any(counts)
+            && factor(self, strand, |node, gain| self.turns(node, gain)) >= 1.0 - TOLERANCE
+        {
+            ended.retain(|edge| !counts(edge));
+        }
+    }
+
+    /// Of how many events a node makes one.
+    fn counted(&self, node: NodeIx) -> Option<f64> {
+        let design = &*self.design;
+        let Behaviour::Aggregate { window, .. } = design.behaviour(node)? else {
+            return None;
+        };
+        let by_number = design.text(node, window) == Some("count");
+        let count = design.value(node, "count").and_then(Value::as_f64);
+        count.filter(|count| by_number && *count > 1.0)
     }
 
     /// What is to be said of a loop that nothing ends.
@@ -169,8 +192,9 @@ impl Facts {
 
     /// What a node multiplies an event by on its way round; code that says nothing makes one.
     fn turns(&self, node: NodeIx, gain: Gain) -> f64 {
+        let of = self.counted(node).unwrap_or(1.0);
         match self.design.behaviour(node) {
-            _ if gain.is_known() => gain.most,
+            _ if gain.is_known() => gain.most / of,
             Some(Behaviour::Opaque { .. } | Behaviour::Source { .. }) => 1.0,
             _ => SEVERAL,
         }
@@ -220,10 +244,10 @@ impl Facts {
             }
             Behaviour::Route { routes, .. } => {
                 let table = design.value(view.from, routes);
-                let table = table.and_then(crate::value::Value::as_object);
-                let codes = table.into_iter().flat_map(crate::value::Object::values);
+                let table = table.and_then(Value::as_object);
+                let codes = table.into_iter().flat_map(Object::values);
                 codes
-                    .filter_map(crate::value::Value::as_str)
+                    .filter_map(Value::as_str)
                     .filter_map(|code| design.compiled(code))
                     .any(|expr| !ring.carries_all(edge, expr))
             }

@@ -19,6 +19,12 @@ fn storms_are_found_where_nothing_ends_them() {
             "in: manual -> lane: merge -> one: aggregate(group=.k, window=count, count=1, aggregates=[{\"name\": \"n\", \"function\": \"count\"}]) -> lane",
             "LOOP-001",
         ),
+        // Of each result two come back, and they make the next one.
+        (
+            "in: manual -> sum: aggregate(group=.k, window=count, count=2, aggregates=[{\"name\": \"n\", \"function\": \"count\"}]) -> a: map(expr={k: .key}) -> sum
+             sum -> b: map(expr={k: .key}) -> sum",
+            "LOOP-001",
+        ),
         // A node that feeds itself.
         ("in: manual -> lane: topic -> lane", "LOOP-001"),
         // The counter is read but nobody counts.
@@ -120,6 +126,11 @@ fn loops_that_end_are_silent() {
         ("in: manual -> lane: queue -> once: dedupe(key=$event.id) -> work: map(expr=.n = 1) -> lane", ""),
         ("in: manual -> lane: queue -> once: dedupe(key=[.a, .b]) -> work: map(expr={a: .a, b: .b}) -> lane", ""),
         // A window makes one of many, when it ends.
+        (
+            "in: manual -> sum: aggregate(group=.k, window=count, count=3, aggregates=[{\"name\": \"n\", \"function\": \"count\"}]) -> a: map(expr={k: .key}) -> sum
+             sum -> b: map(expr={k: .key}) -> sum",
+            "",
+        ),
         (
             "in: manual -> lane: log(key=.k) -> sum: aggregate(group=.k, window=time, aggregates=[{\"name\": \"n\", \"function\": \"max\", \"of\": \".n\"}]) -> back: map(expr={k: .key, n: .n}) -> lane",
             "",
