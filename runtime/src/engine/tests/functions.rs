@@ -140,18 +140,30 @@ fn what_functions_cost_and_log_is_told() {
 #[test]
 fn a_function_that_is_built_again_takes_over_and_no_event_is_lost() {
     const EVENTS: usize = 8_000;
+    // On a busy machine a build is noticed and compiled later: more events are sent until it is.
+    const EVENTS_MAX: usize = 100_000;
     let bench = Bench::new();
     let file = bench.project.path().join("f.wasm");
     put(&file, &built_again(0));
     bench.run(
         r#"in: manual
         f: function {"component": "f.wasm", "ports": ["ok", "rejected"]}
-        out: view {"keep": 20000}
+        out: view {"keep": 100000}
         in.out -> f.in
         f.ok -> out.in"#,
     );
     let mut client = bench.engine.connect();
-    for n in 0..EVENTS {
+    // What was counted is counted anew when another one takes over.
+    let swapped = |sent: usize| {
+        let cost = &bench.counters().functions["f"];
+        cost.first.count + cost.warm.count < sent as u64 / 2
+    };
+    let mut sent = 0;
+    for n in 0..EVENTS_MAX {
+        if n >= EVENTS && n % 500 == 0 && swapped(n) {
+            break;
+        }
+        sent = n + 1;
         // About 5,000 a second.
         if n % 5 == 0 {
             std::thread::sleep(Duration::from_millis(1));
@@ -167,7 +179,7 @@ fn a_function_that_is_built_again_takes_over_and_no_event_is_lost() {
         bench.inject("in", order);
     }
     bench.idle();
-    let (node, limit) = ("out".into(), 2 * EVENTS as u32);
+    let (node, limit) = ("out".into(), EVENTS_MAX as u32);
     let Ok(Answer::Events { events }) = bench.call(Command::ReadView { node, limit }) else {
         panic!("a view answers events");
     };
@@ -182,17 +194,13 @@ fn a_function_that_is_built_again_takes_over_and_no_event_is_lost() {
                 .to_string()
         })
         .collect();
-    assert_eq!((events.len(), ids.len()), (EVENTS, EVENTS));
-    let cost = &bench.counters().functions["f"];
-    assert!(
-        cost.warm.count < EVENTS as u64 - 1,
-        "it was swapped: {cost:?}"
-    );
-    let (mut swapped, mut refused) = (0, 0);
+    assert_eq!((events.len(), ids.len()), (sent, sent));
+    assert!(swapped(sent), "it was swapped");
+    let (mut told, mut refused) = (0, 0);
     for _ in 0..500 {
         for notice in client.poll() {
             if let Notice::Logged { lines, .. } = notice {
-                swapped += lines
+                told += lines
                     .iter()
                     .filter(|line| line.message.starts_with("runs the new"))
                     .count();
@@ -202,12 +210,12 @@ fn a_function_that_is_built_again_takes_over_and_no_event_is_lost() {
                     .count();
             }
         }
-        if swapped > 0 && refused > 0 {
+        if told > 0 && refused > 0 {
             return;
         }
         std::thread::sleep(Duration::from_millis(10));
     }
-    panic!("{swapped} swapped, {refused} refused");
+    panic!("{told} swapped, {refused} refused");
 }
 
 #[test]
