@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use graph_model::catalog::{Behaviour, Catalog, Delivery};
 use graph_model::document::Document;
+use graph_model::event::Event;
 use graph_model::id::NodeId;
 use graph_model::pointer::Pointer;
 use graph_model::value::{Object, Value};
@@ -27,6 +28,8 @@ pub(super) struct Rights {
     open: BTreeSet<NodeId>,
     /// Nodes that let pass only what has the shape of its type.
     checks: BTreeSet<NodeId>,
+    /// Columns in which nodes say how many events or values there were.
+    counts: BTreeMap<NodeId, Vec<Pointer>>,
 }
 
 impl Rights {
@@ -44,6 +47,10 @@ impl Rights {
                     rights.checks.insert(id.clone());
                 }
                 Behaviour::Enrich { .. } | Behaviour::Join { .. } => asks.push(id),
+                Behaviour::Aggregate { aggregates, .. } => {
+                    let columns = counts(node.config.get(aggregates));
+                    rights.counts.insert(id.clone(), columns);
+                }
                 Behaviour::Source {
                     delivery: Delivery::CallerRetries,
                     ..
@@ -86,6 +93,16 @@ pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> V
         .filter(|(step, _)| rights.checks.contains(&step.node))
         .map(|(step, _)| step.fact)
         .collect();
+    // How many there are nobody sends, even where somebody sent the same number.
+    let results =
+        steps(run, What::Emitted).filter(|(step, _)| rights.counts.contains_key(&step.node));
+    let results: BTreeMap<&str, &NodeId> = results
+        .map(|(step, event)| (event.context.id.as_str(), &step.node))
+        .collect();
+    let is_count = |event: &Event, field: &Pointer| {
+        let by = results.get(event.context.id.as_str());
+        by.is_some_and(|by| rights.counts[*by].contains(field))
+    };
     let mut told: BTreeSet<(&NodeId, &Pointer)> = BTreeSet::new();
     let mut findings = Vec::new();
     for (step, event) in steps(run, What::Handled) {
@@ -120,7 +137,9 @@ pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> V
                 let caller = caller.and_then(|at| at.get(&fact.event.data));
                 let said = |value: &Value| context.literals.contains(value);
                 let chosen = |value: &&Value| sent(value) && Some(*value) != caller && !said(value);
-                if let Some(value) = field.get(&event.data).filter(chosen) {
+                if let Some(value) = field.get(&event.data).filter(chosen)
+                    && !is_count(event, field)
+                {
                     let mut observed = Object::with_capacity(2);
                     observed.insert("field", field.to_string());
                     observed.insert("value", value.clone());
@@ -131,6 +150,19 @@ pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> V
         }
     }
     findings
+}
+
+/// The columns of an aggregate that count.
+fn counts(aggregates: Option<&Value>) -> Vec<Pointer> {
+    let records = aggregates.and_then(Value::as_array).unwrap_or_default();
+    let text = |record: &Value, name: &str| record.get(name)?.as_str().map(SmolStr::from);
+    let counting = records.iter().filter(|record| {
+        let function = text(record, "function");
+        matches!(function.as_deref(), Some("count" | "count_distinct"))
+    });
+    counting
+        .filter_map(|record| Some(Pointer::root().child(text(record, "name")?)))
+        .collect()
 }
 
 /// Whether a payload holds a text or a number.

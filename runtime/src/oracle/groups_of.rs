@@ -46,7 +46,7 @@ pub(super) fn people<'o>(
 }
 
 /// Whom a fact is about: its owner, where its type names one, or nobody else.
-fn person(document: &Document, run: &Outcome, fact: u32) -> Option<Value> {
+pub(super) fn person(document: &Document, run: &Outcome, fact: u32) -> Option<Value> {
     let held = run.facts.get(fact as usize)?;
     let declared = type_of(document, held).map(|ty| &document.types[ty]);
     let owner = declared.and_then(|ty| {

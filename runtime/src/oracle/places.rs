@@ -43,6 +43,8 @@ enum Sees {
 
 /// Something that was to be seen at a place.
 pub(super) struct Item<'o> {
+    /// The number of the step.
+    at: usize,
     pub(super) step: &'o Step,
     pub(super) event: &'o Event,
     pub(super) value: Value,
@@ -223,10 +225,10 @@ impl Place {
             Sees::Shown => What::Written,
             Sees::Payloads(what) | Sees::Keys(what, _) => *what,
         };
-        let steps = run.trace.iter();
-        let here = steps.filter(|step| step.what == what && step.node == self.node);
+        let steps = run.trace.iter().enumerate();
+        let here = steps.filter(|(_, step)| step.what == what && step.node == self.node);
         let mut items: Vec<Item<'_>> = here
-            .filter_map(|step| {
+            .filter_map(|(at, step)| {
                 let event = step.whole.as_ref()?;
                 let value = match &self.sees {
                     Sees::Shown => step.shown.clone()?,
@@ -237,6 +239,7 @@ impl Place {
                     }
                 };
                 Some(Item {
+                    at,
                     step,
                     event,
                     value,
@@ -247,7 +250,7 @@ impl Place {
         if !self.guards.is_empty() && !items.is_empty() {
             let guarded = Guarded::new(run, &self.guards);
             for item in &mut items {
-                let owners = guarded.owners(item.event).into_iter();
+                let owners = guarded.owners(item.event, item.at).into_iter();
                 let owners = owners.zip(&self.guards);
                 // What came by another way has no owner of this guard's.
                 let owners = owners.filter(|(owner, guard)| guard.all || owner.is_some());
@@ -291,8 +294,8 @@ impl Place {
 
 /// Whom events belong to that passed guards.
 struct Guarded {
-    /// By guard: event and owner.
-    owners: Vec<FxHashMap<SmolStr, Value>>,
+    /// By guard: events, with their owner each time that they passed, by the number of the step.
+    owners: Vec<FxHashMap<SmolStr, Vec<(usize, Value)>>>,
     causes: FxHashMap<SmolStr, SmolStr>,
 }
 
@@ -302,7 +305,8 @@ impl Guarded {
             owners: vec![FxHashMap::default(); guards.len()],
             causes: FxHashMap::default(),
         };
-        for step in run.trace.iter().filter(|step| step.what == What::Emitted) {
+        let steps = run.trace.iter().enumerate();
+        for (at, step) in steps.filter(|(_, step)| step.what == What::Emitted) {
             let Some(event) = &step.whole else { continue };
             let context = &event.context;
             if let Some(cause) = context.extensions.get(extension::CAUSATION) {
@@ -311,19 +315,23 @@ impl Guarded {
             for (guard, owners) in guards.iter().zip(&mut guarded.owners) {
                 let passed = |_: &&Value| step.node == guard.node;
                 if let Some(owner) = guard.field.get(&event.data).filter(passed) {
-                    owners.insert(context.id.clone(), owner.clone());
+                    let passed = owners.entry(context.id.clone()).or_default();
+                    passed.push((at, owner.clone()));
                 }
             }
         }
         guarded
     }
 
-    /// For each guard, the owner of an event, or of the nearest that caused it and passed there.
-    fn owners(&self, event: &Event) -> Vec<Option<Value>> {
-        let owner = |owners: &FxHashMap<SmolStr, Value>| {
+    /// For each guard, the owner of an event as it was before a step, or of the nearest that caused it
+    /// and passed there. On a loop, the same event passes several times.
+    fn owners(&self, event: &Event, before: usize) -> Vec<Option<Value>> {
+        let owner = |owners: &FxHashMap<SmolStr, Vec<(usize, Value)>>| {
             let mut id = event.context.id.clone();
             for _ in 0..CAUSES_MAX {
-                if let Some(owner) = owners.get(&id) {
+                let passed = owners.get(&id).into_iter().flatten();
+                let mut earlier = passed.rev().filter(|(at, _)| *at < before);
+                if let Some((_, owner)) = earlier.next() {
                     return Some(owner.clone());
                 }
                 id = self.causes.get(&id)?.clone();

@@ -337,7 +337,7 @@ impl Facts {
         }
         let mode = meet_modes(&sides, &payload, origins);
         let part = meet_parts(node, &sides, &payload, origins);
-        let (owners, guards) = owners::meet(&self.tags, &sides, &payload, origins);
+        let (owners, guards) = owners::meet(node, &self.tags, &sides, &payload, origins);
         let sizes = sides.iter().map(|side| side.size);
         Port {
             payload: Rc::new(payload),

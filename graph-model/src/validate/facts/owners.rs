@@ -9,7 +9,7 @@ use crate::expr::{Condition, Op, Operand, Sources, Variable};
 use crate::pointer::Pointer;
 use crate::validate::design::NodeIx;
 use crate::validate::facts::labels::Tag;
-use crate::validate::facts::origins::{OriginId, Origins};
+use crate::validate::facts::origins::{Base, Origin, OriginId, Origins};
 use crate::validate::facts::payload::Payload;
 use crate::validate::facts::tags::TagSet;
 use crate::validate::facts::{Facts, Port};
@@ -172,8 +172,10 @@ pub(super) fn both(left: &Guards, right: &Guards) -> Guards {
     both
 }
 
-/// What is known of owners where streams meet. Streams that do not speak of an owner have no say.
+/// What is known of owners where streams meet at a node. Streams that do not speak of an owner have no
+/// say.
 pub(super) fn meet(
+    node: NodeIx,
     tags: &[Tag],
     sides: &[&Port],
     payload: &Payload,
@@ -205,10 +207,26 @@ pub(super) fn meet(
     }
     let mut guards = Guards::new();
     for (guard, since) in sides.iter().flat_map(|side| &*side.guards) {
-        let holds = sides.iter().zip(&anchors).all(|(side, anchors)| {
-            side.guards.contains_key(guard)
-                || !anchors.contains(&guard.0) && side.payload.place_of(guard.0, origins).is_none()
-        });
+        let holds = match origins.get(guard.0) {
+            // What was compared behind this node on an earlier round is another event's value than
+            // the one that is there now.
+            Origin::Field(Base::Met(at), place) if *at == node => {
+                let place = place.clone();
+                payload.field(&place, origins) == guard.0
+                    && sides.iter().zip(&anchors).all(|(side, anchors)| {
+                        let held = side.payload.field(&place, origins);
+                        let mut owners = anchors.iter();
+                        let owns =
+                            owners.any(|owner| side.equals_of(*owner).any(|equal| equal == held));
+                        !owns || side.guards.contains_key(&(held, guard.1.clone()))
+                    })
+            }
+            _ => sides.iter().zip(&anchors).all(|(side, anchors)| {
+                side.guards.contains_key(guard)
+                    || !anchors.contains(&guard.0)
+                        && side.payload.place_of(guard.0, origins).is_none()
+            }),
+        };
         if holds {
             let held = guards.entry(guard.clone()).or_insert(*since);
             *held = held.or(*since);

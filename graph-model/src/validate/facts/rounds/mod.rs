@@ -175,6 +175,13 @@ impl Facts {
         hopes: &FxHashSet<EdgeIx>,
     ) -> Option<Round> {
         let way = self.way_round(part, factor > 1.0 + TOLERANCE)?;
+        // Where another way round is shorter, it is not the one that multiplies.
+        let hides = |way: &Vec<EdgeIx>| way.iter().any(|edge| self.design.edges[*edge].resource);
+        let way = if sort == Sort::Hidden && !hides(&way) {
+            self.hidden_way_round(part)?
+        } else {
+            way
+        };
         let guessed = part.iter().any(|edge| {
             let input = self.design.edges[*edge].input;
             !self.gain(*edge, 0).is_known() && !self.gain(*edge, input).is_known()
@@ -270,6 +277,26 @@ impl Facts {
             }
             _ => false,
         }
+    }
+
+    /// A short way round that leads through a resource.
+    fn hidden_way_round(&self, edges: &[EdgeIx]) -> Option<Vec<EdgeIx>> {
+        let design = &*self.design;
+        let mut outs: FxHashMap<NodeIx, Vec<EdgeIx>> = FxHashMap::default();
+        for edge in edges {
+            outs.entry(design.edges[*edge].from)
+                .or_default()
+                .push(*edge);
+        }
+        let hidden = edges.iter().filter(|edge| design.edges[**edge].resource);
+        let ways = hidden.take(STARTS_MAX).filter_map(|edge| {
+            let from = design.edges[*edge].from;
+            let others = outs.insert(from, vec![*edge])?;
+            let way = shortest(design, &outs, from);
+            outs.insert(from, others);
+            way
+        });
+        ways.min_by_key(Vec::len)
     }
 
     /// A short way round along these wires; through a node that multiplies, when that is asked for

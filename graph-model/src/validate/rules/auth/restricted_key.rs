@@ -68,7 +68,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     };
     let mut leaks = auth::leaks(facts, port, &place);
     // What code makes of an event is not known field by field.
-    leaks.retain(|leak| !leak.field.is_root());
+    leaks.retain(|leak| !leak.field.is_root() || auth::assumed(facts, leak, node).is_none());
     let Some(first) = leaks.first() else { return };
     let used = slots
         .iter()

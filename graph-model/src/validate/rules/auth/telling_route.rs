@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{self as auth, Leak, Seen};
-use crate::catalog::Behaviour;
+use crate::catalog::{Behaviour, PortRole};
 use crate::validate::design::{EdgeIx, NodeIx};
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
@@ -59,7 +59,10 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         return;
     }
     let place = auth::main_place(facts, node, port);
-    let Some(mut place) = place.filter(|place| place.seen != Seen::GivenUp) else {
+    // What was given up came there because something failed, unless a flow sends it there itself.
+    let mut ins = design.nodes[node].ins.iter();
+    let chosen = ins.any(|edge| design.edges[*edge].role == PortRole::Data);
+    let Some(mut place) = place.filter(|place| place.seen != Seen::GivenUp || chosen) else {
         return;
     };
     // Where the payload itself leaks, that is to be mended first.
