@@ -98,7 +98,8 @@ fn shapes_say_which_fields_there_are_and_declassify_nothing() {
         AUTH-001: type bill(id=/id): id string, cents integer, ! ;; in -> a: function(component=f.wasm, output_type=bill) -> b: map(expr={cents}) -> out: view @finance
         # What is not read cannot be in it; what is not taken along is gone.
         silent: type bill(id=/id): id string, cents integer, ! ;; in -> k: map(expr={id}) -> a: function(component=f.wasm, output_type=bill) -> out: view @finance
-        silent: type bill(id=/id): id string, cents integer, ! ;; in -> a: function(component=f.wasm, output_type=bill) -> b: redact(fields=["/id", "/cents"], how=mask) -> out: view @finance
+        # Nothing is left of what was read, but that something was sent.
+        AUTH-005: type bill(id=/id): id string, cents integer, ! ;; in -> a: function(component=f.wasm, output_type=bill) -> b: redact(fields=["/id", "/cents"], how=mask) -> out: view @finance
         AUTH-001: type bill(id=/id): id string, cents integer ;; in -> a: function(component=f.wasm, output_type=bill) -> b: redact(fields=["/id", "/cents"], how=mask) -> out: view @finance
         AUTH-001: type bill(id=/id): id string, cents integer?, ! ;; in -> a: function(component=f.wasm, output_type=bill) -> b: redact(fields=["/id", "/cents"], how=mask) -> out: view @finance
         # Each port has its own type.
