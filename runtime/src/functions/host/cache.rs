@@ -16,8 +16,7 @@ use wasmtime::component::Component;
 const FILES_MAX: usize = 64;
 
 const EXTENSION: &str = "cwasm";
-/// Of the checksum in front of the code.
-const CHECKSUM_BYTES: usize = 4;
+const SHA256_BYTES: usize = 32;
 
 /// A folder of compiled components.
 ///
@@ -43,8 +42,8 @@ impl Cache {
     /// The compiled component, unless it is missing, damaged or made for another engine.
     pub(super) fn get(&self, engine: &Engine, sha256: &str) -> Option<Component> {
         let file = fs::read(self.path(sha256)).ok()?;
-        let (stored, code) = file.split_at_checked(CHECKSUM_BYTES)?;
-        if stored != checksum(code) {
+        let (stored_sha256, code) = file.split_at_checked(SHA256_BYTES)?;
+        if stored_sha256 != Sha256::digest(code).as_slice() {
             return None;
         }
         deserialize(engine, code)
@@ -56,7 +55,7 @@ impl Cache {
 
         create_private(&self.folder)?;
         let code = component.serialize().map_err(io::Error::other)?;
-        let mut file = checksum(&code).to_vec();
+        let mut file = Sha256::digest(&code).to_vec();
         file.extend_from_slice(&code);
         let write = WRITES.fetch_add(1, Ordering::Relaxed);
         let unfinished = self
@@ -95,11 +94,6 @@ impl Cache {
             .take(surplus)
             .try_for_each(|(_, path)| fs::remove_file(path))
     }
-}
-
-/// Shows damage. It keeps nobody out: whoever can write to the folder can write a checksum as well.
-fn checksum(code: &[u8]) -> [u8; CHECKSUM_BYTES] {
-    crc32fast::hash(code).to_le_bytes()
 }
 
 #[expect(
