@@ -1,5 +1,6 @@
 //! Functions that behave and functions that do not: what the host gives, refuses and survives.
 
+mod cache;
 mod outside;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -720,6 +721,26 @@ fn a_draw_of_chance_is_limited() {
     );
 }
 
+#[test]
+fn text_that_is_no_utf_8_ends_the_call() {
+    let bytes = fs::read(in_project("runtime/tests/fixtures/misbehave.wasm")).expect("is there");
+    // The source of what it emits: the only text of its data that stands alone.
+    let (good, bad) = (b"misbehavetold", b"misbehav\xfftold");
+    let at = bytes.windows(good.len()).position(|at| at == good);
+    let mut broken = bytes.clone();
+    let at = at.expect("stands in its data");
+    broken[at..at + bad.len()].copy_from_slice(bad);
+    let function = HOST.load(&broken).expect("is a component all the same");
+    let mut worker = function.worker(config());
+    let FunctionFailure::Trap { message, .. } = failure(take(&mut worker, "count")) else {
+        panic!("it ends");
+    };
+    assert!(message.contains("utf-8"), "{message}");
+    assert!(!worker.is_warm());
+    let rejected = failure(take(&mut worker, "invalid because"));
+    assert_eq!(rejected, FunctionFailure::Invalid("because".into()));
+}
+
 // State, and all or nothing.
 
 #[test]
@@ -919,121 +940,4 @@ fn a_missing_file_is_named() {
         error.starts_with("cannot read the function: ") && error.ends_with("no/such.wasm"),
         "{error}"
     );
-}
-
-// The cache.
-
-#[test]
-fn compiled_code_is_cached_and_a_damaged_file_is_a_miss() {
-    let folder = tempdir().expect("a folder can be made");
-    let load = || {
-        let cache_folder = Some(folder.path().join("compiled"));
-        let host = FunctionHost::new(HostConfig {
-            cache_folder,
-            ..HostConfig::default()
-        })
-        .expect("the host starts");
-        let function = host
-            .load_file(&in_project("runtime/tests/fixtures/misbehave.wasm"))
-            .expect("it loads");
-        assert_eq!(
-            told(take(&mut function.worker(config()), "count")),
-            ["told: 1"]
-        );
-        function.info().cache.clone()
-    };
-    assert_eq!(load(), CacheUse::Stored);
-    assert_eq!(load(), CacheUse::Hit);
-
-    let files: Vec<_> = fs::read_dir(folder.path().join("compiled"))
-        .expect("it is a folder")
-        .collect();
-    assert_eq!(files.len(), 1, "nothing unfinished is left");
-    let file = files[0].as_ref().expect("it is readable").path();
-    let whole = fs::read(&file).expect("it is readable");
-    let mut flipped = whole.clone();
-    flipped[whole.len() / 2] ^= 1;
-    for damaged in [
-        &b""[..],
-        b"garbage",
-        &whole[..whole.len() / 2],
-        &whole[32..],
-        &flipped,
-    ] {
-        fs::write(&file, damaged).expect("it is writable");
-        assert_eq!(load(), CacheUse::Stored);
-        assert_eq!(load(), CacheUse::Hit);
-    }
-}
-
-#[test]
-fn code_that_was_compiled_for_another_engine_is_a_miss() {
-    let folder = tempdir().expect("a folder can be made");
-    let load = |metering| {
-        let host = FunctionHost::new(HostConfig {
-            cache_folder: Some(folder.path().to_owned()),
-            metering,
-            ..HostConfig::default()
-        })
-        .expect("the host starts");
-        let function = host
-            .load_file(&in_project("runtime/tests/fixtures/misbehave.wasm"))
-            .expect("it loads");
-        assert_eq!(
-            told(take(&mut function.worker(config()), "count")),
-            ["told: 1"]
-        );
-        function.info().cache.clone()
-    };
-    let files = || -> BTreeSet<PathBuf> {
-        let entries = fs::read_dir(folder.path()).expect("it is a folder");
-        entries
-            .map(|entry| entry.expect("it is readable").path())
-            .collect()
-    };
-    assert_eq!(load(Metering::Time), CacheUse::Stored);
-    let of_time = files();
-    assert_eq!(load(Metering::Instructions), CacheUse::Stored);
-    let all = files();
-    let other = all.difference(&of_time).next().expect("has its own file");
-    // Whole, and with the right digest; but not for this engine.
-    fs::copy(other, of_time.first().expect("is there")).expect("it is writable");
-    assert_eq!(load(Metering::Time), CacheUse::Stored);
-    assert_eq!(load(Metering::Time), CacheUse::Hit);
-}
-
-#[test]
-fn text_that_is_no_utf_8_ends_the_call() {
-    let bytes = fs::read(in_project("runtime/tests/fixtures/misbehave.wasm")).expect("is there");
-    // The source of what it emits: the only text of its data that stands alone.
-    let (good, bad) = (b"misbehavetold", b"misbehav\xfftold");
-    let at = bytes.windows(good.len()).position(|at| at == good);
-    let mut broken = bytes.clone();
-    let at = at.expect("stands in its data");
-    broken[at..at + bad.len()].copy_from_slice(bad);
-    let function = HOST.load(&broken).expect("is a component all the same");
-    let mut worker = function.worker(config());
-    let FunctionFailure::Trap { message, .. } = failure(take(&mut worker, "count")) else {
-        panic!("it ends");
-    };
-    assert!(message.contains("utf-8"), "{message}");
-    assert!(!worker.is_warm());
-    let rejected = failure(take(&mut worker, "invalid because"));
-    assert_eq!(rejected, FunctionFailure::Invalid("because".into()));
-}
-
-#[test]
-fn a_cache_that_cannot_be_written_does_not_stop_the_function() {
-    let folder = tempdir().expect("a folder can be made");
-    let file = folder.path().join("file");
-    fs::write(&file, "in the way").expect("it is writable");
-    let config = HostConfig {
-        cache_folder: Some(file),
-        ..HostConfig::default()
-    };
-    let host = FunctionHost::new(config).expect("the host starts");
-    let function = host
-        .load_file(&in_project("runtime/tests/fixtures/misbehave.wasm"))
-        .expect("it loads");
-    assert!(matches!(function.info().cache, CacheUse::NotStored(_)));
 }
