@@ -18,7 +18,7 @@ pub(crate) fn kind() -> Kind {
     }
 }
 
-fn make(build: &Build) -> Result<Box<dyn Operator>, Problem> {
+pub(super) fn make(build: &Build) -> Result<Box<dyn Operator>, Problem> {
     Ok(Box::new(sandboxed(build, true)?))
 }
 

@@ -13,6 +13,7 @@ mod requests;
 mod script;
 mod secrets;
 mod shapes;
+mod sketch;
 mod states;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -26,6 +27,7 @@ pub(crate) use costs::Costs;
 pub(crate) use loaded::Functions;
 pub(crate) use logs::Logs;
 pub(crate) use network::Network;
+pub(crate) use sketch::{kinds as sketched_kinds, unwritten};
 pub(crate) use states::States;
 pub(crate) use trial::Trial;
 

@@ -4,7 +4,10 @@
 //! is told in `docs/specs/oracles.md`.
 
 mod again;
+mod at_once;
 mod authority;
+mod backlog;
+mod bill;
 mod canaries;
 mod causality;
 mod contracts;
@@ -23,6 +26,7 @@ mod keys;
 mod late;
 mod latency;
 mod lineage;
+mod load;
 mod loss;
 mod measures;
 mod numbers;
@@ -42,6 +46,7 @@ mod stuck;
 #[cfg(test)]
 mod testing;
 mod torn;
+mod unforgotten;
 mod viewers;
 mod weights;
 
@@ -61,6 +66,7 @@ use self::ends::End;
 pub use self::finding::Finding;
 use self::growth::Bounds;
 use self::keys::Keyed;
+use self::load::Said;
 use self::loss::Ways;
 use self::numbers::Aggregate;
 use self::old_shapes::History;
@@ -130,6 +136,10 @@ oracles! {
     L2 "facts that come too late" late::judge,
     P1 "groups in more than one place" groups::judge,
     P2 "pairs that never meet" pairs::judge,
+    R1 "what waits longer and longer" backlog::judge,
+    R2 "how much is under way at once" at_once::judge,
+    R3 "what is remembered without end" unforgotten::judge,
+    R4 "what an event costs" bill::judge,
     R5 "what comes too late to be of use" latency::judge,
     R6 "results that wait for another event" stall::judge,
     S1 "events that a reader cannot make sense of" contracts::judge,
@@ -172,6 +182,10 @@ pub struct Context {
     /// Nodes whose windows wait for events of sources that may fall silent.
     patient: BTreeSet<NodeId>,
     history: History,
+    /// What the flow says about its load.
+    said: Said,
+    /// Nodes that remember something for each key, and never forget it.
+    remembering: BTreeSet<NodeId>,
     /// For how long places keep what comes, in milliseconds.
     keepers: BTreeMap<NodeId, Option<u128>>,
     ways: Ways,
@@ -220,6 +234,8 @@ impl Context {
             patient: stall::patient(document, catalog, &keyed),
             keepers: erasure::keepers(document, catalog),
             history: History::of(document, catalog),
+            said: Said::of(document, catalog),
+            remembering: unforgotten::remembering(document, catalog),
             ways: loss::ways(document, catalog),
             rights: Rights::of(document, catalog),
             releases: releases::releases(document),
@@ -248,6 +264,11 @@ impl Oracle {
     pub fn parse(id: &str) -> Option<Oracle> {
         let mut all = Oracle::ALL.iter().copied();
         all.find(|oracle| oracle.id() == id)
+    }
+
+    /// Whether it looks at how much comes and how long that takes, and not at what is in events.
+    pub fn is_of_load(self) -> bool {
+        matches!(self, Oracle::R1 | Oracle::R2 | Oracle::R4 | Oracle::R5)
     }
 
     /// What this one finds wrong with a run.

@@ -47,7 +47,7 @@ impl Run {
             && let Some(Waiting { lane, slot, item }) = self.next_served(node, inbox)
         {
             let (begun, _) = self.begin(node, 0, item);
-            let Some(takes_us) = self.takes_us(node, &begun) else {
+            let Some(takes_us) = self.takes_us(node, 0, &begun) else {
                 self.write_one(node, begun);
                 continue;
             };

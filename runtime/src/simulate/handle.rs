@@ -7,6 +7,7 @@ use graph_model::event::Event;
 use super::agenda::Task;
 use super::fault::{FaultKind, Point};
 use super::line::{Busy, Instance};
+use super::load::Call;
 use super::run::{Item, Parcel, Root, Run};
 use super::shape::{Model, Target};
 use crate::delivery::Share;
@@ -44,7 +45,7 @@ impl Run {
         if let Some(FaultKind::Clock { ms }) = kind {
             held.ops[op].clock_ms = ms;
         }
-        let Some(takes_us) = self.takes_us(node, &begun) else {
+        let Some(takes_us) = self.takes_us(node, number, &begun) else {
             return self.finish(line, number, held, op, begun);
         };
         let until_us = self.now_us.saturating_add(takes_us);
@@ -86,13 +87,23 @@ impl Run {
     }
 
     /// How long the handling takes that has just begun; nothing when it is done at once.
-    pub(super) fn takes_us(&mut self, node: NodeIndex, begun: &Begun) -> Option<u64> {
+    pub(super) fn takes_us(
+        &mut self,
+        node: NodeIndex,
+        instance: usize,
+        begun: &Begun,
+    ) -> Option<u64> {
         let service = self.shape.nodes[node].service?;
         if self.at_once {
             return None;
         }
         let mut takes_us = service.draw_us(&self.stage.world);
         takes_us = takes_us.saturating_mul(self.strikes.times(node));
+        if let Some(start) = service.start {
+            let warmth = self.warmth.entry((node, instance));
+            let warmth = warmth.or_insert_with(|| start.begin());
+            takes_us = start.call(warmth, self.now_us, takes_us);
+        }
         if begun.broken == Some(Point::BeforeEffect) {
             // It breaks down in the middle.
             takes_us /= 2;
@@ -100,6 +111,14 @@ impl Run {
         let load = &mut self.loads[node];
         load.waits.add(self.now_us - begun.item.since_us);
         load.services.add(takes_us);
+        if self.trace.keeps_events() {
+            load.calls.push(Call {
+                came_us: begun.item.since_us,
+                began_us: self.now_us,
+                takes_us,
+                fact: begun.item.root.fact,
+            });
+        }
         Some(takes_us)
     }
 

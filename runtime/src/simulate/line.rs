@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::handle::Begun;
 use super::outcome::Ended;
 use super::run::{Item, Parcel, Run, Sender};
+use super::service::Warmth;
 use super::shape::Target;
 use crate::operator::Operator;
 use crate::plan::{Head, LineIndex, Role};
@@ -136,6 +137,12 @@ impl Run {
         if keep {
             self.lines[line][number] = Some(held);
         } else {
+            // The one that takes its place has to start.
+            for &node in &self.shape.plan.lines[line].nodes {
+                if let Some(warmth) = self.warmth.get_mut(&(node, number)) {
+                    *warmth = Warmth::default();
+                }
+            }
             self.abandon(held);
         }
         if quiet || !keep {

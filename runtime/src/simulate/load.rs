@@ -20,6 +20,25 @@ pub struct Load {
     pub workers: u64,
     /// The most events that waited at once, in the channel or inbox in front of it.
     pub waiting_max: u64,
+    /// Every call, in the order in which they began; kept where whole events are.
+    pub calls: Vec<Call>,
+}
+
+/// The handling of one event by a node that takes time, in microseconds since the beginning of the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// When the event left the node before.
+    pub came_us: u64,
+    pub began_us: u64,
+    pub takes_us: u64,
+    /// Number of the fact from which the event follows; nothing when it follows from none.
+    pub fact: Option<u32>,
+}
+
+impl Call {
+    pub fn ends_us(&self) -> u64 {
+        self.began_us.saturating_add(self.takes_us)
+    }
 }
 
 impl Load {

@@ -53,7 +53,7 @@ use smol_str::SmolStr;
 
 pub use self::fault::{Admitted, Fault, FaultKind, Place, Point, Sort};
 pub use self::latency::Latencies;
-pub use self::load::Load;
+pub use self::load::{Call, Load};
 pub use self::outcome::{Ended, Limit, Outcome};
 pub use self::replay::Replay;
 pub use self::scenario::{Fact, Limits, Record, Scenario};

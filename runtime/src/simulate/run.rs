@@ -19,6 +19,7 @@ use super::load::Load;
 use super::outcome::Ended;
 use super::replay::Replay;
 use super::scenario::{Limits, Scenario};
+use super::service::Warmth;
 use super::shape::{Model, Shape, Stage};
 use super::source::SourceRun;
 use super::stores::Content;
@@ -176,6 +177,8 @@ pub(super) struct Run {
     pub(super) latencies: Vec<Latencies>,
     /// Of nodes that take time.
     pub(super) loads: Vec<Load>,
+    /// Of nodes and instances that may have to start.
+    pub(super) warmth: FxHashMap<(NodeIndex, usize), Warmth>,
     /// The most events that waited in front of a node, or in a channel.
     pub(super) waiting_max: Vec<u64>,
     /// Facts so far.
@@ -283,6 +286,7 @@ impl Run {
             passed: vec![EdgeCount::default(); plan.edges.len()],
             latencies: vec![Latencies::default(); nodes],
             loads: vec![Load::default(); nodes],
+            warmth: FxHashMap::default(),
             waiting_max: vec![0; nodes],
             facts_came: 0,
             keeps_facts: scenario.keep_facts || !scenario.faults.is_empty(),

@@ -94,6 +94,11 @@ impl Trace {
         }
     }
 
+    /// Whether whole events are kept.
+    pub(super) fn keeps_events(&self) -> bool {
+        self.record == Record::Events
+    }
+
     #[inline]
     pub(super) fn add(
         &mut self,

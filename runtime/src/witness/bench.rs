@@ -11,6 +11,7 @@ use runtime_protocol::Problem;
 use smol_str::SmolStr;
 
 use super::Budget;
+use crate::functions::sketched_kinds;
 use crate::oracle::{Context, Finding, Oracle, again, judge_again, secrets};
 use crate::simulate::{Fact, Limits, Outcome, Record, Scenario, Simulation};
 
@@ -22,12 +23,21 @@ const LIMITS: Limits = Limits {
     bytes_max: 16 << 20,
 };
 
+/// The same where it is seen how much is too much.
+const LOAD_LIMITS: Limits = Limits {
+    steps_max: 40_000,
+    in_flight_max: 8_000,
+    bytes_max: 64 << 20,
+    ..LIMITS
+};
+
 /// Secrets of one run that are changed in another one.
 const SECRETS_MAX: usize = 8;
 
 pub(super) struct Bench<'b> {
     simulation: Simulation,
     context: Context,
+    limits: Limits,
     oracles: Vec<Oracle>,
     /// Nodes and stores at which a finding is one of the hazard.
     pub(super) matters: BTreeSet<SmolStr>,
@@ -55,7 +65,14 @@ impl<'b> Bench<'b> {
         oracles: Vec<Oracle>,
         budget: Budget<'b>,
     ) -> Result<Bench<'b>, Vec<Problem>> {
-        let mut simulation = Simulation::new(document, catalog, project, &start())?;
+        let of_load = !oracles.is_empty() && oracles.iter().all(|oracle| oracle.is_of_load());
+        let limits = if of_load { LOAD_LIMITS } else { LIMITS };
+        let start = start(limits);
+        let mut simulation = if of_load {
+            Simulation::with_kinds(sketched_kinds(), document, catalog, project, &start)?
+        } else {
+            Simulation::new(document, catalog, project, &start)?
+        };
         let mut stores: BTreeMap<SmolStr, Meets> = BTreeMap::new();
         for (writer, name) in simulation.run().sinks.iter() {
             let store = stores.entry(name.clone()).or_default();
@@ -67,6 +84,7 @@ impl<'b> Bench<'b> {
         Ok(Bench {
             simulation,
             context: Context::new(document, catalog),
+            limits,
             oracles,
             matters: BTreeSet::new(),
             stores,
@@ -88,6 +106,11 @@ impl<'b> Bench<'b> {
         Ok(bench)
     }
 
+    /// A scenario in which nothing goes wrong, with no facts yet.
+    pub(super) fn start(&self) -> Scenario {
+        start(self.limits)
+    }
+
     pub(super) fn is_over(&self) -> bool {
         self.played >= self.budget.schedules_max || self.time_is_over()
     }
@@ -103,10 +126,10 @@ impl<'b> Bench<'b> {
             limits: Limits {
                 // Whoever makes events up goes on for ever.
                 duration_us: 10_000_000,
-                ..LIMITS
+                ..self.limits
             },
             record: Record::Off,
-            ..start()
+            ..self.start()
         };
         let mut facts = self.play(&scenario).map_or(Vec::new(), |run| run.facts);
         facts.truncate(max);
@@ -218,11 +241,10 @@ impl<'b> Bench<'b> {
     }
 }
 
-/// A scenario in which nothing goes wrong, with no facts yet.
-pub(super) fn start() -> Scenario {
+fn start(limits: Limits) -> Scenario {
     Scenario {
         own_events: false,
-        limits: LIMITS,
+        limits,
         record: Record::Events,
         ..Scenario::default()
     }

@@ -7,7 +7,7 @@ use graph_model::catalog::Catalog;
 use graph_model::document::Document;
 use runtime_protocol::Problem;
 
-use super::bench::{self, Bench};
+use super::bench::Bench;
 use super::templates::template;
 use super::{Budget, Verdict, Witness, digest, places};
 use crate::simulate::{Admitted, Fact, Fault, Place, Scenario, Sort};
@@ -42,7 +42,7 @@ pub fn check(
     let ground = Scenario {
         facts,
         seed: witness.scenario.seed,
-        ..bench::start()
+        ..bench.start()
     };
     for scenario in scenarios(witness, document, catalog, &ground) {
         if bench.is_over() {

@@ -84,6 +84,19 @@ fn happens(found: &Diagnostic, document: &Document, scenario: &Scenario, trace: 
     format!("{said}.")
 }
 
+/// Says of which nodes nobody has written the code, so that they send on what they get.
+pub(super) fn say_unwritten(sentence: &mut String, document: &Document, nodes: &[&NodeId]) {
+    let titles = nodes.iter().map(|id| document.node_title(id));
+    let titles = titles.collect::<Vec<_>>().join(" and ");
+    let said = match nodes.len() {
+        0 => return,
+        1 => format!("; {titles} has no code yet and sends on what it gets."),
+        _ => format!("; {titles} have no code yet and send on what they get."),
+    };
+    sentence.truncate(sentence.trim_end_matches('.').len());
+    sentence.push_str(&said);
+}
+
 fn fault_sentence(fault: &Fault, document: &Document, event: Option<&str>) -> String {
     let event = match event {
         Some(event) => format!("`{event}`"),

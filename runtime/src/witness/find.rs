@@ -5,7 +5,7 @@ use std::path::MAIN_SEPARATOR;
 
 use graph_model::id::NodeId;
 
-use super::bench::{self, Bench};
+use super::bench::Bench;
 use super::graph::{self, Graph};
 use super::places::{Nearness, singles};
 use super::shrink::{self, Shown};
@@ -121,7 +121,7 @@ impl<'s> Search<'s> {
         for facts in self.facts() {
             let scenario = Scenario {
                 facts: facts.into(),
-                ..bench::start()
+                ..self.bench.start()
             };
             match self.begin(scenario) {
                 Begun::Shown(shown) => return Some(*shown),
@@ -256,10 +256,11 @@ impl<'s> Search<'s> {
         let wish = |hint: Hint| Wish {
             count: match hint {
                 Hint::Many => many.clamp(self.template.facts, MANY_MAX),
-                _ => self.template.facts,
+                _ => values::many(document, hint).unwrap_or(self.template.facts),
             },
             hint,
             keys: BTreeSet::clone(&keys),
+            hot: values::hot_share(document, &self.blamed),
         };
         let hints = self.template.hints.iter();
         let mut sets: Vec<Vec<Fact>> = hints

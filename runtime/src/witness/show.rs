@@ -21,7 +21,13 @@ pub fn show(witness: &Witness, catalog: &Catalog, project: &Path) -> Result<Play
         is_over: &|| false,
     };
     let document = &witness.document;
-    let mut bench = Bench::new(document, catalog, project, Vec::new(), budget)?;
+    let mut bench = Bench::new(
+        document,
+        catalog,
+        project,
+        vec![witness.finding.oracle],
+        budget,
+    )?;
     let broken = || vec![Problem::new("the flow of the witness cannot be played")];
     let scenario = &witness.scenario;
     let reference = bench.reference(scenario).ok_or_else(broken)?;

@@ -11,11 +11,14 @@ use smol_str::SmolStr;
 use super::bench::Bench;
 use super::graph::{self, Graph};
 use super::{Case, Witness, digest, explain};
+use crate::functions::unwritten;
 use crate::oracle::{Finding, Oracle};
 use crate::simulate::{Fact, Fault, Scenario, TraceHash};
 
 /// Runs that making it smaller may take.
 const RUNS_MAX: u32 = 300;
+/// Facts that are too many to try without each of them.
+const MANY: usize = 64;
 /// Earlier events that are tried for a fault when facts in front of it were left out.
 const EARLIER_MAX: u64 = 6;
 
@@ -70,8 +73,22 @@ impl Shrink<'_> {
         }
     }
 
-    /// Leaves out halves, quarters and single facts as long as it still shows.
+    /// Leaves out halves, quarters and single facts as long as it still shows. Of very many, as few of the
+    /// first as show it.
     fn facts(&mut self, mut shown: Shown) -> Shown {
+        if shown.scenario.facts.len() > MANY {
+            let (mut few, mut enough) = (0, shown.scenario.facts.len());
+            while few + 1 < enough {
+                let count = usize::midpoint(few, enough);
+                match self.without(&shown, shown.scenario.facts[..count].to_vec()) {
+                    Some(smaller) => (shown, enough) = (smaller, count),
+                    None => few = count,
+                }
+            }
+            if enough > MANY {
+                return shown;
+            }
+        }
         let mut chunk = shown.scenario.facts.len().div_ceil(2);
         while chunk > 0 {
             // From the end: what happened first is easier to follow.
@@ -216,13 +233,18 @@ impl Shrink<'_> {
     fn explain(&mut self, case: &Case<'_>, document: &Document, shown: &Shown) -> [String; 3] {
         let run = self.bench.play(&shown.scenario);
         let trace = run.map(|run| run.trace).unwrap_or_default();
-        explain::sentences(
+        let mut sentences = explain::sentences(
             case.found,
             document,
             &shown.scenario,
             &shown.finding,
             &trace,
-        )
+        );
+        if shown.finding.oracle.is_of_load() {
+            let unwritten = unwritten(document, case.project);
+            explain::say_unwritten(&mut sentences[1], document, &unwritten);
+        }
+        sentences
     }
 }
 

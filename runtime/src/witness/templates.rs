@@ -2,8 +2,8 @@
 //! let it be seen there and who would see it.
 
 use super::values::Hint::{
-    self, Apart, Crossed, Large, Many, Mixed, Old, OneGroup, OneThing, People, Reversed, Slow,
-    Sparse, Unequal, Windows,
+    self, Apart, Burst, Crossed, Hot, Large, Many, Mixed, Old, OneGroup, OneThing, Peak, People,
+    Reversed, Slow, Sparse, Steady, Unequal, Windows,
 };
 use crate::simulate::Sort::{
     self, Clock, Crash, Delay, Duplicate, Late, Lose, Partitions, Recycle, Refuse, Replay,
@@ -73,12 +73,12 @@ pub const TEMPLATES: &[Template] = &[
     shown("AUTH-013", &[], &[People, Mixed], 2, &["A1", "A2"]),
     assumed("AUTH-014", "rights that change while a flow runs are not simulated"),
     shown("AUTH-015", &[], &[People], 2, &["E1"]),
-    shown("COST-001", &[], &[Mixed], 8, &["R2"]),
-    shown("COST-002", &[], &[Mixed], 8, &["R4"]),
+    shown("COST-001", &[], &[Peak], 8, &["R2"]),
+    shown("COST-002", &[], &[Mixed], 4, &["R4"]),
     shown("COST-003", &[], &[Slow], 4, &["R5"]),
     shown("COST-004", &[], &[Large], 1, &["S2"]),
-    shown("COST-005", &[], &[Mixed], 8, &["R3"]),
-    shown("COST-006", &[], &[Mixed], 8, &["R1"]),
+    assumed("COST-005", "events that fill the memory of an instance are too large to be kept"),
+    shown("COST-006", &[], &[Steady], 8, &["R1"]),
     shown("DELIV-001", &[Duplicate, Replay, Crash], &[Mixed], 3, &["X1", "D1"]),
     shown("DELIV-002", &[Duplicate, Replay], &[Mixed, OneGroup], 3, &["D1"]),
     shown("DELIV-003", &[Lose, Crash], &[Mixed], 3, &["L1", "D1"]),
@@ -113,7 +113,7 @@ pub const TEMPLATES: &[Template] = &[
     shown("PART-007", &[], &[OneThing, OneGroup, Mixed], 3, &["D2"]),
     shown("PART-008", &[], &[OneThing, OneGroup, Mixed], 3, &["D2"]),
     shown("PART-009", &[Delay, Partitions], &[OneGroup, Crossed, Mixed], 3, &["W1", "D1"]),
-    shown("PART-010", &[], &[OneGroup], 8, &["R1"]),
+    shown("PART-010", &[], &[Hot], 8, &["R1"]),
     shown("SCHEMA-001", &[], &[Sparse, Mixed], 2, &["S1"]),
     shown("SCHEMA-002", &[], &[Old, Sparse], 2, &["S1"]),
     assumed("SCHEMA-003", "it shows only when somebody changes the type"),
@@ -123,7 +123,7 @@ pub const TEMPLATES: &[Template] = &[
     assumed("SCHEMA-007", "it shows only when somebody adds a field"),
     shown("STATE-001", &[Recycle, Crash, Partitions], &[OneGroup, Mixed], 4, &["D1"]),
     shown("STATE-002", &[Recycle], &[People], 3, &["A1", "A2"]),
-    shown("STATE-003", &[], &[Mixed], 8, &["R2"]),
+    shown("STATE-003", &[], &[Burst, Peak], 8, &["R2"]),
     shown("STATE-004", &[], &[Mixed], 8, &["R3"]),
     shown("STATE-005", &[Delay], &[OneGroup, Mixed], 3, &["V1", "D1"]),
     shown("STATE-006", &[Clock, Late, Delay], &[OneGroup, Mixed], 3, &["D4", "D1"]),

@@ -1,5 +1,6 @@
 //! Facts for a flow: of what its event types promise, or of what its expressions read.
 
+mod load;
 mod payload;
 mod read;
 
@@ -13,6 +14,8 @@ use graph_model::pointer::Pointer;
 use graph_model::units;
 use smol_str::format_smolstr;
 
+use self::load::Tempo;
+pub(super) use self::load::{hot_share, many};
 use self::payload::Payloads;
 pub(super) use self::read::keys_of;
 use crate::simulate::{EPOCH_MS, Fact};
@@ -56,6 +59,14 @@ pub enum Hint {
     Large,
     /// One source comes after another, though what it tells happened in between.
     Crossed,
+    /// Facts come as often as their sources say, for a while.
+    Steady,
+    /// Facts come as often as their sources say of their peak.
+    Peak,
+    /// As at the peak, with as large a part of one group as is declared.
+    Hot,
+    /// All facts come at one moment.
+    Burst,
 }
 
 /// Facts that somebody wants.
@@ -66,6 +77,8 @@ pub struct Wish {
     pub hint: Hint,
     /// The fields by which events are grouped where it matters.
     pub keys: BTreeSet<Pointer>,
+    /// Which part of the events is of one group, where that is wished for.
+    pub hot: f64,
 }
 
 /// So many facts of every source, each source's a while apart from each other.
@@ -81,15 +94,22 @@ pub fn facts(document: &Document, catalog: &Catalog, count: usize) -> Vec<Fact> 
 pub fn wished(document: &Document, catalog: &Catalog, wish: &Wish) -> Vec<Fact> {
     let payloads = Payloads::of(document, catalog, wish);
     let mut facts = Vec::new();
+    let mut source = 0;
     for (place, (id, node)) in document.nodes.iter().enumerate() {
         let Some(brings) = brings(document, catalog, node) else {
             continue;
         };
         let ty = node.config_str("event_type");
         let ty = ty.and_then(|ty| document.types.get_key_value(ty));
-        let source = facts.len() / wish.count.max(1);
-        for number in 0..wish.count {
-            let (at_us, after_ms) = moment(wish, source, number, late_ms(node));
+        let tempo = Tempo::of(document, node, wish);
+        for number in 0..tempo.count {
+            let (at_us, after_ms) = match tempo.gap_us {
+                Some(gap_us) => {
+                    let at_us = (number as f64 * gap_us) as u64;
+                    (at_us, (at_us / 1_000) as i64)
+                }
+                None => moment(wish, source, number, late_ms(node)),
+            };
             let context = EventContext {
                 id: format_smolstr!("{id}-{number}"),
                 source: format_smolstr!("/{id}"),
@@ -117,6 +137,7 @@ pub fn wished(document: &Document, catalog: &Catalog, wish: &Wish) -> Vec<Fact> 
                 },
             });
         }
+        source += 1;
     }
     facts
 }

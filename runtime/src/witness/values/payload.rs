@@ -188,12 +188,19 @@ impl<'w> Payloads<'w> {
         }
     }
 
+    /// Whether an event is among those of the busiest group, which are spread evenly.
+    fn is_hot(&self, number: usize) -> bool {
+        let before = (number as f64 * self.wish.hot).floor();
+        ((number + 1) as f64 * self.wish.hot).floor() > before
+    }
+
     /// Which of its values a field has; `own` fields tell facts apart.
     fn choice(&self, field: &Pointer, place: usize, number: usize, own: bool) -> usize {
         let is_key = self.read.get(field).is_some_and(|read| read.is_key);
         match self.wish.hint {
             Hint::OneGroup if self.wish.keys.contains(field) => 0,
-            Hint::OneGroup if own || is_key => number,
+            Hint::Hot if self.wish.keys.contains(field) && self.is_hot(number) => 0,
+            Hint::OneGroup | Hint::Hot if own || is_key => number,
             Hint::Windows | Hint::Unequal | Hint::Many if own => number,
             Hint::OneThing | Hint::Windows | Hint::Many => 0,
             Hint::Unequal => usize::from(number > 0),
