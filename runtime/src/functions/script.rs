@@ -5,15 +5,21 @@ use graph_model::catalog::{
 };
 use runtime_protocol::Problem;
 
-use super::fields::limit_fields;
+use super::fields::{limit_fields, outside_fields};
 use super::node::Sandboxed;
 use super::typescript::strip_types;
+use super::{requests, secrets};
 use crate::catalog::with_reliability;
 use crate::kind::{Build, Kind, Make};
 use crate::operator::Operator;
 
 /// The component that runs scripts; built from `runtime/script`.
 const COMPONENT: &[u8] = include_bytes!("../../script/script.wasm");
+/// The same for scripts that reach outside: what a component imports is what it may use.
+const CONNECTED: &[u8] = include_bytes!("../../script/script-connected.wasm");
+
+/// Fields that list what a script reaches.
+const OUTSIDE: [&str; 2] = [secrets::FIELD, requests::FIELD];
 
 /// The kind's name.
 pub(super) const ID: &str = "script";
@@ -32,7 +38,9 @@ fn make(build: &Build) -> Result<Box<dyn Operator>, Problem> {
 pub(super) fn sandboxed(build: &Build, live: bool) -> Result<Sandboxed, Problem> {
     let script = strip_types(&build.text("script")?)
         .map_err(|error| build.problem(format!("`script`: {error}")))?;
-    let function = build.shared.functions.built_in(COMPONENT);
+    let reaches = OUTSIDE.iter().any(|field| !build.texts(field).is_empty());
+    let component = if reaches { CONNECTED } else { COMPONENT };
+    let function = build.shared.functions.built_in(component);
     let function =
         function.map_err(|error| build.problem(format!("scripts cannot run: {error}")))?;
     let first = build.texts("ports").into_iter().next().unwrap_or_default();
@@ -49,12 +57,12 @@ fn spec() -> KindSpec {
         family: Family::Function,
         title: "Script".into(),
         summary: "Runs your JavaScript or TypeScript on each event, in a sandbox.".into(),
-        doc: "The body of a function that sees `event` and returns the data of an event for the first port, or nothing. `emit(port, data)` sends more, `state.get`, `put` and `delete` remember, `config.get` reads the settings, `console.log` writes to the log; `throw invalid(reason)` gives the event up, `throw retry(reason)` tries it again. Types of TypeScript are taken out. What a script sends is released when it ends; when it throws, nothing of it is kept, and the event is given up with the line. It reaches nothing but what is named here: no network, no files, no timers; `Date` and `Math.random` come from the run, so that a replay does the same. What it remembers with `state` is kept for each partition, at most 64 MiB, in the folder `.weir` of the project, and outlives the run; nothing else is left from one event to the next.".into(),
+        doc: "The body of a function that sees `event` and returns the data of an event for the first port, or nothing. `emit(port, data)` sends more, `state.get`, `put` and `delete` remember, `config.get` reads the settings, `console.log` writes to the log; `throw invalid(reason)` gives the event up, `throw retry(reason)` tries it again. Types of TypeScript are taken out. What a script sends is released when it ends; when it throws, nothing of it is kept, and the event is given up with the line. `secrets.get` reads the secrets that the node lists, and `request(url, { method, headers, body })` asks the hosts that it lists and waits for the answer: `status`, `headers`, `text()`, `json()`. It reaches nothing but what is named here: no files, no timers; `Date` and `Math.random` come from the run, so that a replay does the same. What it remembers with `state` is kept for each partition, at most 64 MiB, in the folder `.weir` of the project, and outlives the run; nothing else is left from one event to the next.".into(),
         icon: "script".into(),
         inputs: vec![PortSpec::data("in", "Events to handle")],
         outputs: vec![PortSpec::each("ports", "Events that the script sends here"), PortSpec::failed("Events that were given up, with their cause")],
-        config: with_reliability([vec![FieldSpec::new("script", "Script", FieldType::Code { language: CodeLanguage::TypeScript }, "Such as `return { ...event.data, tax: event.data.total * 0.22 }`").default_to("return event.data").required(), FieldSpec::new("ports", "Ports", FieldType::Texts, "Names of its output ports; what is returned leaves by the first").default_to(vec!["out".into()]), FieldSpec::new("config", "Configuration", FieldType::Table, "What the script reads with `config.get`"), FieldSpec::new("output_type", "Output type", FieldType::EventType, "Type of what it sends; what does not have its shape is refused"), FieldSpec::new("port_types", "Types by port", FieldType::EventTypes, "Types of what single ports send, such as `rejected` to `refusal`; the others send the output type").advanced()], limit_fields()].concat()),
-        behaviour: Behaviour::Opaque { ty: Some("output_type".into()), types: Some("port_types".into()), uses: Some("may_use".into()), fresh: Some("fresh".into()), hosts: None },
+        config: with_reliability([vec![FieldSpec::new("script", "Script", FieldType::Code { language: CodeLanguage::TypeScript }, "Such as `return { ...event.data, tax: event.data.total * 0.22 }`").default_to("return event.data").required(), FieldSpec::new("ports", "Ports", FieldType::Texts, "Names of its output ports; what is returned leaves by the first").default_to(vec!["out".into()]), FieldSpec::new("config", "Configuration", FieldType::Table, "What the script reads with `config.get`"), FieldSpec::new("output_type", "Output type", FieldType::EventType, "Type of what it sends; what does not have its shape is refused"), FieldSpec::new("port_types", "Types by port", FieldType::EventTypes, "Types of what single ports send, such as `rejected` to `refusal`; the others send the output type").advanced()], outside_fields(), limit_fields()].concat()),
+        behaviour: Behaviour::Opaque { ty: Some("output_type".into()), types: Some("port_types".into()), uses: Some("may_use".into()), fresh: Some("fresh".into()), hosts: Some("hosts".into()) },
         resource: None,
         since: "0.1.0".into(),
     }
@@ -115,6 +123,14 @@ mod tests {
             (
                 "return [typeof fetch, typeof require, typeof process, typeof setTimeout]",
                 r#"out ["undefined","undefined","undefined","undefined"]"#,
+            ),
+            (
+                "let told; try { secrets.get('TOKEN') } catch (error) { told = error.message } return told",
+                "out \"the node lists no secret `TOKEN`; name it in `secrets`\"",
+            ),
+            (
+                "let told; try { request('http://x') } catch (error) { told = error.message } return told",
+                "out \"the node lists no host of http://x; name it in `hosts`\"",
             ),
         ] {
             assert_eq!(

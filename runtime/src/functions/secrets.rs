@@ -7,7 +7,7 @@ use runtime_protocol::Problem;
 use crate::kind::Build;
 
 /// The field that lists their names.
-const FIELD: &str = "secrets";
+pub(super) const FIELD: &str = "secrets";
 /// Shortest secret that is looked for in what a function sends: shorter ones stand in other texts by chance.
 const SOUGHT_MIN: usize = 8;
 

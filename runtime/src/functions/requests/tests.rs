@@ -130,6 +130,53 @@ fn secrets_are_shown_to_nobody() {
 }
 
 #[test]
+fn scripts_ask_the_hosts_that_their_node_lists() {
+    let host = format!("http://{}", service());
+    let shared = live();
+    for (script, said) in [
+        (
+            "const answer = request(HOST + '/echo', { method: 'PUT', body: { n: 1 } });\nreturn [answer.status, answer.text()]",
+            r#"out [200,"PUT {\"n\":1}"]"#,
+        ),
+        (
+            "return request(HOST + '/login', { headers: { authorization: 'Bearer ' + secrets.get(SECRET) } }).text()",
+            r#"out "welcome""#,
+        ),
+        ("return request(HOST + '/nowhere').status", "out 404"),
+        (
+            "return request('http://elsewhere/a').status",
+            "failed Invalid: the function refused the event: line 1:",
+        ),
+        (
+            "return request(HOST + '/slow?5000', { timeoutMs: 50 }).status",
+            "failed Transient: the function asks for another try: no answer of http://",
+        ),
+        (
+            "return secrets.get('HOME')",
+            "failed Invalid: the function refused the event: line 1:",
+        ),
+        (
+            "return secrets.get(SECRET)",
+            "failed Invalid: what it sent to `out` holds the secret",
+        ),
+        (
+            "request.x = 1",
+            "failed Invalid: the function refused the event: line 1:",
+        ),
+    ] {
+        let script = script
+            .replace("HOST", &format!("{host:?}"))
+            .replace("SECRET", &format!("{SECRET:?}"));
+        let config = value!({
+            "script": (script.as_str()), "hosts": [(host.as_str())], "secrets": [(SECRET)],
+        });
+        let mut bench = Bench::sharing("script", config, &shared);
+        let line = bench.feed(value!({"total": 8})).join(" | ");
+        assert!(line.starts_with(said), "{script}: {line}");
+    }
+}
+
+#[test]
 fn where_nothing_is_real_there_is_neither_network_nor_secret() {
     let host = format!("http://{}", service());
     let shared = Shared::for_simulation();
