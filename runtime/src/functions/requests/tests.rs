@@ -149,7 +149,7 @@ fn scripts_ask_the_hosts_that_their_node_lists() {
         ),
         (
             "return request(HOST + '/slow?5000', { timeoutMs: 50 }).status",
-            "failed Transient: the function asks for another try: no answer of http://",
+            "failed Transient: the function asks to try again later: no answer of http://",
         ),
         (
             "return secrets.get('HOME')",
