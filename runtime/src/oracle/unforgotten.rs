@@ -26,7 +26,7 @@ pub(super) fn remembering(document: &Document, catalog: &Catalog) -> BTreeSet<No
             let forgets = ["state_ttl", "keys"];
             if forgets
                 .iter()
-                .any(|name| node.notes.declared.contains_key(*name))
+                .any(|name| node.notes.declared.contains_key(name))
             {
                 return false;
             }
