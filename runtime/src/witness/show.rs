@@ -59,7 +59,7 @@ pub fn show(witness: &Witness, catalog: &Catalog, project: &Path) -> Result<Play
 }
 
 /// The first thing that is written where it can be seen and is not written so in the reference; else the
-/// first thing that goes wrong, else the last that is written.
+/// first thing that goes wrong, else the last that is written, else the fact that was one too many.
 fn deciding(run: &[&Step], reference: &[&Step], nodes: &[NodeId]) -> Option<usize> {
     let seen = |step: &&&Step| {
         matches!(step.what, What::Written | What::GivenUp) && nodes.contains(&step.node)
@@ -77,7 +77,8 @@ fn deciding(run: &[&Step], reference: &[&Step], nodes: &[NodeId]) -> Option<usiz
         }
     }
     let fault = run.iter().position(|step| step.what == What::Fault);
-    fault.or(last)
+    let came = run.iter().rposition(|step| step.what == What::Arrived);
+    fault.or(last).or(came)
 }
 
 /// The steps of a run but those that only oracles are told: what no wire leads on.
