@@ -1,6 +1,7 @@
 //! What a call of a function costs, beside a bare call of the same component.
 //!
-//! The event is an order of about 1 KiB; the function reads it, adds its tax, and sends it on.
+//! The event is an order of about 1 KiB; the function reads it, adds its tax, and sends it on. In batches it is
+//! one of bench A, with four fields, of which the function makes six.
 
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
@@ -62,6 +63,61 @@ mod hosted {
     }
 }
 
+/// Many events in a call: what an event costs is the time by the number of them.
+mod batched {
+    use std::sync::Arc;
+
+    use divan::counter::ItemsCount;
+    use graph_model::event::{Event, EventContext};
+    use graph_model::value;
+    use runtime::functions::host::Batch;
+
+    use super::{Bencher, loaded, worker};
+
+    const COUNTS: [usize; 2] = [1, 64];
+
+    /// From events of the flow to payloads of the flow.
+    #[divan::bench(args = COUNTS)]
+    fn hosted(bencher: Bencher, count: usize) {
+        let mut worker = worker(&loaded("compute"), "compute", false);
+        let events: Vec<Event> = (0..count).map(event).collect();
+        let mut batch = Batch::new("in");
+        let bencher = bencher.counter(ItemsCount::new(count));
+        bencher.bench_local(|| {
+            events.iter().for_each(|event| batch.add(event));
+            let report = worker.handle_all(&batch);
+            assert_eq!(batch.drain().count(), count);
+            let last = report.answers.last().expect("an answer for each");
+            let sent = last.outcome.as_ref().expect("is handled");
+            assert_eq!(sent[0].port, "ok");
+            report
+        });
+    }
+
+    /// The bytes of a frame, in and out.
+    #[divan::bench(args = COUNTS)]
+    fn bare(bencher: Bencher, count: usize) {
+        let mut batch = Batch::new("in");
+        (0..count).for_each(|number| batch.add(&event(number)));
+        super::bare::batches(bencher.counter(ItemsCount::new(count)), batch.frame());
+    }
+
+    fn event(number: usize) -> Event {
+        let context = EventContext {
+            id: format!("inject/{number}").into(),
+            source: "/inject".into(),
+            ty: "made".into(),
+            time_ms: 1_700_000_000_000,
+            ..EventContext::default()
+        };
+        let n = number as i64;
+        Event {
+            context: Arc::new(context),
+            data: value!({"id": (n), "key": "k0042", "t0": (n), "value": (n as f64 * 1.37)}),
+        }
+    }
+}
+
 /// The same component with nothing around it: what wasmtime alone takes.
 mod bare {
     use wasmtime::component::{Component, HasSelf, Linker};
@@ -72,6 +128,18 @@ mod bare {
     use super::{Bencher, FunctionEvent, FunctionPayload, component};
 
     wasmtime::component::bindgen!({ path: "wit", world: "function" });
+
+    /// The world of functions that take batches.
+    mod batched {
+        wasmtime::component::bindgen!({
+            path: "wit",
+            world: "batched",
+            with: {
+                "flow:function/logging": super::flow::function::logging,
+                "flow:function/config": super::flow::function::config,
+            },
+        });
+    }
 
     /// Answers without looking.
     #[derive(Default)]
@@ -116,14 +184,33 @@ mod bare {
         }
     }
 
-    fn pre() -> (Engine, FunctionPre<Nothing>) {
+    fn engine() -> Engine {
         let mut config = Config::new();
         let mut pool = PoolingAllocationConfig::new();
         pool.total_component_instances(16);
         config
             .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
             .epoch_interruption(true);
-        let engine = Engine::new(&config).expect("an engine");
+        Engine::new(&config).expect("an engine")
+    }
+
+    pub(super) fn batches(bencher: Bencher, frame: &[u8]) {
+        let engine = engine();
+        let mut linker = Linker::new(&engine);
+        batched::Batched::add_to_linker::<_, HasSelf<_>>(&mut linker, |data: &mut Nothing| data)
+            .expect("links");
+        let component = Component::from_binary(&engine, &component("compute")).expect("compiles");
+        let mut store = store(&engine);
+        let function =
+            batched::Batched::instantiate(&mut store, &component, &linker).expect("starts");
+        bencher.bench_local(|| {
+            let answer = function.call_handle_all(&mut store, frame);
+            answer.expect("returns")
+        });
+    }
+
+    fn pre() -> (Engine, FunctionPre<Nothing>) {
+        let engine = engine();
         let mut linker = Linker::new(&engine);
         Function::add_to_linker::<_, HasSelf<_>>(&mut linker, |data: &mut Nothing| data)
             .expect("links");
@@ -216,6 +303,7 @@ static HOST: LazyLock<Arc<FunctionHost>> =
 fn component(name: &str) -> Vec<u8> {
     let path = match name {
         "script" => "script/script.wasm",
+        "compute" => "../tests/benches/functions/compute/compute.wasm",
         _ => "../samples/functions/order-tax/order-tax.wasm",
     };
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);

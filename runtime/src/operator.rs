@@ -41,6 +41,21 @@ pub struct Context<'c> {
     pub instances: u32,
     /// The delivery that the event came with; operators that drop copies [watch](Share::watch) it.
     pub share: Option<&'c Share>,
+    /// The events that come next, where it is known by now and nothing will hold them back.
+    pub waiting: Option<&'c dyn Waiting>,
+}
+
+/// Events that wait for an operator, in their order. It may look at them, to work ahead; each is handed to it
+/// all the same, unless the flow changes before.
+pub trait Waiting {
+    /// The one in this place, counted from 0.
+    fn at(&self, place: usize) -> Option<&Event>;
+}
+
+impl fmt::Debug for dyn Waiting + '_ {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Waiting(..)")
+    }
 }
 
 /// What came of a call: events for output ports, or the event that could not be handled.

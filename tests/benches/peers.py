@@ -1,6 +1,6 @@
 """Runs the same work on Weir, on Node-RED and on plain Rust, in turns, and prints medians of ratios.
 
-    python3 tests/benches/peers.py [flow|http|keyed|start|all] [ROUNDS]
+    python3 tests/benches/peers.py [flow|function|http|keyed|start|all] [ROUNDS]
 
 It needs the release binary (`cargo build --release -p weir`), the folder with the floors and peers
 beside the project (`../shared/bench`, whose `setup.sh node nodered rust` installs them into
@@ -94,6 +94,33 @@ def bench_flow(rounds):
     print("A: peak memory unpaced - paced, MiB: %.1f" % med([r["weir"]["peak_mib"] - r["paced"]["peak_mib"] for r in rows]))
 
 
+def bench_function(rounds):
+    """The flow with a component of WebAssembly for its map, beside Node-RED's function node."""
+    component = os.path.join(ROOT, "tests", "benches", "functions", "compute", "compute.wasm")
+    rows = []
+    for _ in range(rounds):
+        row = {"load": os.getloadavg()[0]}
+        answers = {}
+        for name, flow in (("function", "function"), ("map", "internal")):
+            folder, path = project(flow, inject__count=EVENTS)
+            shutil.copy(component, folder)
+            row[name] = timed([WEIR, "run", path, "--until-idle"])
+            answers[name] = open(os.path.join(folder, "totals.jsonl")).read()
+            shutil.rmtree(folder)
+        if answers["function"] != answers["map"] or not answers["map"]:
+            sys.exit("A with a function: the answers differ")
+        with node_red() as server:
+            get("http://127.0.0.1:18800/go?n=20000", 60)
+            cpu, share = cpu_s(server.pid), 200000
+            get(f"http://127.0.0.1:18800/go?n={share}", 280)
+            row["node_red_per_cpu_s"] = share / (cpu_s(server.pid) - cpu)
+        rows.append(row)
+        print(json.dumps({"work": "function", **row}), flush=True)
+    micros = lambda name: med([row[name]["cpu"] for row in rows]) / EVENTS * 1e6
+    print("A with a function: weir / node-red, events per CPU second: %.1f" % med([EVENTS / r["function"]["cpu"] / r["node_red_per_cpu_s"] for r in rows]))
+    print("A with a function: CPU an event, \u00b5s: %.2f, with a map %.2f, node-red %.2f" % (micros("function"), micros("map"), 1e6 / med([r["node_red_per_cpu_s"] for r in rows])))
+
+
 def bench_http(rounds):
     ratios = []
     for _ in range(rounds):
@@ -167,7 +194,7 @@ def main():
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 3
     if not os.path.exists(WEIR):
         sys.exit(f"{WEIR} is missing; build it with `cargo build --release -p weir`")
-    for name, bench in (("flow", bench_flow), ("http", bench_http), ("keyed", bench_keyed), ("start", bench_start)):
+    for name, bench in (("flow", bench_flow), ("function", bench_function), ("http", bench_http), ("keyed", bench_keyed), ("start", bench_start)):
         if what in (name, "all"):
             bench(rounds)
 

@@ -53,7 +53,8 @@ pub(crate) fn check(component: &[u8]) -> Result<(), Error> {
         DecodedWasm::Component(resolve, world) => &resolve.worlds[*world].exports,
         DecodedWasm::WitPackage(..) => return Err(no_component("it holds only types".to_owned())),
     };
-    if exports.contains_key(&WorldKey::Name("handle".to_owned())) {
+    let exported = |name: &str| exports.contains_key(&WorldKey::Name(name.to_owned()));
+    if exported("handle") || exported("handle-all") {
         Ok(())
     } else {
         let why = "it exports no `handle`; write the function that handles an event, as a new function has it";
@@ -218,6 +219,8 @@ mod tests {
         let contract = Path::new("../wit");
         let mut module = CORE_MODULE.to_vec();
         embed(&mut module, contract, "connected").expect("the larger world");
+        let mut module = CORE_MODULE.to_vec();
+        embed(&mut module, contract, "batched").expect("the world of batches");
         let other = embed(&mut module, contract, "elsewhere").expect_err("no world");
         assert!(other.to_string().contains("elsewhere"), "{other}");
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::error::{At, Error};
 use crate::folder::{FunctionFolder, MANIFEST, check_name};
-use crate::languages;
+use crate::languages::{self, Language};
 
 /// The contract that each function gets a copy of.
 const WIT: &str = include_str!("../../wit/function.wit");
@@ -22,15 +22,42 @@ __pycache__/
 /// Makes a folder with a function to start from, in `rust`, `c`, `js` or `python`. A folder that is there
 /// has to be empty.
 pub fn new(folder: &Path, name: &str, language: &str) -> Result<FunctionFolder, Error> {
-    check_name(name)?;
     let language = languages::language(language)?;
+    make(folder, name, language, language.files, "")
+}
+
+/// The same of a function that takes many events at a time, in `rust`.
+pub fn new_batched(folder: &Path, name: &str, language: &str) -> Result<FunctionFolder, Error> {
+    let language = languages::language(language)?;
+    let files = language.batched.ok_or_else(|| {
+        let known = languages::ALL.iter();
+        let known = known.filter(|language| language.batched.is_some());
+        Error::NoBatches {
+            title: language.title,
+            known: known
+                .map(|language| language.id)
+                .collect::<Vec<_>>()
+                .join(", "),
+        }
+    })?;
+    make(folder, name, language, files, ",\n  \"world\": \"batched\"")
+}
+
+fn make(
+    folder: &Path,
+    name: &str,
+    language: &Language,
+    files: &[(&str, &str)],
+    world: &str,
+) -> Result<FunctionFolder, Error> {
+    check_name(name)?;
     if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(Error::NotEmpty {
             folder: folder.to_owned(),
         });
     }
     let manifest = format!(
-        "{{\n  \"name\": \"{name}\",\n  \"language\": \"{}\"\n}}\n",
+        "{{\n  \"name\": \"{name}\",\n  \"language\": \"{}\"{world}\n}}\n",
         language.id
     );
     let common = [
@@ -39,7 +66,7 @@ pub fn new(folder: &Path, name: &str, language: &str) -> Result<FunctionFolder, 
         // Last, so that what is only half made is no function.
         (MANIFEST, manifest.as_str()),
     ];
-    for (path, text) in language.files.iter().copied().chain(common) {
+    for (path, text) in files.iter().copied().chain(common) {
         let path = folder.join(path);
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).at(parent)?;
@@ -76,6 +103,27 @@ mod tests {
             }
             assert!(folder.join(".gitignore").exists());
         }
+    }
+
+    #[test]
+    fn a_function_that_takes_many_events_at_a_time_says_so() {
+        let parent = tempfile::tempdir().expect("a folder");
+        let made = new_batched(&parent.path().join("a"), "tax", "rust").expect("made");
+        assert_eq!(made.world, "batched");
+        for path in made.sources().expect("listed") {
+            let text = fs::read_to_string(made.root.join(&path)).expect("text");
+            assert!(!text.contains("{{name"), "{}: {text}", path.display());
+        }
+        let readme = fs::read_to_string(made.root.join("README.md")).expect("a readme");
+        assert!(
+            readme.contains("# tax") && readme.contains("tax.wasm"),
+            "{readme}"
+        );
+        let refused = new_batched(&parent.path().join("b"), "tax", "c").expect_err("refused");
+        assert_eq!(
+            refused.to_string(),
+            "functions in C take one event at a time; leave out `--batched`, or choose from rust"
+        );
     }
 
     #[test]

@@ -26,6 +26,16 @@ pub enum Error {
         /// All that there are.
         known: String,
     },
+    /// A language without functions that take many events at a time.
+    #[error(
+        "functions in {title} take one event at a time; leave out `--batched`, or choose from {known}"
+    )]
+    NoBatches {
+        /// The language.
+        title: &'static str,
+        /// Those that have them.
+        known: String,
+    },
     /// Something is there already.
     #[error("{}: the folder is not empty; choose another", folder.display())]
     NotEmpty {

@@ -18,7 +18,7 @@ mod venv;
 mod watch;
 
 pub use self::build::{Build, Built, build};
-pub use self::create::new;
+pub use self::create::{new, new_batched};
 pub use self::error::Error;
 pub use self::folder::{FunctionFolder, MANIFEST};
 pub use self::job::Progress;

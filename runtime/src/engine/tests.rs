@@ -1,5 +1,6 @@
 //! The engine with real kinds, steered as a client steers it.
 
+mod batched;
 mod calling;
 mod functions;
 mod rim;

@@ -34,18 +34,29 @@ struct Durations {
 impl Costs {
     /// A call of this function was made; what another one cost counts no more.
     pub(super) fn add(&self, function: &FunctionInfo, cost: &CallCost, failed: bool) {
+        self.add_all(function, [(*cost, failed)]);
+    }
+
+    /// The same of a call for many events, of which each has its share of the cost.
+    pub(super) fn add_all(
+        &self,
+        function: &FunctionInfo,
+        costs: impl IntoIterator<Item = (CallCost, bool)>,
+    ) {
         let mut held = lock(&self.0);
         if held.sha256 != function.sha256 {
             *held = Held::of(function);
         }
-        held.told.peak_bytes = held.told.peak_bytes.max(cost.peak_bytes);
-        held.told.failed += u64::from(failed);
-        match cost.start_time {
-            Some(start) => {
-                held.start.add(start);
-                held.first.add(cost.handle_time);
+        for (cost, failed) in costs {
+            held.told.peak_bytes = held.told.peak_bytes.max(cost.peak_bytes);
+            held.told.failed += u64::from(failed);
+            match cost.start_time {
+                Some(start) => {
+                    held.start.add(start);
+                    held.first.add(cost.handle_time);
+                }
+                None => held.warm.add(cost.handle_time),
             }
-            None => held.warm.add(cost.handle_time),
         }
     }
 

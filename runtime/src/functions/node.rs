@@ -1,9 +1,11 @@
 //! A node whose events are handled by code in the sandbox.
 
+mod ahead;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use graph_model::event::{Event, extension};
+use graph_model::event::{Event, EventContext, extension};
 use graph_model::id::NodeId;
 use graph_model::value::Value;
 use rand_core::Rng;
@@ -13,6 +15,7 @@ use runtime_protocol::function::Tried;
 use smol_str::{SmolStr, format_smolstr};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
+use self::ahead::Ahead;
 use super::costs::{Costs, micros};
 use super::fields;
 use super::host::{
@@ -46,6 +49,8 @@ pub(super) struct Sandboxed {
     /// Where the memory is kept; not at all without it, nor before the first event.
     states: Option<Arc<States>>,
     attached: bool,
+    /// What it has computed of events that it has not been given yet.
+    ahead: Ahead,
     costs: Arc<Costs>,
     logs: Arc<Logs>,
 }
@@ -134,6 +139,7 @@ impl Sandboxed {
                 .flag("keep_state")
                 .then(|| Arc::clone(&build.shared.states)),
             attached: false,
+            ahead: Ahead::default(),
             costs: build.shared.costs(build.id),
             logs: Arc::clone(&build.shared.logs),
             node: build.id.clone(),
@@ -179,6 +185,10 @@ impl Sandboxed {
 
     /// What the function sends and remembers; when it fails, nothing is sent and nothing remembered.
     fn handle(&mut self, event: &Event, ctx: &Context<'_>) -> Result<Sent, Failure> {
+        self.refresh();
+        if self.worker.function().takes_batches() {
+            return self.handle_batched(event, ctx);
+        }
         if let Some(states) = self.states.as_ref().filter(|_| !self.attached) {
             self.memory = states.of(&self.node, ctx.instance)?;
             self.attached = true;
@@ -198,12 +208,22 @@ impl Sandboxed {
         Ok(sent)
     }
 
-    /// A call, of which nothing is kept yet.
-    fn call(&mut self, event: &Event, ctx: &Context<'_>) -> (Spent, Result<Done, Failure>) {
+    /// Takes a function that was swapped.
+    fn refresh(&mut self) {
         if self.slot.version() != self.version {
             let (function, version) = self.slot.current();
             self.worker = function.worker(self.config.clone());
             self.version = version;
+            self.ahead = Ahead::default();
+        }
+    }
+
+    /// A call, of which nothing is kept yet.
+    fn call(&mut self, event: &Event, ctx: &Context<'_>) -> (Spent, Result<Done, Failure>) {
+        self.refresh();
+        if self.worker.function().takes_batches() {
+            let (spent, sent) = self.call_alone(event);
+            return (spent, sent.map(|sent| (sent, Vec::new())));
         }
         let mut memory = lock(&self.memory);
         memory.forget(ctx.now_ms);
@@ -215,7 +235,7 @@ impl Sandboxed {
             requests: &self.requests,
         };
         let call = Call {
-            event: &to_function(event),
+            event: &FunctionEvent::from(event),
             port: "in",
             world: &mut world,
         };
@@ -232,12 +252,7 @@ impl Sandboxed {
             worker.handle(call)
         };
         drop(memory);
-        for line in &mut logs {
-            line.message = self.secrets.hidden(&line.message);
-            for (_, value) in &mut line.fields {
-                *value = self.secrets.hidden(value);
-            }
-        }
+        self.hide_in(&mut logs);
         let done = outcome
             .map_err(|failure| classify(&failure, &self.secrets))
             .and_then(|outcome| {
@@ -255,22 +270,37 @@ impl Sandboxed {
         (spent, done)
     }
 
+    /// Takes secrets out of what the function logged.
+    fn hide_in(&self, logs: &mut [LogLine]) {
+        for line in logs {
+            line.message = self.secrets.hidden(&line.message);
+            for (_, value) in &mut line.fields {
+                *value = self.secrets.hidden(value);
+            }
+        }
+    }
+
     /// An event of the function on its way out.
     fn leave(&self, cause: &Event, sent: Emitted) -> Result<(u16, Event), Failure> {
         let Some(port) = self.ports.get(&sent.port) else {
             let port = &sent.port;
             return Err(Failure::fatal(format_smolstr!("there is no port `{port}`")));
         };
-        if let FunctionPayload::Json(text) | FunctionPayload::Text(text) = &sent.event.data
-            && let Some(name) = self.secrets.found_in(text)
-        {
-            let port = &sent.port;
-            return Err(Failure::invalid(format_smolstr!(
-                "what it sent to `{port}` holds the secret `{name}`; mend the function, as everybody behind would see it"
-            )));
+        if let FunctionPayload::Json(text) | FunctionPayload::Text(text) = &sent.event.data {
+            self.keep_in(&sent.port, text)?;
         }
         let ty = self.shapes.ty(&sent.port);
         Ok((*port, to_event(cause, sent.event, ty)?))
+    }
+
+    /// Lets no secret leave by a port.
+    fn keep_in(&self, port: &str, text: &str) -> Result<(), Failure> {
+        match self.secrets.found_in(text) {
+            None => Ok(()),
+            Some(name) => Err(Failure::invalid(format_smolstr!(
+                "what it sent to `{port}` holds the secret `{name}`; mend the function, as everybody behind would see it"
+            ))),
+        }
     }
 }
 
@@ -287,45 +317,41 @@ fn to_event(cause: &Event, sent: FunctionEvent, ty: Option<&SmolStr>) -> Result<
             ));
         }
     };
-    let mut event = cause.derive(sent.id, data);
+    let extensions = sent.extensions.into_iter();
+    let said = EventContext {
+        id: sent.id.into(),
+        source: sent.source.into(),
+        ty: sent.type_.into(),
+        time_ms: i64::try_from(sent.time_ms).unwrap_or(i64::MAX),
+        subject: sent.subject.map(SmolStr::from),
+        extensions: extensions
+            .map(|(name, text)| (name.into(), text.into()))
+            .collect(),
+    };
+    Ok(derived(cause, said, data, ty))
+}
+
+/// An event that says this of itself, and follows from another; of type `ty` when it names none.
+fn derived(cause: &Event, said: EventContext, data: Value, ty: Option<&SmolStr>) -> Event {
+    let mut event = cause.derive(said.id, data);
     let context = Arc::make_mut(&mut event.context);
-    if !sent.source.is_empty() {
-        context.source = sent.source.into();
+    if !said.source.is_empty() {
+        context.source = said.source;
     }
-    if !sent.type_.is_empty() {
-        context.ty = sent.type_.into();
+    if !said.ty.is_empty() {
+        context.ty = said.ty;
     } else if let Some(ty) = ty {
         context.ty = ty.clone();
     }
-    context.subject = sent.subject.map(SmolStr::from);
-    context.time_ms = i64::try_from(sent.time_ms).unwrap_or(i64::MAX);
-    for (name, text) in sent.extensions {
+    context.subject = said.subject;
+    context.time_ms = said.time_ms;
+    for (name, text) in said.extensions {
         // Where it comes from, the engine knows better.
         if name != extension::CAUSATION && name != extension::CORRELATION {
-            context.extensions.insert(name.into(), text.into());
+            context.extensions.insert(name, text);
         }
     }
-    Ok(event)
-}
-
-fn to_function(event: &Event) -> FunctionEvent {
-    let context = &event.context;
-    let extensions = context.extensions.iter();
-    FunctionEvent {
-        id: context.id.to_string(),
-        source: context.source.to_string(),
-        type_: context.ty.to_string(),
-        subject: context.subject.as_ref().map(SmolStr::to_string),
-        time_ms: u64::try_from(context.time_ms).unwrap_or_default(),
-        datacontenttype: "application/json".into(),
-        extensions: extensions
-            .map(|(name, text)| (name.to_string(), text.to_string()))
-            .collect(),
-        data: match &event.data {
-            Value::Null => FunctionPayload::None,
-            data => FunctionPayload::Json(data.to_json()),
-        },
-    }
+    event
 }
 
 fn classify(failure: &FunctionFailure, secrets: &Secrets) -> Failure {

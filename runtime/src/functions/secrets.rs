@@ -46,6 +46,11 @@ impl Secrets {
         Secrets { by_name, values }
     }
 
+    /// Whether there is none to look for.
+    pub(super) fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.by_name.get(name).map(String::as_str)
     }

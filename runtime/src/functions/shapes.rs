@@ -7,7 +7,7 @@ use graph_model::value::Value;
 use runtime_protocol::Problem;
 use smol_str::SmolStr;
 
-use super::host::{FunctionEvent, FunctionPayload, OutputCheck};
+use super::host::{FunctionEvent, FunctionPayload, Offered, OutputCheck};
 use crate::kind::Build;
 
 /// What the ports of a node promise.
@@ -49,13 +49,16 @@ impl Shapes {
         let shapes = self.0.clone();
         let says_something = |(_, schema): &(SmolStr, Schema)| !schema.is_unknown();
         shapes.values().any(says_something).then(|| {
-            OutputCheck::new(move |port, event| {
+            OutputCheck::new(move |port, offered| {
                 let Some((ty, schema)) = shapes.get(port) else {
                     return Ok(());
                 };
-                let misfit = match payload(event) {
-                    Ok(value) => schema.check(&value).map_err(|wrong| wrong.to_string()),
-                    Err(wrong) => Err(wrong),
+                let misfit = match offered {
+                    Offered::Event(event) => payload(event)
+                        .and_then(|value| schema.check(&value).map_err(|wrong| wrong.to_string())),
+                    Offered::Payload(value) => {
+                        schema.check(value).map_err(|wrong| wrong.to_string())
+                    }
                 };
                 misfit.map_err(|wrong| format!("it is no `{ty}`: {wrong}"))
             })

@@ -19,7 +19,7 @@ use super::wire::{Exits, Item};
 use crate::bindings::EventBindings;
 use crate::channels::partition_of;
 use crate::delivery::Share;
-use crate::operator::{Context, Failure, FailureClass, Operator, Output};
+use crate::operator::{Context, Failure, FailureClass, Operator, Output, Waiting};
 
 /// Longest pause between two tries of an operator.
 const PAUSE_MS_MAX: u64 = 30_000;
@@ -280,7 +280,13 @@ impl LineState {
         tell: impl FnOnce(&mut dyn Operator, &Context<'_>, &mut Output),
     ) {
         let (now_ms, random) = (env.world.now_ms(), env.world.random());
-        let ctx = context(now_ms, random, self.instance, self.instances, None);
+        let ctx = Context {
+            now_ms,
+            random,
+            instance: self.instance,
+            instances: self.instances,
+            ..Context::default()
+        };
         let mut out = std::mem::take(&mut self.out);
         if let Code::Operator(operator) = &mut self.ops[op].code {
             tell(&mut **operator, &ctx, &mut out);
@@ -364,7 +370,15 @@ impl LineState {
                 Code::Source => {}
                 Code::Operator(operator) => {
                     let seed = mixed(chance.wrapping_add(received));
-                    let ctx = context(now_ms, seed, self.instance, self.instances, Some(&share));
+                    let ctx = Context {
+                        now_ms,
+                        random: seed,
+                        instance: self.instance,
+                        instances: self.instances,
+                        share: Some(&share),
+                        // One that is stepped has nothing behind it.
+                        waiting: (max == usize::MAX).then_some(&pending as &dyn Waiting),
+                    };
                     operator.on_event(event, input.into(), &ctx, &mut out);
                 }
                 Code::Repartition { key, partitions } => {
@@ -436,19 +450,9 @@ impl LineState {
     }
 }
 
-fn context(
-    now_ms: i64,
-    random: u64,
-    instance: u32,
-    instances: u32,
-    share: Option<&Share>,
-) -> Context<'_> {
-    Context {
-        now_ms,
-        random,
-        instance,
-        instances,
-        share,
+impl Waiting for VecDeque<Item> {
+    fn at(&self, place: usize) -> Option<&Event> {
+        self.get(place).map(|item| &item.event)
     }
 }
 

@@ -13,7 +13,7 @@ use smol_str::{SmolStr, format_smolstr};
 use crate::catalog::kinds;
 use crate::delivery::{Settle, Share};
 use crate::kind::{Build, Make};
-use crate::operator::{Context, Failure, Operator, Output};
+use crate::operator::{Context, Failure, Operator, Output, Waiting};
 use crate::shared::Shared;
 use crate::world::SystemWorld;
 
@@ -80,6 +80,18 @@ impl Bench {
         output
     }
 
+    /// Like [`Bench::handle`], while other events wait.
+    pub(crate) fn handle_before(&mut self, event: Event, behind: &[Event]) -> Output {
+        let mut output = Output::default();
+        let share = Share::none();
+        let ctx = Context {
+            waiting: Some(&Behind(behind)),
+            ..self.context(&share)
+        };
+        self.operator.on_event(event, 0, &ctx, &mut output);
+        output
+    }
+
     pub(crate) fn end(&mut self) -> Vec<String> {
         let mut output = Output::default();
         let share = Share::none();
@@ -119,7 +131,16 @@ impl Bench {
             instance: 0,
             instances: 1,
             share: Some(share),
+            waiting: None,
         }
+    }
+}
+
+struct Behind<'e>(&'e [Event]);
+
+impl Waiting for Behind<'_> {
+    fn at(&self, place: usize) -> Option<&Event> {
+        self.0.get(place)
     }
 }
 

@@ -194,6 +194,7 @@ impl Run {
             instance: number as u32,
             instances: shape.plan.lines[line].instances,
             share: Some(&share),
+            waiting: None,
         };
         let mut out = std::mem::take(&mut self.out);
         let refused = self.strikes.any && self.strikes.refuses(node, &event.context.id);

@@ -106,6 +106,7 @@ impl Run {
             instance: number as u32,
             instances: self.shape.plan.lines[line].instances,
             share: None,
+            waiting: None,
         };
         let mut out = std::mem::take(&mut self.out);
         if let Some(operator) = &mut held.ops[op].code {

@@ -74,6 +74,39 @@ fn a_new_function_is_built_and_runs_in_every_language() {
 }
 
 #[test]
+fn a_new_function_that_takes_many_events_is_built_and_runs() {
+    let language = function_kit::language("rust").expect("there is Rust");
+    if let Err(missing) = (language.look)() {
+        eprintln!("LEFT OUT: functions that take many events: {missing}");
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    function_kit::new_batched(folder.path(), "greet-all", "rust").expect("made");
+    let component = build(folder.path(), &folder.path().join("made.wasm"));
+    assert_eq!(component.names, [""; 0], "places of this machine");
+    let mut worker = worker(&component.component, &[("by", "me")]);
+    assert!(worker.function().takes_batches());
+    for (order, handled) in [
+        (
+            r#"{"b":1,"a":[0.5]}"#,
+            json!({"a": [0.5], "b": 1, "handledBy": "me"}),
+        ),
+        ("{}", json!({"handledBy": "me"})),
+    ] {
+        let outcome = handle(&mut worker, &json_event(order)).outcome;
+        let sent = outcome.expect("it is handled").emitted;
+        assert_eq!((sent.len(), read(&sent[0].event)), (1, handled));
+    }
+    let refused = handle(&mut worker, &json_event("[1]"))
+        .outcome
+        .expect_err("a list");
+    let FunctionFailure::Invalid(why) = refused else {
+        panic!("{refused:?}")
+    };
+    assert!(why.starts_with("the payload does not fit: "), "{why}");
+}
+
+#[test]
 fn a_source_that_does_not_compile_is_told_and_the_last_component_stays() {
     // C is quick; the others go the same way.
     let language = function_kit::language("c").expect("there is C");

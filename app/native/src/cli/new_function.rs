@@ -15,6 +15,9 @@ pub(super) struct NewFunction {
     /// What to write it in: rust, c, js or python
     #[arg(long, value_name = "LANGUAGE")]
     lang: String,
+    /// Take many events a call: several times as quick, without state, clock, chance and requests; in rust
+    #[arg(long)]
+    batched: bool,
 }
 
 impl NewFunction {
@@ -22,7 +25,12 @@ impl NewFunction {
         let stop = |error: function_kit::Error| Stop::because(error.to_string());
         let whole = path::absolute(&self.folder).unwrap_or_else(|_| self.folder.clone());
         let name = whole.file_name().unwrap_or_default().to_string_lossy();
-        let made = function_kit::new(&self.folder, &name, &self.lang).map_err(stop)?;
+        let new = if self.batched {
+            function_kit::new_batched
+        } else {
+            function_kit::new
+        };
+        let made = new(&self.folder, &name, &self.lang).map_err(stop)?;
         out.line(self.folder.join(made.language.entry).display())?;
         if let Err(missing) = (made.language.look)() {
             out.note(missing);

@@ -24,6 +24,7 @@ pub(super) static C: Language = Language {
         ("requirements.txt", include_str!("c/requirements.txt.in")),
         ("README.md", include_str!("c/README.md.in")),
     ],
+    batched: None,
     look,
     compile,
 };

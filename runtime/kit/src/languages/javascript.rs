@@ -20,6 +20,7 @@ pub(super) static JAVASCRIPT: Language = Language {
         (PACKAGE, include_str!("javascript/package.json.in")),
         ("README.md", include_str!("javascript/README.md.in")),
     ],
+    batched: None,
     look,
     compile,
 };

@@ -26,6 +26,8 @@ pub struct Language {
     pub entry: &'static str,
     /// The files of a new function; `{{name}}` in them stands for its name.
     pub(crate) files: &'static [(&'static str, &'static str)],
+    /// The same of a function that takes many events at a time, where the language has one.
+    pub(crate) batched: Option<&'static [(&'static str, &'static str)]>,
     /// Looks for the tools; says what is missing on this machine and how to get it.
     pub look: fn() -> Result<(), Missing>,
     /// Makes a component of the folder.
@@ -63,9 +65,14 @@ mod tests {
             for word in language.names.iter().chain([&language.id]) {
                 assert!(words.insert(*word), "{word} is used twice");
             }
-            let files: Vec<_> = language.files.iter().map(|file| file.0).collect();
-            assert!(files.contains(&language.entry), "{}", language.id);
-            assert!(files.contains(&"README.md"), "{}", language.id);
+            for files in [Some(language.files), language.batched]
+                .into_iter()
+                .flatten()
+            {
+                let files: Vec<_> = files.iter().map(|file| file.0).collect();
+                assert!(files.contains(&language.entry), "{}", language.id);
+                assert!(files.contains(&"README.md"), "{}", language.id);
+            }
         }
     }
 }

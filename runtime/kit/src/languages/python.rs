@@ -19,6 +19,7 @@ pub(super) static PYTHON: Language = Language {
         ),
         ("README.md", include_str!("python/README.md.in")),
     ],
+    batched: None,
     look: venv::look,
     compile,
 };

@@ -23,6 +23,12 @@ pub(super) static RUST: Language = Language {
         ("src/lib.rs", include_str!("rust/lib.rs.in")),
         ("README.md", include_str!("rust/README.md.in")),
     ],
+    batched: Some(&[
+        ("Cargo.toml", include_str!("rust/batched.Cargo.toml.in")),
+        ("src/lib.rs", include_str!("rust/batched.rs.in")),
+        ("src/frame.rs", include_str!("rust/frame.rs.in")),
+        ("README.md", include_str!("rust/batched.README.md.in")),
+    ]),
     look: || Toolchain::here().map(drop),
     compile,
 };

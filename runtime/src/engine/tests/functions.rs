@@ -172,8 +172,9 @@ fn a_function_that_is_built_again_takes_over_and_no_event_is_lost() {
             put(&file, &built_again((n / 2_000) as u8 + 1));
         }
         if n == EVENTS / 2 {
-            // A build that failed half-way.
+            // A build that failed half-way, and is there long enough to be noticed.
             put(&file, b"no component");
+            std::thread::sleep(Duration::from_millis(500));
         }
         let order = graph_model::value!({"orderId": (n.to_string()), "country": "IT", "total": 10});
         bench.inject("in", order);

@@ -13,6 +13,21 @@ wasmtime::component::bindgen!({
     imports: { default: trappable },
 });
 
+mod batched {
+    //! The world of functions that take many events at a time.
+
+    wasmtime::component::bindgen!({
+        path: "wit",
+        world: "batched",
+        imports: { default: trappable },
+        with: {
+            "flow:function/logging": super::flow::function::logging,
+            "flow:function/config": super::flow::function::config,
+        },
+    });
+}
+
+pub(super) use self::batched::{Batched, BatchedPre};
 pub use self::flow::function::http::{HttpError, Request as HttpRequest, Response as HttpResponse};
 pub use self::flow::function::logging::Level as LogLevel;
 pub(super) use self::flow::function::types::Failure as GuestFailure;
@@ -107,6 +122,19 @@ pub(super) fn capabilities<'a>(
         Ok(granted)
     } else {
         Err(FunctionError::ForbiddenImports(forbidden))
+    }
+}
+
+/// Refuses to take batches where the function could tell how its events are cut into calls: what it reads of the
+/// world, and what it changes there, may depend on the order of events and of what else happens.
+pub(super) fn of_event_alone(imports: &BTreeSet<Capability>) -> Result<(), FunctionError> {
+    let alone = [Capability::Config, Capability::Logging];
+    let others = imports.iter().filter(|held| !alone.contains(held));
+    let others: Vec<String> = others.map(ToString::to_string).collect();
+    if others.is_empty() {
+        Ok(())
+    } else {
+        Err(FunctionError::NotAlone(others))
     }
 }
 

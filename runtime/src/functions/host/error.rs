@@ -50,9 +50,12 @@ pub enum FunctionError {
     ForbiddenImports(Vec<String>),
     /// Nothing to call.
     #[error(
-        "the function does not export `handle`; build it for the world `flow:function/function@0.1.0`"
+        "the function does not export `handle`, nor `handle-all`; build it for the world `flow:function/function@0.1.0`"
     )]
     MissingHandle,
+    /// One that takes many events at a time uses more than events.
+    #[error("the function takes many events at a time and imports {}, by which it could tell one call from many; build it for the world `function`, or do without", Listed(.0))]
+    NotAlone(Vec<String>),
     /// An import or export with other types than those of the contract.
     #[error(
         "the function does not fit the contract `flow:function@0.1.0`: {0}; build it against that contract"
@@ -122,6 +125,15 @@ pub enum FunctionFailure {
         /// What is wrong with the event.
         reason: String,
     },
+    /// An event that it sent in answer to a batch cannot leave.
+    Refused {
+        /// The output port.
+        port: String,
+        /// Why, and what to do about it.
+        reason: String,
+    },
+    /// Its answer to a batch is no frame.
+    BadAnswer(String),
     /// All places for instances are taken.
     NoRoom(String),
 }
@@ -140,7 +152,9 @@ impl FunctionFailure {
             | Self::OutOfInstructions { .. }
             | Self::TooManyHostCalls { .. }
             | Self::NotGranted(_)
-            | Self::Misshapen { .. } => false,
+            | Self::Misshapen { .. }
+            | Self::Refused { .. }
+            | Self::BadAnswer(_) => false,
         }
     }
 
@@ -158,6 +172,8 @@ impl FunctionFailure {
             Self::TooManyHostCalls { .. } => "too_many_host_calls",
             Self::NotGranted(_) => "not_granted",
             Self::Misshapen { .. } => "misshapen",
+            Self::Refused { .. } => "refused",
+            Self::BadAnswer(_) => "bad_answer",
             Self::NoRoom(_) => "no_room",
         }
     }
@@ -276,6 +292,13 @@ impl fmt::Display for FunctionFailure {
             Self::Misshapen { port, reason } => write!(
                 f,
                 "what it sent to `{port}` was refused, since {reason}; mend the function, or change the type of the port"
+            ),
+            Self::Refused { port, reason } => {
+                write!(f, "what it sent to `{port}` was refused: {reason}")
+            }
+            Self::BadAnswer(misread) => write!(
+                f,
+                "its answer to a batch is no frame, at {misread}; build it again with what `weir new-function --batched` makes"
             ),
             Self::NoRoom(full) => {
                 write!(

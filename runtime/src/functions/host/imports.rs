@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+use graph_model::value::Value;
 use wasmtime::Result;
 
 use super::contract::{
@@ -92,14 +93,27 @@ pub struct LogLine {
 #[derive(Clone)]
 pub struct OutputCheck(CheckFn);
 
-type CheckFn = Arc<dyn Fn(&str, &FunctionEvent) -> Result<(), String> + Send + Sync>;
+type CheckFn = Arc<dyn Fn(&str, Offered<'_>) -> Result<(), String> + Send + Sync>;
+
+/// What a function offers to an output port.
+#[derive(Debug, Clone, Copy)]
+pub enum Offered<'o> {
+    /// An event.
+    Event(&'o FunctionEvent),
+    /// The payload of an event.
+    Payload(&'o Value),
+}
 
 impl OutputCheck {
     /// From a function of port and event; what it returns as an error, the guest sees as `schema`.
     pub fn new(
-        check: impl Fn(&str, &FunctionEvent) -> Result<(), String> + Send + Sync + 'static,
+        check: impl Fn(&str, Offered<'_>) -> Result<(), String> + Send + Sync + 'static,
     ) -> Self {
         Self(Arc::new(check))
+    }
+
+    pub(super) fn look(&self, port: &str, offered: Offered<'_>) -> Result<(), String> {
+        (self.0)(port, offered)
     }
 }
 
@@ -224,7 +238,8 @@ impl output::Host for Imports {
         if bytes > limits.output_bytes_max {
             return Ok(Err(output::EmitError::TooLarge(limits.output_bytes_max)));
         }
-        if let Some(Err(reason)) = check.as_ref().map(|check| (check.0)(&port, &event)) {
+        let offered = Offered::Event(&event);
+        if let Some(Err(reason)) = check.as_ref().map(|check| check.look(&port, offered)) {
             let reason_again = reason.clone();
             self.done.misshapen.get_or_insert((port, reason_again));
             return Ok(Err(output::EmitError::Schema(reason)));

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use wasmtime::component::Component;
 
 use super::cache::sha256;
-use super::contract::{Capability, ConnectedPre, capabilities};
+use super::contract::{BatchedPre, Capability, ConnectedPre, capabilities, of_event_alone};
 use super::engine::{DebugLess, FunctionHost};
 use super::error::FunctionError;
 use super::imports::Imports;
@@ -26,8 +26,16 @@ const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
 #[derive(Debug)]
 pub struct LoadedFunction {
     pub(super) host: Arc<FunctionHost>,
-    pub(super) pre: DebugLess<ConnectedPre<Imports>>,
+    pub(super) entry: DebugLess<Entry>,
     info: FunctionInfo,
+}
+
+/// The way in which a function takes its events.
+pub(super) enum Entry {
+    /// One at a time, by `handle`.
+    Each(ConnectedPre<Imports>),
+    /// Many at a time, by `handle-all`.
+    Batched(BatchedPre<Imports>),
 }
 
 /// What is known of a function.
@@ -72,16 +80,25 @@ impl FunctionHost {
         let compile_time = compiling.elapsed();
 
         let component_type = component.component_type();
-        let imports = capabilities(component_type.imports(&self.engine).map(|(name, _)| name))?;
-        if component_type.get_export(&self.engine, "handle").is_none() {
+        let mut imports = capabilities(component_type.imports(&self.engine).map(|(name, _)| name))?;
+        let exported = |name| component_type.get_export(&self.engine, name).is_some();
+        let batched = exported("handle-all");
+        if batched {
+            of_event_alone(&imports)?;
+            // Its answers are what it sends.
+            imports.insert(Capability::Output);
+        } else if !exported("handle") {
             return Err(FunctionError::MissingHandle);
         }
-        let pre = self
-            .linker
-            .0
-            .instantiate_pre(&component)
-            .and_then(ConnectedPre::new)
-            .map_err(|error| FunctionError::Mismatch(format!("{error:#}")))?;
+        let pre = self.linker.0.instantiate_pre(&component);
+        let entry = pre.and_then(|pre| {
+            Ok(if batched {
+                Entry::Batched(BatchedPre::new(pre)?)
+            } else {
+                Entry::Each(ConnectedPre::new(pre)?)
+            })
+        });
+        let entry = entry.map_err(|error| FunctionError::Mismatch(format!("{error:#}")))?;
         let info = FunctionInfo {
             sha256,
             bytes: bytes.len() as u64,
@@ -92,7 +109,7 @@ impl FunctionHost {
         };
         Ok(Arc::new(LoadedFunction {
             host: Arc::clone(self),
-            pre: DebugLess(pre),
+            entry: DebugLess(entry),
             info,
         }))
     }
@@ -134,6 +151,11 @@ impl LoadedFunction {
     /// What is known of it.
     pub fn info(&self) -> &FunctionInfo {
         &self.info
+    }
+
+    /// Whether it takes many events at a time.
+    pub fn takes_batches(&self) -> bool {
+        matches!(self.entry.0, Entry::Batched(_))
     }
 
     /// A worker for one node; it takes an instance when its first event comes.

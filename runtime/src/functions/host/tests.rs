@@ -1,5 +1,6 @@
 //! Functions that behave and functions that do not: what the host gives, refuses and survives.
 
+mod batches;
 mod cache;
 mod outside;
 
@@ -629,8 +630,10 @@ fn an_unknown_port_is_told_to_the_function() {
 
 #[test]
 fn an_event_of_the_wrong_shape_fails_the_call_also_when_the_function_goes_on() {
-    let check = OutputCheck::new(|port, event| match (port, text(event)) {
-        ("ok", "bad") => Err("it is no `word`: `/a` is missing".into()),
+    let check = OutputCheck::new(|port, offered| match (port, offered) {
+        ("ok", Offered::Event(event)) if text(event) == "bad" => {
+            Err("it is no `word`: `/a` is missing".into())
+        }
         _ => Ok(()),
     });
     let mut worker = MISBEHAVE.worker(WorkerConfig {
@@ -889,7 +892,7 @@ fn what_is_no_function_is_refused_with_a_hint() {
     check(
         &component("(component)"),
         expect![
-            "the function does not export `handle`; build it for the world `flow:function/function@0.1.0`"
+            "the function does not export `handle`, nor `handle-all`; build it for the world `flow:function/function@0.1.0`"
         ],
     );
     check(

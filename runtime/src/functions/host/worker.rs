@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 
 use wasmtime::Store;
 
-use super::contract::{Capability, Connected, FunctionEvent};
+use super::batch::Width;
+use super::contract::{Batched, Capability, Connected, FunctionEvent};
 use super::engine::{DebugLess, Metering};
 use super::error::FunctionFailure;
 use super::imports::{CallWorld, Done, Emitted, Imports, LogLine, OutputCheck, StateWrite, Terms};
 use super::lent::{Lent, lend};
 use super::limits::Limits;
-use super::load::LoadedFunction;
+use super::load::{Entry, LoadedFunction};
 use super::pace::{self, Pace};
 
 /// How a node runs its function.
@@ -71,7 +72,7 @@ pub struct Outcome {
 }
 
 /// What a call used. Times are for people: they differ from run to run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct CallCost {
     /// The time to start an instance; none when a warm one was there.
     pub start_time: Option<Duration>,
@@ -94,18 +95,25 @@ pub struct CallCost {
 /// thread that may block.
 #[derive(Debug)]
 pub struct FunctionWorker {
-    function: Arc<LoadedFunction>,
-    terms: Arc<Terms>,
+    pub(super) function: Arc<LoadedFunction>,
+    pub(super) terms: Arc<Terms>,
     fresh_per_event: bool,
     recycle_after: Option<u32>,
-    instance: Option<Instance>,
+    pub(super) instance: Option<Instance>,
+    pub(super) width: Width,
 }
 
 #[derive(Debug)]
-struct Instance {
-    store: Store<Imports>,
-    function: DebugLess<Connected>,
-    handled: u32,
+pub(super) struct Instance {
+    pub(super) store: Store<Imports>,
+    pub(super) function: DebugLess<Entered>,
+    pub(super) handled: u32,
+}
+
+/// A function that has an instance, by the way in which it takes its events.
+pub(super) enum Entered {
+    Each(Connected),
+    Batched(Batched),
 }
 
 impl FunctionWorker {
@@ -134,6 +142,7 @@ impl FunctionWorker {
             fresh_per_event,
             recycle_after,
             instance: None,
+            width: Width::default(),
         }
     }
 
@@ -152,73 +161,104 @@ impl FunctionWorker {
         self.instance = None;
     }
 
-    /// Handles one event.
+    /// Handles one event. To a function that takes many at a time, it is a batch of one.
     pub fn handle(&mut self, call: Call<'_>) -> CallReport {
         let Call { event, port, world } = call;
+        if self.function.takes_batches() {
+            return self.handle_alone(event, port);
+        }
         let host = Arc::clone(&self.function.host);
         let _ticking = host.ticking();
-
-        let mut start_time = None;
-        let mut instance = if let Some(warm) = self.instance.take() {
-            warm
-        } else {
-            let mut store = self.store();
-            let began = Instant::now(); // measuring only
-            let started = self.start(&mut store, world);
-            let elapsed = began.elapsed();
-            start_time = Some(elapsed);
-            match started {
-                Ok(function) => Instance {
-                    store,
-                    function: DebugLess(function),
-                    handled: 0,
-                },
-                Err(error) => {
-                    let failure = FunctionFailure::of(&error, &self.terms.limits, elapsed, false);
-                    return self.report(&mut store, Err(failure), start_time, Duration::ZERO);
-                }
-            }
+        let (mut instance, start_time) = match self.take_instance(world) {
+            Ok(taken) => taken,
+            Err(report) => return *report,
         };
-
         let Instance {
-            store,
-            function,
-            handled,
+            store, function, ..
         } = &mut instance;
         store.data_mut().done.cause_id.clone_from(&event.id);
         let began = Instant::now(); // measuring only
         let returned = self.arm(store).and_then(|()| {
-            lend(store, lent_place, world, |store| {
-                function.0.call_handle(store, event, port)
+            lend(store, lent_place, world, |store| match &function.0 {
+                Entered::Each(function) => function.call_handle(store, event, port),
+                Entered::Batched(_) => Err(wasmtime::Error::msg("it takes batches of events")),
             })
         });
         let handle_time = began.elapsed();
-        let warm = *handled > 0;
-        *handled = handled.saturating_add(1);
-
         let (outcome, usable) = match returned {
             Ok(Ok(())) => (Ok(()), true),
             Ok(Err(failure)) => (Err(failure.into()), true),
             // A trap may leave the instance's memory half-changed.
-            Err(error) => (
-                Err(FunctionFailure::of(
-                    &error,
-                    &self.terms.limits,
-                    handle_time,
-                    warm,
-                )),
-                false,
-            ),
+            Err(error) => (Err(self.broke(&error, handle_time, &instance)), false),
         };
-        let outcome = Self::shaped(outcome, store.data_mut());
-        let report = self.report(store, outcome, start_time, handle_time);
+        let outcome = Self::shaped(outcome, instance.store.data_mut());
+        let report = self.report(&mut instance.store, outcome, start_time, handle_time);
+        self.give_back(instance, 1, usable);
+        report
+    }
+
+    /// The warm instance, or one that is started, with the time that this took. When that fails, the report of
+    /// a call that did not begin.
+    pub(super) fn take_instance(
+        &mut self,
+        world: &mut dyn CallWorld,
+    ) -> Result<(Instance, Option<Duration>), Box<CallReport>> {
+        if let Some(warm) = self.instance.take() {
+            return Ok((warm, None));
+        }
+        let mut store = self.store();
+        let began = Instant::now(); // measuring only
+        let started = self.start(&mut store, world);
+        let elapsed = began.elapsed();
+        match started {
+            Ok(function) => {
+                let instance = Instance {
+                    store,
+                    function: DebugLess(function),
+                    handled: 0,
+                };
+                Ok((instance, Some(elapsed)))
+            }
+            Err(error) => {
+                let failure = FunctionFailure::of(&error, &self.terms.limits, elapsed, false);
+                let start_time = Some(elapsed);
+                let report = self.report(&mut store, Err(failure), start_time, Duration::ZERO);
+                Err(Box::new(report))
+            }
+        }
+    }
+
+    /// Why a call broke off.
+    pub(super) fn broke(
+        &self,
+        error: &wasmtime::Error,
+        used: Duration,
+        instance: &Instance,
+    ) -> FunctionFailure {
+        FunctionFailure::of(error, &self.terms.limits, used, instance.handled > 0)
+    }
+
+    /// Keeps an instance that handled so many events more for the next ones, unless it is done with.
+    pub(super) fn give_back(&mut self, mut instance: Instance, events: u32, usable: bool) {
+        instance.handled = instance.handled.saturating_add(events);
         let worn = self
             .recycle_after
             .is_some_and(|events| instance.handled >= events);
         if usable && !self.fresh_per_event && !worn {
             self.instance = Some(instance);
         }
-        report
+    }
+
+    /// How many events an instance may still handle.
+    pub(super) fn room(&self) -> usize {
+        if self.fresh_per_event {
+            return 1;
+        }
+        let handled = self.instance.as_ref().map_or(0, |held| held.handled);
+        let room = self
+            .recycle_after
+            .map(|events| events - handled.min(events));
+        room.map_or(usize::MAX, |room| room.max(1) as usize)
     }
 
     fn store(&self) -> Store<Imports> {
@@ -237,15 +277,18 @@ impl FunctionWorker {
         &self,
         store: &mut Store<Imports>,
         world: &mut dyn CallWorld,
-    ) -> wasmtime::Result<Connected> {
+    ) -> wasmtime::Result<Entered> {
         self.arm(store)?;
         lend(store, lent_place, world, |store| {
-            self.function.pre.0.instantiate(store)
+            Ok(match &self.function.entry.0 {
+                Entry::Each(pre) => Entered::Each(pre.instantiate(store)?),
+                Entry::Batched(pre) => Entered::Batched(pre.instantiate(store)?),
+            })
         })
     }
 
     /// Sets what the next entry into the function may use.
-    fn arm(&self, store: &mut Store<Imports>) -> wasmtime::Result<()> {
+    pub(super) fn arm(&self, store: &mut Store<Imports>) -> wasmtime::Result<()> {
         let limits = &self.terms.limits;
         match self.function.host.metering {
             Metering::Time => {
@@ -280,7 +323,7 @@ impl FunctionWorker {
     }
 
     /// Takes from the store what the call left there.
-    fn report(
+    pub(super) fn report(
         &self,
         store: &mut Store<Imports>,
         outcome: Result<(), FunctionFailure>,
@@ -326,6 +369,6 @@ impl FunctionWorker {
     }
 }
 
-fn lent_place(store: &mut Store<Imports>) -> &mut Lent {
+pub(super) fn lent_place(store: &mut Store<Imports>) -> &mut Lent {
     &mut store.data_mut().world
 }
