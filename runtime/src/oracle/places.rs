@@ -178,6 +178,8 @@ struct Guard {
     field: Pointer,
     /// Nothing comes without passing it.
     all: bool,
+    /// The sides of joins that it leads to.
+    sides: BTreeSet<(NodeId, SmolStr)>,
 }
 
 /// Guards that lead to a node.
@@ -197,10 +199,16 @@ fn guards(document: &Document, catalog: &Catalog, to: &NodeId) -> Vec<Guard> {
         let Some(Ok(field)) = field else { continue };
         let sources = document.nodes.iter().filter(|(_, node)| is_source(node));
         let sources = sources.map(|(id, _)| id);
-        if id != to && reached_without(document, [id].into_iter(), None).contains(to) {
+        let behind = reached_without(document, [id].into_iter(), None);
+        if id != to && behind.contains(to) {
+            let edges = document.edges.values();
+            let sides =
+                edges.filter(|edge| edge.from.node == *id || behind.contains(&edge.from.node));
+            let sides = sides.map(|edge| (edge.to.node.clone(), edge.to.port.clone()));
             guards.push(Guard {
                 node: id.clone(),
                 field,
+                sides: sides.collect(),
                 all: !reached_without(document, sources, Some(id)).contains(to),
             });
         }
@@ -212,6 +220,12 @@ impl Place {
     /// Whether viewers see only what is theirs.
     pub(super) fn compares(&self) -> bool {
         !self.rows.is_empty() || !self.guards.is_empty()
+    }
+
+    /// Whether the value says who sees the item.
+    pub(super) fn is_named(&self, item: &Item<'_>, value: &Value) -> bool {
+        let mut rows = self.rows.iter();
+        rows.any(|row| row.field.get(&item.event.data) == Some(value))
     }
 
     /// Whether nothing but keys and names is seen here.
@@ -250,7 +264,8 @@ impl Place {
         if !self.guards.is_empty() && !items.is_empty() {
             let guarded = Guarded::new(run, &self.guards);
             for item in &mut items {
-                let owners = guarded.owners(item.event, item.at).into_iter();
+                let owners = guarded.owners(item.event, item.step.fact, item.at, &self.guards);
+                let owners = owners.into_iter();
                 let owners = owners.zip(&self.guards);
                 // What came by another way has no owner of this guard's.
                 let owners = owners.filter(|(owner, guard)| guard.all || owner.is_some());
@@ -293,15 +308,22 @@ impl Place {
 }
 
 /// Whom events belong to that passed guards.
-struct Guarded {
-    /// By guard: events, with their owner each time that they passed, by the number of the step.
-    owners: Vec<FxHashMap<SmolStr, Vec<(usize, Value)>>>,
+struct Guarded<'o> {
+    /// Pairs, by the node that made them.
+    pairs: FxHashMap<SmolStr, (&'o NodeId, &'o Event)>,
+    /// By guard: events, each time that they passed.
+    owners: Vec<FxHashMap<SmolStr, Vec<Passed<'o>>>>,
     causes: FxHashMap<SmolStr, SmolStr>,
 }
 
-impl Guarded {
-    fn new(run: &Outcome, guards: &[Guard]) -> Guarded {
+impl<'o> Guarded<'o> {
+    fn new(run: &'o Outcome, guards: &[Guard]) -> Guarded<'o> {
+        let is_join = |node: &NodeId| {
+            let mut sides = guards.iter().flat_map(|guard| &guard.sides);
+            sides.any(|(to, port)| to == node && SIDES.contains(&port.as_str()))
+        };
         let mut guarded = Guarded {
+            pairs: FxHashMap::default(),
             owners: vec![FxHashMap::default(); guards.len()],
             causes: FxHashMap::default(),
         };
@@ -312,11 +334,20 @@ impl Guarded {
             if let Some(cause) = context.extensions.get(extension::CAUSATION) {
                 guarded.causes.insert(context.id.clone(), cause.clone());
             }
+            if is_join(&step.node) {
+                let id = context.id.clone();
+                guarded.pairs.insert(id, (&step.node, event));
+            }
             for (guard, owners) in guards.iter().zip(&mut guarded.owners) {
                 let passed = |_: &&Value| step.node == guard.node;
                 if let Some(owner) = guard.field.get(&event.data).filter(passed) {
                     let passed = owners.entry(context.id.clone()).or_default();
-                    passed.push((at, owner.clone()));
+                    passed.push(Passed {
+                        at,
+                        fact: step.fact,
+                        event,
+                        owner: owner.clone(),
+                    });
                 }
             }
         }
@@ -324,23 +355,61 @@ impl Guarded {
     }
 
     /// For each guard, the owner of an event as it was before a step, or of the nearest that caused it
-    /// and passed there. On a loop, the same event passes several times.
-    fn owners(&self, event: &Event, before: usize) -> Vec<Option<Value>> {
-        let owner = |owners: &FxHashMap<SmolStr, Vec<(usize, Value)>>| {
+    /// and passed there. On a loop, the same event passes several times; and what was put into a file one
+    /// after the other has one id, but not one fact behind it.
+    fn owners(
+        &self,
+        event: &Event,
+        fact: Option<u32>,
+        before: usize,
+        guards: &[Guard],
+    ) -> Vec<Option<Value>> {
+        let owner = |(owners, guard): (&FxHashMap<SmolStr, Vec<Passed<'_>>>, &Guard)| {
             let mut id = event.context.id.clone();
             for _ in 0..CAUSES_MAX {
+                // Of a pair, the side that came by the guard says whose it is.
+                if let Some((join, pair)) = self.pairs.get(&id) {
+                    let by_guard = |side: &&&str| {
+                        let sides = &mut guard.sides.iter();
+                        sides.any(|(to, port)| to == *join && port == **side)
+                    };
+                    let mut sides = SIDES.iter().filter(by_guard);
+                    let passed = sides.find_map(|side| {
+                        let side = pair.data.get(side)?;
+                        let known =
+                            |passed: &&Passed<'_>| passed.at < before && passed.event.data == *side;
+                        owners.values().flatten().find(known)
+                    });
+                    if let Some(passed) = passed {
+                        return Some(passed.owner.clone());
+                    }
+                }
                 let passed = owners.get(&id).into_iter().flatten();
-                let mut earlier = passed.rev().filter(|(at, _)| *at < before);
-                if let Some((_, owner)) = earlier.next() {
-                    return Some(owner.clone());
+                let earlier = || passed.clone().rev().filter(|passed| passed.at < before);
+                let own = earlier().find(|passed| passed.fact == fact);
+                if let Some(passed) = own.or_else(|| earlier().next()) {
+                    return Some(passed.owner.clone());
                 }
                 id = self.causes.get(&id)?.clone();
             }
             None
         };
-        self.owners.iter().map(owner).collect()
+        self.owners.iter().zip(guards).map(owner).collect()
     }
 }
+
+/// That an event passed a guard.
+#[derive(Clone)]
+struct Passed<'o> {
+    /// The number of the step.
+    at: usize,
+    fact: Option<u32>,
+    event: &'o Event,
+    owner: Value,
+}
+
+/// The inputs of joins, and where their events stand in pairs.
+const SIDES: [&str; 2] = ["left", "right"];
 
 /// Causes that are followed back.
 const CAUSES_MAX: usize = 16;
