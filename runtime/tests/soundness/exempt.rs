@@ -84,7 +84,9 @@ impl<'d> Upstream<'d> {
         let forgets = self.document.nodes.iter().any(|(id, node)| {
             let feeds = self.feeds.get(id).into_iter().flatten();
             let mut before = feeds.map(|(from, _)| self.before(from));
-            let remembers = ["dedupe", "version_guard"].contains(&node.kind.as_str());
+            // So does what waits until so many have come.
+            let remembers = ["dedupe", "version_guard"].contains(&node.kind.as_str())
+                || node.config_str("window") == Some("count");
             remembers && before.any(|before| before.contains(id)) && {
                 let mut nodes = self.document.nodes.keys();
                 nodes.any(|other| refused(other) && self.before(other).contains(id))
