@@ -19,6 +19,7 @@ mod flat;
 mod groups;
 mod groups_of;
 mod growth;
+mod guards;
 mod keys;
 mod late;
 mod latency;
