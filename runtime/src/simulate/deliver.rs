@@ -3,8 +3,6 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use graph_model::event::Event;
-
 use super::agenda::Task;
 use super::channel::{Ack, Copy, Reread};
 use super::fault::FaultKind;
