@@ -325,10 +325,12 @@ fn count_instances(plan: &mut Plan, specs: &[&KindSpec]) {
             Head::Source(_) | Head::Inbox(_) => None,
         })
         .collect();
-    // Lines of a loop may come before what feeds them: a second pass settles their number.
-    for _ in 0..2 {
+    // Lines of a loop may come before what feeds them, and numbers only grow, to the largest that is said.
+    let mut settled = false;
+    while !settled {
+        settled = true;
         for line in 0..plan.lines.len() {
-            plan.lines[line].instances = match plan.lines[line].head {
+            let instances = match plan.lines[line].head {
                 Head::Source(_) => 1,
                 Head::Subscription(edge) => {
                     let channel = plan.edges[edge].from;
@@ -351,6 +353,8 @@ fn count_instances(plan: &mut Plan, specs: &[&KindSpec]) {
                     counts.max().unwrap_or(1)
                 }
             };
+            settled &= plan.lines[line].instances == instances;
+            plan.lines[line].instances = instances;
         }
     }
 }

@@ -42,6 +42,8 @@ pub struct Analysis {
     pub outputs: Vec<OutputFlow>,
     /// Everything else of the input stays at its place in the output.
     pub rest: Option<Rest>,
+    /// The result is an array, and this of the input stays at its place in each element.
+    pub rest_of_each: Option<Rest>,
     /// Nothing more precise is known than that any input may reach anything.
     pub whole: bool,
     /// What decides whether there is an output, and how many.

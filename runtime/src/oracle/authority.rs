@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use graph_model::catalog::{Behaviour, Catalog, Delivery};
 use graph_model::document::Document;
-use graph_model::event::Event;
 use graph_model::id::NodeId;
 use graph_model::pointer::Pointer;
 use graph_model::value::{Object, Value};
@@ -28,14 +27,14 @@ pub(super) struct Rights {
     open: BTreeSet<NodeId>,
     /// Nodes that let pass only what has the shape of its type.
     checks: BTreeSet<NodeId>,
-    /// Columns in which nodes say how many events or values there were.
-    counts: BTreeMap<NodeId, Vec<Pointer>>,
+    /// Nodes that get what nodes made which say how many events or values there were.
+    counted: BTreeSet<NodeId>,
 }
 
 impl Rights {
     pub(super) fn of(document: &Document, catalog: &Catalog) -> Rights {
         let mut rights = Rights::default();
-        let mut asks = Vec::new();
+        let (mut asks, mut count) = (Vec::new(), Vec::new());
         for (id, node) in document.nodes.iter().filter(|(_, node)| !node.disabled) {
             let declared = &node.notes.declared;
             let pointer = |name: &str| Pointer::parse(declared.get(name)?.as_str()?).ok();
@@ -47,10 +46,12 @@ impl Rights {
                     rights.checks.insert(id.clone());
                 }
                 Behaviour::Enrich { .. } | Behaviour::Join { .. } => asks.push(id),
-                Behaviour::Aggregate { aggregates, .. } => {
-                    let columns = counts(node.config.get(aggregates));
-                    rights.counts.insert(id.clone(), columns);
+                Behaviour::Aggregate { aggregates, .. }
+                    if counts(kind.config(node, aggregates)) =>
+                {
+                    count.push(id);
                 }
+                Behaviour::Decide { .. } | Behaviour::Opaque { .. } => count.push(id),
                 Behaviour::Source {
                     delivery: Delivery::CallerRetries,
                     ..
@@ -78,6 +79,8 @@ impl Rights {
         // Whose a thing is may have been looked up.
         let asked = reached_without(document, asks.into_iter(), None);
         rights.acts_on.retain(|id, _| !asked.contains(id));
+        let counted = reached_without(document, count.into_iter(), None);
+        rights.counted = counted.into_iter().cloned().collect();
         rights
     }
 }
@@ -93,16 +96,6 @@ pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> V
         .filter(|(step, _)| rights.checks.contains(&step.node))
         .map(|(step, _)| step.fact)
         .collect();
-    // How many there are nobody sends, even where somebody sent the same number.
-    let results =
-        steps(run, What::Emitted).filter(|(step, _)| rights.counts.contains_key(&step.node));
-    let results: BTreeMap<&str, &NodeId> = results
-        .map(|(step, event)| (event.context.id.as_str(), &step.node))
-        .collect();
-    let is_count = |event: &Event, field: &Pointer| {
-        let by = results.get(event.context.id.as_str());
-        by.is_some_and(|by| rights.counts[*by].contains(field))
-    };
     let mut told: BTreeSet<(&NodeId, &Pointer)> = BTreeSet::new();
     let mut findings = Vec::new();
     for (step, event) in steps(run, What::Handled) {
@@ -137,9 +130,10 @@ pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> V
                 let caller = caller.and_then(|at| at.get(&fact.event.data));
                 let said = |value: &Value| context.literals.contains(value);
                 let chosen = |value: &&Value| sent(value) && Some(*value) != caller && !said(value);
-                if let Some(value) = field.get(&event.data).filter(chosen)
-                    && !is_count(event, field)
-                {
+                // How many there are nobody sends, even where somebody sent the same number.
+                let counted = rights.counted.contains(&step.node);
+                let tells = |value: &&Value| !(counted && is_small(value));
+                if let Some(value) = field.get(&event.data).filter(chosen).filter(tells) {
                     let mut observed = Object::with_capacity(2);
                     observed.insert("field", field.to_string());
                     observed.insert("value", value.clone());
@@ -152,17 +146,19 @@ pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> V
     findings
 }
 
-/// The columns of an aggregate that count.
-fn counts(aggregates: Option<&Value>) -> Vec<Pointer> {
+/// Whether some columns of an aggregate count.
+fn counts(aggregates: Option<&Value>) -> bool {
     let records = aggregates.and_then(Value::as_array).unwrap_or_default();
-    let text = |record: &Value, name: &str| record.get(name)?.as_str().map(SmolStr::from);
-    let counting = records.iter().filter(|record| {
-        let function = text(record, "function");
-        matches!(function.as_deref(), Some("count" | "count_distinct"))
-    });
-    counting
-        .filter_map(|record| Some(Pointer::root().child(text(record, "name")?)))
-        .collect()
+    records.iter().any(|record| {
+        let function = record.get("function").and_then(Value::as_str);
+        matches!(function, None | Some("count" | "count_distinct"))
+    })
+}
+
+/// Whether it may be how many there are, or made of that.
+fn is_small(value: &Value) -> bool {
+    let number = value.as_f64();
+    number.is_some_and(|number| number.fract() == 0.0 && number.abs() < 1_000.0)
 }
 
 /// Whether a payload holds a text or a number.

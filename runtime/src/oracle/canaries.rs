@@ -46,7 +46,8 @@ pub fn plant(document: &Document, facts: &[Fact]) -> Arc<[Fact]> {
                     Value::Float(*number as f64 + fraction(planted))
                 }
                 Value::Int(number) => {
-                    Value::Int(number.saturating_mul(100_000) + 7_919 + planted as i64)
+                    let more = (scattered(planted) % 89_041) as i64;
+                    Value::Int(number.saturating_mul(100_000) + 7_919 + more)
                 }
                 _ => continue,
             };
@@ -57,8 +58,14 @@ pub fn plant(document: &Document, facts: &[Fact]) -> Arc<[Fact]> {
     facts.collect()
 }
 
+/// One that no sum or average of others hits by chance.
 fn fraction(planted: usize) -> f64 {
-    (planted % 4_000) as f64 / 8_192.0 + 1.0 / 16_384.0
+    (scattered(planted) % 4_000) as f64 / 8_192.0 + 1.0 / 16_384.0
+}
+
+/// A number for each that is planted, in no row.
+fn scattered(planted: usize) -> u64 {
+    (planted as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32
 }
 
 /// Whether another value in a field changes nothing but what is shown.
@@ -316,7 +323,7 @@ mod tests {
         let mine = "in: manual(event_type=claim) -> few: map(expr={who: .patient_id, amount})";
         check(
             &format!("{mine} -> portal: view @patients"),
-            r#"A1 at `portal`: {"field":"claim/amount","seen_by":"patients 1","value":30.00042724609375} instead of "only subject:/patient_id""#,
+            r#"A1 at `portal`: {"field":"claim/amount","seen_by":"patients 1","value":30.00152587890625} instead of "only subject:/patient_id""#,
         );
         check(&format!("{mine} -> portal: view @patients[id = /who]"), "");
         let guarded = "in: manual(event_type=claim) -> own: guard(field=/patient_id, claim=id) -> few: map(expr={amount})";
@@ -328,7 +335,7 @@ mod tests {
         let lost = "in: manual(event_type=claim) -> few: map(expr={amount})";
         check(
             &format!("{lost} -> portal: view @patients"),
-            r#"A1 at `portal`: {"field":"claim/amount","seen_by":"patients 1","value":30.00042724609375} instead of "only subject:/patient_id""#,
+            r#"A1 at `portal`: {"field":"claim/amount","seen_by":"patients 1","value":30.00152587890625} instead of "only subject:/patient_id""#,
         );
     }
 
@@ -360,7 +367,7 @@ mod tests {
         assert!(found.starts_with("A1 at `lane/dead_letter`"), "{found}");
         check(
             &flow("%trace=doctors"),
-            r#"A1 at `lane/trace`: {"field":"claim/amount","seen_by":"doctors 1","value":30.00042724609375} instead of "only subject:/patient_id""#,
+            r#"A1 at `lane/trace`: {"field":"claim/amount","seen_by":"doctors 1","value":30.00152587890625} instead of "only subject:/patient_id""#,
         );
         check(
             "in: manual(event_type=claim) -> few: map(expr={patient_id, why}) -> lane: queue %trace=doctors -> out: table(table=t, key=.patient_id) @doctors",

@@ -81,13 +81,17 @@ fn judge(run: &Outcome, reference: &Outcome, oracle: Oracle) -> Vec<Finding> {
     findings
 }
 
-/// Deeds beyond those of the reference: matched by what asked for them first, then by what was done,
-/// as ids may be others.
+/// Deeds beyond those of the reference: matched by what asked for them and was done, then by what was
+/// done, as ids may be others, then by what asked for them.
 fn beyond<'d>(done: &'d [Done], wanted: &'d [Done]) -> Vec<&'d Done> {
+    let event = |deed: &Done| Value::from(deed.event.clone());
     let (rest, left) = unmatched(done.iter().collect(), wanted.iter().collect(), |deed| {
-        (&deed.action, Value::from(deed.event.clone()))
+        (&deed.action, event(deed), deed.data.clone())
     });
-    let (rest, _) = unmatched(rest, left, |deed| (&deed.action, deed.data.clone()));
+    let (rest, left) = unmatched(rest, left, |deed| {
+        (&deed.action, Value::Null, deed.data.clone())
+    });
+    let (rest, _) = unmatched(rest, left, |deed| (&deed.action, event(deed), Value::Null));
     rest
 }
 
@@ -95,7 +99,7 @@ fn beyond<'d>(done: &'d [Done], wanted: &'d [Done]) -> Vec<&'d Done> {
 fn unmatched<'d>(
     done: Vec<&'d Done>,
     wanted: Vec<&'d Done>,
-    of: impl Fn(&'d Done) -> (&'d SmolStr, Value),
+    of: impl Fn(&'d Done) -> (&'d SmolStr, Value, Value),
 ) -> (Vec<&'d Done>, Vec<&'d Done>) {
     let mut left: BTreeMap<_, Vec<&Done>> = BTreeMap::new();
     for deed in wanted {

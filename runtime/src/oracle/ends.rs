@@ -8,8 +8,9 @@ use graph_model::id::NodeId;
 use graph_model::value::Value;
 use rustc_hash::FxHashMap;
 
+use super::Context;
 use super::keys::Keyed;
-use crate::simulate::{Outcome, What};
+use crate::simulate::{Outcome, Sort, Step, What};
 
 /// How a fact ends at a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,6 +165,9 @@ pub(super) fn reached_by<'o>(
     reached
 }
 
+/// What goes wrong so that an event is not there any more.
+const TAKES_AWAY: [Sort; 3] = [Sort::Crash, Sort::Recycle, Sort::Lose];
+
 /// What became of a fact that did not come where it should have.
 #[derive(Default)]
 pub(super) struct Trail<'o> {
@@ -171,8 +175,35 @@ pub(super) struct Trail<'o> {
     pub(super) last: Option<&'o NodeId>,
     /// It was given up, and told so or kept.
     pub(super) given_up: bool,
-    /// An operator let it go, or led it another way than in the reference.
+    /// An operator let it go, or led it another way than in the reference, or a queue did.
     pub(super) decided: bool,
+}
+
+/// Those among whom a queue chooses who gets an event.
+pub(super) struct Rivals {
+    queue: NodeId,
+    readers: BTreeSet<NodeId>,
+    /// Some of them are channels, which take events without a word.
+    silent: bool,
+}
+
+/// Queues with several readers.
+pub(super) fn rivals(document: &Document, catalog: &Catalog) -> Vec<Rivals> {
+    let kind = |id: &NodeId| catalog.get(&document.nodes.get(id)?.kind);
+    let is_channel = |id: &NodeId| kind(id).is_some_and(|kind| kind.family == Family::Channel);
+    let queues = document.nodes.iter().filter_map(|(id, node)| {
+        let kind = kind(id).filter(|kind| matches!(kind.behaviour, Behaviour::Queue { .. }))?;
+        let out = kind.outputs_of(node).first()?.name.clone();
+        let edges = document.edges.values();
+        let edges = edges.filter(|edge| edge.from.node == *id && edge.from.port == out);
+        let readers: BTreeSet<NodeId> = edges.map(|edge| edge.to.node.clone()).collect();
+        Some(Rivals {
+            queue: id.clone(),
+            silent: readers.iter().any(is_channel),
+            readers,
+        })
+    });
+    queues.filter(|rivals| rivals.readers.len() > 1).collect()
 }
 
 /// Follows a fact; `meant` is the same fact in the reference.
@@ -181,28 +212,35 @@ pub(super) fn trail<'o>(
     fact: u32,
     reference: &Outcome,
     meant: u32,
-    late: &BTreeSet<(NodeId, u16)>,
+    context: &Context,
 ) -> Trail<'o> {
     let mut trail = Trail::default();
-    // Handled, sent on, struck.
+    // Handled, sent on, taken away.
     let mut nodes: FxHashMap<&NodeId, (u32, u32, bool)> = FxHashMap::default();
     let mut ways: BTreeSet<(&NodeId, u16)> = BTreeSet::new();
+    let mut first: BTreeMap<&NodeId, u16> = BTreeMap::new();
+    let mut acked: BTreeSet<&NodeId> = BTreeSet::new();
     for step in run.trace.iter().filter(|step| step.fact == Some(fact)) {
         trail.last = Some(&step.node);
         let at = nodes.entry(&step.node).or_default();
         match step.what {
             What::Handled => at.0 += 1,
-            What::Emitted => {
+            What::Emitted | What::Unled => {
                 at.1 += 1;
-                ways.insert((&step.node, step.port));
-            }
-            What::Unled => {
-                at.1 += 1;
-                trail.decided |= step.port > 0 && !late.contains(&(step.node.clone(), step.port));
+                // That it is late for a result no operator decides.
+                if !(step.what == What::Unled
+                    && context.late.contains(&(step.node.clone(), step.port)))
+                {
+                    ways.insert((&step.node, step.port));
+                    first.entry(&step.node).or_insert(step.port);
+                }
             }
             What::Written => at.1 += 1,
             What::GivenUp => trail.given_up = true,
-            What::Fault => at.2 = true,
+            What::Acked => {
+                acked.insert(&step.node);
+            }
+            What::Fault => at.2 |= TAKES_AWAY.iter().any(|sort| *sort as u16 == step.port),
             _ => {}
         }
     }
@@ -212,16 +250,34 @@ pub(super) fn trail<'o>(
             .iter()
             .filter(|step| step.fact == Some(meant))
     };
-    let emitted = |node: &NodeId, port: u16| {
-        of_reference()
-            .any(|step| step.what == What::Emitted && step.node == *node && step.port == port)
+    let leaves = |step: &Step| matches!(step.what, What::Emitted | What::Unled);
+    let left = |node: &NodeId, port: u16| {
+        of_reference().any(|step| leaves(step) && step.node == *node && step.port == port)
     };
-    trail.decided |= ways.iter().any(|(node, port)| !emitted(node, *port));
+    trail.decided |= ways.iter().any(|(node, port)| !left(node, *port));
+    // On a loop, it may leave by all ways in the end, and another one first.
+    trail.decided |= first.iter().any(|(node, port)| {
+        let mut meant = of_reference().filter(|step| leaves(step) && step.node == **node);
+        meant.next().is_some_and(|step| step.port != *port)
+    });
+    trail.decided |= context.rivals.iter().any(|rivals| {
+        let handled = |node: &&NodeId| nodes.get(*node).is_some_and(|(handled, ..)| *handled > 0);
+        let got: BTreeSet<&NodeId> = rivals.readers.iter().filter(handled).collect();
+        if got.is_empty() {
+            let taken = nodes.values().any(|(.., taken)| *taken);
+            return rivals.silent && !taken && acked.contains(&rivals.queue);
+        }
+        let meant = of_reference().filter(|step| step.what == What::Handled);
+        let meant = meant.map(|step| &step.node);
+        got != meant
+            .filter(|node| rivals.readers.contains(*node))
+            .collect()
+    });
     trail.decided |= of_reference().any(|step| {
         step.what == What::Emitted
             && nodes
                 .get(&step.node)
-                .is_some_and(|(handled, sent, struck)| *handled > 0 && *sent == 0 && !struck)
+                .is_some_and(|(handled, sent, taken)| *handled > 0 && *sent == 0 && !taken)
     });
     trail
 }

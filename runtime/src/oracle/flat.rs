@@ -37,13 +37,19 @@ pub(super) fn judge<'o>(run: &'o Outcome, context: &'o Context, parts: &Parts<'o
     }
     let mut sent: Sent<'_> = FxHashMap::default();
     let mut last: Last<'_> = BTreeMap::new();
+    // When windows were closed.
+    let mut closed: FxHashMap<(&NodeId, Bucket), u64> = FxHashMap::default();
     for (step, event) in steps(run, What::Emitted).chain(steps(run, What::Unled)) {
         let Some((id, aggregate)) = context.aggregates.get_key_value(&step.node) else {
             continue;
         };
         if step.port == 0 && aggregate.names_windows() {
             let bucket = aggregate.bucket_of(step, event);
-            last.insert((id, bucket.clone()), (&event.context.id, &event.data));
+            let of = (id, bucket.clone());
+            if aggregate.is_windowed() {
+                closed.entry(of.clone()).or_insert(step.at_us);
+            }
+            last.insert(of, (&event.context.id, &event.data));
             sent.insert(&event.context.id, (id, bucket, &event.data));
         }
     }
@@ -57,10 +63,17 @@ pub(super) fn judge<'o>(run: &'o Outcome, context: &'o Context, parts: &Parts<'o
             let Some((by, inner, buckets)) = behind else {
                 continue;
             };
-            let values = parts[by]
-                .iter()
-                .filter(|part| buckets.contains(&part.bucket));
-            let values: Vec<Value> = values.map(|part| inner.value(part)).collect();
+            let of = parts[by].iter();
+            let of: Vec<&Part<'_>> = of.filter(|part| buckets.contains(&part.bucket)).collect();
+            // What comes for a window that the end of the run closed is in no result, or in another one.
+            let too_late = |part: &&Part<'_>| {
+                let closed = closed.get(&(by, part.bucket.clone()));
+                closed.is_some_and(|at_us| part.step.at_us > *at_us)
+            };
+            if of.iter().any(too_late) {
+                continue;
+            }
+            let values: Vec<Value> = of.into_iter().map(|part| inner.value(part)).collect();
             let Some(expected) = fold(&inner.function, &values) else {
                 continue;
             };
@@ -111,7 +124,10 @@ fn behind<'o>(
         }?;
         found = Some((*by, inner));
         buckets.insert(of.clone());
-        ids.insert(&part.event.context.id);
+        if !ids.insert(&part.event.context.id) {
+            // It comes by several ways, and whether it is meant once or twice nobody says.
+            return None;
+        }
     }
     let (by, inner) = found?;
     if context.round.contains(by) {

@@ -1,6 +1,10 @@
 //! L2: nothing is left out because it came late, unless that is led somewhere.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use graph_model::catalog::{Behaviour, Catalog};
+use graph_model::document::Document;
+use graph_model::id::NodeId;
 
 use super::lineage::{key, steps};
 use super::{Context, Finding, Oracle};
@@ -12,14 +16,28 @@ pub(super) fn judge(run: &Outcome, reference: &Outcome, context: &Context) -> Ve
         return Vec::new();
     }
     let late = |run| {
-        steps(run, What::Unled)
-            .filter(|(step, _)| context.late.contains(&(step.node.clone(), step.port)))
+        steps(run, What::Unled).filter(|(step, _)| {
+            context.timed.contains(&step.node)
+                && context.late.contains(&(step.node.clone(), step.port))
+        })
     };
     let meant: BTreeSet<_> = late(reference)
         .map(|(step, event)| (&step.node, key(event)))
         .collect();
+    // A copy of what is in a result already is not missed.
+    let mut came: BTreeMap<_, i64> = BTreeMap::new();
+    for (step, event) in steps(run, What::Handled) {
+        *came.entry((&step.node, key(event))).or_default() += 1;
+    }
+    for (step, event) in late(run) {
+        *came.entry((&step.node, key(event))).or_default() -= 1;
+    }
+    let counted = |at: &(&NodeId, _)| came.get(at).is_some_and(|times| *times > 0);
     late(run)
-        .filter(|(step, event)| !meant.contains(&(&step.node, key(event))))
+        .filter(|(step, event)| {
+            let at = (&step.node, key(event));
+            !meant.contains(&at) && !counted(&at)
+        })
         .map(|(step, event)| Finding {
             fact: step.fact,
             ..Finding::new(
@@ -30,6 +48,20 @@ pub(super) fn judge(run: &Outcome, reference: &Outcome, context: &Context) -> Ve
             )
         })
         .collect()
+}
+
+/// Nodes that wait for late events until a time has come.
+pub(super) fn timed(document: &Document, catalog: &Catalog) -> BTreeSet<NodeId> {
+    let nodes = document.nodes.iter();
+    let timed = nodes.filter(|(_, node)| {
+        let kind = catalog.get(&node.kind);
+        let text = |field| kind.and_then(|kind| kind.config(node, field)?.as_str());
+        match kind.map(|kind| &kind.behaviour) {
+            Some(Behaviour::Decide { wait, .. }) => text(wait) == Some("window"),
+            _ => true,
+        }
+    });
+    timed.map(|(id, _)| id.clone()).collect()
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ pub(super) fn judge(run: &Outcome, reference: &Outcome, context: &Context) -> Ve
             .filter(|end| context.ends[**end].needs_all && !ends.contains(end));
         for end in missed {
             let fact = fact as u32;
-            let trail = trail(run, fact, reference, other, &context.late);
+            let trail = trail(run, fact, reference, other, context);
             if trail.given_up || trail.decided {
                 continue;
             }
@@ -55,7 +55,7 @@ fn no_way(run: &Outcome, context: &Context) -> Vec<Finding> {
     let document = &*context.document;
     let unled = steps(run, What::Unled);
     unled
-        .filter_map(|(step, _)| {
+        .filter_map(|(step, event)| {
             let (_, words) = context
                 .ways
                 .get(&step.node)
@@ -65,6 +65,10 @@ fn no_way(run: &Outcome, context: &Context) -> Vec<Finding> {
             // All words that a field may have are known: one of them was forgotten.
             let (_, field) = words.iter().find(|(of, _)| of == ty)?;
             let value = field.get(&fact.event.data)?;
+            // Another field may have the same name by then.
+            if field.get(&event.data) != Some(value) {
+                return None;
+            }
             let mut observed = Object::with_capacity(1);
             observed.insert(field.to_string(), value.clone());
             Some(Finding {

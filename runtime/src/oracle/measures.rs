@@ -12,7 +12,6 @@ use smol_str::SmolStr;
 
 use super::numbers::{Bucket, Column, Part};
 use super::viewers::type_of;
-use super::weights::Before;
 use super::{Context, Finding, Oracle};
 use crate::simulate::Outcome;
 
@@ -43,6 +42,10 @@ pub(super) fn judge(
     let mut findings = Vec::new();
     for (node, aggregate) in &context.aggregates {
         let before = context.before.get(node).copied().unwrap_or_default();
+        if before.is_coded() {
+            // What code says is its own, whatever it is called.
+            continue;
+        }
         let sums = aggregate
             .columns
             .iter()
@@ -50,7 +53,7 @@ pub(super) fn judge(
         for column in sums {
             let mut results: BTreeMap<Bucket, Added> = BTreeMap::new();
             for part in &parts[node] {
-                add(run, context, (column, before), part, &mut results);
+                add(run, context, column, part, &mut results);
             }
             let wrong = results.into_iter().find_map(|(bucket, added)| {
                 let what = added.wrong(&bucket)?;
@@ -75,7 +78,7 @@ pub(super) fn judge(
 fn add(
     run: &Outcome,
     context: &Context,
-    (column, before): (&Column, Before),
+    column: &Column,
     part: &Part<'_>,
     results: &mut BTreeMap<Bucket, Added>,
 ) {
@@ -103,7 +106,7 @@ fn add(
         .find(|(at, _)| at.last() == column.field.as_ref());
     // Which of several numbers it is cannot be told where they are equal, nor whether it is one of them
     // where somebody else says it.
-    let said = before.is_coded() || context.literals.contains(&value);
+    let said = context.literals.contains(&value);
     let measure = match (named, &alike[..]) {
         (Some((_, measure)), _) => *measure,
         (None, [(_, measure)]) if !said => *measure,

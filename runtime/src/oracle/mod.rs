@@ -22,6 +22,7 @@ mod flat;
 mod groups;
 mod groups_of;
 mod growth;
+mod guards;
 mod keys;
 mod late;
 mod latency;
@@ -62,7 +63,7 @@ use graph_model::value::Value;
 pub use self::again::{again, judge_again};
 use self::authority::Rights;
 pub use self::canaries::plant;
-use self::ends::End;
+use self::ends::{End, Rivals};
 pub use self::finding::Finding;
 use self::growth::Bounds;
 use self::keys::Keyed;
@@ -163,6 +164,10 @@ pub struct Context {
     ends: BTreeMap<NodeId, End>,
     /// Ports by which events leave that came too late.
     late: BTreeSet<(NodeId, u16)>,
+    /// Those of them that wait for a time, and not for something else to come.
+    timed: BTreeSet<NodeId>,
+    /// Readers among which queues choose.
+    rivals: Vec<Rivals>,
     bounds: Bounds,
     /// Largest events of channels, and slowest of sinks.
     limits: BTreeMap<NodeId, u64>,
@@ -247,6 +252,8 @@ impl Context {
             row_keys: row_keys.collect(),
             ends: ends::ends(document, catalog, &keyed),
             late: late.collect(),
+            timed: late::timed(document, catalog),
+            rivals: ends::rivals(document, catalog),
             limits: size::limits(document, catalog),
             soon: latency::soon(document, catalog),
             bounds: Bounds::of(document),

@@ -110,6 +110,13 @@ impl Column {
         })
     }
 
+    /// Whether it says how much a cell of a row has moved.
+    pub(super) fn is_difference(&self) -> bool {
+        let fields = self.of.iter().flat_map(|of| &of.analysis().reads.fields);
+        let mut rows = fields.filter_map(|field| field.tokens().first());
+        rows.any(|row| row == "before")
+    }
+
     /// What of an event is folded.
     pub(super) fn value(&self, part: &Part<'_>) -> Value {
         let of = self.of.as_ref();
@@ -222,6 +229,11 @@ impl Aggregate {
                 Window::None | Window::Count(_) => Value::Null,
             },
         }
+    }
+
+    /// Whether there is one result of each window, when that is over.
+    pub(super) fn is_windowed(&self) -> bool {
+        matches!(self.window, Window::Time { .. })
     }
 
     /// Whether results name the window that they are of.

@@ -10,7 +10,6 @@ use graph_model::value::{Object, Value};
 use rustc_hash::FxHashMap;
 use smol_str::SmolStr;
 
-use super::ends::reached_without;
 use super::lineage::steps;
 use super::viewers::type_of;
 use super::weights::Before;
@@ -39,28 +38,65 @@ impl History {
             let kind = catalog.get(&document.nodes.get(id)?.kind)?;
             Some(&kind.behaviour)
         };
-        let logs = document
-            .nodes
-            .keys()
-            .filter(|id| matches!(behaviour(id), Some(Behaviour::Log { .. })));
-        let behind = reached_without(document, logs, None).into_iter();
-        let reads = |id: &&NodeId| {
-            !matches!(
+        let adapts = |id: &NodeId| {
+            matches!(
                 behaviour(id),
-                None | Some(
-                    Behaviour::Mediate { .. }
-                        | Behaviour::Validate { .. }
-                        | Behaviour::Log { .. }
-                        | Behaviour::Queue { .. }
-                        | Behaviour::Topic
-                )
+                Some(Behaviour::Mediate { .. } | Behaviour::Validate { .. })
             )
+        };
+        let is_source = |id: &&NodeId| matches!(behaviour(id), Some(Behaviour::Source { .. }));
+        let sources = document.nodes.keys().filter(is_source);
+        // What was adapted before it was kept is of another type.
+        let as_sent = read_from(document, sources, adapts).into_iter();
+        let is_log = |id: &&NodeId| matches!(behaviour(id), Some(Behaviour::Log { .. }));
+        let behind = read_from(document, as_sent.filter(is_log), adapts);
+        let changes_nothing = |id: &NodeId| {
+            let expr = match behaviour(id) {
+                Some(Behaviour::Map { expr }) => document.nodes[id].config_str(expr),
+                _ => None,
+            };
+            expr.is_some_and(|expr| expr.trim() == ".")
+        };
+        let reads = |id: &&NodeId| {
+            !changes_nothing(id)
+                && !matches!(
+                    behaviour(id),
+                    None | Some(
+                        Behaviour::Mediate { .. }
+                            | Behaviour::Merge
+                            | Behaviour::Repartition { .. }
+                            | Behaviour::Validate { .. }
+                            | Behaviour::DeadLetter
+                            | Behaviour::Log { .. }
+                            | Behaviour::Queue { .. }
+                            | Behaviour::Topic
+                    )
+                )
         };
         History {
             types,
-            readers: behind.filter(reads).cloned().collect(),
+            readers: behind.into_iter().filter(reads).cloned().collect(),
         }
     }
+}
+
+/// Nodes that get what some send, and not through those that adapt it.
+fn read_from<'d>(
+    document: &'d Document,
+    from: impl Iterator<Item = &'d NodeId>,
+    adapts: impl Fn(&NodeId) -> bool,
+) -> BTreeSet<&'d NodeId> {
+    let (mut open, mut seen): (Vec<&NodeId>, _) = (from.collect(), BTreeSet::new());
+    while let Some(at) = open.pop() {
+        let edges = document.edges.values();
+        for edge in edges.filter(|edge| edge.from.node == *at) {
+            let to = &edge.to.node;
+            if seen.insert(to) && !adapts(to) {
+                open.push(to);
+            }
+        }
+    }
+    seen
 }
 
 /// Finds readers of shapes that their type does not have, and keys that are the same in two ways.

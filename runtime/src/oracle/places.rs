@@ -4,15 +4,13 @@ use std::collections::BTreeSet;
 
 use graph_model::catalog::{Behaviour, Catalog, Family, FieldType, JqRole, KindSpec, PortRole};
 use graph_model::document::{Audience, Document, Node, RowFilter};
-use graph_model::event::{Event, extension};
+use graph_model::event::Event;
 use graph_model::expr::Expr;
 use graph_model::id::NodeId;
-use graph_model::pointer::Pointer;
 use graph_model::value::Value;
-use rustc_hash::FxHashMap;
 use smol_str::{SmolStr, format_smolstr};
 
-use super::ends::reached_without;
+use super::guards::{Guard, Guarded, guards};
 use super::keys;
 use super::viewers::{Owners, Viewer};
 use crate::simulate::{Outcome, Step, What};
@@ -170,48 +168,16 @@ fn keys_of(node: &Node, kind: &KindSpec) -> Vec<Expr> {
         .collect()
 }
 
-/// A node that compares the viewer with an owner.
-#[derive(Clone)]
-struct Guard {
-    node: NodeId,
-    /// The owner.
-    field: Pointer,
-    /// Nothing comes without passing it.
-    all: bool,
-}
-
-/// Guards that lead to a node.
-fn guards(document: &Document, catalog: &Catalog, to: &NodeId) -> Vec<Guard> {
-    let is_source = |node: &Node| {
-        let kind = catalog.get(&node.kind);
-        kind.is_some_and(|kind| kind.family == Family::Source)
-    };
-    let mut guards = Vec::new();
-    for (id, node) in &document.nodes {
-        let Some(Behaviour::Guard { field, .. }) =
-            catalog.get(&node.kind).map(|kind| &kind.behaviour)
-        else {
-            continue;
-        };
-        let field = node.config_str(field).map(Pointer::parse);
-        let Some(Ok(field)) = field else { continue };
-        let sources = document.nodes.iter().filter(|(_, node)| is_source(node));
-        let sources = sources.map(|(id, _)| id);
-        if id != to && reached_without(document, [id].into_iter(), None).contains(to) {
-            guards.push(Guard {
-                node: id.clone(),
-                field,
-                all: !reached_without(document, sources, Some(id)).contains(to),
-            });
-        }
-    }
-    guards
-}
-
 impl Place {
     /// Whether viewers see only what is theirs.
     pub(super) fn compares(&self) -> bool {
         !self.rows.is_empty() || !self.guards.is_empty()
+    }
+
+    /// Whether the value says who sees the item.
+    pub(super) fn is_named(&self, item: &Item<'_>, value: &Value) -> bool {
+        let mut rows = self.rows.iter();
+        rows.any(|row| row.field.get(&item.event.data) == Some(value))
     }
 
     /// Whether nothing but keys and names is seen here.
@@ -250,7 +216,8 @@ impl Place {
         if !self.guards.is_empty() && !items.is_empty() {
             let guarded = Guarded::new(run, &self.guards);
             for item in &mut items {
-                let owners = guarded.owners(item.event, item.at).into_iter();
+                let owners = guarded.owners(item.event, item.step.fact, item.at, &self.guards);
+                let owners = owners.into_iter();
                 let owners = owners.zip(&self.guards);
                 // What came by another way has no owner of this guard's.
                 let owners = owners.filter(|(owner, guard)| guard.all || owner.is_some());
@@ -291,56 +258,3 @@ impl Place {
         })
     }
 }
-
-/// Whom events belong to that passed guards.
-struct Guarded {
-    /// By guard: events, with their owner each time that they passed, by the number of the step.
-    owners: Vec<FxHashMap<SmolStr, Vec<(usize, Value)>>>,
-    causes: FxHashMap<SmolStr, SmolStr>,
-}
-
-impl Guarded {
-    fn new(run: &Outcome, guards: &[Guard]) -> Guarded {
-        let mut guarded = Guarded {
-            owners: vec![FxHashMap::default(); guards.len()],
-            causes: FxHashMap::default(),
-        };
-        let steps = run.trace.iter().enumerate();
-        for (at, step) in steps.filter(|(_, step)| step.what == What::Emitted) {
-            let Some(event) = &step.whole else { continue };
-            let context = &event.context;
-            if let Some(cause) = context.extensions.get(extension::CAUSATION) {
-                guarded.causes.insert(context.id.clone(), cause.clone());
-            }
-            for (guard, owners) in guards.iter().zip(&mut guarded.owners) {
-                let passed = |_: &&Value| step.node == guard.node;
-                if let Some(owner) = guard.field.get(&event.data).filter(passed) {
-                    let passed = owners.entry(context.id.clone()).or_default();
-                    passed.push((at, owner.clone()));
-                }
-            }
-        }
-        guarded
-    }
-
-    /// For each guard, the owner of an event as it was before a step, or of the nearest that caused it
-    /// and passed there. On a loop, the same event passes several times.
-    fn owners(&self, event: &Event, before: usize) -> Vec<Option<Value>> {
-        let owner = |owners: &FxHashMap<SmolStr, Vec<(usize, Value)>>| {
-            let mut id = event.context.id.clone();
-            for _ in 0..CAUSES_MAX {
-                let passed = owners.get(&id).into_iter().flatten();
-                let mut earlier = passed.rev().filter(|(at, _)| *at < before);
-                if let Some((_, owner)) = earlier.next() {
-                    return Some(owner.clone());
-                }
-                id = self.causes.get(&id)?.clone();
-            }
-            None
-        };
-        self.owners.iter().map(owner).collect()
-    }
-}
-
-/// Causes that are followed back.
-const CAUSES_MAX: usize = 16;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use graph_model::document::Document;
 use graph_model::id::Id;
 use graph_model::pointer::Pointer;
+use graph_model::schema::Schema;
 use graph_model::value::{Object, Value};
 use smol_str::format_smolstr;
 
@@ -51,6 +52,13 @@ pub fn secrets(context: &Context, facts: &[Fact]) -> Vec<Secret> {
                 continue;
             };
             let schema = schema_words(&declared.schema, field);
+            let whole = Schema::new(&declared.schema);
+            // What the type does not allow nobody hides.
+            let allowed = |instead: &Value| {
+                let mut changed = facts[*fact].event.data.clone();
+                field.set(&mut changed, instead.clone());
+                whole.check(&changed).is_ok() || whole.check(&facts[*fact].event.data).is_err()
+            };
             let said = context.literals.iter();
             let said = said.filter(|said| said.type_name() == value.type_name());
             let near = said.flat_map(|said| match said {
@@ -70,7 +78,8 @@ pub fn secrets(context: &Context, facts: &[Fact]) -> Vec<Secret> {
                 .chain(near)
                 .chain(others)
             {
-                if instead != *value && !tried.contains(&instead) && tried.len() < TRIED_MAX {
+                let other = instead != *value && !tried.contains(&instead);
+                if other && tried.len() < TRIED_MAX && allowed(&instead) {
                     tried.push(instead);
                 }
             }
@@ -156,11 +165,10 @@ impl Secret {
                         continue;
                     };
                     for (step, people) in people(run, &speaker.node, context) {
-                        if people.len() as i64 >= least
-                            && let Some(event) = &step.whole
-                        {
-                            replay.add(&speaker.node, event, fields);
-                        }
+                        let Some(event) = &step.whole else { continue };
+                        let enough = people.len() as i64 >= least;
+                        let let_go = if enough { &fields[..] } else { &[] };
+                        replay.add(&speaker.node, event, let_go);
                     }
                     continue;
                 }
@@ -169,8 +177,11 @@ impl Secret {
                 continue;
             }
             let sent = steps(run, What::Emitted).filter(|(step, _)| step.node == speaker.node);
-            for (_, event) in sent {
-                replay.add(&speaker.node, event, fields);
+            for (step, event) in sent {
+                match step.fact {
+                    Some(fact) => replay.add_for(fact, &speaker.node, event, fields),
+                    None => replay.add(&speaker.node, event, fields),
+                }
             }
         }
         replay
@@ -208,6 +219,14 @@ impl Secret {
                 continue;
             }
             let (first, second) = (place.items(run), place.items(other));
+            // Nor does who sees what is named like themselves learn anything of that name.
+            let named = |value: &Value| {
+                let mut items = first.iter().chain(&second);
+                items.any(|item| place.is_named(item, value))
+            };
+            if held.is_some_and(named) || named(&self.instead) {
+                continue;
+            }
             for viewer in low {
                 let mut seen: BTreeMap<&Value, i64> = BTreeMap::new();
                 for item in place.seen(&first, viewer, &owners) {

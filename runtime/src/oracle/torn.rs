@@ -28,7 +28,7 @@ pub(super) fn judge(run: &Outcome, reference: &Outcome, context: &Context) -> Ve
             continue;
         }
         let fact = fact as u32;
-        let trail = trail(run, fact, reference, other, &context.late);
+        let trail = trail(run, fact, reference, other, context);
         if (trail.given_up && !left) || trail.decided {
             continue;
         }

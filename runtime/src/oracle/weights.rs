@@ -1,6 +1,6 @@
 //! How often a fact is in what is added up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use graph_model::catalog::{Behaviour, Catalog};
 use graph_model::document::Document;
@@ -175,6 +175,7 @@ fn weights(
     before: Before,
 ) -> Weights {
     let mut weights: Weights = BTreeMap::new();
+    let mut versions = BTreeSet::new();
     for part in parts {
         let value = column.value(part);
         if value == Value::Null {
@@ -186,6 +187,12 @@ fn weights(
             instance: 0,
             ..part.bucket.clone()
         };
+        // What comes by two ways is no other version.
+        if let Thing::Versioned(..) = &thing
+            && !versions.insert((bucket.clone(), thing.clone(), key(part.event)))
+        {
+            continue;
+        }
         let held = weights.entry((bucket, thing)).or_insert((0, fact));
         held.0 += 1;
     }
@@ -232,6 +239,9 @@ fn thing(
         let cells = change.get("after")?.as_object()?;
         // A difference is no copy of a cell.
         let before = change.get("before").and_then(Value::as_object);
+        if column.is_difference() {
+            return None;
+        }
         let moved = |name: &SmolStr, cell: &Value| {
             let old = before.and_then(|before| before.get(name)?.as_f64());
             let moved = cell.as_f64().zip(old).map(|(cell, old)| cell - old);

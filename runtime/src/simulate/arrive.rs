@@ -6,6 +6,7 @@ use graph_model::catalog::Delivery;
 use graph_model::event::Event;
 
 use super::agenda::Task;
+use super::channel::BROKE_DOWN;
 use super::fault::FaultKind;
 use super::handle::REFUSED;
 use super::run::{Came, Item, Origin, Parked, RESTART_US, Root, Run};
@@ -133,7 +134,7 @@ impl Run {
     /// An event that whoever handled it took away with itself. Who delivers it is told; a source that
     /// can read again does so; from others it is lost.
     pub(super) fn take_away(&mut self, item: &Item) {
-        let failure = Failure::transient("what handled it broke down");
+        let failure = Failure::transient(BROKE_DOWN);
         if item.share.give_up(&failure) {
             return;
         }

@@ -1,5 +1,6 @@
 //! Channels in a simulation: who is told what, and when readers look.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -21,7 +22,7 @@ use crate::world::World;
 pub(super) struct ChannelRun {
     pub post: Arc<Post>,
     /// Events that leave by its failed port.
-    pub given_up: std::collections::VecDeque<Item>,
+    pub given_up: VecDeque<Item>,
     pub leading: bool,
     /// Who waits for room.
     pub blocked: Vec<Sender>,
@@ -41,6 +42,9 @@ pub(super) struct Office {
     pub(super) world: Arc<VirtualWorld>,
 }
 
+/// Why a delivery fails whose handling ends with the node.
+pub(super) const BROKE_DOWN: &str = "what handled it broke down";
+
 pub(super) enum Note {
     Delivery {
         channel: NodeIndex,
@@ -50,6 +54,12 @@ pub(super) enum Note {
         root: Root,
         failed: bool,
         given_up: Option<Box<GivenUp<Mark>>>,
+    },
+    /// What read an event again broke down before it had done so.
+    Unread {
+        sub: usize,
+        slot: usize,
+        number: u64,
     },
     /// An event of a transactional log can be read, or was never there.
     Decided { channel: NodeIndex },
@@ -70,7 +80,17 @@ pub(super) struct Reader {
     pub(super) timer_us: u64,
     /// Deliveries go on no earlier.
     pub(super) held_until_us: u64,
-    pub(super) history: Vec<(Event, Root)>,
+    /// The last events that it got, of which it may read some again.
+    pub(super) history: VecDeque<(Event, Root)>,
+    /// How many came before those.
+    pub(super) forgotten: u64,
+}
+
+impl Reader {
+    /// How many events it got.
+    pub(super) fn got(&self) -> u64 {
+        self.forgotten + self.history.len() as u64
+    }
 }
 
 /// Tells a channel what became of a delivery.
@@ -94,6 +114,15 @@ pub(super) struct Told {
 
 /// Takes part in the delivery of a copy, which nobody waits for.
 pub(super) struct Copy;
+
+/// Takes part in the delivery of an event that a reader reads again.
+pub(super) struct Reread {
+    pub office: Arc<Office>,
+    pub sub: usize,
+    pub slot: usize,
+    /// Its number among all that the reader got.
+    pub number: u64,
+}
 
 impl Office {
     pub(super) fn new(world: &Arc<VirtualWorld>) -> Office {
@@ -137,7 +166,7 @@ impl ChannelRun {
                 state: Mutex::new(state),
                 office: Arc::clone(office),
             }),
-            given_up: std::collections::VecDeque::new(),
+            given_up: VecDeque::new(),
             leading: false,
             blocked: Vec::new(),
         }
@@ -183,6 +212,20 @@ impl Settle for Told {
             root: self.root,
             outcome,
         });
+        true
+    }
+}
+
+impl Settle for Reread {
+    fn settle(&self, outcome: Result<(), Failure>) -> bool {
+        let broke_down = |failure: Failure| failure.message == BROKE_DOWN;
+        if outcome.err().is_some_and(broke_down) {
+            self.office.note(Note::Unread {
+                sub: self.sub,
+                slot: self.slot,
+                number: self.number,
+            });
+        }
         true
     }
 }

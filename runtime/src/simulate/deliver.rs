@@ -3,12 +3,10 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use graph_model::event::Event;
-
 use super::agenda::Task;
-use super::channel::{Ack, Copy};
+use super::channel::{Ack, Copy, Reread};
 use super::fault::FaultKind;
-use super::run::{Item, Parcel, Parked, Run};
+use super::run::{Item, Parcel, Parked, RESTART_US, Run};
 use super::shape::{Model, Target};
 use super::trace::What;
 use crate::channels::ChannelKind;
@@ -136,20 +134,14 @@ impl Run {
             return self.enter(edge, slot, item, line);
         }
         let kind = self.strikes.at_edge(edge);
-        if self.strikes.replays_edge(edge) || matches!(kind, Some(FaultKind::Replay { .. })) {
-            let history = &mut self.readers[sub][slot].history;
-            if history.len() >= HISTORY_MAX {
-                history.remove(0);
+        if self.strikes.replays_edge(edge) {
+            let reader = &mut self.readers[sub][slot];
+            if reader.history.len() >= HISTORY_MAX {
+                reader.history.pop_front();
+                reader.forgotten += 1;
             }
-            history.push((item.event.clone(), item.root));
+            reader.history.push_back((item.event.clone(), item.root));
         }
-        let copy = |event: &Event, root| Item {
-            event: event.clone(),
-            share: Share::open(Copy),
-            input: item.input,
-            root,
-            since_us: item.since_us,
-        };
         if let Some(kind) = kind {
             self.trace_fault(shape.plan.edges[edge].to, kind, &item);
         }
@@ -163,7 +155,13 @@ impl Run {
         let held_us = held_us.and_then(|until_us| until_us.checked_sub(self.now_us));
         match kind {
             Some(FaultKind::Duplicate { after_us }) => {
-                let again = copy(&item.event, item.root);
+                let again = Item {
+                    event: item.event.clone(),
+                    share: Share::open(Copy),
+                    input: item.input,
+                    root: item.root,
+                    since_us: item.since_us,
+                };
                 self.park(
                     after_us,
                     Parked::Deliver {
@@ -175,12 +173,10 @@ impl Run {
                 self.enter(edge, slot, item, line);
             }
             Some(FaultKind::Replay { back }) => {
-                let history = &self.readers[sub][slot].history;
-                let from = history.len().saturating_sub(back as usize + 1);
-                let again: Vec<Item> = history[from..]
-                    .iter()
-                    .map(|(event, root)| copy(event, *root))
-                    .collect();
+                let from = self.readers[sub][slot]
+                    .got()
+                    .saturating_sub(u64::from(back) + 1);
+                let again = self.read_again(sub, slot, from);
                 for item in std::iter::once(item).chain(again) {
                     match held_us {
                         Some(rest_us) => self.park(rest_us, Parked::Deliver { sub, slot, item }),
@@ -203,6 +199,38 @@ impl Run {
                 Some(rest_us) => self.park(rest_us, Parked::Deliver { sub, slot, item }),
                 None => self.enter(edge, slot, item, line),
             },
+        }
+    }
+
+    /// What a reader gets that reads from an earlier place on, to the newest that it got.
+    fn read_again(&self, sub: usize, slot: usize, from: u64) -> Vec<Item> {
+        let reader = &self.readers[sub][slot];
+        let again = (reader.forgotten..).zip(&reader.history);
+        let again = again.filter(|(number, _)| *number >= from);
+        let items = again.map(|(number, (event, root))| Item {
+            event: event.clone(),
+            share: Share::open(Reread {
+                office: Arc::clone(&self.office),
+                sub,
+                slot,
+                number,
+            }),
+            input: self.shape.plan.edges[self.shape.subs[sub].edge].input,
+            root: *root,
+            since_us: self.now_us,
+        });
+        items.collect()
+    }
+
+    /// Readers that broke down while they read again do so once more, and nothing newer overtakes that.
+    pub(super) fn read_on(&mut self) {
+        for ((sub, slot), from) in std::mem::take(&mut self.unread) {
+            let held = &mut self.readers[sub][slot].held_until_us;
+            *held = (*held).max(self.now_us + RESTART_US);
+            let rest_us = *held - self.now_us;
+            for item in self.read_again(sub, slot, from) {
+                self.park(rest_us, Parked::Deliver { sub, slot, item });
+            }
         }
     }
 

@@ -213,7 +213,8 @@ impl Run {
         }
         for (port, mut event) in out.emitted.drain(..) {
             if let Some(replay) = &self.replay {
-                replay.apply(&shape.plan.nodes[node].id, &mut event);
+                let id = &shape.plan.nodes[node].id;
+                replay.apply(id, root.fact, &mut event, &mut self.spoken);
             }
             self.emit(line, held, op, port.into(), event, &share, root, number);
         }

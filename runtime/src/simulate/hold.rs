@@ -115,7 +115,8 @@ impl Run {
         let node = self.shape.plan.lines[line].nodes[op];
         for (port, mut event) in out.emitted.drain(..) {
             if let Some(replay) = &self.replay {
-                replay.apply(&self.shape.plan.nodes[node].id, &mut event);
+                let id = &self.shape.plan.nodes[node].id;
+                replay.apply(id, None, &mut event, &mut self.spoken);
             }
             self.emit(
                 line,

@@ -142,6 +142,7 @@ impl Run {
             }
         }
         self.notes_read = notes;
+        self.read_on();
     }
 
     pub(super) fn read_note(&mut self, note: Note) {
@@ -152,6 +153,11 @@ impl Run {
                 root,
                 outcome,
             } => return self.source_told(node, event, root, outcome),
+            Note::Unread { sub, slot, number } => {
+                let from = self.unread.entry((sub, slot)).or_insert(number);
+                *from = (*from).min(number);
+                return;
+            }
             Note::Decided { channel } => (channel, None),
             Note::Delivery {
                 channel,

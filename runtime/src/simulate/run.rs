@@ -1,6 +1,6 @@
 //! A run: everything that changes while a scenario plays, and how it goes from step to step.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use super::latency::Latencies;
 use super::line::Instance;
 use super::load::Load;
 use super::outcome::Ended;
-use super::replay::Replay;
+use super::replay::{Replay, Spoken};
 use super::scenario::{Limits, Scenario};
 use super::service::Warmth;
 use super::shape::{Model, Shape, Stage};
@@ -153,6 +153,7 @@ pub(super) struct Run {
     pub(super) own_events: bool,
     pub(super) limits: Limits,
     pub(super) replay: Option<Arc<Replay>>,
+    pub(super) spoken: Spoken,
     /// By the time of their coming.
     pub(super) facts: Vec<(NodeIndex, u64, Event)>,
     pub(super) next_fact: usize,
@@ -196,6 +197,8 @@ pub(super) struct Run {
     pub(super) parked: Vec<Option<Parked>>,
     pub(super) free: Vec<usize>,
     pub(super) office: Arc<Office>,
+    /// From which of their events on readers have to read again.
+    pub(super) unread: BTreeMap<(usize, usize), u64>,
     pub(super) trace: Trace,
     pub(super) steps: u64,
     /// Bytes that each node holds for good.
@@ -251,6 +254,7 @@ impl Run {
             own_events: scenario.own_events,
             limits: scenario.limits,
             replay: scenario.replay.clone(),
+            spoken: Spoken::default(),
             facts,
             next_fact: 0,
             agenda: Agenda::default(),
@@ -298,6 +302,7 @@ impl Run {
             parked: Vec::new(),
             free: Vec::new(),
             office,
+            unread: BTreeMap::new(),
             trace: Trace::new(scenario.record),
             steps: 0,
             grown: vec![0; nodes],

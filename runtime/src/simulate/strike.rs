@@ -26,6 +26,8 @@ pub(super) struct Strikes {
 struct Struck {
     passed: u64,
     faults: Vec<(u64, FaultKind)>,
+    /// What passes may come once more.
+    replays: bool,
 }
 
 impl Strikes {
@@ -55,6 +57,7 @@ impl Strikes {
             };
             if let Some(struck) = struck {
                 struck.faults.push((fault.nth, fault.kind));
+                struck.replays |= matches!(fault.kind, FaultKind::Replay { .. });
             }
         }
         strikes
@@ -98,10 +101,7 @@ impl Strikes {
 
     /// Whether past deliveries on an edge may come once more.
     pub(super) fn replays_edge(&self, edge: EdgeIndex) -> bool {
-        self.edges.get(edge).is_some_and(|struck| {
-            let mut kinds = struck.faults.iter();
-            kinds.any(|(_, kind)| matches!(kind, FaultKind::Replay { .. }))
-        })
+        self.edges.get(edge).is_some_and(|struck| struck.replays)
     }
 
     fn next(struck: &mut Struck, counted: &mut BTreeMap<Sort, u64>) -> Option<FaultKind> {

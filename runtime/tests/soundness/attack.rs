@@ -103,7 +103,10 @@ pub(crate) fn play(
     let wanted = simulation.run();
     let mut whole = None;
     let upstream = Upstream::of(document);
-    let tolerated = |run: &Outcome| upstream.may_echo().or_else(|| upstream.forgets(run));
+    let tolerated = |run: &Outcome| {
+        let echoes = upstream.may_echo().or_else(|| upstream.forgets(run));
+        echoes.or_else(|| upstream.multiplies())
+    };
     if !wanted.ended.is_complete() {
         attacked.endless = tolerated(&wanted);
         if attacked.endless.is_none() {

@@ -13,7 +13,7 @@ use smol_str::SmolStr;
 use crate::attack::attack;
 use crate::excuse::Excuse;
 use crate::exempt::{Reason, place_of};
-use crate::family::Family;
+use crate::family::{Family, UNSPOKEN};
 use crate::generate;
 use crate::machine::Machine;
 use crate::repair::{Rejected, repair};
@@ -224,8 +224,8 @@ impl Figures {
                 miss(format!("no silent design has a `{}`", kind.id));
             }
         }
-        for code in family.spoken {
-            if !self.codes.contains_key(code) {
+        for code in family.codes.iter().filter(|_| family.all_speak) {
+            if !UNSPOKEN.contains(code) && !self.codes.contains_key(code) {
                 miss(format!("{code} never spoke"));
             }
         }

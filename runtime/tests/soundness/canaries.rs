@@ -30,7 +30,7 @@ const NUMBERS: Family = Family {
     judges: &[],
     deep: &[Oracle::D2],
     theme: Theme::Plain,
-    spoken: &[],
+    all_speak: false,
     record: Record::Off,
 };
 

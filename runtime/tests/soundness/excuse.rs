@@ -10,7 +10,7 @@ use graph_model::document::{Document, Edge, Node};
 use graph_model::id::NodeId;
 use graph_model::value::Value;
 use runtime::oracle::Finding;
-use runtime::simulate::{Outcome, What};
+use runtime::simulate::{Outcome, Sort, Step, What};
 use smol_str::SmolStr;
 
 use crate::exempt::{Upstream, is_own, place_of};
@@ -120,7 +120,9 @@ impl<'r> Evidence<'r> {
             }
             "join" if self.differs(id, "unmatched") => Some(Excuse::Alone),
             "enrich" if rows(self.run, id) != rows(self.reference, id) => Some(Excuse::Rows),
-            "version_guard" | "table" if self.differs(id, "stale") => Some(Excuse::Outdated),
+            "version_guard" | "table" if self.differs(id, "stale") || self.came_again(id) => {
+                Some(Excuse::Outdated)
+            }
             "metric" if node.config.get("key").is_none() && self.other_sequence(id) => {
                 Some(Excuse::LastNumber)
             }
@@ -183,15 +185,37 @@ impl<'r> Evidence<'r> {
         self.left(self.run, node, port) != self.left(self.reference, node, port)
     }
 
-    fn left(&self, run: &'r Outcome, node: &NodeId, port: &str) -> BTreeMap<&'r SmolStr, usize> {
+    /// Whether something behind a node broke down, and what came again for that was old to the node.
+    fn came_again(&self, node: &NodeId) -> bool {
+        let stale = self.port(node, "stale");
+        let aside = |step: &Step| {
+            let leaves = matches!(step.what, What::Emitted | What::Unled);
+            leaves && step.node == *node && Some(step.port) == stale
+        };
+        let mut broken = BTreeSet::new();
+        self.run.trace.iter().any(|step| {
+            if step.what == What::Fault && step.port == Sort::Crash as u16 {
+                broken.insert(&step.event);
+            }
+            aside(step) && broken.contains(&step.event)
+        })
+    }
+
+    /// The number of a port.
+    fn port(&self, node: &NodeId, name: &str) -> Option<u16> {
         let held = &self.document.nodes[node];
-        let kind = Catalog::bundled().get(&held.kind);
-        let ports = kind.map(|kind| kind.outputs_of(held)).unwrap_or_default();
-        let number = ports.iter().position(|held| held.name == port);
+        let kind = Catalog::bundled().get(&held.kind)?;
+        let ports = kind.outputs_of(held);
+        let number = ports.iter().position(|port| port.name == name)?;
+        u16::try_from(number).ok()
+    }
+
+    fn left(&self, run: &'r Outcome, node: &NodeId, port: &str) -> BTreeMap<&'r SmolStr, usize> {
+        let number = self.port(node, port);
         let steps = run.trace.iter().filter(|step| {
             matches!(step.what, What::Emitted | What::Unled)
                 && step.node == *node
-                && Some(usize::from(step.port)) == number
+                && Some(step.port) == number
         });
         let mut left = BTreeMap::new();
         for step in steps {
@@ -283,10 +307,7 @@ impl<'r> Evidence<'r> {
     }
 }
 
-fn handled<'r>(
-    run: &'r Outcome,
-    node: &NodeId,
-) -> impl Iterator<Item = &'r runtime::simulate::Step> {
+fn handled<'r>(run: &'r Outcome, node: &NodeId) -> impl Iterator<Item = &'r Step> {
     let steps = run.trace.iter();
     steps.filter(move |step| step.what == What::Handled && step.node == *node)
 }

@@ -20,6 +20,8 @@ pub(crate) enum Reason {
     Forgets,
     /// What a lookup finds no row for is no loss.
     Lookup,
+    /// Nothing comes round, so it ends, but pairs of pairs are more than is worth playing.
+    Many,
 }
 
 /// Wires against the stream, through stores as well.
@@ -84,13 +86,24 @@ impl<'d> Upstream<'d> {
         let forgets = self.document.nodes.iter().any(|(id, node)| {
             let feeds = self.feeds.get(id).into_iter().flatten();
             let mut before = feeds.map(|(from, _)| self.before(from));
-            let remembers = ["dedupe", "version_guard"].contains(&node.kind.as_str());
+            // So does what waits until so many have come.
+            let remembers = ["dedupe", "version_guard"].contains(&node.kind.as_str())
+                || node.config_str("window") == Some("count");
             remembers && before.any(|before| before.contains(id)) && {
                 let mut nodes = self.document.nodes.keys();
                 nodes.any(|other| refused(other) && self.before(other).contains(id))
             }
         });
         forgets.then_some(Reason::Forgets)
+    }
+
+    /// Why a run was cut off although there is no loop.
+    pub(crate) fn multiplies(&self) -> Option<Reason> {
+        let comes_round = self.document.nodes.keys().any(|id| {
+            let mut feeds = self.feeds.get(id).into_iter().flatten();
+            feeds.any(|(from, _)| self.before(from).contains(id))
+        });
+        (!comes_round).then_some(Reason::Many)
     }
 
     /// A node and everything that feeds it.

@@ -136,7 +136,8 @@ pub(crate) fn brings_facts(node: &Node) -> bool {
     })
 }
 
-fn max_delay_ms(node: &Node) -> usize {
+/// The longest that a fact of a source may be under way, as declared.
+pub(crate) fn max_delay_ms(node: &Node) -> usize {
     let declared = node.notes.declared.get("max_delay").and_then(Value::as_str);
     let declared = declared.and_then(graph_model::units::parse_duration);
     declared.map_or(0, |most| most.as_millis() as usize)

@@ -5,7 +5,7 @@ use runtime::oracle::Oracle;
 use runtime::simulate::{Record, Sort};
 
 use crate::generate::Theme;
-pub(crate) use crate::promises::{AUTH, SCHEMA, VALID};
+pub(crate) use crate::promises::{AUTH, SCHEMA, UNSPOKEN, VALID};
 
 /// A promise that the silence of some rules gives.
 #[derive(Clone, Copy)]
@@ -20,8 +20,8 @@ pub(crate) struct Family {
     pub(crate) judges: &'static [Oracle],
     /// Who judges some of the runs only, as it takes every event of them.
     pub(crate) deep: &'static [Oracle],
-    /// Codes that designs of the theme have to bring up.
-    pub(crate) spoken: &'static [&'static str],
+    /// Designs of the theme have to bring up each of the codes.
+    pub(crate) all_speak: bool,
     /// What the judges have to see of a run.
     pub(crate) record: Record,
 }
@@ -54,7 +54,7 @@ pub(crate) const DET: Family = Family {
     ],
     judges: &[Oracle::D1, Oracle::X1],
     deep: &[Oracle::P1, Oracle::T1, Oracle::W1, Oracle::X2],
-    spoken: &[],
+    all_speak: false,
     record: Record::Off,
 };
 
@@ -81,8 +81,8 @@ pub(crate) const LOSS: Family = Family {
     ],
     judges: &[Oracle::L1, Oracle::L2],
     deep: &[],
-    spoken: &[],
-    record: Record::Steps,
+    all_speak: false,
+    record: Record::Events,
 };
 
 /// No fact makes more and more events.
@@ -93,7 +93,7 @@ pub(crate) const BOUND: Family = Family {
     sorts: &[Sort::Duplicate, Sort::Replay, Sort::Delay, Sort::Late],
     judges: &[Oracle::B1],
     deep: &[],
-    spoken: &[],
+    all_speak: false,
     record: Record::Steps,
 };
 

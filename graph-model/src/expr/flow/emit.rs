@@ -1,5 +1,7 @@
 //! Reads off what a flow says of the outputs of an expression.
 
+use std::collections::BTreeSet;
+
 use super::known::{ANY, Body, Known, Place};
 use crate::expr::analysis::{Analysis, OutputFlow, Rest, Sources};
 use crate::pointer::Pointer;
@@ -8,6 +10,26 @@ use crate::pointer::Pointer;
 pub(in crate::expr) fn emit(out: &Known, presence: &Sources, into: &mut Analysis) {
     rows(out, &Pointer::root(), presence, true, into);
     into.outputs.sort_by(|a, b| a.pointer.cmp(&b.pointer));
+}
+
+/// What stays of the event where something is the event with other fields.
+fn rest_of(known: &Known) -> Option<Rest> {
+    let is_event = |place: &Place| place.variable.is_none() && place.pointer.is_root();
+    let except = match &known.body {
+        Body::Copy(place) if is_event(place) => BTreeSet::new(),
+        Body::Record {
+            base: Some(base),
+            fields,
+        } if is_event(base) => {
+            let names = fields.keys().cloned();
+            names.map(|name| Pointer::root().child(name)).collect()
+        }
+        _ => return None,
+    };
+    Some(Rest {
+        except,
+        ctl: known.ctl.clone(),
+    })
 }
 
 /// `aligned` while all that lies around is a record over the event at the same place.
@@ -75,6 +97,9 @@ fn rows(out: &Known, at: &Pointer, above: &Sources, aligned: bool, into: &mut An
                 into.outputs.push(row(shape.clone()));
             }
             if let Some(each) = each {
+                if at.is_root() {
+                    into.rest_of_each = rest_of(each);
+                }
                 rows(each, &at.child(ANY), &ctl, false, into);
             }
         }

@@ -9,7 +9,7 @@ use crate::expr::{Condition, Expr, Op, Operand};
 use crate::label::Atom;
 use crate::pointer::Pointer;
 use crate::validate::design::NodeIx;
-use crate::validate::facts::delivery::Copies;
+use crate::validate::facts::delivery::{Copies, Mode};
 use crate::validate::facts::labels::{Fold, Tag, TagKey};
 use crate::validate::facts::origins::{Base, Origin, OriginId};
 use crate::validate::facts::release::By;
@@ -18,7 +18,7 @@ use crate::validate::facts::{Facts, Port};
 use crate::value::Value;
 
 /// Functions whose result is one of the values, or all of them.
-const SHOWS_VALUES: [&str; 3] = ["first", "last", "list"];
+const SHOWS_VALUES: [&str; 6] = ["first", "last", "list", "max", "median", "min"];
 
 /// What an aggregate makes of its events, by name.
 pub(crate) struct Column<'d> {
@@ -197,8 +197,8 @@ impl Facts {
         let port = self.input(node)?;
         let columns = self.columns_of(node, aggregates).into_iter();
         let mut counting = columns.filter(|column| match (column.function, column.of) {
-            // Copies make no people.
-            ("count", None) if port.copies != Copies::No => false,
+            // Copies make no people, and neither do results that come anew.
+            ("count", None) if port.copies != Copies::No || port.mode != Mode::Append => false,
             ("count", None) => people.is_empty() || self.identifies(people, port),
             ("count_distinct", Some(of)) => {
                 people.is_empty() || self.determines(people, &self.key(of, port))

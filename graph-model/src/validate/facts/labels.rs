@@ -146,6 +146,16 @@ impl Labels {
         )
     }
 
+    /// Without these tags on these fields; other copies keep them.
+    pub(crate) fn less_under(&self, fields: &[Pointer], gone: &TagSet) -> Labels {
+        let parts = self.iter().map(|(field, tags)| {
+            let under = fields.iter().any(|above| covers(above, field));
+            let tags = if under { tags - gone } else { tags.clone() };
+            (field.clone(), tags)
+        });
+        Labels::of_parts(parts.collect())
+    }
+
     /// Only these tags.
     pub(crate) fn only(&self, kept: &TagSet) -> Labels {
         let parts = self.iter();

@@ -4,8 +4,9 @@ use rustc_hash::FxHashMap;
 use smol_str::SmolStr;
 
 use super::{Column, Function, columns};
+use crate::catalog::Behaviour;
 use crate::document::{Adds, Measure};
-use crate::expr::{Expr, Operand};
+use crate::expr::{Expr, Operand, related};
 use crate::pointer::Pointer;
 use crate::validate::facts::origins::{Base, Origin, OriginId};
 use crate::validate::facts::{Facts, Port};
@@ -47,6 +48,16 @@ impl Facts {
                 let named = |column: &&Column| place == Pointer::root().child(column.name.clone());
                 if let Some(column) = columns.iter().find(named) {
                     return self.measure_of_result(column, port, known);
+                }
+                if let Some(Behaviour::Split { expr }) = self.design.behaviour(node) {
+                    // Each part has what it does not change of the whole.
+                    let parts = self.design.expr(node, expr)?.analysis();
+                    let kept = parts.rest_of_each.as_ref()?;
+                    let changed = kept.except.iter().any(|field| related(field, &place));
+                    return (!changed).then(|| match self.said_of(port, &place) {
+                        Some(measure) => Some(measure),
+                        None => self.measured(self.field(&place, port), known),
+                    })?;
                 }
                 self.measure_of_sum(self.mapping(node)?, &place, port, known)
             }

@@ -40,6 +40,40 @@ impl Facts {
         found
     }
 
+    /// Whether an expression takes nothing but results of aggregates, wherever its events come from.
+    pub(crate) fn only_partials(&self, expr: &Expr, port: &Port) -> bool {
+        let field = single(expr, &Pointer::root());
+        field.is_some_and(|field| {
+            let origin = self.field(&field, port);
+            self.is_partial(origin, &mut BTreeSet::new())
+        })
+    }
+
+    fn is_partial(&self, origin: OriginId, seen: &mut BTreeSet<OriginId>) -> bool {
+        if !seen.insert(origin) {
+            // What comes round a loop is what came in.
+            return true;
+        }
+        match self.origin(origin) {
+            Origin::Field(Base::Made(node), place) => {
+                let mut columns = columns(&self.design, node).into_iter();
+                if columns.any(|column| place == Pointer::root().child(column.name)) {
+                    return true;
+                }
+                let (Some(expr), Some(port)) = (self.mapping(node), self.input(node)) else {
+                    return false;
+                };
+                let field = single(expr, &place);
+                field.is_some_and(|field| self.is_partial(self.field(&field, port), seen))
+            }
+            Origin::Field(Base::Met(node), place) => {
+                let mut sides = self.sides(node);
+                sides.all(|port| self.is_partial(self.field(&place, port), seen))
+            }
+            Origin::Field(Base::Sent(..), _) | Origin::Context(..) | Origin::Computed(..) => false,
+        }
+    }
+
     fn find_partials(
         &self,
         origin: OriginId,

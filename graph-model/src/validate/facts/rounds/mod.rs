@@ -30,6 +30,9 @@ const STEPS_MAX: usize = 200_000;
 /// What a wire multiplies by when nobody says how many events it makes.
 const SEVERAL: f64 = 2.0;
 
+/// What code multiplies by where the end of a loop depends on it.
+const MANY: f64 = 1e6;
+
 /// Starts from which the shortest way round is looked for.
 const STARTS_MAX: usize = 64;
 
@@ -104,9 +107,12 @@ impl Facts {
     /// Takes out windows of so many events to which so many come back of each of their results.
     fn keep_fed(&self, ended: &mut FxHashSet<EdgeIx>, strand: &[EdgeIx]) {
         let counts = |edge: &EdgeIx| self.counted(self.design.edges[*edge].from).is_some();
-        if ended.iter().any(counts)
-            && factor(self, strand, |node, gain| self.turns(node, gain)) >= 1.0 - TOLERANCE
-        {
+        // Code that says nothing may make as many as it takes.
+        let most = |node: NodeIx, gain: Gain| match self.design.behaviour(node) {
+            Some(Behaviour::Opaque { .. }) if !gain.is_known() => MANY,
+            _ => self.turns(node, gain),
+        };
+        if ended.iter().any(counts) && factor(self, strand, most) >= 1.0 - TOLERANCE {
             ended.retain(|edge| !counts(edge));
         }
     }

@@ -20,7 +20,7 @@ impl Facts {
         let origins = &mut *self.origins.borrow_mut();
         port.payload = Rc::new(port.payload.without(node, fields, origins));
         port.labels = Rc::new(if hashes {
-            port.labels.less(&released)
+            port.labels.less_under(fields, &released)
         } else {
             port.labels.without(fields)
         });
@@ -39,7 +39,7 @@ impl Facts {
         }
         payload.ty = None;
         port.payload = Rc::new(payload);
-        port.labels = Rc::new(port.labels.less(&released));
+        port.labels = Rc::new(port.labels.less_under(fields, &released));
     }
 
     /// Tags on the fields that a release rule of this sort lets go here.

@@ -284,6 +284,16 @@ impl Facts {
                 (rest.presence != port.presence).then(|| aside(rest))?
             }
             Behaviour::Join { .. } => aside(self.unmatched(node, [input, second], output?)),
+            // Whether it is late says the end mark, which may be lost.
+            Behaviour::Decide { .. } => {
+                let losing = port.losing.or(second?.losing);
+                (losing != port.losing).then(|| {
+                    aside(Port {
+                        losing,
+                        ..port.clone()
+                    })
+                })?
+            }
             Behaviour::Opaque {
                 types: Some(types), ..
             } => {

@@ -256,15 +256,31 @@ pub(in crate::validate) fn way(facts: &Facts, tag: TagId, to: NodeIx) -> Vec<Edg
 
 /// What the finding of a leak rests on that nobody can look into.
 pub(in crate::validate) fn assumed(facts: &Facts, leak: &Leak, to: NodeIx) -> Option<String> {
-    let design = &*facts.design;
-    let way = way(facts, leak.tag, to);
-    let mut nodes = way.iter().map(|edge| design.edges[*edge].from);
-    let code = nodes.find(|node| {
-        let source = facts.tags[leak.tag as usize].node;
-        *node != source && facts.is_opaque(*node)
-    })?;
-    let title = design.title(code);
+    let code = code(facts, leak, to).next()?;
+    let title = facts.design.title(code);
     Some(format!("the code of {title} may pass on all that it gets"))
+}
+
+/// Whether the last code on the way of a leak says of which type its events are, and so what each field is.
+pub(super) fn is_typed(facts: &Facts, leak: &Leak, to: NodeIx) -> bool {
+    let design = &*facts.design;
+    let last = code(facts, leak, to).last();
+    last.is_some_and(|code| match design.behaviour(code) {
+        Some(Behaviour::Opaque { ty, types, .. }) => {
+            let ty = ty.as_ref().and_then(|field| design.text(code, field));
+            let types = types.as_ref().and_then(|field| design.value(code, field));
+            ty.is_some() || types.is_some()
+        }
+        _ => false,
+    })
+}
+
+/// Code on the way of a leak.
+fn code(facts: &Facts, leak: &Leak, to: NodeIx) -> impl Iterator<Item = NodeIx> {
+    let source = facts.tags[leak.tag as usize].node;
+    let way = way(facts, leak.tag, to).into_iter();
+    way.map(|edge| facts.design.edges[edge].from)
+        .filter(move |node| *node != source && facts.is_opaque(*node))
 }
 
 /// The way of a leak with what happens on it.

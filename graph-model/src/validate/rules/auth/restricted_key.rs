@@ -67,8 +67,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         shown: Cow::Owned(shown),
     };
     let mut leaks = auth::leaks(facts, port, &place);
-    // What code makes of an event is not known field by field.
-    leaks.retain(|leak| !leak.field.is_root() || auth::assumed(facts, leak, node).is_none());
+    leaks.retain(|leak| !leak.field.is_root() || !auth::leak::is_typed(facts, leak, node));
     let Some(first) = leaks.first() else { return };
     let used = slots
         .iter()
@@ -91,12 +90,13 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
                 node,
                 format!("shows it in clear to {readers}"),
             ))
+            .assuming_any(auth::assumed(facts, first, node))
             .fixes(offers),
     );
 }
 
 /// Titles of config fields whose values are seen by whoever runs the node, with what they read.
-fn slots(design: &Design, node: NodeIx) -> Vec<(&str, &Sources)> {
+pub(super) fn slots(design: &Design, node: NodeIx) -> Vec<(&str, &Sources)> {
     let Some((view, behaviour)) = design.acting(node) else {
         return Vec::new();
     };

@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 
-use super::{self as auth, Leak, Seen};
+use super::restricted_key::slots;
+use super::{self as auth, Leak, OPERATORS, Place, Seen};
 use crate::catalog::{Behaviour, PortRole};
 use crate::validate::design::{EdgeIx, NodeIx};
 use crate::validate::diagnostic::{Found, RuleFindings};
-use crate::validate::facts::Facts;
 use crate::validate::facts::labels::Labels;
 use crate::validate::facts::tags::TagId;
+use crate::validate::facts::{Facts, Port};
 use crate::validate::rules::declare_rule;
 use crate::validate::{Step, Subject, fixes};
 
@@ -53,50 +54,69 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let Some(port) = facts.input(node).filter(|port| !port.presence.is_empty()) else {
         return;
     };
-    let observed = matches!(design.behaviour(node), Some(Behaviour::Observe { .. }));
-    // Nobody watches a store for what comes, unless somebody is let in.
-    if !observed && design.nodes[node].node.notes.audience.is_none() {
-        return;
+    for mut place in places(facts, node, port) {
+        // Where the payload itself leaks, that is to be mended first.
+        if !auth::is_clean(facts, node) && !auth::leaks(facts, port, &place).is_empty() {
+            continue;
+        }
+        let payload = std::mem::replace(
+            &mut place.shown,
+            Cow::Owned(Labels::at_root(&port.presence)),
+        );
+        let leaks = auth::leaks(facts, port, &place);
+        let Some(first) = leaks.first() else { continue };
+        place.shown.to_mut().join(&payload);
+        let (title, readers) = (place.title(design, node), facts.readers(place.audience));
+        let fields: Vec<Leak> = leaks
+            .iter()
+            .map(|leak| Leak {
+                field: auth::root_of(facts, leak).field.clone(),
+                ..leak.clone()
+            })
+            .collect();
+        let looked = auth::list(&fields);
+        let (way, chooser) = way(facts, first, node);
+        let by = design.title(chooser);
+        let narrow = fixes::narrow_audience(facts, node, &place);
+        let is_main = place.side.is_none();
+        let ahead = is_main.then(|| fixes::feed_from_ahead(facts, chooser, node));
+        let message = format!(
+            "that an event comes to {title} tells {readers} how {by} found {looked}, which they may not read; choose behind the last of them or let others look"
+        );
+        findings.add(
+            Found::node(&design.nodes[node].id, message)
+                .detail(place.side.cloned().unwrap_or_default())
+                .path(path(facts, first, &way, chooser, node, &readers))
+                .fixes(ahead.flatten().into_iter().chain(narrow)),
+        );
     }
-    let place = auth::main_place(facts, node, port);
+}
+
+/// Places where somebody waits for what comes.
+fn places<'f>(facts: &'f Facts, node: NodeIx, port: &'f Port) -> Vec<Place<'f>> {
+    let design = &*facts.design;
+    let noted = &design.nodes[node].node.notes;
+    let observed = matches!(design.behaviour(node), Some(Behaviour::Observe { .. }));
     // What was given up came there because something failed, unless a flow sends it there itself.
     let mut ins = design.nodes[node].ins.iter();
     let chosen = ins.any(|edge| design.edges[*edge].role == PortRole::Data);
-    let Some(mut place) = place.filter(|place| place.seen != Seen::GivenUp || chosen) else {
-        return;
-    };
-    // Where the payload itself leaks, that is to be mended first.
-    if !auth::is_clean(facts, node) && !auth::leaks(facts, port, &place).is_empty() {
-        return;
+    let mut places = auth::places(facts, node, port);
+    places.retain(|place| match &place.seen {
+        _ if place.side.is_some() => true,
+        // Nobody watches a store for what comes, unless somebody is let in.
+        _ if !observed && noted.audience.is_none() => false,
+        seen => *seen != Seen::GivenUp || chosen,
+    });
+    let operators = noted.side_audiences.get(&OPERATORS);
+    if operators.is_some() && !slots(design, node).is_empty() {
+        places.push(Place {
+            seen: Seen::Run,
+            side: Some(&OPERATORS),
+            audience: operators,
+            shown: Cow::default(),
+        });
     }
-    let payload = std::mem::replace(
-        &mut place.shown,
-        Cow::Owned(Labels::at_root(&port.presence)),
-    );
-    let leaks = auth::leaks(facts, port, &place);
-    let Some(first) = leaks.first() else { return };
-    place.shown.to_mut().join(&payload);
-    let (title, readers) = (design.title(node), facts.readers(place.audience));
-    let fields: Vec<Leak> = leaks
-        .iter()
-        .map(|leak| Leak {
-            field: auth::root_of(facts, leak).field.clone(),
-            ..leak.clone()
-        })
-        .collect();
-    let looked = auth::list(&fields);
-    let (way, chooser) = way(facts, first, node);
-    let by = design.title(chooser);
-    let narrow = fixes::narrow_audience(facts, node, &place);
-    let ahead = fixes::feed_from_ahead(facts, chooser, node);
-    let message = format!(
-        "that an event comes to {title} tells {readers} how {by} found {looked}, which they may not read; choose behind the last of them or let others look"
-    );
-    findings.add(
-        Found::node(&design.nodes[node].id, message)
-            .path(path(facts, first, &way, chooser, node, &readers))
-            .fixes(ahead.into_iter().chain(narrow)),
-    );
+    places
 }
 
 /// The way of a secret to where it is told, and the node that made a choice of it.

@@ -48,7 +48,13 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let Some((view, behaviour)) = design.acting(node) else {
         return;
     };
-    let delay = facts.input(node).and_then(|port| port.delay);
+    // A late end mark may be the only one that makes its group known.
+    let ports = [facts.input(node), facts.second(node)]
+        .into_iter()
+        .flatten();
+    let delay = ports
+        .filter_map(|port| port.delay)
+        .max_by_key(|(delay, _)| *delay);
     let (Some((delay, by)), Some(field)) = (delay, patience(design, node, behaviour)) else {
         return;
     };

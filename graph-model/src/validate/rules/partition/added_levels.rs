@@ -101,7 +101,9 @@ fn at_one_time(facts: &Facts, node: NodeIx, group: Option<&Expr>, of: &Expr, por
     let partials = facts.partials_in(of, port);
     // What comes round a loop comes beside others.
     let once = |aggregate: NodeIx| aggregate != node && windowed(design, aggregate);
-    let results = !partials.is_empty() && partials.iter().all(|partial| once(partial.aggregate));
+    let results = facts.only_partials(of, port)
+        && !partials.is_empty()
+        && partials.iter().all(|partial| once(partial.aggregate));
     if results && windowed(design, node) {
         return true;
     }

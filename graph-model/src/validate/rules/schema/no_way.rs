@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use crate::catalog::Behaviour;
-use crate::expr::{Env, Expr, Operand};
+use crate::expr::{Analysis, Env, Expr, Operand, related};
 use crate::id::Id;
 use crate::pointer::Pointer;
 use crate::schema::{Declared, Promise, Schema, Types};
 use crate::validate::design::{EdgeIx, NodeIx};
 use crate::validate::diagnostic::{Found, RuleFindings};
-use crate::validate::facts::Facts;
+use crate::validate::facts::{Facts, pointers};
 use crate::validate::fixes;
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::delivery::way_from;
@@ -53,6 +53,9 @@ const STEPS_MAX: usize = 32;
 
 /// Ways from where events are made that are looked at.
 const WAYS_MAX: usize = 16;
+
+/// What stands for a field that somebody hides.
+const HIDDEN: &str = "***";
 
 /// Events that are tried on one way.
 const TRIES_MAX: usize = 256;
@@ -176,7 +179,12 @@ fn collect(facts: &Facts, node: NodeIx, wires: &mut Vec<EdgeIx>, ways: &mut Vec<
                 | Behaviour::Filter { .. }
                 | Behaviour::Route { .. }
                 | Behaviour::Map { .. }
-                | Behaviour::Mediate { .. },
+                | Behaviour::Mediate { .. }
+                | Behaviour::Split { .. }
+                | Behaviour::Redact { .. }
+                | Behaviour::Effect { .. }
+                | Behaviour::Table { .. }
+                | Behaviour::Bucket { .. },
             ) => collect(facts, from, wires, ways),
             _ => {}
         }
@@ -209,11 +217,31 @@ fn passes(facts: &Facts, edge: EdgeIx, event: Value) -> Option<Value> {
             let expr = pure(design.expr(node, expr)?)?;
             expr.eval_owned(event, &Env::empty()).ok()
         }
+        Behaviour::Split { expr } => {
+            let expr = pure(design.expr(node, expr)?)?;
+            let parts = expr.eval_owned(event, &Env::empty()).ok()?;
+            parts.as_array()?.first().cloned()
+        }
         Behaviour::Mediate { expr, target } => {
             let expr = pure(design.expr(node, expr)?)?;
             let made = expr.eval_owned(event, &Env::empty()).ok()?;
-            let schema = facts.schema(design.text(node, target)?)?;
-            schema.check(&made).is_ok().then_some(made)
+            match design.text(node, target) {
+                Some(target) => facts.schema(target)?.check(&made).is_ok(),
+                None => true,
+            }
+            .then_some(made)
+        }
+        Behaviour::Redact { fields, how } => {
+            let (mut event, removes) = (event, design.text(node, how) == Some("remove"));
+            for field in pointers(design.value(node, fields)) {
+                if removes {
+                    field.remove(&mut event);
+                } else if field.get(&event).is_some() {
+                    // Some text, which no condition asks for.
+                    field.set(&mut event, Value::str(HIDDEN));
+                }
+            }
+            view.main.then_some(event)
         }
         Behaviour::Validate { ty } => {
             let schema = facts.schema(design.text(node, ty)?)?;
@@ -224,7 +252,8 @@ fn passes(facts: &Facts, edge: EdgeIx, event: Value) -> Option<Value> {
             let owned = field.get(&event).is_some_and(|value| *value != Value::Null);
             (owned == view.main).then_some(event)
         }
-        _ => view.main.then_some(event),
+        // What they lead aside is as it came.
+        _ => Some(event),
     }
 }
 
@@ -314,6 +343,11 @@ fn looked_at(facts: &Facts, conditions: &[&Expr], way: &Way) -> Tests {
                     look(expr, &mut fields);
                 }
             }
+            Some(Behaviour::Split { expr }) => {
+                if let Some(expr) = design.expr(from, expr) {
+                    fields = reaching_parts(expr.analysis(), &fields);
+                }
+            }
             Some(Behaviour::Map { expr } | Behaviour::Mediate { expr, .. }) => {
                 if let Some(expr) = design.expr(from, expr) {
                     let analysis = expr.analysis();
@@ -326,6 +360,21 @@ fn looked_at(facts: &Facts, conditions: &[&Expr], way: &Way) -> Tests {
     }
     tests.fields = fields;
     tests
+}
+
+/// What reaches fields of the parts that a split makes.
+fn reaching_parts(analysis: &Analysis, fields: &BTreeSet<Pointer>) -> BTreeSet<Pointer> {
+    let each = Pointer::root().child("*");
+    let mut reaching = BTreeSet::new();
+    for field in fields {
+        let kept = analysis.rest_of_each.as_ref();
+        if kept.is_some_and(|kept| !kept.except.iter().any(|other| related(other, field))) {
+            reaching.insert(field.clone());
+        } else {
+            reaching.extend(analysis.reaching(&each.join(field)).fields);
+        }
+    }
+    reaching
 }
 
 /// Whether the type says which values a field has.
