@@ -1,4 +1,4 @@
-//! Payloads as MessagePack, which is how they stand in frames.
+//! Payloads as `MessagePack`, which is how they stand in frames.
 //!
 //! The texts, numbers, lists and objects of JSON, and nothing else. Numbers are written as JSON text would
 //! have them: a whole one as a whole number.
