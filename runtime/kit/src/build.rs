@@ -108,6 +108,7 @@ mod tests {
         names: &[],
         entry: "source",
         files: &[],
+        batched: None,
         look: || Ok(()),
         compile: |job| {
             job.step("copying");
