@@ -84,7 +84,9 @@ mod batched {
         let mut batch = Batch::new("in");
         let bencher = bencher.counter(ItemsCount::new(count));
         bencher.bench_local(|| {
-            events.iter().for_each(|event| batch.add(event));
+            for event in &events {
+                batch.add(event);
+            }
             let report = worker.handle_all(&batch);
             assert_eq!(batch.drain().count(), count);
             let last = report.answers.last().expect("an answer for each");

@@ -349,7 +349,7 @@ mod tests {
             Value::Obj(object) => {
                 let entries = object.iter();
                 let entries = entries.map(|(key, value)| (key.clone(), finite(value.clone())));
-                Value::from(Object::from_iter(entries))
+                Value::from(entries.collect::<Object>())
             }
             other => other,
         }
