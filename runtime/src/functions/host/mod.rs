@@ -3,8 +3,8 @@
 //! A [`FunctionHost`] holds one compiler and one pool of memory for the whole engine. It
 //! [loads](FunctionHost::load) a component once; each node that runs it takes a
 //! [`FunctionWorker`], which keeps an instance warm and [handles](FunctionWorker::handle) one
-//! event at a time, or [many](FunctionWorker::handle_all) where the function takes them so. The contract stands in `runtime/wit/function.wit`, and in words in
-//! `docs/specs/function-contract.md`.
+//! event at a time, or [many](FunctionWorker::handle_all) where the function takes them so. The
+//! contract stands in `runtime/wit/function.wit`, and in words in `docs/specs/function-contract.md`.
 //!
 //! A call is synchronous and touches neither clock, chance nor store except through the
 //! [`CallWorld`] of its caller, so the live driver and the simulator run the same code.
