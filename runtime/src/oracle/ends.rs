@@ -218,7 +218,7 @@ pub(super) fn trail<'o>(
     // Handled, sent on, taken away.
     let mut nodes: FxHashMap<&NodeId, (u32, u32, bool)> = FxHashMap::default();
     let mut ways: BTreeSet<(&NodeId, u16)> = BTreeSet::new();
-    let mut first: BTreeMap<&NodeId, u16> = BTreeMap::new();
+    let mut order: BTreeMap<&NodeId, Vec<u16>> = BTreeMap::new();
     let mut acked: BTreeSet<&NodeId> = BTreeSet::new();
     for step in run.trace.iter().filter(|step| step.fact == Some(fact)) {
         trail.last = Some(&step.node);
@@ -232,7 +232,7 @@ pub(super) fn trail<'o>(
                     && context.late.contains(&(step.node.clone(), step.port)))
                 {
                     ways.insert((&step.node, step.port));
-                    first.entry(&step.node).or_insert(step.port);
+                    order.entry(&step.node).or_default().push(step.port);
                 }
             }
             What::Written => at.1 += 1,
@@ -255,10 +255,11 @@ pub(super) fn trail<'o>(
         of_reference().any(|step| leaves(step) && step.node == *node && step.port == port)
     };
     trail.decided |= ways.iter().any(|(node, port)| !left(node, *port));
-    // On a loop, it may leave by all ways in the end, and another one first.
-    trail.decided |= first.iter().any(|(node, port)| {
-        let mut meant = of_reference().filter(|step| leaves(step) && step.node == **node);
-        meant.next().is_some_and(|step| step.port != *port)
+    // What comes several times may leave by all ways in the end, and in another order.
+    trail.decided |= order.iter().any(|(node, ports)| {
+        let meant = of_reference().filter(|step| leaves(step) && step.node == **node);
+        let mut both = ports.iter().zip(meant.map(|step| step.port));
+        both.any(|(port, meant)| *port != meant)
     });
     trail.decided |= context.rivals.iter().any(|rivals| {
         let handled = |node: &&NodeId| nodes.get(*node).is_some_and(|(handled, ..)| *handled > 0);

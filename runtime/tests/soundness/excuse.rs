@@ -34,7 +34,7 @@ pub(crate) enum Excuse {
     Rows,
     /// Other events were refused; what was refused comes again to all that had it.
     Refused,
-    /// Another event came first, and nobody says that the key for which one passes is not its own. Where
+    /// Another event came first, or first to one of several places, and nobody says that the key for which one passes is not its own. Where
     /// the event type does, ORDER-001 asks for the order.
     FirstOfKey,
     /// Events came in another order to a window of so many. Where it holds all of its group that is the
@@ -177,7 +177,8 @@ impl<'r> Evidence<'r> {
         let own = key.is_none_or(|key| key.contains("$event.id") || is_own(key) && !versions);
         let (id, _) = self.document.nodes.get_key_value(id)?;
         let shared = !own || self.upstream.meets_itself(&self.upstream.before(id));
-        (shared && self.other_order(id)).then_some(Excuse::FirstOfKey)
+        let otherwise = || self.other_order(id) || self.in_several_places(id);
+        (shared && otherwise()).then_some(Excuse::FirstOfKey)
     }
 
     /// Whether other events left by a port, or some more often.
@@ -227,6 +228,13 @@ impl<'r> Evidence<'r> {
     /// Whether events came in another order, each counted when it came first.
     fn other_order(&self, node: &NodeId) -> bool {
         arrived(self.run, node) != arrived(self.reference, node)
+    }
+
+    /// Whether several instances handled events.
+    fn in_several_places(&self, node: &NodeId) -> bool {
+        let mut places = handled(self.run, node).map(|step| step.instance);
+        let first = places.next();
+        places.any(|place| Some(place) != first)
     }
 
     /// Whether events or copies of them came in another order.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use graph_model::document::{Document, Node};
 use graph_model::expr::Expr;
 use graph_model::id::NodeId;
+use graph_model::pointer::Pointer;
 use graph_model::value::Value;
 use runtime::oracle::{Finding, Oracle};
 use runtime::simulate::Outcome;
@@ -79,10 +80,30 @@ fn gap(document: &Document, id: &NodeId) -> Option<Gap> {
         return Some(Gap::BehindSplit);
     }
     let read = Value::from(document.nodes[id].config.clone()).to_json();
-    let mut computed = nodes().flat_map(|node| computed(node));
+    let mut computed: BTreeSet<String> = nodes().flat_map(|node| computed(node)).collect();
+    // What copies a field that is computed has it under another name.
+    let copied: Vec<(String, String)> = nodes().flat_map(|node| copied(node)).collect();
+    let mut known = 0;
+    while known < computed.len() {
+        known = computed.len();
+        let more = copied.iter().filter(|(from, _)| computed.contains(from));
+        let more: Vec<String> = more.map(|(_, to)| to.clone()).collect();
+        computed.extend(more);
+    }
+    let mut computed = computed.iter();
     computed
         .any(|name| read.contains(&format!(".{name}")))
         .then_some(Gap::Computed)
+}
+
+/// Fields that the expression of a node copies, with the names that they get.
+fn copied(node: &Node) -> Vec<(String, String)> {
+    let expr = node.config_str("expr").filter(|_| node.kind == "map");
+    let expr = expr.and_then(|code| Expr::compile(code).ok());
+    let rows = expr.iter().flat_map(|expr| &expr.analysis().outputs);
+    let first = |at: &Pointer| at.tokens().first().map(ToString::to_string);
+    rows.filter_map(|row| Some((first(row.copy.as_ref()?)?, first(&row.pointer)?)))
+        .collect()
 }
 
 /// Fields that the expression of a node computes.

@@ -494,7 +494,9 @@ impl Facts {
         let stands = pointers(self.design.value(node, fields)).contains(field);
         let removes = matches!(self.design.behaviour(node), Some(Behaviour::Redact { how, .. })
             if !matches!(self.design.text(node, how), Some("hash")));
-        if !stands || removes || !seen.insert((node, field.clone())) {
+        // Streams may meet at the same node, and are seen there by the field itself.
+        let token = Pointer::root().child(TOKEN).join(field);
+        if !stands || removes || !seen.insert((node, token)) {
             return None;
         }
         let promised = self.promise_once(field, self.input(node)?, seen)?;
@@ -738,6 +740,9 @@ fn meet_parts(node: NodeIx, sides: &[&Port], payload: &Payload, origins: &mut Or
         _ => Part::Mixed { at: node },
     }
 }
+
+/// Marks what stands for a field among the fields that were seen.
+const TOKEN: &str = "$token";
 
 /// A list of pointers as a config field or a declaration holds it.
 pub(crate) fn pointers(value: Option<&Value>) -> Vec<Pointer> {

@@ -425,6 +425,34 @@ fn what_strangers_send_is_checked_before_it_is_used() {
 }
 
 #[test]
+fn a_token_in_one_field_is_none_in_another() {
+    let head = "role doctors ;; role support ;; release t: visit/why tokenise ;; type visit(id=/id): id string {org}, why string {role:doctors} ;; visits: manual(event_type=visit) -> two: map(expr={id, a: .why, b: .why}) -> t: tokenise(fields=[\"/a\"], secret=SECRET)";
+    let cases = r#"
+        AUTH-001: HEAD -> out: view @support
+        silent: HEAD -> few: map(expr={id, a}) -> out: view @support
+        AUTH-010: HEAD -> lane: queue(group=.b) -> out: view @doctors
+        silent: HEAD -> lane: queue(group=.a) -> out: view @doctors
+    "#;
+    all(&cases.replace("HEAD", head));
+}
+
+#[test]
+fn a_value_of_one_person_is_no_number_over_many() {
+    let flow = |function: &str| {
+        format!(
+            r#"role doctors ;; role support ;; release few: visit/age aggregate 3 ;; type visit(id=/id, subject=/who): id string {{org}}, who string {{org}}, age number {{role:doctors}} ;; visits: manual(event_type=visit) -> n: aggregate(aggregates=[{{"name": "age", "function": "{function}", "of": ".age"}}, {{"name": "people", "function": "count_distinct", "of": ".who"}}]) -> many: filter(when=.people >= 3) -> out: view @support"#
+        )
+    };
+    for function in ["average", "sum"] {
+        all(&format!("silent: {}", flow(function)));
+    }
+    for function in ["max", "median", "min", "last"] {
+        let report = check(&read(&flow(function).replace(";;", "\n")));
+        assert_eq!(codes(&report), "AUTH-001", "{function}");
+    }
+}
+
+#[test]
 fn keys_of_answers_and_rows_are_as_restricted_as_what_they_are_made_of() {
     let head = "role doctors ;; role support ;; type visit(id=/id): id string {org}, why string {role:doctors} ;; type end: why string {role:doctors} ;; visits: manual(event_type=visit) ;; ends: manual(event_type=end)";
     let cases = r#"

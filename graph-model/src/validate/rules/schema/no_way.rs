@@ -182,6 +182,7 @@ fn collect(facts: &Facts, node: NodeIx, wires: &mut Vec<EdgeIx>, ways: &mut Vec<
                 | Behaviour::Mediate { .. }
                 | Behaviour::Split { .. }
                 | Behaviour::Redact { .. }
+                | Behaviour::Tokenise { .. }
                 | Behaviour::Effect { .. }
                 | Behaviour::Table { .. }
                 | Behaviour::Bucket { .. },
@@ -232,16 +233,15 @@ fn passes(facts: &Facts, edge: EdgeIx, event: Value) -> Option<Value> {
             .then_some(made)
         }
         Behaviour::Redact { fields, how } => {
-            let (mut event, removes) = (event, design.text(node, how) == Some("remove"));
-            for field in pointers(design.value(node, fields)) {
-                if removes {
-                    field.remove(&mut event);
-                } else if field.get(&event).is_some() {
-                    // Some text, which no condition asks for.
-                    field.set(&mut event, Value::str(HIDDEN));
-                }
-            }
-            view.main.then_some(event)
+            let removes = design.text(node, how) == Some("remove");
+            Some(hidden(
+                event,
+                &pointers(design.value(node, fields)),
+                removes,
+            ))
+        }
+        Behaviour::Tokenise { fields } => {
+            Some(hidden(event, &pointers(design.value(node, fields)), false))
         }
         Behaviour::Validate { ty } => {
             let schema = facts.schema(design.text(node, ty)?)?;
@@ -255,6 +255,18 @@ fn passes(facts: &Facts, edge: EdgeIx, event: Value) -> Option<Value> {
         // What they lead aside is as it came.
         _ => Some(event),
     }
+}
+
+/// The event without these fields, or with some text in each, which no condition asks for.
+fn hidden(mut event: Value, fields: &[Pointer], removes: bool) -> Value {
+    for field in fields {
+        if removes {
+            field.remove(&mut event);
+        } else if field.get(&event).is_some() {
+            field.set(&mut event, Value::str(HIDDEN));
+        }
+    }
+    event
 }
 
 /// Fields with their values; without one where the field is missing.
