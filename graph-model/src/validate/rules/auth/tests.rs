@@ -427,12 +427,12 @@ fn what_strangers_send_is_checked_before_it_is_used() {
 #[test]
 fn a_token_in_one_field_is_none_in_another() {
     let head = "role doctors ;; role support ;; release t: visit/why tokenise ;; type visit(id=/id): id string {org}, why string {role:doctors} ;; visits: manual(event_type=visit) -> two: map(expr={id, a: .why, b: .why}) -> t: tokenise(fields=[\"/a\"], secret=SECRET)";
-    let cases = r#"
+    let cases = r"
         AUTH-001: HEAD -> out: view @support
         silent: HEAD -> few: map(expr={id, a}) -> out: view @support
         AUTH-010: HEAD -> lane: queue(group=.b) -> out: view @doctors
         silent: HEAD -> lane: queue(group=.a) -> out: view @doctors
-    "#;
+    ";
     all(&cases.replace("HEAD", head));
 }
 
