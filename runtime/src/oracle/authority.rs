@@ -60,6 +60,12 @@ impl Rights {
                 }
                 _ => {}
             }
+            // Which event brings a result about says nothing of whom it is for.
+            if let Behaviour::Aggregate { .. } | Behaviour::Decide { .. } | Behaviour::Fold { .. } =
+                kind.behaviour
+            {
+                asks.push(id);
+            }
             rights
                 .callers
                 .extend(pointer("principal").map(|at| (id.clone(), at)));
@@ -201,6 +207,37 @@ mod tests {
             "",
         );
         check(&flow("", "/user"), facts, "");
+    }
+
+    #[test]
+    fn a_window_is_not_whose_event_closes_it() {
+        let flow = "type pay(id=/id): id string, user string, note string
+             in: http(path=/pay, event_type=pay) ^principal=/user -> few: decide(group=.user, claim=fewer_than, count=2, wait=window, size=1ms) -> move: effect(action=transfer, key=$event.id) ^acts_on=/key";
+        let facts = r#"in {"id":"1","user":"ana","note":""}
+            in {"id":"2","user":"bob","note":"ana"}"#;
+        check(flow, facts, "");
+    }
+
+    #[test]
+    fn small_numbers_behind_a_count_are_nobodys_choice() {
+        let flow = |function: &str| {
+            format!(
+                r#"type order(id=/id): id string, total number
+                 in: http(path=/in, event_type=order) -> n: aggregate(aggregates=[{{"name": "n", "function": "{function}", "of": ".total"}}]) -> twice: map(expr={{double: (.n * 2)}}) -> out: effect(action=pay, key=$event.id) ^sensitive=["/double"]"#
+            )
+        };
+        let facts = r#"in {"id":"1","total":2}"#;
+        check(&flow("count"), facts, "");
+        let told = r#"I1 at `out`: {"field":"/double","value":4} instead of "nothing that `in` took unchecked""#;
+        let sum = r#"in {"id":"1","total":2}
+            in {"id":"2","total":0}
+            in {"id":"3","total":4}"#;
+        check(&flow("count"), sum, "");
+        check(
+            &flow("min"),
+            "in {\"id\":\"4\",\"total\":2}\nin {\"id\":\"5\",\"total\":4}",
+            told,
+        );
     }
 
     #[test]

@@ -35,7 +35,7 @@ impl Facts {
             let origin = self.field(&field, port);
             self.find_partials(origin, &mut BTreeSet::new(), &mut found);
         } else if let Some(ratio) = expr.ratio(&Pointer::root()) {
-            found.extend(self.ratio(&ratio, port));
+            found.extend(self.ratio(&ratio, port, &BTreeSet::new()));
         }
         found
     }
@@ -101,7 +101,7 @@ impl Facts {
                 if let Some(field) = single(expr, &place) {
                     self.find_partials(self.field(&field, port), seen, found);
                 } else if let Some(ratio) = expr.ratio(&place) {
-                    found.extend(self.ratio(&ratio, port));
+                    found.extend(self.ratio(&ratio, port, seen));
                 }
             }
             Origin::Field(Base::Met(node), place) => {
@@ -135,12 +135,18 @@ impl Facts {
         Some(makers)
     }
 
-    /// Two results of one aggregate, divided.
-    fn ratio(&self, (over, under): &(Form, Form), port: &Port) -> Option<Partial> {
+    /// Two results of one aggregate, divided. What was `seen` comes round a loop.
+    fn ratio(
+        &self,
+        (over, under): &(Form, Form),
+        port: &Port,
+        seen: &BTreeSet<OriginId>,
+    ) -> Option<Partial> {
         let result = |form: &Form| match &form.parts[..] {
             [Operand::Field(field)] => {
-                let origin = self.field(field, port);
-                self.partials(origin).pop_first()
+                let mut found = BTreeSet::new();
+                self.find_partials(self.field(field, port), &mut seen.clone(), &mut found);
+                found.pop_first()
             }
             _ => None,
         };
