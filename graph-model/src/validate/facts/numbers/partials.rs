@@ -21,13 +21,6 @@ pub(crate) struct Partial {
 }
 
 impl Facts {
-    /// The results of aggregates that a value is: several when streams met, none when it is none.
-    pub(crate) fn partials(&self, origin: OriginId) -> BTreeSet<Partial> {
-        let mut found = BTreeSet::new();
-        self.find_partials(origin, &mut BTreeSet::new(), &mut found);
-        found
-    }
-
     /// The results of aggregates that an expression takes, alone or with something done to it.
     pub(crate) fn partials_in(&self, expr: &Expr, port: &Port) -> BTreeSet<Partial> {
         let mut found = BTreeSet::new();
@@ -74,6 +67,7 @@ impl Facts {
         }
     }
 
+    /// The results of aggregates that a value is: several when streams met, none when it is none.
     fn find_partials(
         &self,
         origin: OriginId,
