@@ -47,26 +47,15 @@ impl Brush<'_> {
             return;
         }
         let tokens = self.tokens;
-        let line = if selected {
-            tokens.accent
-        } else if hovered {
-            tokens.line_strong
-        } else {
-            tokens.line
-        };
+        let line = self.outline(selected, hovered);
         let corner = self.scale(12.0).clamp(2.0, 24.0) as u8;
         self.shapes
             .push(Shape::rect_filled(rect, corner, tokens.zone));
-        let width = if selected { 1.5 } else { 1.0 };
         if selected {
-            self.shapes.push(Shape::rect_stroke(
-                rect,
-                corner,
-                Stroke::new(width, line),
-                StrokeKind::Inside,
-            ));
+            self.shapes
+                .push(Shape::rect_stroke(rect, corner, line, StrokeKind::Inside));
         } else {
-            self.dashed_frame(rect, Stroke::new(width, line));
+            self.dashed_frame(rect, line);
         }
         let style = Style::line(
             self.scale(size::BODY).clamp(9.0, 26.0),
@@ -85,18 +74,12 @@ impl Brush<'_> {
             return;
         }
         let tokens = self.tokens;
-        let line = if selected {
-            tokens.accent
-        } else if hovered {
-            tokens.line_strong
-        } else {
-            tokens.line
-        };
+        let line = self.outline(selected, hovered);
         self.shapes.push(Shape::Rect(RectShape::new(
             rect,
             self.scale(6.0).clamp(1.0, 12.0) as u8,
             tokens.note,
-            Stroke::new(if selected { 1.5 } else { 1.0 }, line),
+            line,
             StrokeKind::Inside,
         )));
         if self.detail() != Detail::Block {
@@ -109,6 +92,19 @@ impl Brush<'_> {
         if selected {
             self.handles(rect);
         }
+    }
+
+    /// The line around a zone or a note.
+    fn outline(&self, selected: bool, hovered: bool) -> Stroke {
+        let tokens = self.tokens;
+        let color = if selected {
+            tokens.accent
+        } else if hovered {
+            tokens.line_strong
+        } else {
+            tokens.line
+        };
+        Stroke::new(if selected { 1.5 } else { 1.0 }, color)
     }
 
     /// Marks of the corners that can be dragged.
