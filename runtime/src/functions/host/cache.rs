@@ -12,11 +12,12 @@ use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use super::seal::Seal;
+
 /// Files the cache keeps; the oldest go first.
 const FILES_MAX: usize = 64;
 
 const EXTENSION: &str = "cwasm";
-const SHA256_BYTES: usize = 32;
 
 /// A folder of compiled components.
 ///
@@ -41,12 +42,16 @@ impl Cache {
 
     /// The compiled component, unless it is missing, damaged or made for another engine.
     pub(super) fn get(&self, engine: &Engine, sha256: &str) -> Option<Component> {
-        let file = fs::read(self.path(sha256)).ok()?;
-        let (stored_sha256, code) = file.split_at_checked(SHA256_BYTES)?;
-        if stored_sha256 != Sha256::digest(code).as_slice() {
-            return None;
+        let path = self.path(sha256);
+        let seal = Seal::of(&path)?;
+        if seal.is_unbroken(&path) {
+            let component = map(engine, &path);
+            // Asked again, for somebody may have put another file in its place meanwhile.
+            if component.is_some() && seal.is_unbroken(&path) {
+                return component;
+            }
         }
-        deserialize(engine, code)
+        deserialize(engine, &seal.check(&path)?)
     }
 
     /// Stores a compiled component: whole or not at all, whoever else does the same.
@@ -55,14 +60,14 @@ impl Cache {
 
         create_private(&self.folder)?;
         let code = component.serialize().map_err(io::Error::other)?;
-        let mut file = Sha256::digest(&code).to_vec();
-        file.extend_from_slice(&code);
+        let path = self.path(sha256);
         let write = WRITES.fetch_add(1, Ordering::Relaxed);
         let unfinished = self
             .folder
             .join(format!("{sha256}.{}-{write}.tmp", process::id()));
-        let stored =
-            fs::write(&unfinished, file).and_then(|()| fs::rename(&unfinished, self.path(sha256)));
+        let stored = Seal::put(&path, &code)
+            .and_then(|()| fs::write(&unfinished, code))
+            .and_then(|()| fs::rename(&unfinished, &path));
         if stored.is_err() {
             // What stopped the write may stop this too; the first error is the one to tell.
             fs::remove_file(&unfinished).ok();
@@ -92,8 +97,20 @@ impl Cache {
         files
             .iter()
             .take(surplus)
-            .try_for_each(|(_, path)| fs::remove_file(path))
+            .try_for_each(|(_, path)| Seal::remove(path).and_then(|()| fs::remove_file(path)))
     }
+}
+
+/// Runs a file of the cache where it lies; only what is called is ever read.
+#[expect(
+    unsafe_code,
+    reason = "compiled code is trusted as the program itself is"
+)]
+fn map(engine: &Engine, path: &Path) -> Option<Component> {
+    // SAFETY: the file is as `Cache::put` wrote it, which its unbroken seal shows, it comes from a
+    // folder only the user can write, and the cache replaces its files, it never writes to one that
+    // is there. Version and settings are checked by wasmtime itself.
+    unsafe { Component::deserialize_file(engine, path) }.ok()
 }
 
 #[expect(
@@ -101,7 +118,7 @@ impl Cache {
     reason = "compiled code is trusted as the program itself is"
 )]
 fn deserialize(engine: &Engine, code: &[u8]) -> Option<Component> {
-    // SAFETY: the bytes are as `Cache::put` wrote them, which the checksum shows, and they come from
+    // SAFETY: the bytes are as `Cache::put` wrote them, which their seal shows, and they come from
     // a folder only the user can write. Version and settings are checked by wasmtime itself, which
     // refuses what another engine compiled.
     unsafe { Component::deserialize(engine, code) }.ok()
@@ -118,10 +135,13 @@ fn create_private(folder: &Path) -> io::Result<()> {
 
 /// The digest of a component, as its name in the cache and for people.
 pub(super) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .fold(String::new(), |mut hex, byte| {
-            write!(hex, "{byte:02x}").expect("a string takes all that is written to it");
-            hex
-        })
+    hexadecimal(&Sha256::digest(bytes))
+}
+
+/// Bytes as digits.
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut hex, byte| {
+        write!(hex, "{byte:02x}").expect("a string takes all that is written to it");
+        hex
+    })
 }

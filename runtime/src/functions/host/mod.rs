@@ -25,6 +25,7 @@ mod outside;
 mod pace;
 mod pack;
 mod reader;
+mod seal;
 #[cfg(test)]
 mod tests;
 mod ticker;
