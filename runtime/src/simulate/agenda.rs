@@ -36,12 +36,17 @@ impl Task {
 /// Whatever comes within so many microseconds in the order of its noting stands in a line of its own:
 /// most things do.
 const SOON_US: u64 = 1_000;
+/// Of what comes later, so many that come first stand in their order: few flows have more to do at once.
+const NEAR_MAX: usize = 16;
 
 #[derive(Default)]
 pub(super) struct Agenda {
     /// In their order.
     soon: VecDeque<Entry>,
-    later: BinaryHeap<Reverse<Entry>>,
+    /// The first one last.
+    near: Vec<Entry>,
+    /// All that comes after those that are near.
+    far: BinaryHeap<Reverse<Entry>>,
     /// Of the last entry that was taken.
     now_us: u64,
     noted: u64,
@@ -74,15 +79,37 @@ impl Agenda {
         if is_last && at_us <= self.now_us.saturating_add(SOON_US) {
             self.soon.push_back(entry);
         } else {
-            self.later.push(Reverse(entry));
+            self.add_later(entry);
         }
     }
 
+    fn add_later(&mut self, entry: Entry) {
+        let is_near = match self.near.first() {
+            Some(last) => entry < *last || (self.far.is_empty() && self.near.len() < NEAR_MAX),
+            None => self.far.is_empty(),
+        };
+        if !is_near {
+            return self.far.push(Reverse(entry));
+        }
+        if self.near.len() == NEAR_MAX {
+            self.far.push(Reverse(self.near.remove(0)));
+        }
+        let sooner = self.near.iter().rev();
+        let sooner = sooner.take_while(|held| **held < entry).count();
+        self.near.insert(self.near.len() - sooner, entry);
+    }
+
+    fn pop_later(&mut self) -> Option<Entry> {
+        let first = self.near.pop();
+        first.or_else(|| self.far.pop().map(|Reverse(entry)| entry))
+    }
+
     pub(super) fn pop(&mut self) -> Option<(u64, Task)> {
-        let entry = match (self.soon.front(), self.later.peek()) {
-            (Some(soon), Some(Reverse(later))) if later.key < soon.key => self.later.pop()?.0,
+        let later = self.near.last().or_else(|| Some(&self.far.peek()?.0));
+        let entry = match (self.soon.front(), later) {
+            (Some(soon), Some(later)) if later.key < soon.key => self.pop_later()?,
             (Some(_), _) => self.soon.pop_front()?,
-            (None, _) => self.later.pop()?.0,
+            (None, _) => self.pop_later()?,
         };
         self.now_us = entry.at_us();
         self.pressing -= usize::from(!entry.task.is_timer());

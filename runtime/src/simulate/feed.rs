@@ -20,7 +20,7 @@ use super::world::EPOCH_MS;
 use crate::delivery::Share;
 use crate::operator::{Failure, FailureClass};
 use crate::plan::NodeIndex;
-use crate::sources::Stamp;
+use crate::sources::{Record, Stamp};
 use crate::world::World;
 
 /// Deliveries of a change, or of a request, before it is given up.
@@ -83,39 +83,43 @@ impl Run {
         if self.is_blocked(node) {
             return self.agenda.add(self.now_us + GAP_US, Task::Source(node));
         }
+        match self.next_of_its_own(node, source) {
+            Some(Ok(event)) => self.arrive(node, event, Origin::Outside),
+            Some(Err((event, failure))) => self.refuse(node, &event, &failure, Root::default()),
+            None => {}
+        }
+    }
+
+    /// The next event that a source has of its own. When the one after it is due is noted.
+    pub(super) fn next_of_its_own(
+        &mut self,
+        node: NodeIndex,
+        source: &SourceModel,
+    ) -> Option<Record> {
         let made = self.sources[node].made;
         match source {
             SourceModel::Records {
                 records, gap_us, ..
             } => {
-                let Some(record) = records.get(made as usize) else {
-                    return;
-                };
+                let record = records.get(made as usize)?;
                 self.sources[node].made += 1;
                 if made + 1 < records.len() as u64 {
                     self.agenda.add(self.now_us + gap_us, Task::Source(node));
                 }
-                match record {
-                    Ok(event) => self.arrive(node, event.clone(), Origin::Outside),
-                    Err((event, failure)) => self.refuse(node, event, failure, Root::default()),
-                }
+                Some(record.clone())
             }
             SourceModel::Generator(_) => {
                 let now_ms = self.stage.world.now_ms();
                 let source = &mut self.sources[node];
-                let Some(generator) = &mut source.generator else {
-                    return;
-                };
-                let Some(event) = generator.next(now_ms) else {
-                    return;
-                };
+                let generator = source.generator.as_mut()?;
+                let event = generator.next(now_ms)?;
                 let random = || self.stage.world.random();
                 let due_us = generator.next_due_us(made + 1, source.due_us, random);
                 let due_us = due_us.unwrap_or(self.now_us + GAP_US);
                 source.made += 1;
                 source.due_us = due_us;
                 self.agenda.add(due_us.max(self.now_us), Task::Source(node));
-                self.arrive(node, event, Origin::Outside);
+                Some(Ok(event))
             }
             SourceModel::Schedule(schedule) => {
                 self.sources[node].made += 1;
@@ -123,9 +127,9 @@ impl Run {
                 if let Some(next_ms) = schedule.after(due_ms) {
                     self.agenda.add(since_epoch_us(next_ms), Task::Source(node));
                 }
-                self.arrive(node, schedule.event(made + 1, due_ms), Origin::Outside);
+                Some(Ok(schedule.event(made + 1, due_ms)))
             }
-            SourceModel::Given | SourceModel::Changes { .. } => {}
+            SourceModel::Given | SourceModel::Changes { .. } => None,
         }
     }
 

@@ -9,6 +9,7 @@ use super::fault::{FaultKind, Point};
 use super::line::{Busy, Instance};
 use super::load::Call;
 use super::run::{Item, Parcel, Root, Run};
+use super::service::Start;
 use super::shape::{Model, Target};
 use crate::delivery::Share;
 use crate::live::{partition, with_cause};
@@ -100,9 +101,7 @@ impl Run {
         let mut takes_us = service.draw_us(&self.stage.world);
         takes_us = takes_us.saturating_mul(self.strikes.times(node));
         if let Some(start) = service.start {
-            let warmth = self.warmth.entry((node, instance));
-            let warmth = warmth.or_insert_with(|| start.begin());
-            takes_us = start.call(warmth, self.now_us, takes_us);
+            takes_us = self.start(start, node, instance, takes_us);
         }
         if begun.broken == Some(Point::BeforeEffect) {
             // It breaks down in the middle.
@@ -120,6 +119,19 @@ impl Run {
             });
         }
         Some(takes_us)
+    }
+
+    /// How long a call takes on an instance that may have to start, and would take so long on a warm one.
+    pub(super) fn start(
+        &mut self,
+        start: Start,
+        node: NodeIndex,
+        instance: usize,
+        warm_us: u64,
+    ) -> u64 {
+        let warmth = self.warmth.entry((node, instance));
+        let warmth = warmth.or_insert_with(|| start.begin());
+        start.call(warmth, self.now_us, warm_us)
     }
 
     /// The handling of an event ends. Answers whether its line is still there.

@@ -14,9 +14,9 @@ use super::shape::Owner;
 use crate::plan::NodeIndex;
 
 /// Limits that cost more to look at are looked at after so many tasks.
-const LOOK_EVERY: u64 = 256;
+pub(super) const LOOK_EVERY: u64 = 256;
 /// What waits is weighed after so many tasks, and after some for each event that waits.
-const WEIGH_EVERY: u64 = 4_096;
+pub(super) const WEIGH_EVERY: u64 = 4_096;
 
 impl Run {
     pub(super) fn look_at_limits(&mut self) {
@@ -137,7 +137,7 @@ impl Run {
 }
 
 /// What an event takes in memory; of a payload that several share, once.
-fn weight(event: &Event, known: &mut FxHashSet<usize>) -> u64 {
+pub(super) fn weight(event: &Event, known: &mut FxHashSet<usize>) -> u64 {
     let shared = match &event.data {
         Value::Arr(items) => Some(Arc::as_ptr(items).addr()),
         Value::Obj(object) => Some(Arc::as_ptr(object).addr()),

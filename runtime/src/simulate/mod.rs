@@ -12,6 +12,7 @@ mod arrive;
 mod channel;
 mod deliver;
 mod desk;
+mod express;
 mod fault;
 mod feed;
 mod given;
@@ -72,6 +73,7 @@ pub struct Simulation {
     document: Arc<Document>,
     /// By the number of partitions and consumers that replaces what the flow says.
     shapes: BTreeMap<Option<u32>, Rc<Shape>>,
+    scenario: Scenario,
     run: Run,
 }
 
@@ -102,6 +104,7 @@ impl Simulation {
             document: Arc::clone(document),
             shapes: [(scenario.partitions, Rc::clone(&shape))].into(),
             run: Run::new(&stage, &shape, scenario),
+            scenario: scenario.clone(),
             stage,
         })
     }
@@ -117,9 +120,14 @@ impl Simulation {
             self.shapes.insert(scenario.partitions, Rc::clone(&shape));
             shape
         };
-        self.stage.shared.states.clear();
-        self.run = Run::new(&self.stage, &shape, scenario);
+        self.scenario = scenario.clone();
+        self.begin(&shape);
         Ok(())
+    }
+
+    fn begin(&mut self, shape: &Rc<Shape>) {
+        self.stage.shared.states.clear();
+        self.run = Run::new(&self.stage, shape, &self.scenario);
     }
 
     /// Does the next thing; answers whether there was one.
@@ -127,8 +135,12 @@ impl Simulation {
         self.run.step()
     }
 
-    /// Plays to the end.
+    /// Plays to the end; a plain run on the shorter way.
     pub fn run(&mut self) -> Outcome {
+        if self.run.is_plain() && express::play(&mut self.run).is_err() {
+            let shape = Rc::clone(&self.run.shape);
+            self.begin(&shape);
+        }
         while self.step() {}
         self.outcome()
     }
@@ -181,6 +193,7 @@ impl Simulation {
                 .collect(),
             loads: run.loads(),
             backlogs: backlogs.map(|(_, held)| held).collect(),
+            facts_came: run.facts_came,
             facts: run.facts_that_came(),
             faults: run.strikes.counted.clone(),
             lost: run.lost,

@@ -36,7 +36,9 @@ pub struct Outcome {
     pub loads: BTreeMap<NodeId, Load>,
     /// The most events that each channel held at once.
     pub backlogs: BTreeMap<NodeId, u64>,
-    /// Facts that came in from outside, in the order of their coming, unless they were not to be kept.
+    /// How many facts came in from outside.
+    pub facts_came: u64,
+    /// Those facts, in the order of their coming, unless they were not to be kept.
     pub facts: Vec<Fact>,
     /// Faults that took place.
     pub faults: BTreeMap<Sort, u64>,

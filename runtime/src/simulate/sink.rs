@@ -157,7 +157,7 @@ impl Run {
         self.agenda.add(self.now_us + self.hop_us, task);
     }
 
-    fn inbox_of(&self, node: NodeIndex) -> Option<usize> {
+    pub(super) fn inbox_of(&self, node: NodeIndex) -> Option<usize> {
         let edge = self.first_in[node]?;
         match self.shape.targets[edge] {
             Target::Inbox { first, .. } => Some(first),

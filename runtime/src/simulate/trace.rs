@@ -94,6 +94,11 @@ impl Trace {
         }
     }
 
+    /// Whether anything is kept.
+    pub(super) fn records(&self) -> bool {
+        self.record != Record::Off
+    }
+
     /// Whether whole events are kept.
     pub(super) fn keeps_events(&self) -> bool {
         self.record == Record::Events

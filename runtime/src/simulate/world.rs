@@ -1,6 +1,6 @@
 //! A world whose time only the driver moves and whose chance comes from a seed.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
 use rand_core::{Rng, SeedableRng};
@@ -11,10 +11,16 @@ use crate::world::World;
 /// When the virtual time begins: 2026-01-01, in milliseconds since 1970.
 pub const EPOCH_MS: i64 = 1_767_225_600_000;
 
-/// Time and chance of one simulation.
+/// Numbers that are drawn at once.
+const DRAWN_MAX: usize = 16;
+
+/// Time and chance of one simulation, which is played in one thread.
 pub(super) struct VirtualWorld {
     now_us: AtomicU64,
     chance: Mutex<Pcg64Mcg>,
+    drawn: [AtomicU64; DRAWN_MAX],
+    /// The next of those drawn.
+    next: AtomicUsize,
 }
 
 impl VirtualWorld {
@@ -22,6 +28,8 @@ impl VirtualWorld {
         VirtualWorld {
             now_us: AtomicU64::new(0),
             chance: Mutex::new(Pcg64Mcg::seed_from_u64(seed)),
+            drawn: Default::default(),
+            next: AtomicUsize::new(DRAWN_MAX),
         }
     }
 
@@ -29,6 +37,7 @@ impl VirtualWorld {
     pub(super) fn reset(&self, seed: u64) {
         self.now_us.store(0, Relaxed);
         *self.chance.lock().unwrap_or_else(PoisonError::into_inner) = Pcg64Mcg::seed_from_u64(seed);
+        self.next.store(DRAWN_MAX, Relaxed);
     }
 
     pub(super) fn move_to(&self, now_us: u64) {
@@ -46,7 +55,14 @@ impl World for VirtualWorld {
     }
 
     fn random(&self) -> u64 {
-        let mut chance = self.chance.lock().unwrap_or_else(PoisonError::into_inner);
-        chance.next_u64()
+        let mut next = self.next.load(Relaxed);
+        if next == DRAWN_MAX {
+            let mut chance = self.chance.lock().unwrap_or_else(PoisonError::into_inner);
+            let drawn = self.drawn.iter();
+            drawn.for_each(|held| held.store(chance.next_u64(), Relaxed));
+            next = 0;
+        }
+        self.next.store(next + 1, Relaxed);
+        self.drawn[next].load(Relaxed)
     }
 }

@@ -14,7 +14,8 @@ use graph_model::id::NodeId;
 use graph_model::units;
 use graph_model::value::Value;
 use runtime::simulate::{
-    Admitted, Content, Fact, Fault, Latencies, Load, Outcome, Record, Scenario, Simulation, Sort,
+    Admitted, Content, Fact, Fault, Latencies, Limits, Load, Outcome, Record, Scenario, Simulation,
+    Sort,
 };
 use runtime_protocol::{Counters, Problem};
 use serde::Serialize;
@@ -64,8 +65,14 @@ pub(super) struct Sim {
     /// (such as `2s`), `id` and `type`
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
-    /// Run each seed twice and compare every step
+    /// Events handled in a run at most, over all nodes
+    #[arg(long, value_name = "N", default_value_t = Limits::default().steps_max)]
+    max_steps: u64,
+    /// Leave out what identifies every step: figures and contents alone, which is several times faster
     #[arg(long)]
+    no_trace: bool,
+    /// Run each seed twice and compare every step
+    #[arg(long, conflicts_with = "no_trace")]
     check_determinism: bool,
     /// Answer in JSON, one line a seed
     #[arg(long)]
@@ -101,9 +108,10 @@ struct Said<'r> {
     /// Virtual time in microseconds.
     at_us: u64,
     steps: u64,
-    /// What identifies every step.
-    trace: String,
-    facts: usize,
+    /// What identifies every step, unless that was left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace: Option<String>,
+    facts: u64,
     faults: BTreeMap<&'static str, u64>,
     lost: u64,
     dead_letters: usize,
@@ -150,11 +158,17 @@ impl Sim {
         let mut scenario = Scenario {
             seed: self.seed,
             facts: self.facts(&flow)?.into(),
-            record: Record::Hash,
+            record: if self.no_trace {
+                Record::Off
+            } else {
+                Record::Hash
+            },
+            keep_facts: !self.no_trace,
             hop_us: micros(self.hop),
             ..Scenario::default()
         };
         scenario.limits.duration_us = micros(self.duration);
+        scenario.limits.steps_max = self.max_steps;
         let mut simulation = Simulation::new(&document, catalog, &flow.project, &scenario)
             .map_err(|problems| all(&problems))?;
         let admitted = self.admitted(&Fault::admitted(&document, catalog));
@@ -162,7 +176,7 @@ impl Sim {
         let events = if admitted.is_empty() {
             0
         } else {
-            simulation.run().facts.len() as u64
+            simulation.run().facts_came
         };
         let mut verdict = Verdict::Well;
         for seed in self.seed..self.seed.saturating_add(self.seeds) {
@@ -186,10 +200,11 @@ impl Sim {
             if !outcome.ended.is_complete() {
                 verdict = Verdict::Found;
             }
+            let trace = (!self.no_trace).then(|| outcome.hash.to_string());
             if self.json {
-                out.json(&said(seed, &outcome))?;
+                out.json(&said(seed, &outcome, trace))?;
             } else {
-                out.text(report(seed, &outcome))?;
+                out.text(report(seed, &outcome, trace.as_deref()))?;
             }
         }
         Ok(verdict)
@@ -233,7 +248,7 @@ fn all(problems: &[Problem]) -> Stop {
     Stop::because(lines.join("\nweir: "))
 }
 
-fn said(seed: u64, outcome: &Outcome) -> Said<'_> {
+fn said(seed: u64, outcome: &Outcome, trace: Option<String>) -> Said<'_> {
     let faults = outcome.faults.iter();
     let latencies = outcome.latencies.iter();
     let loads = outcome.loads.iter();
@@ -245,8 +260,8 @@ fn said(seed: u64, outcome: &Outcome) -> Said<'_> {
         complete: outcome.ended.is_complete(),
         at_us: outcome.at_us,
         steps: outcome.steps,
-        trace: outcome.hash.to_string(),
-        facts: outcome.facts.len(),
+        trace,
+        facts: outcome.facts_came,
         faults: faults.map(|(sort, count)| (sort.name(), *count)).collect(),
         lost: outcome.lost,
         dead_letters: outcome.dead_letters.len(),
@@ -291,15 +306,18 @@ fn percentiles(held: &Latencies) -> Option<Percentiles> {
 }
 
 /// A run, for people.
-fn report(seed: u64, outcome: &Outcome) -> String {
+fn report(seed: u64, outcome: &Outcome, trace: Option<&str>) -> String {
     let mut text = format!(
-        "seed {seed}: {}; {} facts, {} steps, {} of virtual time, trace {}\n",
+        "seed {seed}: {}; {} facts, {} steps, {} of virtual time",
         outcome.ended,
-        outcome.facts.len(),
+        outcome.facts_came,
         outcome.steps,
         time(outcome.at_us),
-        &outcome.hash.to_string()[..16],
     );
+    if let Some(trace) = trace {
+        let _always = write!(text, ", trace {}", &trace[..16]);
+    }
+    text.push('\n');
     text += &table(outcome);
     text += &loads(outcome);
     let full = outcome.backlogs.iter().filter(|(_, most)| **most > 0);

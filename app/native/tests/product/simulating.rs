@@ -63,6 +63,31 @@ fn a_seed_brings_the_same_run_and_nothing_outside_is_touched() {
 }
 
 #[test]
+fn figures_are_the_same_without_a_trace() {
+    let project = Project::new(
+        r#""jobs": {"kind": "generator", "config": {"rate": 3, "gaps": "exponential"}},
+           "line": {"kind": "queue", "config": {"concurrency": 3, "capacity": 10000}},
+           "work": {"kind": "map", "declared": {"duration_mean": "900ms", "spread": "exponential"}},
+           "done": {"kind": "view", "config": {"keep": 5}}"#,
+        r#""a": {"from": "jobs.out", "to": "line.in"},
+           "b": {"from": "line.out", "to": "work.in"},
+           "c": {"from": "work.out", "to": "done.in"}"#,
+    );
+    let arguments = ["sim", "flow", "--seeds", "3", "--duration", "10m", "--json"];
+    let mut traced = runs(&project.done(&arguments));
+    let untraced = runs(&project.done(&[&arguments[..], &["--no-trace"]].concat()));
+    for run in &mut traced {
+        let held = run.as_object_mut().expect("an object");
+        assert!(held.remove("trace").is_some(), "{held:?}");
+        assert!(held["facts"].as_u64() > Some(1_500), "{held:?}");
+    }
+    assert_eq!(traced, untraced);
+    let few = project.done(&["sim", "flow", "--no-trace", "--max-steps", "100"]);
+    assert_eq!(few.code, 1, "{few:?}");
+    assert!(few.answer.contains("cut off after 100 steps"), "{few:?}");
+}
+
+#[test]
 fn a_flow_without_end_is_cut_off_and_what_is_no_fault_is_said() {
     let project = Project::new(
         r#""in": {"kind": "manual"}, "lane": {"kind": "queue"},

@@ -1,5 +1,6 @@
 //! Simulations of small flows.
 
+mod express;
 mod faults;
 mod flows;
 mod limits;
