@@ -10,11 +10,12 @@ use crate::validate::facts::{Facts, Port};
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::delivery::way_from;
 use crate::validate::rules::order::late_facts::LATENESS;
-use crate::validate::{Subject, fixes};
+use crate::validate::{Severity, Subject, fixes};
 use crate::value::Value;
 
 declare_rule! {
-    /// Finds effects that follow from what is true only as long as no further event comes.
+    /// Finds effects, and code that sends requests to hosts, that follow from what is true only as long as
+    /// no further event comes.
     /// ## Why is this bad
     /// Fewer than a hundred clicks is true for every ad at midnight. Whatever follows from it cannot be
     /// taken back when the clicks come in. Only a sign that no more events come makes such an answer
@@ -55,7 +56,9 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let declared = design
         .declared(node, "irrevocable")
         .and_then(Value::as_bool);
-    let for_good = declared.unwrap_or(matches!(behaviour, Behaviour::Effect { .. }));
+    // Nobody can see what code asks for.
+    let asks = declared.is_none() && design.calls_out(node);
+    let for_good = declared.unwrap_or(asks || matches!(behaviour, Behaviour::Effect { .. }));
     let Some(by) = port.doubts.hasty.filter(|_| for_good) else {
         return;
     };
@@ -65,7 +68,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let (title, at) = (design.title(node), design.title(by));
     let at_node = Subject::Node(design.nodes[by].id.clone());
     let effect = "cannot be taken back when more events come".to_owned();
-    let found = if let Some(Behaviour::Decide {
+    let mut found = if let Some(Behaviour::Decide {
         group,
         seal_key,
         wait,
@@ -119,6 +122,11 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         }
         found
     };
+    if asks {
+        found = found
+            .assuming("that its requests change something for good")
+            .severity(Severity::Warning);
+    }
     findings.add(found.affecting([view.id.clone()]));
 }
 

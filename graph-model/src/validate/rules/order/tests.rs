@@ -201,6 +201,11 @@ fn what_is_done_for_good_waits_for_all_events() {
         ORDER-006 | in: manual -> n: MIN -> low: route(routes={\"low\": \".n > 3\"}); low.low -> pay: effect(action=pay)
         ORDER-006 | in: manual -> n: COUNT -> few: filter(when=.n < 3) -> rows: table(table=rows, key=.key) ^irrevocable=true
         ORDER-006 | in: manual -> news: topic -> n: decide(group=.k, claim=absent, wait=no) -> pay: effect(action=pay, key=$event.id)
+        ORDER-006 | in: manual -> n: decide(group=.k, claim=absent, wait=no) -> ask: function(component=f.wasm, hosts=[\"https://a.example\"])
+        ORDER-006 | in: manual -> n: COUNT -> few: filter(when=.n < 3) -> ask: function(component=f.wasm, hosts=[\"https://a.example\"], may_use=[\"http\"])
+        | in: manual -> n: decide(group=.k, claim=absent, wait=no) -> ask: function(component=f.wasm, hosts=[\"https://a.example\"]) ^irrevocable=false
+        | in: manual -> n: decide(group=.k, claim=absent, wait=no) -> ask: function(component=f.wasm, hosts=[\"https://a.example\"], may_use=[\"state\"])
+        | in: manual -> n: decide(group=.k, claim=absent, wait=no) -> work: function(component=f.wasm)
         | in: manual -> n: decide(group=.k, claim=absent, wait=no) -> rows: table(table=rows, key=.key)
         | in: manual -> n: decide(group=.k, claim=absent) -> pay: effect(action=pay)
         | in: manual -> n: decide(group=.k, count=3, wait=no) -> pay: effect(action=pay)
