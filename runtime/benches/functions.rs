@@ -143,7 +143,7 @@ mod bare {
         });
     }
 
-    /// Answers without looking.
+    /// Answers without looking, but for the script where that is run.
     #[derive(Default)]
     struct Nothing {
         emitted: Vec<Event>,
@@ -160,8 +160,9 @@ mod bare {
         fn log(&mut self, _: logging::Level, _: String, _: Vec<(String, String)>) {}
     }
     impl config::Host for Nothing {
-        fn get(&mut self, _key: String) -> Option<String> {
-            None
+        fn get(&mut self, key: String) -> Option<String> {
+            let (_, held) = super::SETTINGS.iter().find(|(name, _)| *name == key)?;
+            Some((*held).to_owned())
         }
     }
     impl state::Host for Nothing {
@@ -211,15 +212,19 @@ mod bare {
         });
     }
 
-    fn pre() -> (Engine, FunctionPre<Nothing>) {
+    fn pre(name: &str) -> (Engine, FunctionPre<Nothing>) {
         let engine = engine();
-        let mut linker = Linker::new(&engine);
+        let component = Component::from_binary(&engine, &component(name)).expect("compiles");
+        let pre = linked(&engine, &component);
+        (engine, pre)
+    }
+
+    fn linked(engine: &Engine, component: &Component) -> FunctionPre<Nothing> {
+        let mut linker = Linker::new(engine);
         Function::add_to_linker::<_, HasSelf<_>>(&mut linker, |data: &mut Nothing| data)
             .expect("links");
-        let component = Component::from_binary(&engine, &component("rust")).expect("compiles");
-        let pre = linker.instantiate_pre(&component).expect("fits");
-        let pre = FunctionPre::new(pre).expect("fits");
-        (engine, pre)
+        let pre = linker.instantiate_pre(component).expect("fits");
+        FunctionPre::new(pre).expect("fits")
     }
 
     fn store(engine: &Engine) -> Store<Nothing> {
@@ -255,41 +260,60 @@ mod bare {
         }
     }
 
-    #[divan::bench]
-    fn small_warm(bencher: Bencher) {
-        calls(bencher, &guest(super::small()));
+    #[divan::bench(args = ["rust", "script"])]
+    fn small_warm(bencher: Bencher, name: &str) {
+        calls(bencher, name, &guest(super::small()));
     }
 
-    #[divan::bench]
-    fn warm(bencher: Bencher) {
-        calls(bencher, &order());
+    #[divan::bench(args = ["rust", "script"])]
+    fn warm(bencher: Bencher, name: &str) {
+        calls(bencher, name, &order());
     }
 
-    fn calls(bencher: Bencher, order: &Event) {
-        let (engine, pre) = pre();
+    fn calls(bencher: Bencher, name: &str, order: &Event) {
+        let (engine, pre) = pre(name);
         let mut store = store(&engine);
         let function = pre.instantiate(&mut store).expect("starts");
-        bencher.bench_local(|| {
-            let done = function
-                .call_handle(&mut store, order, "in")
-                .expect("returns");
-            done.expect("is handled");
-            store.data_mut().emitted.pop()
-        });
+        bencher.bench_local(|| call(&function, &mut store, order));
     }
 
-    #[divan::bench]
-    fn fresh(bencher: Bencher) {
-        let (engine, pre) = pre();
+    fn call(function: &Function, store: &mut Store<Nothing>, order: &Event) -> Option<Event> {
+        let done = function.call_handle(&mut *store, order, "in");
+        done.expect("returns").expect("is handled");
+        store.data_mut().emitted.pop()
+    }
+
+    #[divan::bench(args = ["rust", "script"])]
+    fn fresh(bencher: Bencher, name: &str) {
+        let (engine, pre) = pre(name);
         let order = order();
         bencher.bench_local(|| {
             let mut store = store(&engine);
             let function = pre.instantiate(&mut store).expect("starts");
-            let done = function
-                .call_handle(&mut store, &order, "in")
-                .expect("returns");
-            done.expect("is handled");
-            store.into_data().emitted
+            call(&function, &mut store, &order);
+        });
+    }
+
+    /// From nothing in memory to the first answer, by compiled code that nobody checks.
+    #[divan::bench(args = ["rust", "script"])]
+    #[expect(
+        unsafe_code,
+        reason = "what the hosted one does only after it has looked"
+    )]
+    fn cold(bencher: Bencher, name: &str) {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let compiled = engine()
+            .precompile_component(&component(name))
+            .expect("compiles");
+        std::fs::write(&file, compiled).expect("is written");
+        bencher.bench_local(|| {
+            let engine = engine();
+            // SAFETY: the same engine wrote the file just now.
+            let component = unsafe { Component::deserialize_file(&engine, file.path()) };
+            let pre = linked(&engine, &component.expect("is compiled"));
+            let mut store = store(&engine);
+            let function = pre.instantiate(&mut store).expect("starts");
+            call(&function, &mut store, &order());
         });
     }
 }
@@ -298,6 +322,9 @@ const SCRIPT: &str = "
     const order = event.data;
     if (typeof order.total !== 'number') throw invalid('no total');
     return { ...order, tax: order.total * 0.22, taxRate: 0.22 };";
+
+/// What the script's node is given.
+const SETTINGS: [(&str, &str); 2] = [("script", SCRIPT), ("first_port", "ok")];
 
 static HOST: LazyLock<Arc<FunctionHost>> =
     LazyLock::new(|| FunctionHost::new(HostConfig::default()).expect("starts"));
@@ -324,8 +351,8 @@ fn worker(function: &Arc<LoadedFunction>, name: &str, fresh_per_event: bool) -> 
         ..WorkerConfig::default()
     };
     if name == "script" {
-        config.config.insert("script".into(), SCRIPT.into());
-        config.config.insert("first_port".into(), "ok".into());
+        let settings = SETTINGS.map(|(name, held)| (name.into(), held.into()));
+        config.config.extend(settings);
     }
     function.worker(config)
 }

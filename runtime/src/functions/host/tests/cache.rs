@@ -31,7 +31,7 @@ fn compiled_code_is_cached_and_a_damaged_file_is_a_miss() {
     let [file, seal] = files.as_slice() else {
         panic!("nothing unfinished is left: {files:?}");
     };
-    let whole = fs::read(&file).expect("it is readable");
+    let whole = fs::read(file).expect("it is readable");
     let mut flipped = whole.clone();
     flipped[whole.len() / 2] ^= 1;
     for damaged in [
