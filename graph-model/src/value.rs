@@ -554,6 +554,21 @@ mod tests {
     }
 
     #[test]
+    fn numbers_keep_their_last_bit() {
+        let mut bits = 1_u64;
+        for _ in 0..20_000 {
+            bits = bits
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            let number = f64::from_bits(bits);
+            if number.is_finite() {
+                let read = parse(&format!("{number:e}")).as_f64();
+                assert_eq!(read.map(f64::to_bits), Some(bits), "{number:e}");
+            }
+        }
+    }
+
+    #[test]
     fn equal_numbers_are_equal_and_hash_equally() {
         use std::hash::{BuildHasher, RandomState};
         let state = RandomState::new();

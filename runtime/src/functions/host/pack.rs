@@ -3,9 +3,11 @@
 //! The texts, numbers, lists and objects of JSON, and nothing else. Numbers are written as JSON text would
 //! have them: a whole one as a whole number.
 
+use std::fmt::Debug;
 use std::sync::Arc;
 
 use graph_model::value::{DEPTH_MAX, Object, Value};
+use rmp::{Marker, encode};
 use smol_str::SmolStr;
 
 use super::names::Names;
@@ -14,40 +16,38 @@ use super::reader::{Misread, Reader};
 /// Writes a payload.
 pub(super) fn write(value: &Value, out: &mut Vec<u8>) {
     match value {
-        Value::Null => out.push(NIL),
-        Value::Bool(flag) => out.push(if *flag { TRUE } else { FALSE }),
-        Value::Int(number) => whole(*number, out),
+        Value::Null => done(encode::write_nil(out)),
+        Value::Bool(flag) => done(encode::write_bool(out, *flag)),
+        Value::Int(number) => done(encode::write_sint(out, *number)),
         // JSON has no infinities and no NaN.
-        Value::Float(number) if !number.is_finite() => out.push(NIL),
+        Value::Float(number) if !number.is_finite() => done(encode::write_nil(out)),
         Value::Float(number) if number.fract() == 0.0 && number.abs() < 9.0e15 => {
-            whole(*number as i64, out);
+            done(encode::write_sint(out, *number as i64));
         }
-        Value::Float(number) => with(out, F64, &number.to_be_bytes()),
-        Value::Str(text) => write_text(text, out),
+        Value::Float(number) => done(encode::write_f64(out, *number)),
+        Value::Str(text) => done(encode::write_str(out, text)),
         Value::Arr(items) => {
-            size(
-                items.len(),
-                out,
-                (FIX_ARRAY, 15),
-                [None, Some(ARRAY_16), Some(ARRAY_32)],
-            );
+            done(encode::write_array_len(out, count(items.len())));
             for item in items.iter() {
                 write(item, out);
             }
         }
         Value::Obj(object) => {
-            size(
-                object.len(),
-                out,
-                (FIX_MAP, 15),
-                [None, Some(MAP_16), Some(MAP_32)],
-            );
+            done(encode::write_map_len(out, count(object.len())));
             for (key, value) in object.iter() {
-                write_text(key, out);
+                done(encode::write_str(out, key));
                 write(value, out);
             }
         }
     }
+}
+
+fn done<T, E: Debug>(written: Result<T, E>) {
+    written.expect("a vector takes all that is written to it");
+}
+
+fn count(items: usize) -> u32 {
+    u32::try_from(items).expect("a payload beyond 4 GiB does not come so far")
 }
 
 /// Reads one payload, and leaves what is behind it.
@@ -55,119 +55,50 @@ pub(super) fn read(from: &mut Reader<'_>, names: &mut Names) -> Result<Value, Mi
     read_within(from, names, DEPTH_MAX)
 }
 
-const FIX_MAP: u8 = 0x80;
-const FIX_ARRAY: u8 = 0x90;
-const FIX_TEXT: u8 = 0xa0;
-const NIL: u8 = 0xc0;
-const FALSE: u8 = 0xc2;
-const TRUE: u8 = 0xc3;
-const F32: u8 = 0xca;
-const F64: u8 = 0xcb;
-const U8: u8 = 0xcc;
-const U16: u8 = 0xcd;
-const U32: u8 = 0xce;
-const U64: u8 = 0xcf;
-const I8: u8 = 0xd0;
-const I16: u8 = 0xd1;
-const I32: u8 = 0xd2;
-const I64: u8 = 0xd3;
-const TEXT_8: u8 = 0xd9;
-const TEXT_16: u8 = 0xda;
-const TEXT_32: u8 = 0xdb;
-const ARRAY_16: u8 = 0xdc;
-const ARRAY_32: u8 = 0xdd;
-const MAP_16: u8 = 0xde;
-const MAP_32: u8 = 0xdf;
-
-fn whole(number: i64, out: &mut Vec<u8>) {
-    if let Ok(small) = i8::try_from(number) {
-        if small >= -32 {
-            out.push(small as u8); // one byte says both
-        } else {
-            with(out, I8, &small.to_be_bytes());
-        }
-    } else if let Ok(small) = u8::try_from(number) {
-        with(out, U8, &small.to_be_bytes());
-    } else if let Ok(small) = i16::try_from(number) {
-        with(out, I16, &small.to_be_bytes());
-    } else if let Ok(small) = i32::try_from(number) {
-        with(out, I32, &small.to_be_bytes());
-    } else {
-        with(out, I64, &number.to_be_bytes());
-    }
-}
-
-fn with(out: &mut Vec<u8>, mark: u8, bytes: &[u8]) {
-    out.push(mark);
-    out.extend_from_slice(bytes);
-}
-
-fn write_text(text: &str, out: &mut Vec<u8>) {
-    let marks = [Some(TEXT_8), Some(TEXT_16), Some(TEXT_32)];
-    size(text.len(), out, (FIX_TEXT, 31), marks);
-    out.extend_from_slice(text.as_bytes());
-}
-
-/// Writes a size in the shortest way: in the mark itself up to a bound, or behind a mark for its bytes.
-fn size(count: usize, out: &mut Vec<u8>, (fix, most): (u8, usize), marks: [Option<u8>; 3]) {
-    let [one, two, four] = marks;
-    if count <= most {
-        out.push(fix | count as u8);
-    } else if let (Some(mark), Ok(count)) = (one, u8::try_from(count)) {
-        with(out, mark, &count.to_be_bytes());
-    } else if let (Some(mark), Ok(count)) = (two, u16::try_from(count)) {
-        with(out, mark, &count.to_be_bytes());
-    } else if let Some(mark) = four {
-        // A payload beyond 4 GiB does not come so far.
-        let count = u32::try_from(count).unwrap_or(u32::MAX);
-        with(out, mark, &count.to_be_bytes());
-    }
-}
-
 fn read_within(from: &mut Reader<'_>, names: &mut Names, depth: usize) -> Result<Value, Misread> {
     let at = from.at();
-    let mark = from.byte()?;
-    Ok(match mark {
-        0x00..=0x7f => Value::Int(mark.into()),
-        0x80..=0x8f => object(from, names, (mark & 0x0f).into(), depth)?,
-        0x90..=0x9f => array(from, names, (mark & 0x0f).into(), depth)?,
-        0xa0..=0xbf => Value::Str(text(from, (mark & 0x1f).into())?),
-        NIL => Value::Null,
-        FALSE => Value::Bool(false),
-        TRUE => Value::Bool(true),
-        F32 => float(f32::from_be_bytes(from.array()?).into()),
-        F64 => float(f64::from_be_bytes(from.array()?)),
-        U8 => Value::Int(u8::from_be_bytes(from.array()?).into()),
-        U16 => Value::Int(u16::from_be_bytes(from.array()?).into()),
-        U32 => Value::Int(u32::from_be_bytes(from.array()?).into()),
-        U64 => Value::from(u64::from_be_bytes(from.array()?)),
-        I8 => Value::Int(i8::from_be_bytes(from.array()?).into()),
-        I16 => Value::Int(i16::from_be_bytes(from.array()?).into()),
-        I32 => Value::Int(i32::from_be_bytes(from.array()?).into()),
-        I64 => Value::Int(i64::from_be_bytes(from.array()?)),
-        TEXT_8 | TEXT_16 | TEXT_32 => {
-            let size = sized(from, mark - TEXT_8)?;
-            Value::Str(text(from, size)?)
+    let marker = Marker::from_u8(from.byte()?);
+    Ok(match marker {
+        Marker::Null => Value::Null,
+        Marker::False => Value::Bool(false),
+        Marker::True => Value::Bool(true),
+        Marker::FixPos(number) => Value::Int(number.into()),
+        Marker::FixNeg(number) => Value::Int(number.into()),
+        Marker::U8 => Value::Int(u8::from_be_bytes(from.array()?).into()),
+        Marker::U16 => Value::Int(u16::from_be_bytes(from.array()?).into()),
+        Marker::U32 => Value::Int(u32::from_be_bytes(from.array()?).into()),
+        Marker::U64 => Value::from(u64::from_be_bytes(from.array()?)),
+        Marker::I8 => Value::Int(i8::from_be_bytes(from.array()?).into()),
+        Marker::I16 => Value::Int(i16::from_be_bytes(from.array()?).into()),
+        Marker::I32 => Value::Int(i32::from_be_bytes(from.array()?).into()),
+        Marker::I64 => Value::Int(i64::from_be_bytes(from.array()?)),
+        Marker::F32 => float(f32::from_be_bytes(from.array()?).into()),
+        Marker::F64 => float(f64::from_be_bytes(from.array()?)),
+        Marker::FixStr(_) | Marker::Str8 | Marker::Str16 | Marker::Str32 => {
+            let size = size(from, marker)?;
+            from.text_of(size).map(|text| Value::Str(text.into()))?
         }
-        ARRAY_16 | ARRAY_32 => {
-            let count = sized(from, mark - ARRAY_16 + 1)?;
+        Marker::FixArray(_) | Marker::Array16 | Marker::Array32 => {
+            let count = size(from, marker)?;
             array(from, names, count, depth)?
         }
-        MAP_16 | MAP_32 => {
-            let count = sized(from, mark - MAP_16 + 1)?;
+        Marker::FixMap(_) | Marker::Map16 | Marker::Map32 => {
+            let count = size(from, marker)?;
             object(from, names, count, depth)?
         }
-        0xe0..=0xff => Value::Int((mark as i8).into()),
-        0xc4..=0xc6 => return Err(Misread::at(at, "bytes; send what JSON can say")),
+        Marker::Bin8 | Marker::Bin16 | Marker::Bin32 => {
+            return Err(Misread::at(at, "bytes; send what JSON can say"));
+        }
         _ => return Err(Misread::at(at, "no part of JSON; send what JSON can say")),
     })
 }
 
-/// A size in one, two or four bytes, for the steps 0, 1 and 2.
-fn sized(from: &mut Reader<'_>, step: u8) -> Result<usize, Misread> {
-    Ok(match step {
-        0 => from.byte()?.into(),
-        1 => u16::from_be_bytes(from.array()?).into(),
+/// The size of a text, a list or an object, which stands in its marker or behind it.
+fn size(from: &mut Reader<'_>, marker: Marker) -> Result<usize, Misread> {
+    Ok(match marker {
+        Marker::FixStr(size) | Marker::FixArray(size) | Marker::FixMap(size) => size.into(),
+        Marker::Str8 => from.byte()?.into(),
+        Marker::Str16 | Marker::Array16 | Marker::Map16 => u16::from_be_bytes(from.array()?).into(),
         _ => u32::from_be_bytes(from.array()?) as usize,
     })
 }
@@ -178,10 +109,6 @@ fn float(number: f64) -> Value {
     } else {
         Value::Null
     }
-}
-
-fn text(from: &mut Reader<'_>, size: usize) -> Result<SmolStr, Misread> {
-    from.text_of(size).map(SmolStr::new)
 }
 
 fn array(
@@ -216,10 +143,9 @@ fn object(
 
 fn key(from: &mut Reader<'_>, names: &mut Names) -> Result<SmolStr, Misread> {
     let at = from.at();
-    let mark = from.byte()?;
-    let size = match mark {
-        0xa0..=0xbf => (mark & 0x1f).into(),
-        TEXT_8 | TEXT_16 | TEXT_32 => sized(from, mark - TEXT_8)?,
+    let marker = Marker::from_u8(from.byte()?);
+    let size = match marker {
+        Marker::FixStr(_) | Marker::Str8 | Marker::Str16 | Marker::Str32 => size(from, marker)?,
         _ => return Err(Misread::at(at, "a key that is no text; use texts")),
     };
     names.read(from, size)
@@ -260,8 +186,9 @@ mod tests {
             (value!(-1), b"\xff"),
             (value!(-33), b"\xd0\xdf"),
             (value!(200), b"\xcc\xc8"),
-            (value!(300), b"\xd1\x01\x2c"),
-            (value!(70_000), b"\xd2\x00\x01\x11\x70"),
+            (value!(300), b"\xcd\x01\x2c"),
+            (value!(-300), b"\xd1\xfe\xd4"),
+            (value!(70_000), b"\xce\x00\x01\x11\x70"),
             (Value::Int(i64::MIN), b"\xd3\x80\0\0\0\0\0\0\0"),
             (value!(0.5), b"\xcb\x3f\xe0\0\0\0\0\0\0"),
             (value!(3.0), b"\x03"),
