@@ -5,7 +5,7 @@
 //! Events pass through a line in one call. Between lines they wait: in the inbox of an operator or
 //! a sink, or in a channel.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use graph_model::catalog::{Behaviour, Catalog, KindSpec, PortRole};
@@ -42,6 +42,8 @@ pub struct PlanNode {
     pub id: NodeId,
     pub node: Arc<Node>,
     pub role: Role,
+    /// Edges into it, in the order of their ids.
+    pub ins: Vec<EdgeIndex>,
     /// Edges out of each output port, by the number of the port.
     pub outs: Vec<Vec<EdgeIndex>>,
     /// Number of the port that given-up events leave by.
@@ -116,6 +118,7 @@ pub fn plan(
             id: id.clone(),
             node: Arc::clone(node),
             role,
+            ins: Vec::new(),
             outs: vec![Vec::new(); outputs.len()],
             failed: outputs
                 .iter()
@@ -151,6 +154,7 @@ pub fn plan(
             continue;
         };
         nodes[from].outs[output].push(edges.len());
+        nodes[to].ins.push(edges.len());
         let same_loop = match (loops.get(&edge.from.node), loops.get(&edge.to.node)) {
             (Some(from), Some(to)) => from == to,
             _ => false,
@@ -191,11 +195,6 @@ pub fn plan(
 }
 
 impl Plan {
-    /// Edges into a node, in the order of their ids.
-    pub fn ins(&self, node: NodeIndex) -> impl Iterator<Item = EdgeIndex> + '_ {
-        (0..self.edges.len()).filter(move |edge| self.edges[*edge].to == node)
-    }
-
     /// Whether a node of another plan has the same code and configuration, so that what it holds
     /// may be kept.
     pub fn same_node(&self, other: &Plan, id: &NodeId, catalog: &Catalog) -> bool {
@@ -237,10 +236,6 @@ fn loose(edge: &EdgeId, end: &PortRef) -> Problem {
 
 /// Puts every operator into a line.
 fn place(plan: &mut Plan, order: &[NodeIndex], waits: &[bool]) {
-    let mut ins: Vec<Vec<EdgeIndex>> = vec![Vec::new(); plan.nodes.len()];
-    for (number, edge) in plan.edges.iter().enumerate() {
-        ins[edge.to].push(number);
-    }
     let mut subscriptions: BTreeMap<EdgeIndex, LineIndex> = BTreeMap::new();
     for &node in order {
         match plan.nodes[node].role {
@@ -261,8 +256,7 @@ fn place(plan: &mut Plan, order: &[NodeIndex], waits: &[bool]) {
                 }
             }
             Role::Operator | Role::Repartition => {
-                let before: BTreeSet<Option<LineIndex>> = ins[node]
-                    .iter()
+                let before: BTreeSet<Option<LineIndex>> = (plan.nodes[node].ins.iter())
                     .map(|edge| {
                         let from = &plan.nodes[plan.edges[*edge].from];
                         match from.role {
@@ -275,7 +269,7 @@ fn place(plan: &mut Plan, order: &[NodeIndex], waits: &[bool]) {
                     .collect();
                 match before.first() {
                     Some(Some(line)) if before.len() == 1 && !waits[node] => {
-                        for edge in &ins[node] {
+                        for edge in &plan.nodes[node].ins {
                             plan.edges[*edge].fused = true;
                         }
                         plan.lines[*line].nodes.push(node);
@@ -325,36 +319,52 @@ fn count_instances(plan: &mut Plan, specs: &[&KindSpec]) {
             Head::Source(_) | Head::Inbox(_) => None,
         })
         .collect();
+    // What stands in front of an inbox, and brings its own number.
+    let feeder = |edge: EdgeIndex, plan: &Plan| -> Option<LineIndex> {
+        let from = plan.edges[edge].from;
+        match plan.nodes[from].role {
+            Role::Repartition => None,
+            Role::Channel(_) => subscriptions.get(&edge).copied(),
+            _ => plan.nodes[from].line,
+        }
+    };
+    let mut fed: Vec<Vec<LineIndex>> = vec![Vec::new(); plan.lines.len()];
+    for (number, line) in plan.lines.iter().enumerate() {
+        let Head::Inbox(node) = line.head else {
+            continue;
+        };
+        for edge in &plan.nodes[node].ins {
+            if let Some(feeder) = feeder(*edge, plan) {
+                fed[feeder].push(number);
+            }
+        }
+    }
     // Lines of a loop may come before what feeds them, and numbers only grow, to the largest that is said.
-    let mut settled = false;
-    while !settled {
-        settled = true;
-        for line in 0..plan.lines.len() {
-            let instances = match plan.lines[line].head {
-                Head::Source(_) => 1,
-                Head::Subscription(edge) => {
-                    let channel = plan.edges[edge].from;
-                    match plan.nodes[channel].role {
-                        Role::Channel(ChannelKind::Log) => number(channel, "partitions", plan),
-                        Role::Channel(ChannelKind::Queue) => number(channel, "concurrency", plan),
-                        _ => 1,
+    let mut due: VecDeque<LineIndex> = (0..plan.lines.len()).collect();
+    while let Some(line) = due.pop_front() {
+        let instances = match plan.lines[line].head {
+            Head::Source(_) => 1,
+            Head::Subscription(edge) => {
+                let channel = plan.edges[edge].from;
+                match plan.nodes[channel].role {
+                    Role::Channel(ChannelKind::Log) => number(channel, "partitions", plan),
+                    Role::Channel(ChannelKind::Queue) => number(channel, "concurrency", plan),
+                    _ => 1,
+                }
+            }
+            Head::Inbox(node) => {
+                let counts = plan.nodes[node].ins.iter().map(|edge| {
+                    let from = plan.edges[*edge].from;
+                    if plan.nodes[from].role == Role::Repartition {
+                        return number(from, "partitions", plan);
                     }
-                }
-                Head::Inbox(node) => {
-                    let counts = plan.ins(node).map(|edge| {
-                        let from = plan.edges[edge].from;
-                        let line = match plan.nodes[from].role {
-                            Role::Repartition => return number(from, "partitions", plan),
-                            Role::Channel(_) => subscriptions.get(&edge).copied(),
-                            _ => plan.nodes[from].line,
-                        };
-                        line.map_or(1, |line| plan.lines[line].instances)
-                    });
-                    counts.max().unwrap_or(1)
-                }
-            };
-            settled &= plan.lines[line].instances == instances;
-            plan.lines[line].instances = instances;
+                    feeder(*edge, plan).map_or(1, |line| plan.lines[line].instances)
+                });
+                counts.max().unwrap_or(1)
+            }
+        };
+        if std::mem::replace(&mut plan.lines[line].instances, instances) != instances {
+            due.extend(&fed[line]);
         }
     }
 }

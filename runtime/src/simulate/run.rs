@@ -270,7 +270,11 @@ impl Run {
                     ..Inbox::default()
                 })
                 .collect(),
-            first_in: (0..nodes).map(|node| plan.ins(node).next()).collect(),
+            first_in: plan
+                .nodes
+                .iter()
+                .map(|node| node.ins.first().copied())
+                .collect(),
             outboxes: (0..nodes).map(|_| VecDeque::new()).collect(),
             desks: (0..nodes).map(|_| Vec::new()).collect(),
             channels: (0..nodes).map(channel).collect(),

@@ -331,7 +331,7 @@ impl Shape {
                 }
                 _ => true,
             };
-            let lanes: Vec<bool> = plan.ins(node).map(in_order).collect();
+            let lanes: Vec<bool> = held.ins.iter().copied().map(in_order).collect();
             self.inboxes
                 .extend(owners.into_iter().map(|owner| InboxShape {
                     owner,
@@ -350,7 +350,7 @@ impl Shape {
                 }
                 Role::Operator | Role::Repartition | Role::Sink => {
                     let (first, count) = first[&edge.to];
-                    let lane = plan.ins(edge.to).position(|held| held == number);
+                    let lane = to.ins.iter().position(|held| *held == number);
                     Target::Inbox {
                         first,
                         count,

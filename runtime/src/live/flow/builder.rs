@@ -47,7 +47,7 @@ impl Builder<'_> {
                 _ => continue,
             };
             let inboxes: Arc<[Arc<Inbox>]> = (0..count).map(|_| Arc::new(Inbox::new())).collect();
-            for edge in self.plan.ins(number) {
+            for &edge in &self.plan.nodes[number].ins {
                 let held = &self.plan.edges[edge];
                 for inbox in inboxes.iter() {
                     let lane = inbox.add_lane(held.id.clone(), held.capacity, held.when_full);
