@@ -204,12 +204,14 @@ fn what_was_accepted_is_kept_when_the_run_is_ended_in_the_middle() {
     let payloads = payloads();
     let run = start(home);
     let address = address(&run);
+    // All are connected before the first of them may bring the end about.
+    let callers: Vec<Caller> = (0..CONNECTIONS).map(|_| Caller::new(&address)).collect();
     let accepted = Mutex::new(BTreeSet::new());
     let calls = AtomicUsize::new(0);
     thread::scope(|scope| {
-        for _ in 0..CONNECTIONS {
-            scope.spawn(|| {
-                let mut caller = Caller::new(&address);
+        for mut caller in callers {
+            let (accepted, calls, payloads) = (&accepted, &calls, &payloads);
+            scope.spawn(move || {
                 loop {
                     let number = calls.fetch_add(1, Ordering::Relaxed);
                     let (ty, body) = &payloads[number % payloads.len()];
