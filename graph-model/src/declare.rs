@@ -372,6 +372,15 @@ fn promises() -> Vec<Declaration> {
             "Whether what happens here stays done",
         ),
         row(
+            "invariant",
+            "Invariant",
+            FieldType::Jq {
+                role: JqRole::Predicate,
+            },
+            &[SINK],
+            "What is true of everything that it holds once nothing is under way, such as `.balance >= 0`; simulations and tests check it",
+        ),
+        row(
             "atomic",
             "Atomic group",
             FieldType::Text,

@@ -11,6 +11,7 @@ use runtime_protocol::Problem;
 
 use super::FlowTest;
 use super::compare::difference;
+use crate::oracle::Invariants;
 use crate::simulate::{Admitted, Fault, Outcome, Record, Scenario, Simulation};
 
 /// Faults of each run, when there are any.
@@ -83,6 +84,7 @@ fn play(
         record: Record::Off,
         ..Scenario::default()
     };
+    let invariants = Invariants::of(document, catalog);
     let mut simulation = Simulation::new(document, catalog, project, &scenario)?;
     for seed in (0..test.runs).take_while(|seed| *seed == 0 || !is_over()) {
         scenario.seed = seed;
@@ -90,7 +92,16 @@ fn play(
         simulation.reset(&scenario)?;
         let outcome = simulation.run();
         *runs += 1;
-        let differences = differences(test, &outcome)?;
+        let mut differences = differences(test, &outcome)?;
+        let broken = invariants.broken(&outcome).into_iter();
+        differences.extend(broken.map(|broken| Difference {
+            what: format!(
+                "holds {}, which breaks its invariant `{}`",
+                broken.observed.to_json(),
+                broken.expected.to_text()
+            ),
+            node: broken.at.into(),
+        }));
         if !differences.is_empty() {
             return Ok(Verdict::Failed {
                 seed,

@@ -65,6 +65,25 @@ fn what_sinks_hold_decides() {
 }
 
 #[test]
+fn what_a_sink_says_is_always_true_is_part_of_every_test() {
+    let flow =
+        r#"in: manual -> rows: table(table=rows, key=.n, columns={"n": ".n"}) ^invariant=".n < 3""#;
+    let given = |n: i64| value!({"given": [{"source": "in", "data": {"n": (n)}}], "expect": {"rows": {"count": 1}}});
+    assert_eq!(verdict(flow, given(2)), Verdict::Passed);
+    let Verdict::Failed { differences, .. } = verdict(flow, given(3)) else {
+        panic!("its invariant is broken");
+    };
+    let [difference] = &differences[..] else {
+        panic!("{differences:?}");
+    };
+    assert_eq!(difference.node.as_str(), "rows");
+    assert_eq!(
+        difference.what,
+        r#"holds {"n":3,"weir_key":3}, which breaks its invariant `.n < 3`"#
+    );
+}
+
+#[test]
 fn what_may_go_wrong_is_tried_until_something_does() {
     let test = || {
         value!({"given": [{"source": "in", "data": {"order": 1}}], "faults": ["duplicate"],

@@ -23,6 +23,7 @@ mod groups;
 mod groups_of;
 mod growth;
 mod guards;
+mod invariants;
 mod keys;
 mod late;
 mod latency;
@@ -66,6 +67,7 @@ pub use self::canaries::plant;
 use self::ends::{End, Rivals};
 pub use self::finding::Finding;
 use self::growth::Bounds;
+pub use self::invariants::Invariants;
 use self::keys::Keyed;
 use self::load::Said;
 use self::loss::Ways;
@@ -146,6 +148,7 @@ oracles! {
     S1 "events that a reader cannot make sense of" contracts::judge,
     S2 "events that are too large" size::judge,
     T1 "half of a deed after a crash" torn::judge,
+    V1 "what is always true" invariants::judge,
     W1 "writes that undo others" overwritten::judge,
     X1 "deeds done twice" effects::repeated,
     X2 "deeds without a reason" effects::unfounded,
@@ -191,6 +194,8 @@ pub struct Context {
     said: Said,
     /// Nodes that remember something for each key, and never forget it.
     remembering: BTreeSet<NodeId>,
+    /// What sinks say is always true of them.
+    invariants: Invariants,
     /// For how long places keep what comes, in milliseconds.
     keepers: BTreeMap<NodeId, Option<u128>>,
     ways: Ways,
@@ -239,6 +244,7 @@ impl Context {
             patient: stall::patient(document, catalog, &keyed),
             keepers: erasure::keepers(document, catalog),
             history: History::of(document, catalog),
+            invariants: Invariants::of(document, catalog),
             said: Said::of(document, catalog),
             remembering: unforgotten::remembering(document, catalog),
             ways: loss::ways(document, catalog),

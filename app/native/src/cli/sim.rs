@@ -13,6 +13,7 @@ use graph_model::catalog::Catalog;
 use graph_model::id::NodeId;
 use graph_model::units;
 use graph_model::value::Value;
+use runtime::oracle::{Finding, Invariants};
 use runtime::simulate::{
     Admitted, Content, Fact, Fault, Latencies, Limits, Load, Outcome, Record, Scenario, Simulation,
     Sort,
@@ -35,8 +36,8 @@ const LINE_MAX: usize = 8 << 20;
 /// Run a flow on virtual time, from a seed
 ///
 /// Nothing outside is touched: sinks write to models in memory, calls to others are noted down. The same
-/// seed brings the same steps on any machine. Exits with 1 when a run was cut off at a limit, or when
-/// two runs of a seed differed.
+/// seed brings the same steps on any machine. Exits with 1 when a run was cut off at a limit, when
+/// what a sink says is always true was not in the end, or when two runs of a seed differed.
 #[derive(Args)]
 pub(super) struct Sim {
     /// The flow, or the folder of one
@@ -117,6 +118,8 @@ struct Said<'r> {
     dead_letters: usize,
     counters: &'r Counters,
     latencies_us: BTreeMap<&'r NodeId, Percentiles>,
+    /// What sinks say is always true, and is not.
+    broken: Vec<String>,
     /// Of nodes that take time.
     loads: BTreeMap<&'r NodeId, SaidLoad>,
     /// The most events that each channel held.
@@ -178,6 +181,7 @@ impl Sim {
         } else {
             simulation.run().facts_came
         };
+        let invariants = Invariants::of(&document, catalog);
         let mut verdict = Verdict::Well;
         for seed in self.seed..self.seed.saturating_add(self.seeds) {
             scenario.seed = seed;
@@ -197,14 +201,15 @@ impl Sim {
                     verdict = Verdict::Found;
                 }
             }
-            if !outcome.ended.is_complete() {
+            let broken = invariants.broken(&outcome);
+            if !outcome.ended.is_complete() || !broken.is_empty() {
                 verdict = Verdict::Found;
             }
             let trace = (!self.no_trace).then(|| outcome.hash.to_string());
             if self.json {
-                out.json(&said(seed, &outcome, trace))?;
+                out.json(&said(seed, &outcome, &broken, trace))?;
             } else {
-                out.text(report(seed, &outcome, trace.as_deref()))?;
+                out.text(report(seed, &outcome, &broken, trace.as_deref()))?;
             }
         }
         Ok(verdict)
@@ -248,7 +253,12 @@ fn all(problems: &[Problem]) -> Stop {
     Stop::because(lines.join("\nweir: "))
 }
 
-fn said(seed: u64, outcome: &Outcome, trace: Option<String>) -> Said<'_> {
+fn said<'r>(
+    seed: u64,
+    outcome: &'r Outcome,
+    broken: &[Finding],
+    trace: Option<String>,
+) -> Said<'r> {
     let faults = outcome.faults.iter();
     let latencies = outcome.latencies.iter();
     let loads = outcome.loads.iter();
@@ -273,6 +283,7 @@ fn said(seed: u64, outcome: &Outcome, trace: Option<String>) -> Said<'_> {
             .map(|(node, load)| (node, said_load(load, outcome.at_us)))
             .collect(),
         backlogs: &outcome.backlogs,
+        broken: broken.iter().map(Finding::to_string).collect(),
         stores: stores
             .map(|(name, content)| (name, content.to_value()))
             .collect(),
@@ -306,7 +317,7 @@ fn percentiles(held: &Latencies) -> Option<Percentiles> {
 }
 
 /// A run, for people.
-fn report(seed: u64, outcome: &Outcome, trace: Option<&str>) -> String {
+fn report(seed: u64, outcome: &Outcome, broken: &[Finding], trace: Option<&str>) -> String {
     let mut text = format!(
         "seed {seed}: {}; {} facts, {} steps, {} of virtual time",
         outcome.ended,
@@ -327,6 +338,12 @@ fn report(seed: u64, outcome: &Outcome, trace: Option<&str>) -> String {
     }
     for (name, content) in &outcome.stores {
         text += &contents(name, content);
+    }
+    for finding in broken.iter().take(SHOWN_MAX) {
+        let _always = writeln!(text, "broken: {finding}");
+    }
+    if broken.len() > SHOWN_MAX {
+        let _always = writeln!(text, "broken: {} more", broken.len() - SHOWN_MAX);
     }
     let faults: Vec<String> = outcome
         .faults

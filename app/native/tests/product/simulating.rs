@@ -88,6 +88,33 @@ fn figures_are_the_same_without_a_trace() {
 }
 
 #[test]
+fn what_is_not_always_true_is_told() {
+    let project = Project::new(
+        r#""in": {"kind": "manual"},
+           "left": {"kind": "fold", "config": {"step": "($state // 10) - .amount", "group": ".account"}},
+           "rows": {"kind": "table", "config": {"table": "accounts", "key": ".key",
+               "columns": {"account": ".key", "left": ".state"}},
+             "declared": {"invariant": ".left >= 0"}}"#,
+        r#""a": {"from": "in.out", "to": "left.in"}, "b": {"from": "left.out", "to": "rows.in"}"#,
+    );
+    let fact = |amount: u32| {
+        format!("{{\"source\": \"in\", \"data\": {{\"account\": \"a\", \"amount\": {amount}}}}}\n")
+    };
+    let play = |facts: String| {
+        project.write("facts.jsonl", &facts);
+        project.done(&["sim", "flow", "--events", "flow/facts.jsonl"])
+    };
+    let enough = play(fact(10));
+    assert_eq!(enough.code, 0, "{enough:?}");
+    assert!(!enough.answer.contains("broken"), "{enough:?}");
+    let too_much = play(fact(6) + &fact(7));
+    assert_eq!(too_much.code, 1, "{too_much:?}");
+    let broken =
+        r#"broken: V1 at `rows`: {"account":"a","left":-3,"weir_key":"a"} instead of ".left >= 0""#;
+    assert!(too_much.answer.contains(broken), "{too_much:?}");
+}
+
+#[test]
 fn a_flow_without_end_is_cut_off_and_what_is_no_fault_is_said() {
     let project = Project::new(
         r#""in": {"kind": "manual"}, "lane": {"kind": "queue"},
