@@ -12,6 +12,8 @@ use crate::view::{BottomTab, Region};
 
 /// Below this width of the window the side panels start narrow.
 const NARROW: f32 = 1100.0;
+/// Height of the bar above a menu, and of some room below it.
+const MENU_MARGIN: f32 = 64.0;
 
 impl Designer {
     /// Draws everything once.
@@ -165,23 +167,30 @@ impl Designer {
         for title in Menu::TITLES {
             ui.menu_button(title, |ui| {
                 ui.set_min_width(240.0);
-                let mut group: Option<Menu> = None;
-                for action in actions::all().filter(|action| action.menu.title() == title) {
-                    if group.is_some_and(|group| group != action.menu) {
-                        ui.separator();
-                    }
-                    group = Some(action.menu);
-                    let keys = action.keys_text(ui.ctx()).unwrap_or_default();
-                    let enabled = (action.when)(self);
-                    let row = ui
-                        .add_enabled(enabled, menu_row(action.title, &keys))
-                        .on_hover_text(action.tooltip);
-                    if row.clicked() {
-                        out.push(Request::Do(action.id));
-                        ui.close();
-                    }
-                }
+                // A menu that is longer than the window rolls.
+                let room = ui.ctx().content_rect().height() - MENU_MARGIN;
+                let rows = egui::ScrollArea::vertical().max_height(room);
+                rows.show(ui, |ui| self.draw_rows(title, ui, out));
             });
+        }
+    }
+
+    fn draw_rows(&self, title: &str, ui: &mut Ui, out: &mut Requests) {
+        let mut group: Option<Menu> = None;
+        for action in actions::all().filter(|action| action.menu.title() == title) {
+            if group.is_some_and(|group| group != action.menu) {
+                ui.separator();
+            }
+            group = Some(action.menu);
+            let keys = action.keys_text(ui.ctx()).unwrap_or_default();
+            let enabled = (action.when)(self);
+            let row = ui
+                .add_enabled(enabled, menu_row(action.title, &keys))
+                .on_hover_text(action.tooltip);
+            if row.clicked() {
+                out.push(Request::Do(action.id));
+                ui.close();
+            }
         }
     }
 }

@@ -594,6 +594,34 @@ fn every_panel_draws_in_both_themes() {
 }
 
 #[test]
+fn a_menu_that_is_longer_than_the_window_rolls() {
+    let mut harness = start(&FakeHost::default());
+    harness.set_size(vec2(900.0, 600.0));
+    settle(&mut harness);
+    let bar = harness.get_by_label("View").rect();
+    harness.get_by_label("View").click();
+    settle(&mut harness);
+    let row =
+        |harness: &Harness<'_, Designer>, title: &str| harness.get_by_label_contains(title).rect();
+    let first = row(&harness, "Zoom to fit");
+    assert!(
+        first.top() > bar.bottom(),
+        "{first:?} covers the bar {bar:?}"
+    );
+    harness.event(egui::Event::PointerMoved(first.center()));
+    harness.event(egui::Event::MouseWheel {
+        unit: egui::MouseWheelUnit::Point,
+        delta: vec2(0.0, -2_000.0),
+        phase: egui::TouchPhase::Move,
+        source: egui::MouseWheelSource::Unknown,
+        modifiers: Modifiers::NONE,
+    });
+    harness.run_steps(12);
+    let last = row(&harness, "Follow the system's theme");
+    assert!(last.bottom() < 600.0, "{last:?} is out of sight");
+}
+
+#[test]
 fn every_action_that_can_be_done_on_an_empty_flow_does_no_harm() {
     for action in actions::all() {
         let mut harness = start(&FakeHost::default());
