@@ -50,6 +50,7 @@ declare_rule! {
 }
 
 fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
+    check_place(facts, node, findings);
     let design = &*facts.design;
     let Some(port) = facts.input(node).filter(|port| !port.presence.is_empty()) else {
         return;
@@ -88,6 +89,43 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
                 .detail(place.side.cloned().unwrap_or_default())
                 .path(path(facts, first, &way, chooser, node, &readers))
                 .fixes(ahead.flatten().into_iter().chain(narrow)),
+        );
+    }
+}
+
+/// What is still at a place tells those who find it there that nobody else's had the same key.
+fn check_place(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
+    let Some(port) = facts.input(node) else {
+        return;
+    };
+    let told = facts.told_by_place(node, port);
+    if told.is_empty() {
+        return;
+    }
+    let design = &*facts.design;
+    for mut place in auth::places(facts, node, port) {
+        let kept = matches!(place.seen, Seen::Shown | Seen::Stored);
+        if !kept || !auth::leaks(facts, port, &place).is_empty() {
+            continue;
+        }
+        place.shown.to_mut().join(&Labels::at_root(&told));
+        let leaks = auth::leaks(facts, port, &place);
+        let Some(first) = leaks.first() else { continue };
+        let tag = auth::root_of(facts, first);
+        let (title, readers) = (place.title(design, node), facts.readers(place.audience));
+        let field = &tag.field;
+        let message = format!(
+            "what is left in {title} tells {readers} whether others have the same `{field}`, which they may not read, because one takes the place of the other; keep each owner's apart or let others look"
+        );
+        let effect = format!("leaves one of each, which tells {readers} of the others");
+        findings.add(
+            Found::node(&design.nodes[node].id, message)
+                .detail(place.side.map_or_else(
+                    || "place".into(),
+                    |side| smol_str::format_smolstr!("place:{side}"),
+                ))
+                .path(auth::evidence(facts, first, node, effect))
+                .fixes(fixes::narrow_audience(facts, node, &place)),
         );
     }
 }
