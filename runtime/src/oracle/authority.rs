@@ -4,15 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use graph_model::catalog::{Behaviour, Catalog, Delivery};
 use graph_model::document::Document;
+use graph_model::expr::{Expr, Variable};
 use graph_model::id::NodeId;
 use graph_model::pointer::Pointer;
 use graph_model::value::{Object, Value};
+use rustc_hash::FxHashMap;
 use smol_str::{SmolStr, format_smolstr};
 
 use super::ends::reached_without;
-use super::lineage::steps;
+use super::lineage::{key, steps};
 use super::{Context, Finding, Oracle};
-use crate::simulate::{Outcome, What};
+use crate::simulate::{Fact, Outcome, What};
 
 /// What nodes do with rights that their callers may not have, and who calls.
 #[derive(Default)]
@@ -52,6 +54,9 @@ impl Rights {
                     count.push(id);
                 }
                 Behaviour::Decide { .. } | Behaviour::Opaque { .. } => count.push(id),
+                Behaviour::Fold { step, .. } if counts_up(kind.config(node, step)) => {
+                    count.push(id);
+                }
                 Behaviour::Source {
                     delivery: Delivery::CallerRetries,
                     ..
@@ -104,8 +109,16 @@ pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> V
         .collect();
     let mut told: BTreeSet<(&NodeId, &Pointer)> = BTreeSet::new();
     let mut findings = Vec::new();
+    // What waited for another event leaves because of that one, and is still its own.
+    let by_name: FxHashMap<_, &Fact> = run
+        .facts
+        .iter()
+        .map(|fact| (key(&fact.event), fact))
+        .collect();
     for (step, event) in steps(run, What::Handled) {
-        let Some(fact) = step.fact.and_then(|fact| run.facts.get(fact as usize)) else {
+        let cause = || step.fact.and_then(|fact| run.facts.get(fact as usize));
+        let own = by_name.get(&key(event)).copied();
+        let Some(fact) = own.or_else(cause) else {
             continue;
         };
         let sent = |value: &Value| holds(&fact.event.data, value);
@@ -159,6 +172,13 @@ fn counts(aggregates: Option<&Value>) -> bool {
         let function = record.get("function").and_then(Value::as_str);
         matches!(function, None | Some("count" | "count_distinct"))
     })
+}
+
+/// Whether the step of a fold makes something of its state alone, and of nothing that came.
+fn counts_up(step: Option<&Value>) -> bool {
+    let code = step.and_then(Value::as_str);
+    let step = code.and_then(|code| Expr::compile_with(code, &[Variable::State]).ok());
+    step.is_some_and(|step| step.analysis().reads.fields.is_empty())
 }
 
 /// Whether it may be how many there are, or made of that.
@@ -228,6 +248,18 @@ mod tests {
         };
         let facts = r#"in {"id":"1","total":2}"#;
         check(&flow("count"), facts, "");
+        let folded = |step: &str| {
+            format!(
+                r#"type order(id=/id): id string, total number
+                 in: http(path=/in, event_type=order) -> n: fold(group=("all"), step={step}) -> out: effect(action=pay, key=$event.id) ^sensitive=["/state"]"#
+            )
+        };
+        check(&folded("($state // 1) + 1"), facts, "");
+        check(
+            &folded("($state // 0) + .total"),
+            facts,
+            r#"I1 at `out`: {"field":"/state","value":2} instead of "nothing that `in` took unchecked""#,
+        );
         let told = r#"I1 at `out`: {"field":"/double","value":4} instead of "nothing that `in` took unchecked""#;
         let sum = r#"in {"id":"1","total":2}
             in {"id":"2","total":0}
