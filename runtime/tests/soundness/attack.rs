@@ -105,7 +105,9 @@ pub(crate) fn play(
     let upstream = Upstream::of(document);
     let tolerated = |run: &Outcome| {
         let echoes = upstream.may_echo().or_else(|| upstream.forgets(run));
-        echoes.or_else(|| upstream.multiplies())
+        echoes
+            .or_else(|| upstream.tries(run))
+            .or_else(|| upstream.multiplies())
     };
     if !wanted.ended.is_complete() {
         attacked.endless = tolerated(&wanted);

@@ -160,7 +160,11 @@ impl<'r> Evidence<'r> {
         let otherwise = match node.kind.as_str() {
             "aggregate" => running && (self.other_order(id) || shown_otherwise()),
             "table_changes" => self.wrote_otherwise(node) || shown_otherwise(),
-            "fold" | "split" => shown_otherwise(),
+            "fold" => shown_otherwise(),
+            // Which of the parts of a result comes last.
+            "split" | "function" => {
+                shown_otherwise() && sinks.keys().all(|sink| self.same_events(sink))
+            }
             _ => false,
         };
         otherwise.then_some(Excuse::EveryResult)
@@ -246,6 +250,12 @@ impl<'r> Evidence<'r> {
             events.collect::<Vec<_>>()
         };
         all(self.run) != all(self.reference)
+    }
+
+    /// Whether the same events came, in whatever order and however often.
+    fn same_events(&self, node: &NodeId) -> bool {
+        let all = |run: &'r Outcome| arrived(run, node).into_iter().collect::<BTreeSet<_>>();
+        all(self.run) == all(self.reference)
     }
 
     /// Whether some events had other times.

@@ -101,10 +101,11 @@ pub(crate) const ALL: [Family; 6] = [DET, LOSS, BOUND, AUTH, VALID, SCHEMA];
 
 impl Family {
     /// Whether a finding has to be gone before the promise holds, be it itself or something that
-    /// follows from it. What is no flow, or never ends, can promise nothing.
+    /// follows from it. What is no flow, or never ends, can promise nothing; and what lies behind keys that
+    /// are torn apart, rules look at as if they were together.
     pub(crate) fn minds(&self, found: &Diagnostic) -> bool {
         let minds = |code: &str| {
-            let always = ["STRUCT", "LOOP"];
+            let always = ["STRUCT", "LOOP", "PART-001", "PART-002"];
             let mut codes = self.codes.iter().chain(&always);
             codes.any(|held| code.starts_with(held))
         };
