@@ -135,7 +135,8 @@ fn places<'f>(facts: &'f Facts, node: NodeIx, port: &'f Port) -> Vec<Place<'f>> 
     let design = &*facts.design;
     let noted = &design.nodes[node].node.notes;
     let observed = matches!(design.behaviour(node), Some(Behaviour::Observe { .. }));
-    // What was given up came there because something failed, unless a flow sends it there itself.
+    // What was given up came there because something failed, unless a flow sends it there itself; who was let in
+    // there sees what came all the same, and it may be all that comes.
     let mut ins = design.nodes[node].ins.iter();
     let chosen = ins.any(|edge| design.edges[*edge].role == PortRole::Data);
     let mut places = auth::places(facts, node, port);
@@ -143,7 +144,7 @@ fn places<'f>(facts: &'f Facts, node: NodeIx, port: &'f Port) -> Vec<Place<'f>> 
         _ if place.side.is_some() => true,
         // Nobody watches a store for what comes, unless somebody is let in.
         _ if !observed && noted.audience.is_none() => false,
-        seen => *seen != Seen::GivenUp || chosen,
+        seen => *seen != Seen::GivenUp || chosen || noted.audience.is_some(),
     });
     let operators = noted.side_audiences.get(&OPERATORS);
     if operators.is_some() && !slots(design, node).is_empty() {

@@ -325,6 +325,9 @@ fn ways_do_not_tell_secrets() {
         silent: in -> a: filter(when=.amount > 3) -> b: dedupe(key=.id) -> out: view @patients[patient_id = /patient_id]
         silent: in -> a: dedupe(key=.patient_id) -> out: view @patients[patient_id = /patient_id]
         silent: in -> a: dedupe(key=.diagnosis) -> out: view @adjusters
+        # What fails may be all that comes.
+        AUTH-005: paid -> a: filter(when=.salary > 100) -> b: map(expr={team}) -> t: table(table=t, key=.gone) ;; t.failed -> out: dead_letter @support
+        silent: paid -> a: filter(when=.salary > 100) -> b: map(expr={team}) -> t: table(table=t, key=.gone) ;; t.failed -> out: dead_letter
         # So does that there is a row for it, or none.
         AUTH-005: paid -> e: enrich(key=.team, row_key=.diagnosis) -> k: map(expr={team}) -> out: view @finance ;; in -> .rows e
         AUTH-005: paid -> e: enrich(key=.team, row_key=.diagnosis) ;; e.missing -> k: map(expr={team}) -> out: view @finance ;; in -> .rows e
