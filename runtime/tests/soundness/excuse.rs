@@ -291,9 +291,11 @@ impl<'r> Evidence<'r> {
             .filter(|edge| edge.from.node == *queue && edge.from.port == "out")
             .map(|edge| &edge.to.node)
             .collect();
+        // Channels handle nothing, but hand out what they got.
         let got = |run: &'r Outcome, node: &NodeId| {
-            let events = handled(run, node).map(|step| &step.event);
-            events.collect::<BTreeSet<_>>()
+            let steps = run.trace.iter().filter(|step| step.node == *node);
+            let got = steps.filter(|step| matches!(step.what, What::Handled | What::Delivered));
+            got.map(|step| &step.event).collect::<BTreeSet<_>>()
         };
         let otherwise = |node: &&NodeId| got(self.run, node) != got(self.reference, node);
         wires.len() > 1 && wires.iter().any(otherwise)

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use graph_model::document::{Document, Node};
 use graph_model::id::NodeId;
-use runtime::simulate::Outcome;
+use runtime::simulate::{Outcome, Sort};
 
 /// Why a promise does not hold of a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -115,7 +115,7 @@ impl<'d> Upstream<'d> {
                 })
             }
         });
-        tries.then_some(Reason::Tries)
+        (tries && run.faults.contains_key(&Sort::Refuse)).then_some(Reason::Tries)
     }
 
     /// Why a run was cut off although there is no loop.
