@@ -25,8 +25,11 @@ pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> V
     }
     let spans = spans(run, said);
     let mut findings = Vec::new();
+    // What takes no time is no call, whatever it holds open.
+    let mut working = spans.clone();
+    working.retain(|node, _| run.loads.contains_key(*node));
     if let Some(budget) = said.calls_max
-        && let Some((calls, node)) = busiest(&spans, said)
+        && let Some((calls, node)) = busiest(&working, said)
         && calls as f64 > budget
     {
         findings.push(Finding::new(
@@ -156,6 +159,8 @@ mod tests {
         );
         assert_eq!(judge(&flow(5, "", "5ms")), "");
         assert_eq!(judge(&flow(4, "lane: queue(concurrency=3) -> ", "5ms")), "");
+        let open = "open: map(expr=.) ^pool=2 -> rows: table(table=t, mode=append) ^connections=99\nin -> ";
+        assert_eq!(judge(&flow(5, open, "5ms")), "");
         // Those behind are not kept waiting either.
         let two = "first: map(expr=.) ^duration=3ms -> ";
         assert_eq!(

@@ -4,15 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use graph_model::catalog::{Behaviour, Catalog, Delivery};
 use graph_model::document::Document;
+use graph_model::expr::{Expr, Variable};
 use graph_model::id::NodeId;
 use graph_model::pointer::Pointer;
 use graph_model::value::{Object, Value};
+use rustc_hash::FxHashMap;
 use smol_str::{SmolStr, format_smolstr};
 
 use super::ends::reached_without;
-use super::lineage::steps;
+use super::lineage::{key, steps};
 use super::{Context, Finding, Oracle};
-use crate::simulate::{Outcome, What};
+use crate::simulate::{Outcome, Step, What};
 
 /// What nodes do with rights that their callers may not have, and who calls.
 #[derive(Default)]
@@ -52,6 +54,9 @@ impl Rights {
                     count.push(id);
                 }
                 Behaviour::Decide { .. } | Behaviour::Opaque { .. } => count.push(id),
+                Behaviour::Fold { step, .. } if counts_up(kind.config(node, step)) => {
+                    count.push(id);
+                }
                 Behaviour::Source {
                     delivery: Delivery::CallerRetries,
                     ..
@@ -97,22 +102,27 @@ pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> V
     if rights.acts_on.is_empty() && rights.sensitive.is_empty() {
         return Vec::new();
     }
+    // What waited for another event leaves because of that one, and is still its own.
+    let facts = run.facts.iter().map(|fact| key(&fact.event));
+    let by_name: FxHashMap<_, u32> = facts.zip(0..).collect();
+    let own = |step: &Step, event| by_name.get(&key(event)).copied().or(step.fact);
     let passed = steps(run, What::Emitted).filter(|(step, _)| step.port == 0);
     let checked: BTreeSet<Option<u32>> = passed
         .filter(|(step, _)| rights.checks.contains(&step.node))
-        .map(|(step, _)| step.fact)
+        .map(|(step, event)| own(step, event))
         .collect();
     let mut told: BTreeSet<(&NodeId, &Pointer)> = BTreeSet::new();
     let mut findings = Vec::new();
     for (step, event) in steps(run, What::Handled) {
-        let Some(fact) = step.fact.and_then(|fact| run.facts.get(fact as usize)) else {
+        let number = own(step, event);
+        let Some(fact) = number.and_then(|fact| run.facts.get(fact as usize)) else {
             continue;
         };
         let sent = |value: &Value| holds(&fact.event.data, value);
         let mut found = |field, observed: Value, expected: SmolStr| {
             if told.insert((&step.node, field)) {
                 findings.push(Finding {
-                    fact: step.fact,
+                    fact: number,
                     ..Finding::new(Oracle::I1, step.node.as_str(), observed, expected)
                 });
             }
@@ -123,13 +133,15 @@ pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> V
             && let Some(thing) = field.get(&event.data)
             && thing != caller
             && sent(thing)
+            // On what the flow says itself nobody chose to act.
+            && !context.literals.contains(thing)
         {
             let mut observed = Object::with_capacity(2);
             observed.insert("acts_on", thing.clone());
             observed.insert("for", caller.clone());
             found(field, observed.into(), "only what is the caller's".into());
         }
-        if rights.open.contains(&fact.source) && !checked.contains(&step.fact) {
+        if rights.open.contains(&fact.source) && !checked.contains(&number) {
             for field in rights.sensitive.get(&step.node).into_iter().flatten() {
                 // Who called is not for the caller to say, and what the flow says itself nobody chose.
                 let caller = rights.callers.get(&fact.source);
@@ -159,6 +171,13 @@ fn counts(aggregates: Option<&Value>) -> bool {
         let function = record.get("function").and_then(Value::as_str);
         matches!(function, None | Some("count" | "count_distinct"))
     })
+}
+
+/// Whether the step of a fold makes something of its state alone, and of nothing that came.
+fn counts_up(step: Option<&Value>) -> bool {
+    let code = step.and_then(Value::as_str);
+    let step = code.and_then(|code| Expr::compile_with(code, &[Variable::State]).ok());
+    step.is_some_and(|step| step.analysis().reads.fields.is_empty())
 }
 
 /// Whether it may be how many there are, or made of that.
@@ -207,6 +226,14 @@ mod tests {
             "",
         );
         check(&flow("", "/user"), facts, "");
+        check(
+            &flow(
+                "fixed: map(expr={id, user, account: \"bob\"}) ->",
+                "/account",
+            ),
+            facts,
+            "",
+        );
     }
 
     #[test]
@@ -228,6 +255,18 @@ mod tests {
         };
         let facts = r#"in {"id":"1","total":2}"#;
         check(&flow("count"), facts, "");
+        let folded = |step: &str| {
+            format!(
+                r#"type order(id=/id): id string, total number
+                 in: http(path=/in, event_type=order) -> n: fold(group=("all"), step={step}) -> out: effect(action=pay, key=$event.id) ^sensitive=["/state"]"#
+            )
+        };
+        check(&folded("($state // 1) + 1"), facts, "");
+        check(
+            &folded("($state // 0) + .total"),
+            facts,
+            r#"I1 at `out`: {"field":"/state","value":2} instead of "nothing that `in` took unchecked""#,
+        );
         let told = r#"I1 at `out`: {"field":"/double","value":4} instead of "nothing that `in` took unchecked""#;
         let sum = r#"in {"id":"1","total":2}
             in {"id":"2","total":0}
@@ -238,6 +277,26 @@ mod tests {
             "in {\"id\":\"4\",\"total\":2}\nin {\"id\":\"5\",\"total\":4}",
             told,
         );
+    }
+
+    #[test]
+    fn what_waits_is_its_own() {
+        let flow = |check: &str, on: &str| {
+            format!(
+                r#"type pay(id=/id, version=/rev): id string, rev integer, user string
+                 in: http(path=/pay, event_type=pay) ^principal=/user -> {check} turn: resequence(key=.id, version=.rev) -> move: effect(action=transfer, key=$event.id) ^acts_on=/user ^sensitive=["{on}"]"#
+            )
+        };
+        let facts = r#"in {"id":"1","rev":2,"user":"bob"}
+            in {"id":"1","rev":1,"user":"ana"}
+            in {"id":"1","rev":4,"user":"bob"}"#;
+        let check = |check: &str| Trial::new(&flow(check, "/rev"), facts).judge(Oracle::I1);
+        let told = check("");
+        assert!(
+            told.starts_with(r#"I1 at `move`: {"field":"/rev""#),
+            "{told}"
+        );
+        assert_eq!(check("safe: validate(event_type=pay) ->"), "");
     }
 
     #[test]

@@ -120,6 +120,15 @@ mod tests {
         );
         assert_eq!(judge("^rate=1000", 4, "4ms"), "");
         assert_eq!(judge("", 2, "4ms"), "", "nobody says that it goes on");
+        let windows = Trial::new(
+            r#"in: manual ^rate=1000 -> lane: queue(concurrency=2) -> n: aggregate(group=.n, window=time, size=1s, aggregates=[{"name": "n"}]) -> work: map(expr=.) ^duration=4ms -> out: view"#,
+            &facts,
+        );
+        assert_eq!(
+            windows.judge(Oracle::R1),
+            "",
+            "all at the end of the window"
+        );
         let spread = judge("^rate=1000", 2, "4ms ^spread=exponential");
         assert_eq!(spread, "", "too few to say so");
     }

@@ -31,6 +31,11 @@ pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> V
         .filter(|(step, _)| !channels.contains(&step.node))
         .filter_map(|(_, event)| event.context.extensions.get(extension::FAILURE))
         .collect();
+    // Results of all events are named after no group.
+    let named: FxHashSet<&SmolStr> = steps(run, What::Emitted)
+        .map(|(_, event)| &event.context.id)
+        .filter(|id| id.contains("null"))
+        .collect();
     let mut findings = Vec::new();
     for (step, event) in steps(run, What::GivenUp).chain(steps(run, What::Emitted)) {
         let Some(fact) = typed(step) else { continue };
@@ -45,7 +50,9 @@ pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> V
                 (at.clone(), "failure", why.clone())
             }
             Some(_) => continue,
-            None => match nonsense(&event.data).filter(|_| nonsense(&fact.event.data).is_none()) {
+            None => match nonsense(&event.data, &named)
+                .filter(|_| nonsense(&fact.event.data, &named).is_none())
+            {
                 Some(text) => (step.node.as_str().into(), "text", text),
                 None => continue,
             },
@@ -70,12 +77,15 @@ pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> V
 /// Part of what joins say of a key that was promised to come once; that is no matter of its type.
 const UNIQUE: &str = "came before";
 
-/// A text in which somebody put nothing.
-fn nonsense(value: &Value) -> Option<SmolStr> {
+/// A text in which somebody put nothing, and that is no name which the flow gave to an event.
+fn nonsense(value: &Value, named: &FxHashSet<&SmolStr>) -> Option<SmolStr> {
+    let says_nothing = |text: &str| {
+        text.contains("null") && !named.iter().any(|name| text.contains(name.as_str()))
+    };
     match value {
-        Value::Str(text) => text.contains("null").then(|| text.as_str().into()),
-        Value::Arr(items) => items.iter().find_map(nonsense),
-        Value::Obj(object) => object.values().find_map(nonsense),
+        Value::Str(text) => says_nothing(text).then(|| text.as_str().into()),
+        Value::Arr(items) => items.iter().find_map(|item| nonsense(item, named)),
+        Value::Obj(object) => object.values().find_map(|item| nonsense(item, named)),
         _ => None,
     }
 }
@@ -102,6 +112,13 @@ mod tests {
         assert_eq!(
             judge(r#"greet: map(expr={text: "Hello, \(.name // "you")!"}) -> out: view"#),
             ""
+        );
+        assert_eq!(
+            judge(
+                r#"n: aggregate(aggregates=[{"name": "n"}]) -> named: map(expr={id: $event.id}) -> out: view"#
+            ),
+            "",
+            "named after no group"
         );
         assert_eq!(
             judge("loud: map(expr={text: (.name | ascii_upcase)}) -> out: view"),

@@ -11,17 +11,25 @@ use super::Context;
 use super::viewers::{anchors, type_of};
 use crate::simulate::{Outcome, Step, What};
 
+/// Who and what stands behind a result.
+#[derive(Clone, Default)]
+pub(super) struct Behind {
+    pub(super) people: BTreeSet<Value>,
+    /// Numbers of the facts.
+    pub(super) facts: BTreeSet<u32>,
+}
+
 /// For each result that a node sent, the people over whom it is. A window counts as all of its group
 /// so far, which are never fewer.
 pub(super) fn people<'o>(
     run: &'o Outcome,
     node: &NodeId,
     context: &Context,
-) -> Vec<(&'o Step, BTreeSet<Value>)> {
+) -> Vec<(&'o Step, Behind)> {
     let Some(keyed) = context.keyed.get(node) else {
         return Vec::new();
     };
-    let mut groups: FxHashMap<Value, BTreeSet<Value>> = FxHashMap::default();
+    let mut groups: FxHashMap<Value, Behind> = FxHashMap::default();
     let mut results = Vec::new();
     for step in run.trace.iter().filter(|step| step.node == *node) {
         let Some(event) = &step.whole else { continue };
@@ -33,7 +41,9 @@ pub(super) fn people<'o>(
                 let who = step
                     .fact
                     .and_then(|fact| person(&context.document, run, fact));
-                groups.entry(key).or_default().extend(who);
+                let behind = groups.entry(key).or_default();
+                behind.people.extend(who);
+                behind.facts.extend(step.fact);
             }
             What::Emitted if step.port == 0 => {
                 let key = event.data.get("key").cloned().unwrap_or_default();

@@ -139,8 +139,10 @@ impl<'o> Guarded<'o> {
                 }
                 let passed = owners.get(&id).into_iter().flatten();
                 let earlier = || passed.clone().rev().filter(|passed| passed.at < before);
-                let own = earlier().find(|passed| passed.fact == fact);
-                if let Some(passed) = own.or_else(|| earlier().next()) {
+                // One fact may pass twice as events of one id that differ.
+                let same = earlier().find(|passed| passed.event.data == event.data);
+                let own = || earlier().find(|passed| passed.fact == fact);
+                if let Some(passed) = same.or_else(own).or_else(|| earlier().next()) {
                     return Some(passed.owner.clone());
                 }
                 id = self.causes.get(&id)?.clone();

@@ -99,6 +99,9 @@ fn paces(document: &Document, catalog: &Catalog) -> BTreeMap<NodeId, Pace> {
             by_chance.push(id);
         }
     }
+    // What waits for others leaves with them, all at once.
+    let gathering = active(document).filter(|(_, node)| gathers(catalog, node));
+    silent.extend(gathering.map(|(id, _)| id));
     let silent = reached_without(document, silent.into_iter(), None);
     let by_chance = reached_without(document, by_chance.into_iter(), None);
     active(document)
@@ -109,6 +112,20 @@ fn paces(document: &Document, catalog: &Catalog) -> BTreeMap<NodeId, Pace> {
             (id.clone(), pace)
         })
         .collect()
+}
+
+/// Whether a node holds events back for others that come later.
+fn gathers(catalog: &Catalog, node: &Node) -> bool {
+    let Some(kind) = catalog.get(&node.kind) else {
+        return false;
+    };
+    let text = |field: &str| kind.config(node, field).and_then(Value::as_str);
+    match &kind.behaviour {
+        Behaviour::Aggregate { window, .. } => text(window).is_some_and(|window| window != "none"),
+        Behaviour::Decide { wait, .. } => text(wait) != Some("no"),
+        Behaviour::Resequence { .. } | Behaviour::Join { .. } => true,
+        _ => false,
+    }
 }
 
 /// How many events the channels in front of a node hand out at once; nothing where something hands it

@@ -109,7 +109,7 @@ fn add(
     let said = context.literals.contains(&value);
     let measure = match (named, &alike[..]) {
         (Some((_, measure)), _) => *measure,
-        (None, [(_, measure)]) if !said => *measure,
+        (None, [(_, measure)]) if !said && times(&fact.event.data, &value) == 1 => *measure,
         _ => return,
     };
     let added = results.entry(part.bucket.clone()).or_default();
@@ -128,6 +128,15 @@ fn add(
             added.times.insert(at);
         }
         Adds::Always | Adds::Unknown => {}
+    }
+}
+
+/// How many fields of a payload hold a value.
+fn times(payload: &Value, value: &Value) -> usize {
+    match payload {
+        Value::Obj(object) => object.values().map(|held| times(held, value)).sum(),
+        Value::Arr(items) => items.iter().map(|held| times(held, value)).sum(),
+        held => usize::from(held == value),
     }
 }
 
@@ -176,6 +185,19 @@ mod tests {
             r#"D2 at `sum`: {"adds_up":["EUR","cent"],"column":"sum","key":null} instead of "one unit""#,
         );
         check(&flow("euro: map(expr=.n |= . / 100) ->"), facts, "");
+    }
+
+    #[test]
+    fn a_number_is_not_another_one_that_equals_it() {
+        let flow = format!(
+            "type report: n number, stock number <not_over_time pieces>
+             in: manual(event_type=report) -> sum: {SUM} -> out: view"
+        );
+        check(
+            &flow,
+            "in {\"n\":5,\"stock\":5}\nin {\"n\":7,\"stock\":7}",
+            "",
+        );
     }
 
     #[test]

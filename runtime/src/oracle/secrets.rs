@@ -164,9 +164,9 @@ impl Secret {
                     let Some(least) = rules().filter_map(Release::people).min() else {
                         continue;
                     };
-                    for (step, people) in people(run, &speaker.node, context) {
+                    for (step, behind) in people(run, &speaker.node, context) {
                         let Some(event) = &step.whole else { continue };
-                        let enough = people.len() as i64 >= least;
+                        let enough = behind.people.len() as i64 >= least;
                         let let_go = if enough { &fields[..] } else { &[] };
                         replay.add(&speaker.node, event, let_go);
                     }

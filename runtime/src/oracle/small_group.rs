@@ -1,12 +1,12 @@
 //! A3: a number that is let go because it is over many people is over many people.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use graph_model::id::NodeId;
 use graph_model::value::{Object, Value};
 use smol_str::{SmolStr, format_smolstr};
 
-use super::groups_of::{people, person};
+use super::groups_of::{Behind, people};
 use super::numbers::Column;
 use super::releases::Release;
 use super::viewers::{Owners, type_of};
@@ -31,9 +31,9 @@ pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> V
         let Some(node) = speaker.counts() else {
             continue;
         };
-        for (step, people) in people(run, node, context) {
-            if (people.len() as i64) < most {
-                few.insert(step.event.clone(), Few { step, node, people });
+        for (step, behind) in people(run, node, context) {
+            if (behind.people.len() as i64) < most {
+                few.insert(step.event.clone(), Few { step, node, behind });
             }
         }
     }
@@ -58,10 +58,11 @@ pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> V
             let mut made: BTreeMap<&NodeId, Vec<SmolStr>> = BTreeMap::new();
             for viewer in &place.viewers {
                 for item in place.seen(&items, viewer, &owners) {
-                    let Some(Few { step, node, people }) = few.get(&item.event.context.id) else {
+                    let Some(Few { step, node, behind }) = few.get(&item.event.context.id) else {
                         continue;
                     };
-                    if people.len() as i64 >= *least {
+                    let people = behind.people.len() as i64;
+                    if people >= *least {
                         continue;
                     }
                     let made = made.entry(node);
@@ -74,12 +75,10 @@ pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> V
                     }) {
                         continue;
                     }
-                    // Whom the number is not over, it tells nothing of.
-                    let facts = (0_u32..).zip(run.facts.iter()).filter(|(number, _)| {
-                        let who = person(document, run, *number);
-                        who.is_some_and(|who| people.contains(&who))
-                    });
-                    let refused = facts.map(|(_, fact)| fact).any(|fact| {
+                    // What the number is not over, it tells nothing of.
+                    let facts = behind.facts.iter();
+                    let mut facts = facts.filter_map(|fact| run.facts.get(*fact as usize));
+                    let refused = facts.any(|fact| {
                         let Some(ty) = type_of(document, fact) else {
                             return false;
                         };
@@ -92,7 +91,7 @@ pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> V
                         continue;
                     }
                     let mut observed = Object::with_capacity(3);
-                    observed.insert("people", people.len() as i64);
+                    observed.insert("people", people);
                     observed.insert("seen_by", viewer.name());
                     observed.insert("value", item.value.clone());
                     findings.push(Finding {
@@ -116,7 +115,7 @@ pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> V
 struct Few<'o> {
     step: &'o Step,
     node: &'o NodeId,
-    people: BTreeSet<Value>,
+    behind: Behind,
 }
 
 /// Whether a number is among what is seen.

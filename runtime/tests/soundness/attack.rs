@@ -14,7 +14,6 @@ use runtime::simulate::{
 
 use crate::excuse::{Evidence, Excuse};
 use crate::exempt::{Reason, Upstream};
-use crate::facts::paced;
 use crate::family::Family;
 use crate::machine::Machine;
 use crate::secrets;
@@ -64,7 +63,7 @@ pub(crate) fn attack(
     let scenarios = (0..runs).map(|seed| {
         let mut scenario = Scenario {
             seed,
-            facts: paced(facts, seed),
+            facts: family.paced(facts, seed),
             ..plain(family)
         };
         // The first runs differ in nothing but their pace.
@@ -105,7 +104,9 @@ pub(crate) fn play(
     let upstream = Upstream::of(document);
     let tolerated = |run: &Outcome| {
         let echoes = upstream.may_echo().or_else(|| upstream.forgets(run));
-        echoes.or_else(|| upstream.multiplies())
+        echoes
+            .or_else(|| upstream.tries(run))
+            .or_else(|| upstream.multiplies())
     };
     if !wanted.ended.is_complete() {
         attacked.endless = tolerated(&wanted);

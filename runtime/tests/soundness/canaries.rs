@@ -12,7 +12,7 @@ use runtime::simulate::Record;
 use runtime_protocol::Problem;
 
 use crate::campaign::{Campaign, Figures, conduct};
-use crate::family::{DET, Family};
+use crate::family::{DET, Family, LIMIT};
 use crate::generate::Theme;
 use crate::machine::{Machine, WHOLE};
 
@@ -66,6 +66,19 @@ fn a_rule_that_forgets_is_noticed() {
             ..WHOLE
         };
         let figures = first(&broken, seed);
+        assert!(!figures.violations.is_empty(), "{code}: {figures}");
+    }
+}
+
+#[test]
+fn a_rule_of_load_that_forgets_is_noticed() {
+    for code in ["COST-001", "COST-002", "COST-006"] {
+        let rules = without(code);
+        let broken = Machine {
+            rules: &rules,
+            ..WHOLE
+        };
+        let figures = first_of(&LIMIT, &broken, (0, DESIGNS));
         assert!(!figures.violations.is_empty(), "{code}: {figures}");
     }
 }

@@ -160,7 +160,11 @@ impl<'r> Evidence<'r> {
         let otherwise = match node.kind.as_str() {
             "aggregate" => running && (self.other_order(id) || shown_otherwise()),
             "table_changes" => self.wrote_otherwise(node) || shown_otherwise(),
-            "fold" | "split" => shown_otherwise(),
+            "fold" => shown_otherwise(),
+            // Which of the parts of a result comes last.
+            "split" | "function" => {
+                shown_otherwise() && sinks.keys().all(|sink| self.same_events(sink))
+            }
             _ => false,
         };
         otherwise.then_some(Excuse::EveryResult)
@@ -248,6 +252,12 @@ impl<'r> Evidence<'r> {
         all(self.run) != all(self.reference)
     }
 
+    /// Whether the same events came, in whatever order and however often.
+    fn same_events(&self, node: &NodeId) -> bool {
+        let all = |run: &'r Outcome| arrived(run, node).into_iter().collect::<BTreeSet<_>>();
+        all(self.run) == all(self.reference)
+    }
+
     /// Whether some events had other times.
     fn other_times(&self, node: &NodeId) -> bool {
         let times = |run: &'r Outcome| {
@@ -281,9 +291,11 @@ impl<'r> Evidence<'r> {
             .filter(|edge| edge.from.node == *queue && edge.from.port == "out")
             .map(|edge| &edge.to.node)
             .collect();
+        // Channels handle nothing, but hand out what they got.
         let got = |run: &'r Outcome, node: &NodeId| {
-            let events = handled(run, node).map(|step| &step.event);
-            events.collect::<BTreeSet<_>>()
+            let steps = run.trace.iter().filter(|step| step.node == *node);
+            let got = steps.filter(|step| matches!(step.what, What::Handled | What::Delivered));
+            got.map(|step| &step.event).collect::<BTreeSet<_>>()
         };
         let otherwise = |node: &&NodeId| got(self.run, node) != got(self.reference, node);
         wires.len() > 1 && wires.iter().any(otherwise)

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use graph_model::document::{Document, Node};
 use graph_model::id::NodeId;
-use runtime::simulate::Outcome;
+use runtime::simulate::{Outcome, Sort};
 
 /// Why a promise does not hold of a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +18,9 @@ pub(crate) enum Reason {
     /// What remembers events lets pass again what was refused behind it, or it would be lost; where it ends
     /// a loop the event goes round again with each try. No rule asks what may be refused there.
     Forgets,
+    /// What is refused beside a loop is tried again, and goes round with each try: as often as the tries of
+    /// each round multiplied. LOOP-004 looks at the tries of calls, and not of rounds.
+    Tries,
     /// What a lookup finds no row for is no loss.
     Lookup,
     /// Nothing comes round, so it ends, but pairs of pairs are more than is worth playing.
@@ -95,6 +98,24 @@ impl<'d> Upstream<'d> {
             }
         });
         forgets.then_some(Reason::Forgets)
+    }
+
+    /// Why a run was cut off although each loop ends: a channel in it tried again what was refused behind it.
+    pub(crate) fn tries(&self, run: &Outcome) -> Option<Reason> {
+        let tries = self.document.nodes.iter().any(|(id, node)| {
+            let feeds = self.feeds.get(id).into_iter().flatten();
+            let mut before = feeds.map(|(from, _)| self.before(from));
+            let in_a_loop = before.any(|before| before.contains(id));
+            ["queue", "log", "topic"].contains(&node.kind.as_str()) && in_a_loop && {
+                let mut refused = run.counters.nodes.iter();
+                refused.any(|(other, count)| {
+                    let known = self.document.nodes.get_key_value(other);
+                    count.failed > 0
+                        && known.is_some_and(|(other, _)| self.before(other).contains(id))
+                })
+            }
+        });
+        (tries && run.faults.contains_key(&Sort::Refuse)).then_some(Reason::Tries)
     }
 
     /// Why a run was cut off although there is no loop.

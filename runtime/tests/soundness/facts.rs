@@ -37,22 +37,7 @@ pub(crate) fn facts(document: &Document, seed: u64) -> Vec<Fact> {
     for number in 0..sources.len() * EACH {
         time_ms += 1 + chance.weighted(&[(0, 2), (900, 4), (40_000, 2), (1_500_000, 1)]);
         let (id, node) = *chance.pick(&sources);
-        let ty = node.config_str("event_type");
-        let ty = ty.and_then(|ty| document.types.get_key_value(ty));
-        let context = EventContext {
-            id: format_smolstr!("{id}-{number}"),
-            source: format_smolstr!("/{id}"),
-            ty: ty.map_or_else(|| "fact".into(), |(name, _)| name.as_str().into()),
-            time_ms: EPOCH_MS + time_ms,
-            ..EventContext::default()
-        };
-        let data = match ty {
-            Some((name, ty)) => {
-                let old = old_shape(&mut chance, document, id, ty);
-                maker.typed(&mut chance, name, ty, old, context.time_ms)
-            }
-            None => maker.untyped(&mut chance),
-        };
+        let event = maker.event(&mut chance, document, (id, node), number, time_ms);
         let late_ms = match max_delay_ms(node) {
             0 => 0,
             most if chance.percent(40) => chance.below(most) as i64,
@@ -61,13 +46,67 @@ pub(crate) fn facts(document: &Document, seed: u64) -> Vec<Fact> {
         facts.push(Fact {
             source: id.clone(),
             at_us: (time_ms + late_ms) as u64 * 1_000,
-            event: Event {
-                context: Arc::new(context),
-                data,
-            },
+            event,
         });
     }
     facts
+}
+
+/// Facts that each source sends as evenly and as often as it says.
+pub(crate) fn steady(document: &Document, seed: u64) -> Vec<Fact> {
+    /// Of all sources.
+    const FACTS: f64 = 150.0;
+    let mut chance = Chance::new(seed ^ 0x10ad);
+    let mut maker = Maker::default();
+    let sources = document.nodes.iter().filter(|(_, node)| brings_facts(node));
+    let rates: Vec<(&NodeId, &Arc<Node>, f64)> = sources
+        .map(|(id, node)| (id, node, rate_of(node)))
+        .collect();
+    let all: f64 = rates.iter().map(|(.., rate)| rate).sum();
+    let mut facts = Vec::new();
+    for (id, node, rate) in &rates {
+        let count = (FACTS * rate / all).ceil() as usize;
+        for number in 0..count {
+            let at_us = (number as f64 / rate * 1e6) as u64;
+            let time_ms = at_us as i64 / 1_000;
+            let event = maker.event(&mut chance, document, (id, node), number, time_ms);
+            facts.push(Fact {
+                source: (*id).clone(),
+                at_us,
+                event,
+            });
+        }
+    }
+    facts.sort_by_key(|fact| fact.at_us);
+    facts
+}
+
+/// Facts a second, as the source says.
+fn rate_of(node: &Node) -> f64 {
+    let declared = node.notes.declared.get("rate").and_then(Value::as_f64);
+    declared.unwrap_or(1.0)
+}
+
+/// The same, each source a part of its gap later.
+pub(crate) fn phased(facts: &[Fact], seed: u64) -> Arc<[Fact]> {
+    let mut chance = Chance::new(seed ^ 0x9ace);
+    let mut phases: BTreeMap<NodeId, u64> = BTreeMap::new();
+    let mut phased: Vec<Fact> = Vec::new();
+    for fact in facts {
+        let next = || {
+            let mut others = facts.iter().filter(|other| other.source == fact.source);
+            others.find(|other| other.at_us > fact.at_us)
+        };
+        let phase_us = *phases.entry(fact.source.clone()).or_insert_with(|| {
+            let gap_us = next().map_or(1, |next| next.at_us - fact.at_us);
+            chance.below(gap_us as usize) as u64
+        });
+        phased.push(Fact {
+            at_us: fact.at_us + phase_us,
+            ..fact.clone()
+        });
+    }
+    phased.into()
 }
 
 /// The same facts in the same order for each source, and each source at a pace of its own.
@@ -151,6 +190,36 @@ struct Maker {
 }
 
 impl Maker {
+    fn event(
+        &mut self,
+        chance: &mut Chance,
+        document: &Document,
+        (id, node): (&NodeId, &Node),
+        number: usize,
+        time_ms: i64,
+    ) -> Event {
+        let ty = node.config_str("event_type");
+        let ty = ty.and_then(|ty| document.types.get_key_value(ty));
+        let context = EventContext {
+            id: format_smolstr!("{id}-{number}"),
+            source: format_smolstr!("/{id}"),
+            ty: ty.map_or_else(|| "fact".into(), |(name, _)| name.as_str().into()),
+            time_ms: EPOCH_MS + time_ms,
+            ..EventContext::default()
+        };
+        let data = match ty {
+            Some((name, ty)) => {
+                let old = old_shape(chance, document, id, ty);
+                self.typed(chance, name, ty, old, context.time_ms)
+            }
+            None => self.untyped(chance),
+        };
+        Event {
+            context: Arc::new(context),
+            data,
+        }
+    }
+
     fn typed(
         &mut self,
         chance: &mut Chance,

@@ -5,7 +5,7 @@ use runtime::oracle::Oracle;
 use runtime::simulate::{Record, Sort};
 
 use crate::generate::Theme;
-pub(crate) use crate::promises::{AUTH, SCHEMA, UNSPOKEN, VALID};
+pub(crate) use crate::promises::{AUTH, LIMIT, SCHEMA, UNSPOKEN, VALID};
 
 /// A promise that the silence of some rules gives.
 #[derive(Clone, Copy)]
@@ -97,14 +97,15 @@ pub(crate) const BOUND: Family = Family {
     record: Record::Steps,
 };
 
-pub(crate) const ALL: [Family; 6] = [DET, LOSS, BOUND, AUTH, VALID, SCHEMA];
+pub(crate) const ALL: [Family; 7] = [DET, LOSS, BOUND, AUTH, VALID, SCHEMA, LIMIT];
 
 impl Family {
     /// Whether a finding has to be gone before the promise holds, be it itself or something that
-    /// follows from it. What is no flow, or never ends, can promise nothing.
+    /// follows from it. What is no flow, or never ends, can promise nothing; and what lies behind keys that
+    /// are torn apart, rules look at as if they were together.
     pub(crate) fn minds(&self, found: &Diagnostic) -> bool {
         let minds = |code: &str| {
-            let always = ["STRUCT", "LOOP"];
+            let always = ["STRUCT", "LOOP", "PART-001", "PART-002"];
             let mut codes = self.codes.iter().chain(&always);
             codes.any(|held| code.starts_with(held))
         };

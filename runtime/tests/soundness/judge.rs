@@ -10,7 +10,7 @@ use runtime::oracle::{Context, Finding, Oracle};
 use runtime::simulate::{Content, EPOCH_MS, Outcome, Sort};
 
 use crate::exempt::{Upstream, place_of};
-use crate::facts::max_delay_ms;
+use crate::facts::{brings_facts, max_delay_ms};
 use crate::unjudged::{counts_a_copy, is_unjudged};
 
 /// Looks at a run for one oracle; a broken one is a canary.
@@ -57,7 +57,12 @@ pub(crate) fn judge(
         Oracle::D2 => {
             found.retain(|found| !counts_a_copy(found, run) && !is_unjudged(found, document));
         }
-        Oracle::S1 => found.retain(|found| !is_unjudged(found, document)),
+        // What is given up is not counted among what comes.
+        Oracle::R1 | Oracle::R2 | Oracle::R4 if gives_up(run) => found.clear(),
+        Oracle::R2 => found.retain(|found| !meets_by_chance(found, run, document)),
+        // Where few events come there is room for years.
+        Oracle::R3 if few_come(document) => found.clear(),
+        Oracle::S1 | Oracle::R3 => found.retain(|found| !is_unjudged(found, document)),
         _ => {}
     }
     found
@@ -84,6 +89,35 @@ fn came_in_time(run: &Outcome, document: &Document) -> bool {
             let late_ms = fact.at_us as i64 / 1_000 - (fact.event.context.time_ms - EPOCH_MS);
             (0..=declared.unwrap_or_default() as i64).contains(&late_ms)
         })
+}
+
+/// Whether somebody says that few events come.
+fn few_come(document: &Document) -> bool {
+    let sources = document.nodes.values().filter(|node| brings_facts(node));
+    let mut rates = sources.filter_map(|node| node.notes.declared.get("rate")?.as_f64());
+    rates.any(|rate| rate < 5.0)
+}
+
+/// Whether events failed somewhere.
+fn gives_up(run: &Outcome) -> bool {
+    run.counters.nodes.values().any(|count| count.failed > 0)
+}
+
+/// Whether no more is under way than may meet in a moment: COST-001 is about the mean (Little's law), of which
+/// each node may be one call above for each source, and any number where several events come at once.
+fn meets_by_chance(found: &Finding, run: &Outcome, document: &Document) -> bool {
+    const AT_ONCE: [&str; 4] = ["decide", "resequence", "join", "split"];
+    let calls = |told: &Value| told.get("calls").and_then(Value::as_f64);
+    let Some((observed, limit)) = calls(&found.observed).zip(calls(&found.expected)) else {
+        return false;
+    };
+    let nodes = || document.nodes.values();
+    let at_once = nodes().any(|node| {
+        let window = node.config_str("window");
+        window.is_some_and(|window| window != "none") || AT_ONCE.contains(&node.kind.as_str())
+    });
+    let sources = nodes().filter(|node| brings_facts(node)).count();
+    at_once || observed <= limit + (run.loads.len() * sources) as f64
 }
 
 /// What is sure of a place: of deeds with a key that they were done, whichever event asked first; of what

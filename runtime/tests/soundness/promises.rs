@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use graph_model::catalog::Catalog;
 use graph_model::document::Document;
+use graph_model::validate::validate;
 use runtime::oracle::{Oracle, plant};
 use runtime::simulate::{Fact, Record, Sort};
 
-use crate::facts::facts;
+use crate::facts::{facts, paced, phased, steady};
 use crate::family::Family;
 use crate::generate::Theme;
 
@@ -84,6 +86,25 @@ pub(crate) const SCHEMA: Family = Family {
     record: Record::Events,
 };
 
+/// What comes as often as sources say can be done, with what there is.
+pub(crate) const LIMIT: Family = Family {
+    name: "S-LIMIT",
+    theme: Theme::Loads,
+    codes: &[
+        "COST-001",
+        "COST-002",
+        "COST-006",
+        "STATE-003",
+        "STATE-004",
+        "PART-010",
+    ],
+    sorts: &[],
+    judges: &[Oracle::R1, Oracle::R2, Oracle::R3, Oracle::R4],
+    all_speak: true,
+    deep: &[],
+    record: Record::Events,
+};
+
 /// Every so many designs are asked for what their secrets tell as well, which takes many more runs.
 const PAIRED_EACH: u64 = 10;
 
@@ -100,8 +121,33 @@ impl Family {
         *self
     }
 
+    /// Whether it is about how much comes.
+    pub(crate) fn is_of_load(&self) -> bool {
+        self.judges.contains(&Oracle::R1)
+    }
+
+    /// What nobody says and has to be known first, by the code that asks for it.
+    pub(crate) fn asks(&self, document: &Document) -> Option<&'static str> {
+        let report = self
+            .is_of_load()
+            .then(|| validate(document, Catalog::bundled()))?;
+        let mut open = report.unchecked.iter().map(|open| open.code);
+        open.find(|code| self.codes.contains(code))
+    }
+
+    /// The facts of a run, at a pace of its own.
+    pub(crate) fn paced(&self, facts: &[Fact], seed: u64) -> Arc<[Fact]> {
+        if self.is_of_load() {
+            return phased(facts, seed);
+        }
+        paced(facts, seed)
+    }
+
     /// Facts of a seed that the judges can make something of.
     pub(crate) fn facts(&self, document: &Arc<Document>, seed: u64) -> Vec<Fact> {
+        if self.is_of_load() {
+            return steady(document, seed);
+        }
         let facts = facts(document, seed);
         if self.judges.contains(&Oracle::A1) {
             return plant(document, &facts).to_vec();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use graph_model::document::Document;
+use graph_model::document::{Document, Node};
 use graph_model::validate::Diagnostic;
 
 use crate::family::Family;
@@ -71,13 +71,15 @@ fn claims(before: &Document, after: &Document) -> bool {
         let held = before.nodes.get(id);
         let claimed = held.map_or(0, |held| held.notes.assumptions.len());
         let accepted = held.map_or(0, |held| held.notes.accepted.len());
-        node.notes.assumptions.len() > claimed || node.notes.accepted.len() > accepted
+        // What code keeps it keeps, whatever is said of it.
+        let state = |node: &Node| node.notes.declared.get("state").cloned();
+        let restated = held.is_some_and(|held| state(held) != state(node));
+        node.notes.assumptions.len() > claimed || node.notes.accepted.len() > accepted || restated
     })
 }
 
 /// Whether a family has nothing to say.
 pub(crate) fn is_silent(document: &Document, family: &Family, machine: &Machine) -> bool {
-    !(machine.rules)(document)
-        .iter()
-        .any(|found| family.minds(found))
+    let found = (machine.rules)(document);
+    !found.iter().any(|found| family.minds(found)) && family.asks(document).is_none()
 }

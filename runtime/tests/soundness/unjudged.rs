@@ -59,6 +59,7 @@ pub(crate) fn is_unjudged(found: &Finding, document: &Document) -> bool {
     at.is_some_and(|(id, _)| match found.oracle {
         Oracle::S1 => gap(document, id).is_some(),
         Oracle::D2 => first_of_key(document, id).is_some(),
+        Oracle::R3 => is_behind_split(document, id),
         _ => false,
     })
 }
@@ -73,10 +74,16 @@ fn first_of_key(document: &Document, id: &NodeId) -> Option<Gap> {
     nodes.any(keyed).then_some(Gap::FirstOfKey)
 }
 
+fn is_behind_split(document: &Document, id: &NodeId) -> bool {
+    let before = before(document, id).into_iter();
+    let mut nodes = before.filter_map(|id| document.nodes.get(id));
+    nodes.any(|node| node.kind == "split")
+}
+
 fn gap(document: &Document, id: &NodeId) -> Option<Gap> {
     let before = before(document, id);
     let nodes = || before.iter().filter_map(|id| document.nodes.get(*id));
-    if nodes().any(|node| node.kind == "split") {
+    if is_behind_split(document, id) {
         return Some(Gap::BehindSplit);
     }
     let read = Value::from(document.nodes[id].config.clone()).to_json();

@@ -4,12 +4,13 @@
 //! Events that a node gave up are not counted. What goes round in a loop is counted as long as the
 //! loop dies out: one that does not is a hazard of its own.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
 
 use crate::catalog::PortRole;
-use crate::validate::design::{EdgeIx, NodeIx};
+use crate::validate::design::{Design, EdgeIx, NodeIx};
 use crate::validate::facts::Facts;
 use crate::validate::facts::gain::{Gain, Outlet, shared, times};
 
@@ -61,6 +62,8 @@ struct Stream {
 pub(crate) struct Aftermath {
     stream: Stream,
     values: Vec<[f64; 2]>,
+    /// Nodes of loops that do not die out by what is known of them.
+    unsettled: BTreeSet<NodeIx>,
 }
 
 impl Aftermath {
@@ -71,6 +74,15 @@ impl Aftermath {
             outlets.map(|outlet| facts.port_value(&self.stream, outlet, &self.values, false));
         // An event leaves by one of the ports.
         ports.fold(0.0, f64::max)
+    }
+
+    /// A node to which events of a source may come back nobody knows how often.
+    pub(crate) fn comes_round(&self, design: &Design, source: NodeIx) -> Option<NodeIx> {
+        let mut behind = BTreeSet::new();
+        if !self.unsettled.is_empty() {
+            design.behind(source, &mut behind);
+        }
+        behind.intersection(&self.unsettled).next().copied()
     }
 
     /// What follows from one event that goes by a wire.
@@ -286,6 +298,7 @@ impl Facts {
     pub(crate) fn aftermath(&self, bound: Bound, sum: &dyn Fn(NodeIx, f64) -> f64) -> Aftermath {
         let stream = self.stream(bound);
         let mut values = vec![[0.0; 2]; self.design.nodes.len()];
+        let mut unsettled = BTreeSet::new();
         for component in self.components.iter().rev() {
             if !self.is_loop(component) {
                 for &node in component {
@@ -312,12 +325,17 @@ impl Facts {
                 }
             }
             if !settled {
+                unsettled.extend(&order);
                 for &node in &order {
                     values[node] = self.value(&stream, node, sum, &values, true);
                 }
             }
         }
-        Aftermath { stream, values }
+        Aftermath {
+            stream,
+            values,
+            unsettled,
+        }
     }
 
     /// What one event leads to that arrives at a node, by its first and its second input. `leaving`

@@ -57,8 +57,11 @@ pub(in crate::validate) fn samples(schema: &Schema) -> Vec<Value> {
             (Types::STRING, Value::str("1")),
             (Types::NUMBER, Value::Int(1)),
             (Types::BOOLEAN, Value::Bool(true)),
+            (Types::ARRAY, Value::from(Vec::<Value>::new())),
         ];
-        let may = several.into_iter().filter(|(ty, _)| field.types.has(*ty));
+        let may = several
+            .into_iter()
+            .filter(|(ty, _)| field.types.overlaps(*ty));
         let may: Vec<Value> = may.map(|(_, value)| value).collect();
         if may.len() > 1 && field.types != Types::ANY {
             samples.extend(may.into_iter().map(|value| {

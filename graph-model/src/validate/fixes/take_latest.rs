@@ -6,6 +6,7 @@ use super::behind::{insert_behind, is_main};
 use super::{Placed, comes_back, fix, identify, kind_that, new_node, put_before};
 use crate::catalog::{Behaviour, FieldType};
 use crate::document::Node;
+use crate::expr::Expr;
 use crate::expr::Operand;
 use crate::pointer::Pointer;
 use crate::validate::Fix;
@@ -256,9 +257,14 @@ fn only_created(facts: &Facts, node: NodeIx, cause: NodeIx, port: &Port) -> Opti
     Some(put_before(design, at, "created", new, title, caution))
 }
 
-/// Lets the first version of each thing pass.
+/// Lets the first version of each thing pass, where all of them come to one place.
 fn only_first(facts: &Facts, node: NodeIx, thing: &str) -> Option<Fix> {
     let design = &*facts.design;
+    let port = facts.input(node)?;
+    let key = Expr::compile(thing).ok()?;
+    if !facts.in_one_place(&facts.key(&key, port), port) {
+        return None;
+    }
     let new = new_node::dedupe(design, thing)?;
     let edges = design.nodes[node].ins.clone();
     let title = format!(

@@ -51,6 +51,15 @@ pub(super) fn draw(chance: &mut Chance, ins: &Env) -> (String, Vec<(&'static str
     (config, vec![("ok", Env::of(fields))])
 }
 
+/// How many events the code of a node sends for one at most.
+pub(super) fn gain(part: &Filled) -> u32 {
+    if part.config.contains(Code::Twice.name()) {
+        2
+    } else {
+        1
+    }
+}
+
 /// What is declared of the code of a node: all that it remembers, and what it reads where that is not all.
 pub(super) fn marks(part: &Filled) -> &'static str {
     let does = |code: Code| part.kind == "function" && part.config.contains(code.name());

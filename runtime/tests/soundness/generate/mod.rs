@@ -7,6 +7,7 @@
 mod code;
 mod fields;
 mod fill;
+mod loads;
 mod loops;
 mod marks;
 mod numbers;

@@ -111,11 +111,19 @@ pub(super) fn predicate(chance: &mut Chance, ins: &Env) -> String {
 
 /// The field with a thing's id and the one that counts its versions.
 pub(super) fn thing(chance: &mut Chance, ins: &Env) -> Option<(String, String)> {
-    let version = ins.any(chance, &[Sort::Version])?.path;
-    let beside = version.rsplit_once('.')?.0;
-    let mut ids = ins.fields.iter().filter(|held| held.sort == Sort::Id);
-    let id = ids.find(|held| held.path.rsplit_once('.').map(|(above, _)| above) == Some(beside))?;
-    Some((id.path.clone(), version))
+    let above = |held: &Field| {
+        held.path
+            .rsplit_once('.')
+            .map(|(above, _)| above.to_owned())
+    };
+    let of_sort = |sort: Sort| ins.fields.iter().filter(move |held| held.sort == sort);
+    let beside = |version: &Field| {
+        let mut ids = of_sort(Sort::Id);
+        let id = ids.find(|id| above(id).is_some() && above(id) == above(version))?;
+        Some((id.path.clone(), version.path.clone()))
+    };
+    let things: Vec<(String, String)> = of_sort(Sort::Version).filter_map(beside).collect();
+    (!things.is_empty()).then(|| chance.pick(&things).clone())
 }
 
 /// The fields of an event that stands in a field.

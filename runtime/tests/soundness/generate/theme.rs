@@ -4,7 +4,7 @@
 use super::fields::Env;
 use super::fill::Filled;
 use super::types::{self, Type};
-use super::{marks, numbers, readers, shapes};
+use super::{loads, marks, numbers, readers, shapes};
 use crate::chance::Chance;
 
 /// What a design is about.
@@ -18,6 +18,8 @@ pub(crate) enum Theme {
     Numbers,
     /// What events look like.
     Shapes,
+    /// How much comes, and what that takes.
+    Loads,
 }
 
 /// Kinds with how often each is drawn.
@@ -29,7 +31,7 @@ pub(super) type Drawn = (String, Vec<(&'static str, Env)>);
 impl Theme {
     pub(super) fn types(self, chance: &mut Chance) -> Vec<Type> {
         match self {
-            Theme::Plain => types::draw(chance),
+            Theme::Plain | Theme::Loads => types::draw(chance),
             Theme::Readers => readers::types(chance),
             Theme::Numbers => numbers::types(chance),
             Theme::Shapes => shapes::types(chance),
@@ -40,6 +42,7 @@ impl Theme {
     pub(super) fn context(self, chance: &mut Chance, types: &[Type]) -> String {
         match self {
             Theme::Readers => format!("{}{}", marks::CONTEXT, readers::releases(chance, types)),
+            Theme::Loads => format!("{}{}", marks::CONTEXT, loads::budgets(chance)),
             Theme::Plain | Theme::Numbers | Theme::Shapes => marks::CONTEXT.to_owned(),
         }
     }
@@ -48,6 +51,7 @@ impl Theme {
     pub(super) fn ends(self) -> &'static Weights {
         match self {
             Theme::Numbers => &numbers::ENDS,
+            Theme::Loads => &loads::ENDS,
             Theme::Plain | Theme::Readers | Theme::Shapes => &[],
         }
     }
@@ -59,6 +63,7 @@ impl Theme {
             Theme::Readers => &readers::MIDDLE,
             Theme::Numbers => &numbers::MIDDLE,
             Theme::Shapes => &shapes::MIDDLE,
+            Theme::Loads => &loads::MIDDLE,
         }
     }
 
@@ -71,7 +76,7 @@ impl Theme {
         ins: &Env,
     ) -> Option<Drawn> {
         match self {
-            Theme::Plain => None,
+            Theme::Plain | Theme::Loads => None,
             Theme::Readers => readers::config(chance, kind, ins),
             Theme::Numbers => numbers::config(chance, kind, ins),
             Theme::Shapes => shapes::config(chance, kind, at, ins),
@@ -81,6 +86,7 @@ impl Theme {
     pub(super) fn marks(self, chance: &mut Chance, part: &Filled) -> String {
         match self {
             Theme::Readers => readers::marks(chance, part),
+            Theme::Loads => loads::marks(chance, part),
             Theme::Plain | Theme::Numbers | Theme::Shapes => marks::draw(chance, part),
         }
     }

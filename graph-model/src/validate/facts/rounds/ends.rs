@@ -107,9 +107,14 @@ impl<'d> Ring<'d> {
                 self.condition_ends(edge, &expr.analysis().condition.conjuncts)
             }),
             Some(Behaviour::Dedupe { key, .. }) => view.main && self.key_comes_back(edge, key),
-            // Each group is told once.
-            Some(Behaviour::Decide { group, wait, .. }) => {
-                let window = design.text(node, wait) == Some("window");
+            // Each group is told once, and at the earliest when a window ends, unless enough have come.
+            Some(Behaviour::Decide {
+                group, claim, wait, ..
+            }) => {
+                let waits = design
+                    .text(node, claim)
+                    .is_some_and(|claim| claim != "at_least");
+                let window = waits && design.text(node, wait) == Some("window");
                 let all = design.text(node, group).is_none();
                 view.main && (window || all || self.key_comes_back(edge, group))
             }

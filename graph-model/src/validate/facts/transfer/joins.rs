@@ -176,6 +176,10 @@ impl Facts {
         if let Some(key) = design.expr(node, keys.0) {
             labels.add(at.clone(), &port.told_by(&key.analysis().reads));
         }
+        if let Some(rows) = told {
+            let found = self.found(node, keys, port, rows);
+            port.presence.join(&found);
+        }
         {
             let origins = &mut *self.origins.borrow_mut();
             payload.clear(&at, node, origins);
@@ -199,6 +203,46 @@ impl Facts {
             let name = design.nodes[node].id.as_str();
             port.definition = Rc::new(port.definition.step("enrich", name, name));
         }
+    }
+}
+
+impl Facts {
+    /// What it tells that there is a row for an event: their keys, and what chose the row.
+    fn found(&self, node: NodeIx, keys: (&str, &str), events: &Port, rows: &Port) -> TagSet {
+        let of = |field: &str, port: &Port| {
+            let key = self.design.expr(node, field);
+            key.map_or_else(TagSet::default, |key| port.told_by(&key.analysis().reads))
+        };
+        let mut told = of(keys.0, events);
+        told.join(&of(keys.1, rows));
+        told.join(&rows.presence);
+        told
+    }
+
+    /// Events without a row: that there is none tells of all rows, whosever they are.
+    pub(super) fn missing(
+        &mut self,
+        node: NodeIx,
+        keys: (&str, &str),
+        events: &Port,
+        rows: &Port,
+    ) -> Port {
+        let apart = self.apart(node, keys, events, rows);
+        let nothing = Port {
+            labels: Rc::default(),
+            presence: TagSet::default(),
+            named: TagSet::default(),
+            ..rows.clone()
+        };
+        let own = self.found(node, keys, events, &nothing);
+        let mut told = self.found(node, keys, &nothing, apart.as_ref().unwrap_or(rows));
+        if apart.is_none() {
+            told = self.folded_tags(node, &[], &told, false);
+        }
+        let mut port = events.clone();
+        port.presence.join(&own);
+        port.presence.join(&told);
+        port
     }
 }
 

@@ -9,6 +9,7 @@ mod groups;
 mod hiding;
 mod joins;
 mod maps;
+mod places;
 mod shapes;
 mod sources;
 mod stores;
@@ -58,7 +59,10 @@ impl Facts {
             | Behaviour::Bucket { .. }
             | Behaviour::Observe { .. }
             | Behaviour::Effect { .. }
-            | Behaviour::DeadLetter => in_one_place(input?),
+            | Behaviour::DeadLetter => {
+                self.put_in_place(node, input?);
+                in_one_place(input?)
+            }
             // A join or a decision may get nothing but what comes to the other input.
             Behaviour::Join { left, right, .. } if input.is_none() || second.is_none() => {
                 let sides = match (input, second) {
@@ -284,6 +288,10 @@ impl Facts {
                 (rest.presence != port.presence).then(|| aside(rest))?
             }
             Behaviour::Join { .. } => aside(self.unmatched(node, [input, second], output?)),
+            Behaviour::Enrich { key, row_key, .. } => {
+                let rest = self.missing(node, (key, row_key), input?, second?);
+                (rest.presence != port.presence).then(|| aside(rest))?
+            }
             // Whether it is late says the end mark, which may be lost.
             Behaviour::Decide { .. } => {
                 let losing = port.losing.or(second?.losing);

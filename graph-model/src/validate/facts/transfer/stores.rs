@@ -114,7 +114,7 @@ impl Facts {
     }
 
     /// What the keys are made of by which others write the rows whose changes a node hears.
-    fn key_of_rows(&mut self, node: NodeIx) -> RowKey {
+    fn key_of_rows(&mut self, node: NodeIx, mode: &Mode) -> RowKey {
         let design = Rc::clone(&self.design);
         let mut made = RowKey::default();
         let ins = design.nodes[node].ins.iter();
@@ -129,12 +129,36 @@ impl Facts {
                 let unique = self.identifies(&parts, port);
                 made.labels.join(&labels);
                 if !unique {
-                    made.told
-                        .join(&self.folded_tags(node, &parts, &labels, false));
+                    let key = match mode {
+                        Mode::Upsert(key) => key,
+                        _ => &parts[..],
+                    };
+                    made.told.join(&self.folded_tags(node, key, &labels, false));
                 }
             }
         }
         made
+    }
+
+    /// What it tells that a row has changed: that some of it is not what it was.
+    fn told_by_change(&mut self, node: NodeIx, stored: &Port) -> TagSet {
+        match &stored.mode {
+            Mode::Upsert(key) => self.folded_tags(node, key, &stored.labels.all(), false),
+            _ => TagSet::default(),
+        }
+    }
+
+    /// Labels of the row that was there before: whose it is, the row after it says only where all that have
+    /// the key are of one owner.
+    fn labels_before(&mut self, node: NodeIx, stored: &Port) -> Rc<Labels> {
+        let Mode::Upsert(key) = &stored.mode else {
+            return Rc::clone(&stored.labels);
+        };
+        let labels = stored.labels.iter().map(|(at, tags)| {
+            let tags = self.folded_tags(node, key, tags, false);
+            (at.clone(), tags)
+        });
+        Rc::new(labels.collect())
     }
 
     /// The changes of a table: `{op, key, before, after}`.
@@ -153,17 +177,20 @@ impl Facts {
                 let at = Pointer::root().child(side);
                 // The row before is another event's row: only what comes after is the one that was
                 // written.
-                if side == "after" {
+                let labels = if side == "after" {
                     payload.embed(&at, &stored.payload, &mut self.origins.borrow_mut());
-                }
-                Rc::make_mut(&mut port.labels).shift(&at, &stored.labels);
+                    Rc::clone(&stored.labels)
+                } else {
+                    self.labels_before(node, stored)
+                };
+                Rc::make_mut(&mut port.labels).shift(&at, &labels);
                 Rc::make_mut(&mut port.taint).shift(&at, &stored.taint);
             }
             let RowKey {
                 labels,
                 taint,
                 told,
-            } = self.key_of_rows(node);
+            } = self.key_of_rows(node, &stored.mode);
             // Rows tell their key in a column of its own as well.
             let row_key = Pointer::root().child("after").child(ROW_KEY);
             for at in [&key, &row_key] {
@@ -190,7 +217,7 @@ impl Facts {
                 port.order = Order::PerKey(Rc::clone(by));
             }
             port.payload = Rc::new(payload);
-            port.presence = stored.presence.clone();
+            port.presence = &stored.presence | &self.told_by_change(node, stored);
             if stored.copies != Copies::No {
                 // What is written again after something newer changes the row there and back.
                 self.renew(node, false, &mut port);

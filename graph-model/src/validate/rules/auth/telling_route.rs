@@ -50,6 +50,7 @@ declare_rule! {
 }
 
 fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
+    check_place(facts, node, findings);
     let design = &*facts.design;
     let Some(port) = facts.input(node).filter(|port| !port.presence.is_empty()) else {
         return;
@@ -92,12 +93,50 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     }
 }
 
+/// What is still at a place tells those who find it there that nobody else's had the same key.
+fn check_place(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
+    let Some(port) = facts.input(node) else {
+        return;
+    };
+    let told = facts.told_by_place(node, port);
+    if told.is_empty() {
+        return;
+    }
+    let design = &*facts.design;
+    for mut place in auth::places(facts, node, port) {
+        let kept = matches!(place.seen, Seen::Shown | Seen::Stored);
+        if !kept || !auth::leaks(facts, port, &place).is_empty() {
+            continue;
+        }
+        place.shown.to_mut().join(&Labels::at_root(&told));
+        let leaks = auth::leaks(facts, port, &place);
+        let Some(first) = leaks.first() else { continue };
+        let tag = auth::root_of(facts, first);
+        let (title, readers) = (place.title(design, node), facts.readers(place.audience));
+        let field = &tag.field;
+        let message = format!(
+            "what is left in {title} tells {readers} whether others have the same `{field}`, which they may not read, because one takes the place of the other; keep each owner's apart or let others look"
+        );
+        let effect = format!("leaves one of each, which tells {readers} of the others");
+        findings.add(
+            Found::node(&design.nodes[node].id, message)
+                .detail(place.side.map_or_else(
+                    || "place".into(),
+                    |side| smol_str::format_smolstr!("place:{side}"),
+                ))
+                .path(auth::evidence(facts, first, node, effect))
+                .fixes(fixes::narrow_audience(facts, node, &place)),
+        );
+    }
+}
+
 /// Places where somebody waits for what comes.
 fn places<'f>(facts: &'f Facts, node: NodeIx, port: &'f Port) -> Vec<Place<'f>> {
     let design = &*facts.design;
     let noted = &design.nodes[node].node.notes;
     let observed = matches!(design.behaviour(node), Some(Behaviour::Observe { .. }));
-    // What was given up came there because something failed, unless a flow sends it there itself.
+    // What was given up came there because something failed, unless a flow sends it there itself; who was let in
+    // there sees what came all the same, and it may be all that comes.
     let mut ins = design.nodes[node].ins.iter();
     let chosen = ins.any(|edge| design.edges[*edge].role == PortRole::Data);
     let mut places = auth::places(facts, node, port);
@@ -105,7 +144,7 @@ fn places<'f>(facts: &'f Facts, node: NodeIx, port: &'f Port) -> Vec<Place<'f>> 
         _ if place.side.is_some() => true,
         // Nobody watches a store for what comes, unless somebody is let in.
         _ if !observed && noted.audience.is_none() => false,
-        seen => *seen != Seen::GivenUp || chosen,
+        seen => *seen != Seen::GivenUp || chosen || noted.audience.is_some(),
     });
     let operators = noted.side_audiences.get(&OPERATORS);
     if operators.is_some() && !slots(design, node).is_empty() {

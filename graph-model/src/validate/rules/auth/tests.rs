@@ -325,7 +325,53 @@ fn ways_do_not_tell_secrets() {
         silent: in -> a: filter(when=.amount > 3) -> b: dedupe(key=.id) -> out: view @patients[patient_id = /patient_id]
         silent: in -> a: dedupe(key=.patient_id) -> out: view @patients[patient_id = /patient_id]
         silent: in -> a: dedupe(key=.diagnosis) -> out: view @adjusters
+        # What fails may be all that comes.
+        AUTH-005: paid -> a: filter(when=.salary > 100) -> b: map(expr={team}) -> t: table(table=t, key=.gone) ;; t.failed -> out: dead_letter @support
+        silent: paid -> a: filter(when=.salary > 100) -> b: map(expr={team}) -> t: table(table=t, key=.gone) ;; t.failed -> out: dead_letter
+        # So does that there is a row for it, or none.
+        AUTH-005: paid -> e: enrich(key=.team, row_key=.diagnosis) -> k: map(expr={team}) -> out: view @finance ;; in -> .rows e
+        AUTH-005: paid -> e: enrich(key=.team, row_key=.diagnosis) ;; e.missing -> k: map(expr={team}) -> out: view @finance ;; in -> .rows e
+        AUTH-005: paid -> e: enrich(key=(.salary | tostring), row_key=.id) -> k: map(expr={team}) -> out: view @support ;; in -> .rows e
+        silent: paid -> e: enrich(key=.team, row_key=.id) -> k: map(expr={team}) -> out: view @finance ;; in -> .rows e
+        silent: paid -> e: enrich(key=.team, row_key=.diagnosis) ;; e.missing -> f: filter(when=.team) -> k: map(expr={team}) -> out: table(table=t) @finance ;; in -> x: map(expr={diagnosis: .id}) -> .rows e
     "#);
+}
+
+/// One takes the place of another that has the same key, whosever that is.
+#[test]
+fn what_is_left_at_a_place_does_not_tell_of_others() {
+    all(r#"
+        AUTH-005: in -> g: guard(field=/patient_id, claim=patient_id) -> t: table(table=t, key=.diagnosis, columns={"a": ".amount"}) @patients
+        AUTH-005: in -> out: view(key=.diagnosis) @patients[patient_id = /patient_id]
+        AUTH-005: in -> g: guard(field=/patient_id, claim=patient_id) -> b: bucket(folder=b, name=.diagnosis) %operators=adjusters @patients
+        silent: in -> g: guard(field=/patient_id, claim=patient_id) -> t: table(table=t, key=.patient_id, columns={"a": ".amount"}) @patients
+        silent: in -> g: guard(field=/patient_id, claim=patient_id) -> t: table(table=t, key=[.patient_id, .diagnosis], columns={"a": ".amount"}) @patients
+        silent: in -> g: guard(field=/patient_id, claim=patient_id) -> t: table(table=t, key=.id, columns={"a": ".amount"}) @patients
+        silent: in -> t: table(table=t, key=.diagnosis, columns={"a": ".amount"}) @adjusters
+        silent: in -> out: view(key=.id) @patients[patient_id = /patient_id]
+    "#);
+}
+
+/// The row before a change may be somebody else's.
+#[test]
+fn rows_before_a_change_have_owners_of_their_own() {
+    let judge = |key: &str, columns: &str| {
+        let flow = format!(
+            r#"in -> t: table(table=t, key={key}, columns={{"who": ".patient_id", "sum": ".amount"}}) @adjusters
+            c: table_changes(table=t) -> k: map(expr={columns}) -> out: view @patients[patient_id = /who]"#
+        );
+        codes(&check(&read(&flow)))
+    };
+    assert_eq!(
+        judge(".diagnosis", "{who: .after.who, sum: .before.sum}"),
+        "AUTH-003"
+    );
+    assert_eq!(
+        judge(".diagnosis", "{who: .after.who, sum: .after.sum}"),
+        "AUTH-005"
+    );
+    let own = "{who: .after.who, sum: .before.sum}";
+    assert_eq!(judge(".patient_id", own), "");
 }
 
 #[test]

@@ -59,6 +59,20 @@ fn check(facts: &Facts, findings: &mut RuleFindings<'_, '_>) {
     for source in design.sources() {
         let cost = price(source) + least.of_source(facts, source);
         if cost <= budget {
+            let is_paid = |node: &NodeIx| {
+                let mut behind = BTreeSet::from([*node]);
+                design.behind(*node, &mut behind);
+                behind.into_iter().any(|node| price(node) > 0.0)
+            };
+            if let Some(node) = most.comes_round(design, source).filter(is_paid) {
+                let title = design.title(node);
+                let reason = format!(
+                    "nobody says how often an event comes round to {title}; declare the gain of what ends it"
+                );
+                let subject = Subject::Node(design.nodes[node].id.clone());
+                findings.unchecked(subject, reason);
+                continue;
+            }
             if price(source) + most.of_source(facts, source) > budget
                 && let Some(by) = facts.doubt_behind(source)
             {

@@ -29,6 +29,11 @@ pub(super) const RULES: &[Rule] = &[
 fn ask_for_rate(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let design = &*facts.design;
     let Some((by, what)) = facts.doubt_before(node) else {
+        let title = design.title(node);
+        let reason = format!(
+            "nobody says how often an event comes round to {title}; declare the gain of what ends it"
+        );
+        findings.unchecked(Subject::Node(design.nodes[node].id.clone()), reason);
         return;
     };
     let title = design.title(by);

@@ -53,6 +53,15 @@ fn calls_under_way_are_added_up() {
 #[test]
 fn costs_are_added_up() {
     check(&[
+        // Nobody says how often an event goes round.
+        (
+            "budget per_event=0.00001\nin: manual ^price=1 -> work: map(expr=.n = 1) ^price=6 -> once: dedupe(key=$event.id) -> work",
+            "~COST-002",
+        ),
+        (
+            "budget per_event=0.00001\nin: manual ^price=1 -> work: map(expr=.n = 1) -> once: dedupe(key=$event.id) -> work",
+            "",
+        ),
         (
             "budget per_event=0.00001\nin: manual ^price=6 -> a: function(component=f.wasm) ^price=6 -> out: view",
             "COST-002",
@@ -223,6 +232,11 @@ fn batches_fit_or_do_not() {
 #[test]
 fn consumers_keep_up_or_do_not() {
     check(&[
+        // Nobody says how often an event goes round.
+        (
+            "in: manual ^rate=5 -> work: map(expr=.n = 1) ^duration=300ms ^instances=2 -> once: dedupe(key=$event.id) -> work\nin -> once",
+            "~COST-006",
+        ),
         // One at a time.
         ("in: manual ^rate=100 -> lane: queue -> a: function(component=f.wasm) ^duration=20ms -> out: view", "COST-006"),
         ("in: manual ^rate=100 -> lane: queue(concurrency=2) -> a: function(component=f.wasm) ^duration=20ms -> out: view", ""),

@@ -1,8 +1,8 @@
 //! DELIV-002: what is not safe to repeat is repeated.
 
-use super::{cause_of_copies, repeats, way_of_copies};
+use super::{cause_of_copies, repeats, there_and_back, way_of_copies};
 use crate::catalog::Behaviour;
-use crate::expr::Variable;
+use crate::expr::{Expr, Variable};
 use crate::validate::design::{Design, NodeIx};
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::delivery::Copies;
@@ -41,29 +41,55 @@ const SAFE: [&str; 4] = ["min", "max", "first", "count_distinct"];
 
 fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let design = &*facts.design;
-    let (Some((view, behaviour)), Some(port)) = (design.acting(node), facts.input(node)) else {
+    let Some((view, behaviour)) = design.acting(node) else {
         return;
     };
+    // What a look-up keeps are the rows.
+    let arriving = match behaviour {
+        Behaviour::Enrich { .. } => facts.input(node).and(facts.second(node)),
+        _ => facts.input(node),
+    };
+    let Some(port) = arriving else { return };
     let Some(by) = port.copies.by() else { return };
     let effect = match behaviour {
         Behaviour::Table { .. } | Behaviour::Bucket { .. } => {
             rows_of_copies(facts, node, behaviour, port)
         }
+        Behaviour::Enrich { row_key, .. } if !design.compares_times(node) => design
+            .expr(node, row_key)
+            .filter(|key| old_takes_over(facts, key, port))
+            .map(|_| "takes an old row for the newest"),
         _ => broken_by_copies(design, node, port.copies),
     };
+    let back = match effect {
+        Some(_) => None,
+        None => there_and_back::writer(facts, node, behaviour, port),
+    };
+    let effect = effect.or(back.map(|_| there_and_back::EFFECT));
     let Some(effect) = effect.filter(|_| !facts.assumed(node, "idempotent")) else {
         return;
     };
     let title = design.title(node);
+    let (instead, fix) = match behaviour {
+        _ if back.is_some() => (
+            "put a dedupe in front of the table",
+            back.and_then(|table| fixes::dedupe(facts, table)),
+        ),
+        Behaviour::Enrich { as_of, .. } => (
+            "take the row that held then",
+            Some(fixes::take_row_of_then(design, node, as_of)),
+        ),
+        _ => ("put a dedupe in front", fixes::dedupe(facts, node)),
+    };
     let message = format!(
-        "{} {}, and {title} {effect}; put a dedupe in front",
+        "{} {}, and {title} {effect}; {instead}",
         design.title(by),
         repeats(design, by)
     );
     let found = Found::node(&view.id, message)
         .path(way_of_copies(facts, by, node, effect.to_owned()))
         .following(cause_of_copies(facts, node))
-        .fixes(fixes::dedupe(facts, node));
+        .fixes(fix);
     findings.add(found);
 }
 
@@ -159,12 +185,16 @@ fn row_of_copy(
         Some(Renewal::Code(_)) => return None,
         None => {}
     }
-    let key = facts.key(key, port);
-    let overtakes = mode == Some("upsert")
-        && matches!(port.copies, Copies::Any(_))
-        && !facts.identifies(&key, port)
-        && facts.in_order(&port.order, &key);
+    let overtakes = mode == Some("upsert") && old_takes_over(facts, key, port);
     overtakes.then_some("puts an old row over a newer one")
+}
+
+/// Whether a copy comes behind something newer of its key, where nothing else does.
+fn old_takes_over(facts: &Facts, key: &Expr, port: &Port) -> bool {
+    let key = facts.key(key, port);
+    matches!(port.copies, Copies::Any(_))
+        && !facts.identifies(&key, port)
+        && facts.in_order(&port.order, &key)
 }
 
 /// What a copy does to the objects of a bucket; one with the name of another takes its place.

@@ -11,6 +11,7 @@ mod silent_loss;
 mod still_at_work;
 #[cfg(test)]
 pub(in crate::validate::rules) mod tests;
+mod there_and_back;
 
 use std::time::Duration;
 

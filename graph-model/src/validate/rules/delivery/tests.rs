@@ -60,6 +60,19 @@ fn effects_are_not_repeated() {
     );
 }
 
+/// Rows that are written again change there and back.
+#[test]
+fn rows_before_a_change_are_not_kept_where_they_come_again() {
+    hold(
+        r#"DELIV-002 | in: replay(file=a.jsonl) -> t: table(table=t, key=.k, columns={"v": ".v"}, mode=upsert); c: table_changes(table=t) -> out: view(key=[.key, .after.v])
+        DELIV-002 | in: replay(file=a.jsonl) -> t: table(table=t, key=.k, columns={"v": ".v"}, mode=upsert); c: table_changes(table=t) -> u: table(table=u, key=.after.v, columns={"was": ".before.v"}, mode=upsert) ~ordered
+        DELIV-002 | in: replay(file=a.jsonl) -> t: table(table=t, key=.k, columns={"v": ".v"}, mode=upsert); c: table_changes(table=t) -> m: aggregate(group=.key, aggregates=[{"name": "most", "function": "max", "of": ".before.v"}]) -> out: view
+        | in: replay(file=a.jsonl) -> t: table(table=t, key=.k, columns={"v": ".v"}, mode=upsert); c: table_changes(table=t) -> out: view(key=.key)
+        | in: replay(file=a.jsonl) -> t: table(table=t, key=.k, columns={"v": ".v"}, mode=upsert); c: table_changes(table=t) -> few: map(expr={k: .key, v: .after.v}) -> out: view(key=[.k, .v])
+        | in: manual -> t: table(table=t, key=.k, columns={"v": ".v"}, mode=upsert); c: table_changes(table=t) -> out: view(key=[.key, .after.v])"#,
+    );
+}
+
 #[test]
 fn what_adds_up_is_not_repeated() {
     hold(

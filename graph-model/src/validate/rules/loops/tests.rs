@@ -131,6 +131,19 @@ fn loops_that_end_are_silent() {
              sum -> b: map(expr={k: .key}) -> sum",
             "",
         ),
+        // What is sure as soon as enough have come does not wait for the end of its window.
+        (
+            "in: manual -> n: decide(group=.k, claim=at_least, wait=window, size=1d) -> a: map(expr={k: $event.id}) -> n",
+            "LOOP-002",
+        ),
+        (
+            "in: manual -> n: decide(group=.k, claim=at_least, wait=window, size=1d) -> a: map(expr={k: .key}) -> n",
+            "",
+        ),
+        (
+            "in: manual -> n: decide(group=.k, claim=absent, wait=window, size=1d) -> a: map(expr={k: $event.id}) -> n",
+            "",
+        ),
         (
             "in: manual -> lane: log(key=.k) -> sum: aggregate(group=.k, window=time, aggregates=[{\"name\": \"n\", \"function\": \"max\", \"of\": \".n\"}]) -> back: map(expr={k: .key, n: .n}) -> lane",
             "",

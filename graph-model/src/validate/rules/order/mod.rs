@@ -22,7 +22,7 @@ use crate::validate::facts::delivery::{Loss, Order};
 use crate::validate::facts::origins::OriginId;
 use crate::validate::facts::{Facts, Port};
 use crate::validate::rules::delivery::{folds_by, placing, way_from};
-use crate::validate::{Severity, fixes};
+use crate::validate::{Fix, Severity, fixes};
 
 pub(in crate::validate) use late_facts::IDLE;
 
@@ -70,9 +70,15 @@ pub(super) fn report(
 ) {
     kept_results::report(facts, node, findings, ours);
     let design = &*facts.design;
-    let (Some((view, behaviour)), Some(port)) = (design.acting(node), facts.input(node)) else {
+    let Some((view, behaviour)) = design.acting(node) else {
         return;
     };
+    // What a look-up keeps are the rows.
+    let arriving = match behaviour {
+        Behaviour::Enrich { .. } => facts.input(node).and(facts.second(node)),
+        _ => facts.input(node),
+    };
+    let Some(port) = arriving else { return };
     let order = order_at(facts, node, behaviour, port);
     let lost = match &order {
         Order::Lost(_, loss) => *loss,
@@ -128,7 +134,7 @@ pub(super) fn report(
     );
     let mut found = Found::node(&view.id, message)
         .path(way_from(facts, by, cause, node, effect))
-        .fixes(fixes::keep_order(facts, node, (need.field, need.sort), by));
+        .fixes(fixes_of(facts, node, &need, by));
     let code = [(loss == Loss::Code, by), (need.sort == Sort::Code, node)];
     if let Some((_, code)) = code.iter().find(|(is, _)| *is) {
         let title = design.title(*code);
@@ -136,6 +142,17 @@ pub(super) fn report(
         found = found.assuming(asked).severity(Severity::Warning);
     }
     findings.add(found);
+}
+
+/// What keeps a node from depending on an order that `by` lost.
+fn fixes_of(facts: &Facts, node: NodeIx, need: &Need<'_>, by: NodeIx) -> Vec<Fix> {
+    let design = &*facts.design;
+    match design.behaviour(node) {
+        Some(Behaviour::Enrich { as_of, .. }) => {
+            vec![fixes::take_row_of_then(design, node, as_of)]
+        }
+        _ => fixes::keep_order(facts, node, (need.field, need.sort), by),
+    }
 }
 
 /// What a node that lost the order does, where that is the same for all of them.
@@ -203,6 +220,8 @@ fn needs_order<'d>(
         {
             (group, Sort::Each)
         }
+        // The row that came last counts, unless each has its time.
+        Behaviour::Enrich { row_key, .. } if !design.compares_times(node) => (row_key, Sort::Last),
         // What compares versions lets no old one win.
         Behaviour::Table { mode, key, .. } if design.text(node, mode) == Some("upsert") => {
             (key, Sort::Last)
@@ -263,7 +282,7 @@ fn takes_the_first(facts: &Facts, node: NodeIx, key: &str, port: &Port) -> bool 
 }
 
 /// The field with the key by which a place shows the last event, where it has one.
-fn shown_by(design: &Design, node: NodeIx) -> Option<&SmolStr> {
+pub(in crate::validate::rules) fn shown_by(design: &Design, node: NodeIx) -> Option<&SmolStr> {
     let kind = design.nodes[node].kind.as_ref()?;
     let mut fields = kind.config.iter().map(|field| &field.name);
     let key = fields.find(|name| *name == "key")?;

@@ -21,7 +21,15 @@ pub(super) fn come_to(facts: &Facts, node: NodeIx) -> bool {
             .filter_map(|edge| Some(&facts.edge(*edge)?.payload));
         let first = payloads.next();
         payloads.any(|payload| Some(payload) != first)
-            || ins.len() > 1 && ins.iter().any(|edge| answers(design.edges[*edge].from))
+            || ins.len() > 1 && {
+                let answered = |edge: &EdgeIx| {
+                    let before = before(design, design.edges[*edge].from);
+                    let answering = before.into_iter().filter(|at| answers(*at));
+                    answering.collect::<FxHashSet<_>>()
+                };
+                let first = answered(&ins[0]);
+                ins[1..].iter().any(|edge| answered(edge) != first)
+            }
     };
     let before = before(design, node);
     before.iter().any(differ) && fork(design, &before)

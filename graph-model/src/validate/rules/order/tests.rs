@@ -244,6 +244,12 @@ fn rows_of_then_complete_events_of_then() {
         | in: manual -> more: enrich(key=.k, row_key=.key, as_of=true) -> out: view; rows: table_changes(table=rows) -> .rows more
         | in: manual -> more: enrich(key=.k, row_key=.key) ~latest -> out: view; rows: table_changes(table=rows) -> .rows more
         | in: manual -> more: enrich(key=.k, row_key=.code) -> out: view; rows: replay(file=a.jsonl) -> .rows more
-        | more: enrich(key=.k, row_key=.key) -> out: view; rows: table_changes(table=rows) -> .rows more",
+        | more: enrich(key=.k, row_key=.key) -> out: view; rows: table_changes(table=rows) -> .rows more
+        ORDER-001 | in: manual -> more: enrich(key=.k, row_key=.code) -> out: view; rows: http(path=/a) -> .rows more
+        ORDER-001 | in: manual -> more: enrich(key=.k, row_key=.code) -> out: view; rows: manual -> lane: queue -> .rows more
+        ORDER-002 | in: manual -> more: enrich(key=.k, row_key=.code) -> out: view; a: manual -> .rows more; b: manual -> .rows more
+        | in: manual -> more: enrich(key=.k, row_key=.code, as_of=true) -> out: view; rows: http(path=/a) -> .rows more
+        | type rate(id=/code): code string; in: manual -> more: enrich(key=.k, row_key=.code) -> out: view; rows: http(path=/a, event_type=rate) -> .rows more
+        | more: enrich(key=.k, row_key=.code) -> out: view; rows: http(path=/a) -> .rows more",
     );
 }

@@ -14,8 +14,11 @@ mod updates_as_facts;
 
 use crate::catalog::Behaviour;
 use crate::expr::Expr;
+use crate::pointer::Pointer;
 use crate::validate::Rule;
 use crate::validate::design::{Design, NodeIx};
+use crate::validate::facts::delivery::{Copies, Part};
+use crate::validate::facts::{Facts, Port};
 
 /// The rules of the family, by code.
 pub(super) const RULES: &[Rule] = &[
@@ -60,6 +63,40 @@ fn keeper(behaviour: &Behaviour) -> Option<Keeper<'_>> {
         _ => return None,
     };
     Some(Keeper { key, does, torn })
+}
+
+/// The same, and what a dedupe keeps of keys that events share, so that the first of each place passes. Where
+/// copies alone share a key, which of them passes is a matter of copies.
+fn keeper_of(facts: &Facts, node: NodeIx) -> Option<Keeper<'_>> {
+    let (_, behaviour) = facts.design.acting(node)?;
+    let Behaviour::Dedupe { key, .. } = behaviour else {
+        return keeper(behaviour);
+    };
+    let port = facts.input(node)?;
+    let expr = facts.design.expr(node, key)?;
+    let reads = &expr.analysis().reads;
+    let mut fields = reads.fields.iter();
+    let shared = reads.context.is_empty()
+        && fields.any(|field| is_shared(facts, field, port))
+        && !facts.identifies(&facts.key(expr, port), port);
+    let anywhere = matches!(port.part, Part::Any { .. } | Part::Mixed { .. });
+    let by_copies = anywhere && port.copies != Copies::No;
+    (shared && !by_copies).then_some(Keeper {
+        key,
+        does: "lets the first pass",
+        torn: "a key has a first one",
+    })
+}
+
+/// Whether several events have one value in a field, as the types say that promise it.
+fn is_shared(facts: &Facts, field: &Pointer, port: &Port) -> bool {
+    let promised = facts.promise(field, port);
+    let by = promised.iter().flat_map(|promised| &promised.by);
+    let mut types = by.filter_map(|(_, ty, place)| {
+        let ty = facts.design.document.types.get(ty)?;
+        Some((ty.id.as_ref()? == place, ty.stands_for()))
+    });
+    types.any(|(is_id, stands_for)| !is_id || stands_for == Some("version"))
 }
 
 /// The key for which a node keeps something.

@@ -1,6 +1,6 @@
 //! PART-001: the events of one group are folded in several places.
 
-use super::{Keeper, PARTIAL, keeper};
+use super::{Keeper, PARTIAL, keeper_of};
 use crate::catalog::Behaviour;
 use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
@@ -39,7 +39,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let Some((view, behaviour)) = design.acting(node) else {
         return;
     };
-    let Some(keeper) = keeper(behaviour) else {
+    let Some(keeper) = keeper_of(facts, node) else {
         return;
     };
     // Where no events come, seals alone are answered.

@@ -109,6 +109,10 @@ fn groups_stay_in_one_place() {
         PART-001 | in: manual -> lane: log(key=(.email | ascii_downcase), partitions=2) -> a: aggregate(group=.customer, MAX<.total>) -> out: view
         PART-001 | in: manual -> lane: log(key=.order, partitions=2) -> g: version_guard(key=.customer, version=.v) -> out: view
         PART-001 | in: manual -> lane: log(key=.order, partitions=2) -> d: decide(group=.customer) -> out: view
+        PART-001 | type item(id=/id, version=/rev, stands_for=version): id string, rev integer, shop string ;; in: manual(event_type=item) -> lane: repartition(key=.shop, partitions=2) -> d: dedupe(key=.id) -> out: view
+                 | type item(id=/id, version=/rev, stands_for=version): id string, rev integer, shop string ;; in: manual(event_type=item) -> lane: repartition(key=.id, partitions=2) -> d: dedupe(key=.id) -> out: view
+                 | type item(id=/id): id string, shop string ;; in: manual(event_type=item) -> lane: log(key=.shop, partitions=2) -> d: dedupe(key=.id) -> out: view
+                 | in: manual -> lane: log(key=.shop, partitions=2) -> d: dedupe(key=.id) -> out: view
         PART-001 | in: manual -> lane: log(key=.order, partitions=2) -> a: aggregate(group=.customer, MAX<.total>) -> b: aggregate(group=.key, MAX<.max>) -> out: view
                  | in: manual -> lane: log(key=.customer, partitions=2) -> a: aggregate(group=.customer, MAX<.total>) -> out: view
                  | in: manual -> lane: log(key=.customer, partitions=2) -> m: map(expr={c: .customer, total}) -> a: aggregate(group=.c, MAX<.total>) -> out: view

@@ -1,6 +1,6 @@
 //! PART-002: streams whose events are placed differently are brought together by key.
 
-use super::{Keeper, keeper, pairing};
+use super::{Keeper, keeper_of, pairing};
 use crate::catalog::Behaviour;
 use crate::validate::design::{Design, NodeIx};
 use crate::validate::diagnostic::{Found, RuleFindings};
@@ -51,7 +51,7 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         return;
     };
     let title = design.title(node);
-    if let (Some(keeper), Part::Mixed { at }) = (keeper(behaviour), &port.part) {
+    if let (Some(keeper), Part::Mixed { at }) = (keeper_of(facts, node), &port.part) {
         let place = design.title(*at);
         let Keeper { does, key, .. } = keeper;
         let message = format!(

@@ -413,6 +413,31 @@ fn new_types_go_with_what_is_kept() {
                 .replace("-> out", "-> up: mediate(expr=., target=order) -> out"),
             "SCHEMA-002",
         ),
+        // Each type that a field of old may have counts.
+        (
+            kept(
+                "order string, at string|integer",
+                history,
+                "order string, at string, total number",
+            )
+            .replace(
+                "-> out",
+                "-> up: mediate(expr=.total //= 0, target=order) -> out",
+            ),
+            "SCHEMA-002",
+        ),
+        (
+            kept(
+                "order string, at string|integer",
+                history,
+                "order string, at string, total number",
+            )
+            .replace(
+                "-> out",
+                "-> up: mediate(expr=.total //= 0 | .at |= tostring, target=order) -> out",
+            ),
+            "",
+        ),
         (
             kept(thin, history, thick)
                 .replace("-> out", "-> ok: validate(event_type=order) -> out"),

@@ -1,9 +1,10 @@
 //! STATE-004: what is remembered is never forgotten.
 
 use crate::catalog::{Behaviour, FieldType};
+use crate::expr::{Expr, Operand};
 use crate::validate::design::{CodeState, Design, NodeIx};
 use crate::validate::diagnostic::{Found, RuleFindings};
-use crate::validate::facts::Facts;
+use crate::validate::facts::{Facts, Port};
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::delivery::way_from;
 use crate::validate::rules::loops::number;
@@ -93,12 +94,14 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let Some((code, key)) = code.and_then(|code| Some((code, design.compiled(code)?))) else {
         return;
     };
-    if keys.is_some() || !facts.identifies(&facts.key(key, port), port) {
+    let identified = facts.identifies(&facts.key(key, port), port);
+    if keys.is_some() || !identified && !names_a_fact(facts, key, port) {
         return;
     }
-    let rate = facts.rates().map_or(0.0, |rates| rates.average(node).least);
+    let rates = facts.rates().map(|rates| rates.average(node));
+    let (rate, most) = rates.map_or((0.0, 0.0), |span| (span.least, span.most));
     if let Some((_, room)) = room(design, node)
-        && rate * YEAR < room
+        && most * YEAR < room
     {
         return; // there is room for long
     }
@@ -121,6 +124,26 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     };
     let fixes = fixes::forget(design, node);
     findings.add(Found::at(subject, message).path(path).fixes(fixes));
+}
+
+/// Whether a key has what identifies the events from which these follow, such as the order of a line, so that it
+/// is another one for each of those.
+fn names_a_fact(facts: &Facts, key: &Expr, port: &Port) -> bool {
+    let parts = key.analysis().key.iter().flat_map(|key| &key.parts);
+    parts
+        .filter_map(|part| match part {
+            Operand::Field(field) => facts.promise(field, port),
+            _ => None,
+        })
+        .any(|promised| {
+            let mut by = promised.by.iter();
+            by.any(|(_, ty, place)| {
+                let ty = facts.design.document.types.get(ty);
+                ty.is_some_and(|ty| {
+                    ty.id.as_ref() == Some(place) && ty.stands_for() != Some("version")
+                })
+            })
+        })
 }
 
 /// The config field that says how many keys an operator keeps, and what it says.

@@ -156,6 +156,20 @@ fn state_has_a_bound() {
             ),
             "STATE-004",
         ),
+        // Parts have the name of the whole.
+        (
+            flow(
+                "^rate=5 -> s: split(expr=[{id, shop, n: 1}, {id, shop, n: 2}]) -> f: fold(group=[.shop, .id], initial={}, step={n: 1}) -> out: view",
+            ),
+            "STATE-004",
+        ),
+        // It may be all of them.
+        (
+            flow(
+                "^rate=5 -> some: filter(when=.total > 3) -> f: fold(group=.id, initial={}, step={n: 1}) -> out: view",
+            ),
+            "STATE-004",
+        ),
         // Few events: there is room for years.
         (
             flow("^rate=0.01 -> f: fold(group=.id, initial={}, step={n: 1}) -> out: view"),
