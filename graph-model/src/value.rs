@@ -175,6 +175,26 @@ impl Value {
         }
     }
 
+    /// Whether its [weight](Value::weight) is more than so many bytes. It looks no further than that: what
+    /// holds itself many times over may be too large to be weighed.
+    pub fn weighs_more_than(&self, bytes: usize) -> bool {
+        fn takes(value: &Value, left: usize) -> Option<usize> {
+            match value {
+                Value::Arr(items) => items
+                    .iter()
+                    .try_fold(left.checked_sub(64)?, |left, item| takes(item, left)),
+                Value::Obj(object) => {
+                    let mut entries = object.iter();
+                    entries.try_fold(left.checked_sub(64)?, |left, (key, value)| {
+                        takes(value, left.checked_sub(24 + key.len())?)
+                    })
+                }
+                single => left.checked_sub(single.weight()),
+            }
+        }
+        takes(self, bytes).is_none()
+    }
+
     fn rank(&self) -> u8 {
         match self {
             Value::Null => 0,
@@ -566,6 +586,18 @@ mod tests {
                 assert_eq!(read.map(f64::to_bits), Some(bits), "{number:e}");
             }
         }
+    }
+
+    #[test]
+    fn weights_are_bounded() {
+        let value = parse(r#"{"a": [1, "text", null], "b": {"c": []}}"#);
+        assert!(value.weighs_more_than(value.weight() - 1));
+        assert!(!value.weighs_more_than(value.weight()));
+        let mut many = value;
+        for _ in 0..100 {
+            many = Value::from(vec![many.clone(), many]);
+        }
+        assert!(many.weighs_more_than(1 << 20));
     }
 
     #[test]

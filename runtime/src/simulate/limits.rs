@@ -42,6 +42,13 @@ impl Run {
         }
     }
 
+    /// Whether a single event is as large as all may be together. It is asked at every step: what doubles
+    /// on each way round fills memory in few.
+    pub(super) fn is_huge(&self, event: &Event) -> bool {
+        let bytes_max = usize::try_from(self.limits.bytes_max).unwrap_or(usize::MAX);
+        event.data.weighs_more_than(bytes_max)
+    }
+
     /// Ends the run, and says which node it is about.
     pub(super) fn cut_off(&mut self, limit: Limit) {
         let shares: Vec<u64> = match limit {

@@ -4,7 +4,7 @@ use graph_model::event::Event;
 use runtime_protocol::Problem;
 
 use super::fault::FaultKind;
-use super::outcome::Limit;
+use super::outcome::{Ended, Limit};
 use super::run::{Item, Root, Run};
 use super::trace::What;
 use crate::delivery::Share;
@@ -75,6 +75,12 @@ impl Run {
         self.trace
             .add(self.now_us, What::Handled, id, item.input, event, item.root);
         self.trace.keep(instance, &item.event);
+        if self.is_huge(&item.event) && self.ended.is_none() {
+            self.ended = Some(Ended::Limit {
+                limit: Limit::Bytes(self.limits.bytes_max),
+                node: Some(self.shape.plan.nodes[node].id.clone()),
+            });
+        }
         if self.steps >= self.limits.steps_max && self.ended.is_none() {
             self.cut_off(Limit::Steps(self.limits.steps_max));
         }

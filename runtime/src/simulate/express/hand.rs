@@ -161,7 +161,7 @@ impl Express<'_> {
         load: Load,
     ) -> Plainly {
         let node = self.shape.plan.lines[line].nodes[op];
-        self.count_step(node, load.root)?;
+        self.count_step(node, &load)?;
         let Some(service) = self.shape.nodes[node].service else {
             return self.call(line, slot, hand, op, load);
         };
@@ -188,14 +188,14 @@ impl Express<'_> {
         Ok(())
     }
 
-    pub(super) fn count_step(&mut self, node: usize, root: Root) -> Plainly {
+    pub(super) fn count_step(&mut self, node: usize, load: &Load) -> Plainly {
         let run = &mut *self.run;
         run.steps += 1;
         run.meters[node].received += 1;
-        if root.fact.is_some() {
-            run.latencies[node].add(run.now_us - root.came_us);
+        if load.root.fact.is_some() {
+            run.latencies[node].add(run.now_us - load.root.came_us);
         }
-        if run.steps >= run.limits.steps_max {
+        if run.steps >= run.limits.steps_max || run.is_huge(&load.event) {
             return Err(NotPlain);
         }
         Ok(())

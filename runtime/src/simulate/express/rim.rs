@@ -120,7 +120,7 @@ impl Express<'_> {
                 break;
             };
             self.inboxes[inbox].waiting[lane] -= 1;
-            self.count_step(node, load.root)?;
+            self.count_step(node, &load)?;
             let content = &mut self.run.contents[*place];
             let wrote = store
                 .write(&load.event, now_ms, content)

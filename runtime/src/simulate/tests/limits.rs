@@ -55,6 +55,17 @@ fn the_node_is_named_that_has_most_to_do_with_it() {
             "cut off with 100000 bytes held; `wrong` holds most, bound what it keeps",
         ),
         (
+            "a payload that doubles on every way round",
+            r#"in: manual
+               hold: queue
+               twice: map {"expr": "tostring | . + ."}
+               in.out -> hold.in
+               hold.out -> twice.in
+               twice.out -> hold.in"#,
+            |limits| limits.bytes_max = 100_000,
+            "cut off with 100000 bytes held; `twice` holds most, bound what it keeps",
+        ),
+        (
             "payloads that are large and wait",
             r#"in: generator {"rate": 0}
                large: map {"expr": "[., ., ., ., ., ., ., .] | [., ., ., ., ., ., ., .] | [., ., ., ., ., ., ., .]"}
