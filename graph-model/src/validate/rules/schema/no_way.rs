@@ -54,6 +54,9 @@ const STEPS_MAX: usize = 32;
 /// Ways from where events are made that are looked at.
 const WAYS_MAX: usize = 16;
 
+/// Wires that are followed back from a router, at most.
+const WIRES_MAX: usize = 2_000;
+
 /// What stands for a field that somebody hides.
 const HIDDEN: &str = "***";
 
@@ -89,9 +92,12 @@ fn check_router(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>
     let Some(conditions) = conditions_of(facts, node) else {
         return;
     };
-    let mut ways = Vec::new();
-    collect(facts, node, &mut Vec::new(), &mut ways);
-    for way in &ways {
+    let mut search = Search {
+        ways: Vec::new(),
+        left: WIRES_MAX,
+    };
+    search.collect(facts, node, &mut Vec::new());
+    for way in &search.ways {
         let Some(fields) = uncovered(facts, &conditions, way) else {
             continue;
         };
@@ -136,60 +142,72 @@ fn pure(expr: &Expr) -> Option<&Expr> {
     expr.variables().is_empty().then_some(expr)
 }
 
-/// Finds where the events of a node are made, as long as what happens to them on the way can be done
-/// again.
-fn collect(facts: &Facts, node: NodeIx, wires: &mut Vec<EdgeIx>, ways: &mut Vec<Way>) {
-    let design = &*facts.design;
-    if wires.len() >= STEPS_MAX {
-        return;
-    }
-    for &edge in &design.nodes[node].ins {
-        let (from, known) = (design.edges[edge].from, wires.len());
-        let again = wires.iter().any(|wire| design.edges[*wire].to == from);
-        if again || ways.len() >= WAYS_MAX || design.is_failure(edge) {
-            continue;
+/// The ways to a router, and how many wires may still be looked at.
+struct Search {
+    ways: Vec<Way>,
+    left: usize,
+}
+
+impl Search {
+    /// Finds where the events of a node are made, as long as what happens to them on the way can be done
+    /// again. What comes round passes a loop once more.
+    fn collect(&mut self, facts: &Facts, node: NodeIx, wires: &mut Vec<EdgeIx>) {
+        let design = &*facts.design;
+        if wires.len() >= STEPS_MAX {
+            return;
         }
-        wires.push(edge);
-        let ty = facts.output(from).and_then(|port| port.payload.ty.clone());
-        match design.behaviour(from) {
-            Some(
-                Behaviour::Source { .. } | Behaviour::Changes { .. } | Behaviour::Opaque { .. },
-            ) => {
-                if let Some(ty) = ty {
-                    let mut wires = wires.clone();
-                    wires.reverse();
-                    ways.push(Way {
-                        source: from,
-                        ty,
-                        wires,
-                    });
-                }
+        for &edge in &design.nodes[node].ins {
+            let (from, known) = (design.edges[edge].from, wires.len());
+            let passed = wires.iter().filter(|wire| design.edges[**wire].to == from);
+            if passed.count() > 1 || self.ways.len() >= WAYS_MAX || design.is_failure(edge) {
+                continue;
             }
-            Some(
-                Behaviour::Merge
-                | Behaviour::Queue { .. }
-                | Behaviour::Topic
-                | Behaviour::Log { .. }
-                | Behaviour::Repartition { .. }
-                | Behaviour::Dedupe { .. }
-                | Behaviour::Resequence { .. }
-                | Behaviour::VersionGuard { .. }
-                | Behaviour::Guard { .. }
-                | Behaviour::Validate { .. }
-                | Behaviour::Filter { .. }
-                | Behaviour::Route { .. }
-                | Behaviour::Map { .. }
-                | Behaviour::Mediate { .. }
-                | Behaviour::Split { .. }
-                | Behaviour::Redact { .. }
-                | Behaviour::Tokenise { .. }
-                | Behaviour::Effect { .. }
-                | Behaviour::Table { .. }
-                | Behaviour::Bucket { .. },
-            ) => collect(facts, from, wires, ways),
-            _ => {}
+            let Some(left) = self.left.checked_sub(1) else {
+                return;
+            };
+            self.left = left;
+            wires.push(edge);
+            let ty = facts.output(from).and_then(|port| port.payload.ty.clone());
+            match design.behaviour(from) {
+                Some(
+                    Behaviour::Source { .. } | Behaviour::Changes { .. } | Behaviour::Opaque { .. },
+                ) => {
+                    if let Some(ty) = ty {
+                        let mut wires = wires.clone();
+                        wires.reverse();
+                        self.ways.push(Way {
+                            source: from,
+                            ty,
+                            wires,
+                        });
+                    }
+                }
+                Some(
+                    Behaviour::Merge
+                    | Behaviour::Queue { .. }
+                    | Behaviour::Topic
+                    | Behaviour::Log { .. }
+                    | Behaviour::Repartition { .. }
+                    | Behaviour::Dedupe { .. }
+                    | Behaviour::Resequence { .. }
+                    | Behaviour::VersionGuard { .. }
+                    | Behaviour::Guard { .. }
+                    | Behaviour::Validate { .. }
+                    | Behaviour::Filter { .. }
+                    | Behaviour::Route { .. }
+                    | Behaviour::Map { .. }
+                    | Behaviour::Mediate { .. }
+                    | Behaviour::Split { .. }
+                    | Behaviour::Redact { .. }
+                    | Behaviour::Tokenise { .. }
+                    | Behaviour::Effect { .. }
+                    | Behaviour::Table { .. }
+                    | Behaviour::Bucket { .. },
+                ) => self.collect(facts, from, wires),
+                _ => {}
+            }
+            wires.truncate(known);
         }
-        wires.truncate(known);
     }
 }
 

@@ -306,6 +306,15 @@ fn routers_have_a_way_for_what_may_come() {
             ),
             "SCHEMA-006",
         ),
+        // What was made on a way round comes a second time.
+        (
+            "type order(id=/order): order string, kind sale|refund|gift, total number\nin: manual(event_type=order) -> dear: filter(when=.total > 3) -> way: route(routes={\"a\": \".total > 2\", \"b\": \".kind == \\\"refund\\\"\"})\nway.a -> again: map(expr={order, kind: \"gift\", total: 1}) -> way\nway.b -> x: view".to_owned(),
+            "SCHEMA-006",
+        ),
+        (
+            "type order(id=/order): order string, kind sale|refund|gift, total number\nin: manual(event_type=order) -> dear: filter(when=.total > 3) -> way: route(routes={\"a\": \".total > 2\", \"b\": \".kind == \\\"refund\\\"\"})\nway.a -> again: map(expr={order, kind: \"refund\", total: 1}) -> way\nway.b -> x: view".to_owned(),
+            "",
+        ),
         (
             by("kind sale|refund|gift", sorted).replace("event_type=order", ""),
             "",
