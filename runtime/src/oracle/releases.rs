@@ -43,6 +43,10 @@ impl Release {
         self.ty == *ty && self.field.covers(field)
     }
 
+    pub(super) fn is_of(&self, ty: &Id) -> bool {
+        self.ty == *ty
+    }
+
     /// Over how many people a number has to be.
     pub(super) fn people(&self) -> Option<i64> {
         match self.by {

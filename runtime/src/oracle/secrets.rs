@@ -155,13 +155,19 @@ impl Secret {
             let rules = context.releases.iter();
             rules.filter(|rule| rule.is_about(ty, &self.field))
         };
+        // A number over enough people tells how many they are, whoever may know who.
+        let is_subject = document.types[ty].subject.as_ref() == Some(&self.field);
+        let counting = || {
+            let rules = context.releases.iter();
+            rules.filter(|rule| rule.is_about(ty, &self.field) || is_subject && rule.is_of(ty))
+        };
         for speaker in &context.speakers {
             let node = &document.nodes[&speaker.node];
             let (fields, tokens) = match &speaker.means {
                 Means::Tokens(fields) => (fields, true),
                 Means::Hashes(fields) => (fields, false),
                 Means::Numbers(fields) => {
-                    let Some(least) = rules().filter_map(Release::people).min() else {
+                    let Some(least) = counting().filter_map(Release::people).min() else {
                         continue;
                     };
                     for (step, behind) in people(run, &speaker.node, context) {
@@ -364,6 +370,42 @@ mod tests {
             "A2 at `out`",
         );
         check(&flow("", 3), "A2 at `out`");
+    }
+
+    #[test]
+    fn how_many_people_a_number_is_over_may_be_told() {
+        let flow = |rule: &str| {
+            let types = "role support
+                role payroll
+                type pay(id=/id, subject=/who): id string, who string {role:payroll}, salary integer {role:payroll}";
+            format!(
+                r#"{types}
+                {rule}
+                in: manual(event_type=pay) -> sums: aggregate(window=count, count=3, aggregates=[{{"name": "total", "function": "sum", "of": ".salary"}}, {{"name": "people", "function": "count_distinct", "of": ".who"}}]) -> many: filter(when=.people >= 2) -> out: view @support"#
+            )
+        };
+        let facts = r#"in {"id":"1","who":"ana","salary":50}
+            in {"id":"2","who":"bob","salary":70}
+            in {"id":"3","who":"bob","salary":90}"#;
+        let told = |flow: &str| {
+            let trial = Trial::new(flow, facts);
+            let context = trial.context();
+            let run = trial.play(&trial.scenario);
+            let all = secrets(&context, &run.facts).into_iter();
+            let mut found = all
+                .filter(|secret| secret.field.to_string() == "/who")
+                .map(|secret| {
+                    let other = trial.play(&Scenario {
+                        facts: secret.change(&run.facts),
+                        replay: Some(Arc::new(secret.released(&run, &context))),
+                        ..trial.scenario.clone()
+                    });
+                    shown(&secret.judge(&run, &other, &context))
+                });
+            found.find(|found| !found.is_empty()).unwrap_or_default()
+        };
+        assert!(told(&flow("")).starts_with("A2 at `out`"));
+        assert_eq!(told(&flow("release few: pay/salary aggregate 2")), "");
     }
 
     #[test]
