@@ -121,7 +121,10 @@ impl Run {
                 };
                 keep = self.finish(line, number, &mut held, op, begun);
             } else {
-                let Some(op) = self.next_op(line, &held) else {
+                let Some(op) = self
+                    .shape
+                    .next_op(line, |op| !held.ops[op].pending.is_empty())
+                else {
                     break;
                 };
                 let Some(item) = held.ops[op].pending.pop_front() else {
@@ -148,20 +151,6 @@ impl Run {
         if quiet || !keep {
             self.look_for_more(line, number);
         }
-    }
-
-    /// The operator whose turn it is. One that takes time lets what it sent before go its way first.
-    fn next_op(&self, line: LineIndex, held: &Instance) -> Option<usize> {
-        let nodes = &self.shape.plan.lines[line].nodes;
-        let mut waiting = (0..held.ops.len()).filter(|op| !held.ops[*op].pending.is_empty());
-        let mut next = waiting.next()?;
-        for later in waiting {
-            if self.shape.nodes[nodes[next]].service.is_none() {
-                break;
-            }
-            next = later;
-        }
-        Some(next)
     }
 
     /// A line that has worked everything off looks at what waits for it.

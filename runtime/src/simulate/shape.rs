@@ -307,6 +307,21 @@ pub(super) fn several<'k>(node: &Node, kind: &'k KindSpec) -> Option<&'k SmolStr
 }
 
 impl Shape {
+    /// The operator of a line whose turn it is, of those for which events wait. One that takes time lets what
+    /// it sent before go its way first.
+    pub(super) fn next_op(&self, line: LineIndex, waits: impl Fn(usize) -> bool) -> Option<usize> {
+        let nodes = &self.plan.lines[line].nodes;
+        let mut waiting = (0..nodes.len()).filter(|op| waits(*op));
+        let mut next = waiting.next()?;
+        for later in waiting {
+            if self.nodes[nodes[next]].service.is_none() {
+                break;
+            }
+            next = later;
+        }
+        Some(next)
+    }
+
     /// Places inboxes, wires and readers.
     fn connect(&mut self) {
         let plan = &self.plan;

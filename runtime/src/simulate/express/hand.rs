@@ -82,6 +82,10 @@ impl Hand {
         self.pending += 1;
     }
 
+    fn waits_for(&self, op: usize) -> bool {
+        !self.ops[op].pending.is_empty()
+    }
+
     fn pop(&mut self, op: usize) -> Option<Load> {
         let load = self.ops[op].pending.pop_front()?;
         self.pending -= 1;
@@ -120,7 +124,8 @@ impl Express<'_> {
                     self.readers[sub][slot].busy_until_us = 0;
                 }
                 self.call(line, slot, hand, op, load)?;
-            } else if let Some(op) = self.next_op(line, hand)
+            } else if hand.pending > 0
+                && let Some(op) = self.shape.next_op(line, |op| hand.waits_for(op))
                 && let Some(load) = hand.pop(op)
             {
                 self.begin(line, slot, hand, op, load)?;
@@ -132,23 +137,6 @@ impl Express<'_> {
             self.wake_after(sub, slot);
         }
         Ok(())
-    }
-
-    /// The operator whose turn it is. One that takes time lets what it sent before go its way first.
-    fn next_op(&self, line: LineIndex, hand: &Hand) -> Option<usize> {
-        if hand.pending == 0 {
-            return None;
-        }
-        let nodes = &self.shape.plan.lines[line].nodes;
-        let mut waiting = (0..hand.ops.len()).filter(|op| !hand.ops[*op].pending.is_empty());
-        let mut next = waiting.next()?;
-        for later in waiting {
-            if self.shape.nodes[nodes[next]].service.is_none() {
-                break;
-            }
-            next = later;
-        }
-        Some(next)
     }
 
     /// An operator takes an event in hand, for as long as that takes.
