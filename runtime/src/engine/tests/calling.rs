@@ -96,6 +96,7 @@ fn what_is_over_a_limit_is_given_up_with_node_event_figure_and_remedy() {
     bench.inject("in", format!("send GET http://{address}/slow?60000").into());
     bench.inject("in", format!("send GET http://{address}/echo").into());
     assert_eq!(bench.rows("out", 1), [r#""200 GET ""#]);
+    bench.idle();
     let dead = bench.dead_letters();
     let said = &dead[0];
     assert_eq!(
