@@ -32,7 +32,7 @@ impl Run {
         if in_flight > self.limits.in_flight_max {
             return self.cut_off(Limit::InFlight(self.limits.in_flight_max));
         }
-        let mut bytes = self.grown.iter().sum::<u64>() + self.trace.weight();
+        let mut bytes = self.grown() + self.trace.weight();
         if self.agenda.noted() >= self.weigh_at {
             self.weigh_at = self.agenda.noted() + WEIGH_EVERY.max(in_flight.saturating_mul(4));
             bytes += self.waiting(weight).iter().sum::<u64>();
@@ -67,9 +67,15 @@ impl Run {
         self.ended = Some(Ended::Limit { limit, node });
     }
 
-    /// A node holds so many bytes more.
-    pub(super) fn grow(&mut self, node: NodeIndex, bytes: usize) {
-        self.grown[node] += bytes as u64;
+    /// A node holds so many bytes more, or fewer.
+    pub(super) fn grow(&mut self, node: NodeIndex, bytes: isize) {
+        let grown = &mut self.grown[node];
+        *grown = grown.saturating_add_signed(bytes as i64);
+    }
+
+    /// Bytes that all nodes hold for good.
+    pub(super) fn grown(&self) -> u64 {
+        self.grown.iter().sum()
     }
 
     fn in_flight(&self) -> u64 {

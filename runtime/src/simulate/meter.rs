@@ -88,7 +88,7 @@ impl Run {
 
     /// Keeps a given-up event that no wire leads on.
     pub(super) fn keep_dead(&mut self, node: NodeIndex, dead: Event) {
-        self.grow(node, dead.data.weight() + DEAD_BYTES);
+        self.grow(node, (dead.data.weight() + DEAD_BYTES) as isize);
         self.dead.push(dead);
     }
 

@@ -85,7 +85,7 @@ impl Effect {
         };
         let named = key.clone().map(|key| (self.action.clone(), key));
         if named.is_none_or(|named| done.keys.insert(named)) {
-            wrote.grown = data.weight();
+            wrote.grown = data.weight() as isize;
             done.list.push(Done {
                 action: self.action.clone(),
                 key,

@@ -30,7 +30,7 @@ impl Lines {
         } else {
             event.data.clone()
         };
-        let grown = line.weight();
+        let grown = line.weight() as isize;
         lines.push(line);
         Wrote {
             grown,

@@ -62,8 +62,8 @@ pub(super) enum Heard {
 pub(super) struct Wrote {
     pub sent: Option<Sent>,
     pub heard: Option<Heard>,
-    /// Bytes that the place holds more, roughly.
-    pub grown: usize,
+    /// Bytes that the place holds more, roughly; fewer when what was written replaces more.
+    pub grown: isize,
 }
 
 impl Store {
@@ -77,6 +77,14 @@ impl Store {
             "bucket" => objects::Objects::of(build)?,
             _ => return Ok(None),
         }))
+    }
+
+    /// How many events it shows, if those are the newest ones as they are.
+    pub(super) fn shows_newest(&self) -> Option<usize> {
+        match self {
+            Store::Shown(shown) => shown.shows_newest(),
+            _ => None,
+        }
     }
 
     pub(super) fn write(

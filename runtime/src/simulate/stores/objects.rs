@@ -51,8 +51,10 @@ impl Objects {
         } else {
             event.data.clone()
         };
-        let grown = content.weight();
-        held.insert(name.clone(), content.clone());
+        let mut grown = content.weight() as isize;
+        if let Some(replaced) = held.insert(name.clone(), content.clone()) {
+            grown -= replaced.weight() as isize;
+        }
         Ok(Wrote {
             sent: Some(Sent::first(event.clone())),
             heard: Some(Heard::Object(name, content)),

@@ -58,6 +58,11 @@ impl Shown {
         Ok((Store::Shown(shown), place))
     }
 
+    /// How many of the newest events it shows as they are.
+    pub(super) fn shows_newest(&self) -> Option<usize> {
+        matches!(self.shows, Shows::View { key: None }).then_some(self.keep)
+    }
+
     pub(super) fn write(
         &self,
         event: &Event,
@@ -82,13 +87,16 @@ impl Shown {
             Some(key) => rows.iter().position(|(held, _)| held.as_ref() == Some(key)),
             None => None,
         };
-        let grown = data.weight();
-        if let Some(older) = older {
-            rows.remove(older);
-        }
+        let mut grown = data.weight() as isize;
+        let replaced = older.and_then(|older| rows.remove(older));
         rows.push_back((key, data));
-        if rows.len() > self.keep {
-            rows.pop_front();
+        let too_old = if rows.len() > self.keep {
+            rows.pop_front()
+        } else {
+            None
+        };
+        for (_, gone) in replaced.into_iter().chain(too_old) {
+            grown -= gone.weight() as isize;
         }
         Ok(Wrote {
             grown,

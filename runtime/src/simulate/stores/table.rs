@@ -82,7 +82,7 @@ impl Table {
         let Some(held) = held else {
             let identity = mode.identity().iter().map(|name| SmolStr::new_static(name));
             let after: Object = identity.zip(key.iter().cloned()).chain(named).collect();
-            let grown = Value::from(after.clone()).weight();
+            let grown = Value::from(after.clone()).weight() as isize;
             let told = if key.len() == 1 {
                 key[0].clone()
             } else {

@@ -89,3 +89,30 @@ fn the_node_is_named_that_has_most_to_do_with_it() {
         assert!(!outcome.ended.is_complete());
     }
 }
+
+#[test]
+fn what_is_replaced_is_held_no_longer() {
+    for sink in [
+        r#"view {"keep": 2}"#,
+        r#"view {"key": ".n % 3"}"#,
+        r#"metric {"value": ".n", "name": "n", "keep": 2}"#,
+        r#"bucket {"folder": "files", "name": "$event.type"}"#,
+    ] {
+        let lines = format!(
+            r#"in: generator {{"rate": 0, "count": 3000}}
+               out: {sink}
+               in.out -> out.in"#
+        );
+        for record in [Record::Off, Record::Hash] {
+            let mut scenario = Scenario {
+                record,
+                keep_facts: false,
+                ..Scenario::default()
+            };
+            scenario.limits.bytes_max = 200_000;
+            let outcome = play(&lines, &scenario);
+            assert_eq!(outcome.ended, Ended::Idle, "{sink}");
+            assert_eq!(outcome.facts_came, 3_000);
+        }
+    }
+}
