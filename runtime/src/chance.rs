@@ -31,6 +31,14 @@ pub(crate) fn power(number: f64, exponent: f64) -> f64 {
     libm::pow(number, exponent)
 }
 
+/// The nearest whole number of one that is not negative; halves go up, as with [`f64::round`], which takes
+/// longer.
+pub(crate) fn rounded(number: f64) -> u64 {
+    let whole = number as i64;
+    let part = number - whole as f64;
+    whole.unsigned_abs() + u64::from(part >= 0.5)
+}
+
 #[cfg(test)]
 mod tests {
     use rand_core::{Rng as _, SeedableRng as _};
@@ -70,6 +78,25 @@ mod tests {
                 (variance - wanted.1).abs() < 0.02,
                 "{name}: variance {variance}"
             );
+        }
+    }
+
+    #[test]
+    fn whole_numbers_are_the_nearest() {
+        let mut chance = Pcg64Mcg::seed_from_u64(2);
+        let drawn = (0..10_000).map(|_| fraction(chance.next_u64()) * 1e6);
+        let edges = [
+            0.0,
+            0.499_999_999_999_999_94,
+            0.5,
+            1.5,
+            2.5,
+            1e15 + 0.5,
+            9e15,
+            1e17,
+        ];
+        for number in drawn.chain(edges) {
+            assert_eq!(rounded(number), number.round() as u64, "{number}");
         }
     }
 

@@ -18,6 +18,12 @@ pub trait Operator: Send {
     /// No more events will come: sends what was held back, such as open windows.
     fn on_end(&mut self, _ctx: &Context<'_>, _out: &mut Output) {}
 
+    /// Whether every event leaves it by its first port as it came, and nothing else comes of it. Such an
+    /// operator need not be asked.
+    fn hands_on(&self) -> bool {
+        false
+    }
+
     /// After how many milliseconds without an event [`on_idle`](Operator::on_idle) is called; never
     /// when nothing is said.
     fn idle_ms(&self) -> Option<u64> {

@@ -25,6 +25,10 @@ struct Map {
 }
 
 impl Operator for Map {
+    fn hands_on(&self) -> bool {
+        self.expr.code().trim() == "."
+    }
+
     fn on_event(&mut self, mut event: Event, _input: usize, ctx: &Context<'_>, out: &mut Output) {
         match self.expr.value(&event, ctx) {
             Ok(data) => {

@@ -3,30 +3,77 @@
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, VecDeque};
 
-/// Something to do.
+use crate::plan::{LineIndex, NodeIndex};
+
+/// Something to do. Numbers of lines, nodes and so on are kept small, as tasks are moved more than anything
+/// else is done with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Task {
     /// The next of the facts that the scenario brings comes in.
     Arrive,
     /// A source looks for what it has to hand in.
-    Source(usize),
+    Source(u32),
     /// A line takes what waits for it.
-    Work { line: usize, instance: usize },
+    Work { line: u32, instance: u32 },
     /// A sink takes what waits for it.
-    Write(usize),
+    Write(u32),
     /// A subscription looks into its channel.
-    Deliver { sub: usize, slot: usize },
+    Deliver { sub: u32, slot: u32 },
     /// Given-up events leave a channel.
-    Lead(usize),
+    Lead(u32),
     /// Something that was held back goes on.
-    Parked(usize),
+    Parked(u32),
     /// The same as `Deliver`, when a pause ends or a delivery counts as lost.
-    Expire { sub: usize, slot: usize },
+    Expire { sub: u32, slot: u32 },
     /// Operators of a line may have waited long enough.
-    Idle { line: usize, instance: usize },
+    Idle { line: u32, instance: u32 },
 }
 
 impl Task {
+    pub(super) fn source(node: NodeIndex) -> Task {
+        Task::Source(node as u32)
+    }
+
+    pub(super) fn work(line: LineIndex, instance: usize) -> Task {
+        Task::Work {
+            line: line as u32,
+            instance: instance as u32,
+        }
+    }
+
+    pub(super) fn write(node: NodeIndex) -> Task {
+        Task::Write(node as u32)
+    }
+
+    pub(super) fn deliver(sub: usize, slot: usize) -> Task {
+        Task::Deliver {
+            sub: sub as u32,
+            slot: slot as u32,
+        }
+    }
+
+    pub(super) fn lead(node: NodeIndex) -> Task {
+        Task::Lead(node as u32)
+    }
+
+    pub(super) fn parked(place: usize) -> Task {
+        Task::Parked(place as u32)
+    }
+
+    pub(super) fn expire(sub: usize, slot: usize) -> Task {
+        Task::Expire {
+            sub: sub as u32,
+            slot: slot as u32,
+        }
+    }
+
+    pub(super) fn idle(line: LineIndex, instance: usize) -> Task {
+        Task::Idle {
+            line: line as u32,
+            instance: instance as u32,
+        }
+    }
+
     /// Whether a flow with only such things to do is at rest.
     fn is_timer(self) -> bool {
         matches!(self, Task::Expire { .. } | Task::Idle { .. })
@@ -39,19 +86,40 @@ const SOON_US: u64 = 1_000;
 /// Of what comes later, so many that come first stand in their order: few flows have more to do at once.
 const NEAR_MAX: usize = 16;
 
-#[derive(Default)]
 pub(super) struct Agenda {
-    /// In their order.
+    /// The first of those that come soon; often it is the only one.
+    first: Option<Entry>,
+    /// Those after it, in their order.
     soon: VecDeque<Entry>,
+    /// When the last of them comes.
+    last_us: u64,
     /// The first one last.
     near: Vec<Entry>,
     /// All that comes after those that are near.
     far: BinaryHeap<Reverse<Entry>>,
+    /// The first of those that are near or far.
+    later: u128,
     /// Of the last entry that was taken.
     now_us: u64,
     noted: u64,
     /// Entries that are no timers.
     pressing: usize,
+}
+
+impl Default for Agenda {
+    fn default() -> Agenda {
+        Agenda {
+            first: None,
+            soon: VecDeque::new(),
+            last_us: 0,
+            near: Vec::new(),
+            far: BinaryHeap::new(),
+            later: u128::MAX,
+            now_us: 0,
+            noted: 0,
+            pressing: 0,
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -68,6 +136,7 @@ impl Entry {
 }
 
 impl Agenda {
+    #[inline]
     pub(super) fn add(&mut self, at_us: u64, task: Task) {
         self.pressing += usize::from(!task.is_timer());
         let entry = Entry {
@@ -75,15 +144,22 @@ impl Agenda {
             task,
         };
         self.noted += 1;
-        let is_last = self.soon.back().is_none_or(|last| last.at_us() <= at_us);
-        if is_last && at_us <= self.now_us.saturating_add(SOON_US) {
-            self.soon.push_back(entry);
+        let is_only = self.first.is_none() && self.soon.is_empty();
+        let is_last = is_only || self.last_us <= at_us;
+        if !is_last || at_us > self.now_us.saturating_add(SOON_US) {
+            return self.add_later(entry);
+        }
+        self.last_us = at_us;
+        if is_only {
+            self.first = Some(entry);
         } else {
-            self.add_later(entry);
+            self.soon.push_back(entry);
         }
     }
 
+    #[inline(never)]
     fn add_later(&mut self, entry: Entry) {
+        self.later = self.later.min(entry.key);
         let is_near = match self.near.first() {
             Some(last) => entry < *last || (self.far.is_empty() && self.near.len() < NEAR_MAX),
             None => self.far.is_empty(),
@@ -94,22 +170,37 @@ impl Agenda {
         if self.near.len() == NEAR_MAX {
             self.far.push(Reverse(self.near.remove(0)));
         }
-        let sooner = self.near.iter().rev();
-        let sooner = sooner.take_while(|held| **held < entry).count();
-        self.near.insert(self.near.len() - sooner, entry);
+        let mut place = self.near.len();
+        self.near.push(entry);
+        // Of those at the same time, earlier ones go first.
+        while place > 0 && self.near[place - 1].at_us() <= entry.at_us() {
+            self.near[place] = self.near[place - 1];
+            place -= 1;
+        }
+        self.near[place] = entry;
     }
 
     fn pop_later(&mut self) -> Option<Entry> {
         let first = self.near.pop();
-        first.or_else(|| self.far.pop().map(|Reverse(entry)| entry))
+        let first = first.or_else(|| self.far.pop().map(|Reverse(entry)| entry));
+        self.note_later();
+        first
     }
 
+    fn note_later(&mut self) {
+        let later = self.near.last();
+        let later = later.or_else(|| Some(&self.far.peek()?.0));
+        self.later = later.map_or(u128::MAX, |later| later.key);
+    }
+
+    #[inline]
     pub(super) fn pop(&mut self) -> Option<(u64, Task)> {
-        let later = self.near.last().or_else(|| Some(&self.far.peek()?.0));
-        let entry = match (self.soon.front(), later) {
-            (Some(soon), Some(later)) if later.key < soon.key => self.pop_later()?,
-            (Some(_), _) => self.soon.pop_front()?,
-            (None, _) => self.pop_later()?,
+        let soon = self.first.as_ref().or_else(|| self.soon.front());
+        let entry = if soon.is_none_or(|soon| self.later < soon.key) {
+            self.pop_later()?
+        } else {
+            let first = self.first.take();
+            first.or_else(|| self.soon.pop_front())?
         };
         self.now_us = entry.at_us();
         self.pressing -= usize::from(!entry.task.is_timer());
@@ -163,7 +254,7 @@ mod tests {
                 .wrapping_add(1);
             let now_us = taken.last().map_or(0, |(at_us, _)| *at_us);
             let at_us = now_us + [0, 1, 1_000, 1_001, 70_000][(chance >> 33) as usize % 5];
-            agenda.add(at_us, Task::Write(number));
+            agenda.add(at_us, Task::write(number));
             wanted.push((at_us, number));
             if chance >> 63 == 1 {
                 taken.extend(agenda.pop());
@@ -172,34 +263,25 @@ mod tests {
         taken.extend(std::iter::from_fn(|| agenda.pop()));
         wanted.sort_unstable();
         let wanted = wanted.into_iter();
-        let wanted = wanted.map(|(at_us, number)| (at_us, Task::Write(number)));
+        let wanted = wanted.map(|(at_us, number)| (at_us, Task::write(number)));
         assert_eq!(taken, wanted.collect::<Vec<_>>());
     }
 
     #[test]
     fn earlier_goes_first_and_timers_let_it_rest() {
         let mut agenda = Agenda::default();
-        agenda.add(2, Task::Write(0));
-        agenda.add(1, Task::Write(1));
-        agenda.add(
-            1,
-            Task::Idle {
-                line: 0,
-                instance: 0,
-            },
-        );
-        agenda.add(1, Task::Write(2));
+        agenda.add(2, Task::write(0));
+        agenda.add(1, Task::write(1));
+        agenda.add(1, Task::idle(0, 0));
+        agenda.add(1, Task::write(2));
         let mut order = Vec::new();
         while !agenda.is_at_rest() {
             order.extend(agenda.pop().map(|(_, task)| task));
         }
-        let idle = Task::Idle {
-            line: 0,
-            instance: 0,
-        };
+        let idle = Task::idle(0, 0);
         assert_eq!(
             order,
-            [Task::Write(1), idle, Task::Write(2), Task::Write(0)]
+            [Task::write(1), idle, Task::write(2), Task::write(0)]
         );
     }
 }

@@ -27,7 +27,7 @@ impl Run {
         let reader = &mut self.readers[sub][slot];
         if !std::mem::replace(&mut reader.due, true) {
             let at_us = soon_us.max(reader.held_until_us);
-            self.agenda.add(at_us, Task::Deliver { sub, slot });
+            self.agenda.add(at_us, Task::deliver(sub, slot));
         }
     }
 
@@ -269,7 +269,7 @@ impl Run {
             if reader.timer_us == 0 || due_us < reader.timer_us {
                 reader.timer_us = due_us;
                 let at_us = due_us.max(self.now_us + 1);
-                self.agenda.add(at_us, Task::Expire { sub, slot });
+                self.agenda.add(at_us, Task::expire(sub, slot));
             }
         }
     }

@@ -52,7 +52,7 @@ impl Run {
                 continue;
             };
             let until_us = self.now_us.saturating_add(takes_us);
-            self.agenda.add(until_us, Task::Write(node));
+            self.agenda.add(until_us, Task::write(node));
             self.desks[node].push(Desk {
                 lane,
                 slot,

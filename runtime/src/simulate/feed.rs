@@ -20,7 +20,7 @@ use super::world::EPOCH_MS;
 use crate::delivery::Share;
 use crate::operator::{Failure, FailureClass};
 use crate::plan::NodeIndex;
-use crate::sources::{Record, Stamp};
+use crate::sources::{MadeUp, Record, Stamp};
 use crate::world::World;
 
 /// Deliveries of a change, or of a request, before it is given up.
@@ -52,13 +52,13 @@ impl Run {
                 }
                 SourceModel::Schedule(schedule) => {
                     if let Some(due_ms) = schedule.after(EPOCH_MS) {
-                        self.agenda.add(since_epoch_us(due_ms), Task::Source(node));
+                        self.agenda.add(since_epoch_us(due_ms), Task::source(node));
                     }
                     continue;
                 }
                 SourceModel::Given | SourceModel::Changes { .. } => continue,
             }
-            self.agenda.add(0, Task::Source(node));
+            self.agenda.add(0, Task::source(node));
         }
     }
 
@@ -73,7 +73,7 @@ impl Run {
         }
         if let Some((event, root)) = self.sources[node].heard.pop_front() {
             if !self.sources[node].heard.is_empty() {
-                self.agenda.add(self.now_us + GAP_US, Task::Source(node));
+                self.agenda.add(self.now_us + GAP_US, Task::source(node));
             }
             return self.arrive(node, event, Origin::Store(root));
         }
@@ -81,7 +81,7 @@ impl Run {
             return;
         }
         if self.is_blocked(node) {
-            return self.agenda.add(self.now_us + GAP_US, Task::Source(node));
+            return self.agenda.add(self.now_us + GAP_US, Task::source(node));
         }
         match self.next_of_its_own(node, source) {
             Some(Ok(event)) => self.arrive(node, event, Origin::Outside),
@@ -104,33 +104,40 @@ impl Run {
                 let record = records.get(made as usize)?;
                 self.sources[node].made += 1;
                 if made + 1 < records.len() as u64 {
-                    self.agenda.add(self.now_us + gap_us, Task::Source(node));
+                    self.agenda.add(self.now_us + gap_us, Task::source(node));
                 }
                 Some(record.clone())
             }
             SourceModel::Generator(_) => {
+                let made = self.next_made_up(node)?;
                 let now_ms = self.stage.world.now_ms();
-                let source = &mut self.sources[node];
-                let generator = source.generator.as_mut()?;
-                let event = generator.next(now_ms)?;
-                let random = || self.stage.world.random();
-                let due_us = generator.next_due_us(made + 1, source.due_us, random);
-                let due_us = due_us.unwrap_or(self.now_us + GAP_US);
-                source.made += 1;
-                source.due_us = due_us;
-                self.agenda.add(due_us.max(self.now_us), Task::Source(node));
-                Some(Ok(event))
+                let generator = self.sources[node].generator.as_mut()?;
+                Some(Ok(generator.event(made, now_ms)))
             }
             SourceModel::Schedule(schedule) => {
                 self.sources[node].made += 1;
                 let due_ms = self.stage.world.now_ms();
                 if let Some(next_ms) = schedule.after(due_ms) {
-                    self.agenda.add(since_epoch_us(next_ms), Task::Source(node));
+                    self.agenda.add(since_epoch_us(next_ms), Task::source(node));
                 }
                 Some(Ok(schedule.event(made + 1, due_ms)))
             }
             SourceModel::Given | SourceModel::Changes { .. } => None,
         }
+    }
+
+    /// The next event of a generator, yet to be made. When the one after it is due is noted.
+    pub(super) fn next_made_up(&mut self, node: NodeIndex) -> Option<MadeUp> {
+        let source = &mut self.sources[node];
+        let generator = source.generator.as_mut()?;
+        let made = generator.next()?;
+        source.made += 1;
+        let random = || self.stage.world.random();
+        let due_us = generator.next_due_us(source.made, source.due_us, random);
+        source.due_us = due_us.unwrap_or(self.now_us + GAP_US);
+        let due_us = source.due_us.max(self.now_us);
+        self.agenda.add(due_us, Task::source(node));
+        Some(made)
     }
 
     /// A store was written: those who hear of it do so soon.
@@ -184,7 +191,7 @@ impl Run {
                 }
                 _ => continue,
             };
-            self.agenda.add(self.now_us + pause_us, Task::Source(node));
+            self.agenda.add(self.now_us + pause_us, Task::source(node));
         }
     }
 
@@ -220,7 +227,7 @@ impl Run {
             Ok(()) if is_changes => {
                 self.sources[node].tries = 0;
                 self.sources[node].heard.pop_front();
-                return self.agenda.add(self.now_us, Task::Source(node));
+                return self.agenda.add(self.now_us, Task::source(node));
             }
             Ok(()) => return self.forget_tries(root),
             Err(failure) => failure,
@@ -238,9 +245,9 @@ impl Run {
                 self.sources[node].tries = 0;
                 self.sources[node].heard.pop_front();
                 self.refuse(node, &event, &failure, root);
-                self.agenda.add(self.now_us, Task::Source(node));
+                self.agenda.add(self.now_us, Task::source(node));
             }
-            (true, false) => self.agenda.add(self.now_us + pause_us, Task::Source(node)),
+            (true, false) => self.agenda.add(self.now_us + pause_us, Task::source(node)),
             // Whoever called is told, and asks no more.
             (false, true) => {
                 self.forget_tries(root);

@@ -56,7 +56,7 @@ impl Run {
             begun,
         });
         let instance = number;
-        self.agenda.add(until_us, Task::Work { line, instance });
+        self.agenda.add(until_us, Task::work(line, instance));
         true
     }
 
@@ -244,8 +244,7 @@ impl Run {
                     let pause_us = model.pause_us << (tries - 1).min(16);
                     held.retry_us = self.now_us + pause_us.min(PAUSE_US_MAX);
                     let instance = number;
-                    self.agenda
-                        .add(held.retry_us, Task::Work { line, instance });
+                    self.agenda.add(held.retry_us, Task::work(line, instance));
                     held.ops[op].pending.push_front(Item {
                         event,
                         share: share.clone(),

@@ -39,7 +39,7 @@ impl Run {
         };
         held.ops[op].idle_since_us = Some(self.now_us);
         let at_us = self.now_us.saturating_add(idle_ms.saturating_mul(1_000));
-        self.agenda.add(at_us, Task::Idle { line, instance });
+        self.agenda.add(at_us, Task::idle(line, instance));
     }
 
     /// Tells operators that have had no event for as long as they wait.

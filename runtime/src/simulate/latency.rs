@@ -12,14 +12,32 @@ pub struct Latencies {
 }
 
 impl Latencies {
+    #[inline]
     pub(crate) fn add(&mut self, us: u64) {
         let bucket = bucket_of(us);
         if self.buckets.len() <= bucket {
-            self.buckets.resize(bucket + 1, 0);
+            self.widen(bucket);
         }
         self.buckets[bucket] = self.buckets[bucket].saturating_add(1);
         self.count += 1;
         self.sum_us = self.sum_us.saturating_add(us);
+    }
+
+    /// Those of the other one as well.
+    pub(crate) fn add_all(&mut self, other: &Latencies) {
+        if self.buckets.len() < other.buckets.len() {
+            self.buckets.resize(other.buckets.len(), 0);
+        }
+        for (held, more) in self.buckets.iter_mut().zip(&other.buckets) {
+            *held = held.saturating_add(*more);
+        }
+        self.count += other.count;
+        self.sum_us = self.sum_us.saturating_add(other.sum_us);
+    }
+
+    #[cold]
+    fn widen(&mut self, bucket: usize) {
+        self.buckets.resize(bucket + 1, 0);
     }
 
     pub fn count(&self) -> u64 {

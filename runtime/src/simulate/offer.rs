@@ -223,7 +223,7 @@ impl Run {
                 since_us: self.now_us,
             });
             if !std::mem::replace(&mut run.leading, true) {
-                self.agenda.add(self.now_us + self.hop_us, Task::Lead(node));
+                self.agenda.add(self.now_us + self.hop_us, Task::lead(node));
             }
         }
     }

@@ -364,14 +364,14 @@ impl Run {
                     self.note_next_fact();
                 }
             }
-            Task::Source(node) => self.look_for_events(node),
-            Task::Work { line, instance } => self.work_inbox(line, instance),
-            Task::Write(node) => self.write(node),
-            Task::Deliver { sub, slot } => self.deliver(sub, slot, false),
-            Task::Expire { sub, slot } => self.deliver(sub, slot, true),
-            Task::Idle { line, instance } => self.tell_idle(line, instance),
-            Task::Lead(node) => self.lead_on(node),
-            Task::Parked(number) => self.unpark(number),
+            Task::Source(node) => self.look_for_events(node as usize),
+            Task::Work { line, instance } => self.work_inbox(line as usize, instance as usize),
+            Task::Write(node) => self.write(node as usize),
+            Task::Deliver { sub, slot } => self.deliver(sub as usize, slot as usize, false),
+            Task::Expire { sub, slot } => self.deliver(sub as usize, slot as usize, true),
+            Task::Idle { line, instance } => self.tell_idle(line as usize, instance as usize),
+            Task::Lead(node) => self.lead_on(node as usize),
+            Task::Parked(number) => self.unpark(number as usize),
         }
     }
 

@@ -6,7 +6,7 @@ use graph_model::units;
 use graph_model::value::{Object, Value};
 
 use super::world::VirtualWorld;
-use crate::chance::{exp, exponential, fraction, ln, normal};
+use crate::chance::{exp, exponential, fraction, ln, normal, rounded};
 use crate::world::World;
 
 /// Durations of calls.
@@ -116,7 +116,7 @@ impl Service {
                 exp(sigma * normal - sigma * sigma / 2.0)
             }
         };
-        (self.mean_us * by_mean).min(LONGEST_US).round() as u64
+        rounded((self.mean_us * by_mean).min(LONGEST_US))
     }
 }
 

@@ -151,8 +151,8 @@ impl Run {
             return;
         }
         let task = match self.shape.inboxes[inbox].owner {
-            super::shape::Owner::Line { line, instance } => Task::Work { line, instance },
-            super::shape::Owner::Sink(node) => Task::Write(node),
+            super::shape::Owner::Line { line, instance } => Task::work(line, instance),
+            super::shape::Owner::Sink(node) => Task::write(node),
         };
         self.agenda.add(self.now_us + self.hop_us, task);
     }

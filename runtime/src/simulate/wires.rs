@@ -213,8 +213,8 @@ impl Run {
     pub(super) fn wake_senders(&mut self, senders: Vec<Sender>) {
         for sender in senders {
             let task = match sender {
-                Sender::Line { line, instance } => Task::Work { line, instance },
-                Sender::Sink(node) => Task::Write(node),
+                Sender::Line { line, instance } => Task::work(line, instance),
+                Sender::Sink(node) => Task::write(node),
             };
             self.agenda.add(self.now_us, task);
         }
@@ -227,7 +227,7 @@ impl Run {
         });
         self.parked[number] = Some(parked);
         let at_us = self.now_us.saturating_add(pause_us);
-        self.agenda.add(at_us, Task::Parked(number));
+        self.agenda.add(at_us, Task::parked(number));
     }
 
     pub(super) fn unpark(&mut self, number: usize) {

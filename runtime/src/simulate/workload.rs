@@ -12,7 +12,7 @@ use runtime_protocol::Problem;
 
 use super::scenario::Fact;
 use super::source::GAP_US;
-use super::world::EPOCH_MS;
+use super::world::ms_at;
 use super::{Shape, Simulation};
 use crate::kind::Build;
 use crate::sources::generator;
@@ -49,11 +49,10 @@ impl Simulation {
         let mut chance = Pcg64Mcg::seed_from_u64(made.seed());
         let mut facts = Vec::new();
         let mut at_us = 0;
-        while facts.len() < count {
-            let now_ms = EPOCH_MS.saturating_add_unsigned(at_us / 1_000);
-            let Some(event) = made.next(now_ms) else {
-                break;
-            };
+        while facts.len() < count
+            && let Some(next) = made.next()
+        {
+            let event = made.event(next, ms_at(at_us));
             facts.push(Fact {
                 source: source.clone(),
                 at_us,

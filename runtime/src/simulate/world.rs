@@ -40,29 +40,44 @@ impl VirtualWorld {
         self.next.store(DRAWN_MAX, Relaxed);
     }
 
+    /// Draws anew when all numbers are taken; answers with the first one.
+    #[cold]
+    fn draw(&self) -> u64 {
+        let mut chance = self.chance.lock().unwrap_or_else(PoisonError::into_inner);
+        let drawn = self.drawn.iter();
+        drawn.for_each(|held| held.store(chance.next_u64(), Relaxed));
+        self.next.store(1, Relaxed);
+        self.drawn[0].load(Relaxed)
+    }
+
     pub(super) fn move_to(&self, now_us: u64) {
         self.now_us.store(now_us, Relaxed);
     }
 }
 
+/// So long after its beginning, in milliseconds since 1970.
+pub(super) fn ms_at(elapsed_us: u64) -> i64 {
+    EPOCH_MS.saturating_add_unsigned(elapsed_us / 1_000)
+}
+
 impl World for VirtualWorld {
     fn now_ms(&self) -> i64 {
-        EPOCH_MS.saturating_add_unsigned(self.elapsed_us() / 1_000)
+        ms_at(self.elapsed_us())
     }
 
     fn elapsed_us(&self) -> u64 {
         self.now_us.load(Relaxed)
     }
 
+    #[inline]
     fn random(&self) -> u64 {
-        let mut next = self.next.load(Relaxed);
-        if next == DRAWN_MAX {
-            let mut chance = self.chance.lock().unwrap_or_else(PoisonError::into_inner);
-            let drawn = self.drawn.iter();
-            drawn.for_each(|held| held.store(chance.next_u64(), Relaxed));
-            next = 0;
+        let next = self.next.load(Relaxed);
+        match self.drawn.get(next) {
+            Some(held) => {
+                self.next.store(next + 1, Relaxed);
+                held.load(Relaxed)
+            }
+            None => self.draw(),
         }
-        self.next.store(next + 1, Relaxed);
-        self.drawn[next].load(Relaxed)
     }
 }

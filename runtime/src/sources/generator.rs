@@ -13,7 +13,7 @@ use smol_str::{SmolStr, format_smolstr};
 use super::pace::{Gaps, Pace};
 use super::stamp::Stamp;
 use super::unless_stopped;
-use crate::chance::{exponential, fraction, power};
+use crate::chance::{exponential, fraction, power, rounded};
 use crate::kind::{Build, Kind, Make};
 use crate::rim::{Feed, Inbound, Source, Work};
 
@@ -41,15 +41,20 @@ pub(crate) fn generator(build: &Build) -> Result<Generator, Problem> {
         _ => Gaps::Even,
     };
     let stamp = Stamp::of(build);
+    let fields = fields(build, rate)?;
+    let draws = fields.iter().filter(|(_, recipe)| recipe.draws()).count();
     Ok(Generator {
         seed,
         rate,
         gaps,
-        left: count,
-        maker: Maker {
-            fields: fields(build, rate)?.into(),
-            chance: Pcg64Mcg::seed_from_u64(seed),
+        count,
+        next: MadeUp {
             number: 0,
+            chance: Pcg64Mcg::seed_from_u64(seed),
+        },
+        maker: Maker {
+            fields: fields.into(),
+            draws: draws as u128,
             id: Counter::new(&format!("{}-{seed}-", build.id)),
             stamp,
         },
@@ -63,8 +68,19 @@ pub(crate) struct Generator {
     /// Events a second; 0 is as fast as the flow takes them.
     rate: f64,
     gaps: Gaps,
-    left: u64,
+    /// Events in all.
+    count: u64,
+    next: MadeUp,
     maker: Maker,
+}
+
+/// What an event is made from, now or later.
+#[derive(Clone, Debug)]
+pub(crate) struct MadeUp {
+    /// Counted from 0.
+    number: u64,
+    /// From which its fields draw.
+    chance: Pcg64Mcg,
 }
 
 impl Generator {
@@ -86,14 +102,47 @@ impl Generator {
         }
         Some(match self.gaps {
             Gaps::Even => (made as f64 / self.rate * 1e6) as u64,
-            Gaps::Exponential => due_us + (exponential(random()) / self.rate * 1e6).round() as u64,
+            Gaps::Exponential => {
+                due_us.saturating_add(rounded(exponential(random()) / self.rate * 1e6))
+            }
         })
     }
 
-    /// The next event; nothing when all were made.
-    pub(crate) fn next(&mut self, now_ms: i64) -> Option<Event> {
-        self.left = self.left.checked_sub(1)?;
-        Some(self.maker.event(now_ms))
+    /// The next event, yet to be made; nothing when there were all.
+    pub(crate) fn next(&mut self) -> Option<MadeUp> {
+        if self.next.number >= self.count {
+            return None;
+        }
+        let made = self.next.clone();
+        self.next.number += 1;
+        if self.maker.draws > 0 {
+            self.next.chance.advance(self.maker.draws);
+        }
+        Some(made)
+    }
+
+    /// Makes an event, once or again and in any order.
+    pub(crate) fn event(&mut self, mut made: MadeUp, now_ms: i64) -> Event {
+        self.maker.event(made.number, &mut made.chance, now_ms)
+    }
+
+    /// The [weight](Value::weight) that no payload exceeds.
+    pub(crate) fn weight_max(&self) -> usize {
+        self.maker.weight_max()
+    }
+}
+
+impl Generator {
+    /// The next events, made one after the other.
+    fn batch(&mut self, count: usize, now_ms: i64) -> Vec<Inbound> {
+        let MadeUp { number, chance } = &mut self.next;
+        let mut batch = Vec::with_capacity(count);
+        batch.extend((0..count).map(|_| {
+            let event = self.maker.event(*number, chance, now_ms);
+            *number += 1;
+            Inbound::new(event)
+        }));
+        batch
     }
 }
 
@@ -101,18 +150,17 @@ impl Source for Generator {
     fn run(mut self: Box<Self>, feed: Feed) -> Work<'static, Result<(), Problem>> {
         Box::pin(async move {
             let mut pace = Pace::new(self.rate, self.gaps, &*feed.world);
-            while self.left > 0 {
+            while self.next.number < self.count {
                 let Some(due) = unless_stopped(&feed, pace.wait(&feed)).await else {
                     break;
                 };
-                let count = (due as u64).min(self.left) as usize;
-                let batch = self.maker.batch(count, feed.world.now_ms());
+                let count = (due as u64).min(self.count - self.next.number) as usize;
+                let batch = self.batch(count, feed.world.now_ms());
                 match unless_stopped(&feed, feed.line.push(batch)).await {
                     Some(Ok(())) => {}
                     Some(Err(_)) | None => break,
                 }
                 pace.took(count);
-                self.left -= count as u64;
                 tokio::task::coop::consume_budget().await;
             }
             Ok(())
@@ -125,28 +173,29 @@ impl Source for Generator {
 struct Maker {
     /// Sorted by name, as objects are.
     fields: Arc<[(SmolStr, Recipe)]>,
-    chance: Pcg64Mcg,
-    /// Events made so far.
-    number: u64,
+    /// How many numbers they draw for an event.
+    draws: u128,
     id: Counter,
     stamp: Stamp,
 }
 
 impl Maker {
-    fn batch(&mut self, count: usize, now_ms: i64) -> Vec<Inbound> {
-        let mut batch = Vec::with_capacity(count);
-        batch.extend((0..count).map(|_| Inbound::new(self.event(now_ms))));
-        batch
+    fn weight_max(&self) -> usize {
+        let mut heaviest = Object::new();
+        for (name, _) in self.fields.iter() {
+            heaviest.insert(name.clone(), SmolStr::default());
+        }
+        let texts = self.fields.iter().map(|(_, recipe)| recipe.length_max());
+        Value::from(heaviest).weight() + texts.sum::<usize>()
     }
 
-    fn event(&mut self, now_ms: i64) -> Event {
-        let (number, chance) = (self.number, &mut self.chance);
+    fn event(&mut self, number: u64, chance: &mut Pcg64Mcg, now_ms: i64) -> Event {
         let made = self.fields.iter();
         let data: Object = made
             .map(|(name, recipe)| (name.clone(), recipe.make(number, chance)))
             .collect();
-        self.number += 1;
-        self.stamp.event(self.id.next(), now_ms, Value::from(data))
+        self.stamp
+            .event(self.id.text(number), now_ms, Value::from(data))
     }
 }
 
@@ -156,7 +205,7 @@ struct Counter {
     text: Vec<u8>,
     /// Length of what stands before the number.
     prefix: usize,
-    started: bool,
+    number: u64,
 }
 
 impl Counter {
@@ -164,16 +213,19 @@ impl Counter {
         Counter {
             text: format!("{prefix}0").into_bytes(),
             prefix: prefix.len(),
-            started: false,
+            number: 0,
         }
     }
 
-    /// The text with the next number; the first one is 0.
-    fn next(&mut self) -> SmolStr {
-        if self.started {
+    /// The text with this number. One after the other takes least.
+    fn text(&mut self, number: u64) -> SmolStr {
+        if number == self.number + 1 {
             self.count_up();
+        } else if number != self.number {
+            self.text.truncate(self.prefix);
+            self.text.extend_from_slice(number.to_string().as_bytes());
         }
-        self.started = true;
+        self.number = number;
         SmolStr::new(std::str::from_utf8(&self.text).expect("a text and digits are UTF-8"))
     }
 
@@ -229,6 +281,24 @@ enum Recipe {
 }
 
 impl Recipe {
+    /// Whether it takes a number from the chance, which it then does for each event.
+    fn draws(&self) -> bool {
+        !matches!(self, Recipe::Counter { .. } | Recipe::Time { .. })
+    }
+
+    /// The length that no text of it exceeds; of other values nothing.
+    fn length_max(&self) -> usize {
+        match self {
+            Recipe::Key { prefix, .. } => prefix.len() + i64::MIN.to_string().len(),
+            Recipe::Choice { options, .. } => {
+                options.iter().map(|option| option.len()).max().unwrap_or(0)
+            }
+            Recipe::Text { prefix } => prefix.len() + TEXT_LETTERS,
+            Recipe::Time { .. } => TIME_LENGTH_MAX,
+            _ => 0,
+        }
+    }
+
     fn make(&self, number: u64, chance: &mut Pcg64Mcg) -> Value {
         match self {
             Recipe::Counter { from } => Value::Int(from.wrapping_add_unsigned(number)),
@@ -274,6 +344,8 @@ impl Recipe {
     }
 }
 
+/// Letters of a time that a made-up event may hold, however far off it is.
+const TIME_LENGTH_MAX: usize = 64;
 /// Letters of a made-up text.
 const TEXT_LETTERS: usize = 8;
 /// Keys that are told apart when some are more frequent than others, or kept ready to be shared.
@@ -573,7 +645,7 @@ mod tests {
 
     use super::*;
     use crate::rim::Settled;
-    use crate::sources::testing::{TestFlow, make, refusal, run};
+    use crate::sources::testing::{TestFlow, make, refusal, run, with_build};
 
     const EVERY_RECIPE: &str = r#"[
         {"name": "n", "makes": "counter", "min": 5},
@@ -609,6 +681,27 @@ mod tests {
         assert_eq!(flow.ids(), ["n-1-0", "n-1-1", "n-1-2"]);
         assert_eq!(generate(&config(1, 0)).await.payloads(), flow.payloads());
         assert_ne!(generate(&config(2, 0)).await.payloads(), flow.payloads());
+    }
+
+    #[tokio::test]
+    async fn events_are_the_same_whenever_they_are_made() {
+        let config = format!("{{\"rate\": 0, \"count\": 300, \"fields\": {EVERY_RECIPE}}}");
+        let flow = generate(&config).await;
+        let mut generator = with_build(&kind(), &config, generator).expect("it is made");
+        let made: Vec<_> = std::iter::from_fn(|| generator.next()).collect();
+        assert_eq!(made.len(), 300);
+        let weight_max = generator.weight_max();
+        for step in 0..900 {
+            let number = step * step * 31 % made.len();
+            let event = generator.event(made[number].clone(), 5);
+            assert_eq!(event.data.to_string(), flow.payloads()[number]);
+            assert_eq!(event.context.id, flow.ids()[number]);
+            let weight = event.data.weight();
+            assert!(
+                weight <= weight_max && weight_max < 2 * weight,
+                "{weight} of {weight_max}"
+            );
+        }
     }
 
     #[tokio::test]
@@ -689,7 +782,7 @@ mod tests {
     #[test]
     fn a_counter_carries() {
         let mut counter = Counter::new("e-");
-        let texts: Vec<_> = (0..101).map(|_| counter.next()).collect();
+        let texts: Vec<_> = (0..101).map(|number| counter.text(number)).collect();
         assert_eq!(
             [&texts[0], &texts[9], &texts[10], &texts[100]],
             ["e-0", "e-9", "e-10", "e-100"]

@@ -176,12 +176,32 @@ pub(crate) fn node(kind: &Kind, config: &str) -> Node {
 
 /// Makes the source of the node `n`, alone in its document.
 pub(crate) fn make(kind: &Kind, config: &str, project: &Path) -> Result<Box<dyn Source>, Problem> {
+    let (document, id) = alone(kind, config);
+    make_in(kind, &document, &id, project, &Shared::default())
+}
+
+/// A document with a single node.
+fn alone(kind: &Kind, config: &str) -> (Document, NodeId) {
     let mut document = Document::default();
     let id = NodeId::from("n");
     document
         .nodes
         .insert(id.clone(), Arc::new(node(kind, config)));
-    make_in(kind, &document, &id, project, &Shared::default())
+    (document, id)
+}
+
+/// What is made of a node with this configuration.
+pub(crate) fn with_build<T>(kind: &Kind, config: &str, make: impl FnOnce(&Build) -> T) -> T {
+    let (document, id) = alone(kind, config);
+    make(&Build {
+        id: &id,
+        node: &document.nodes[&id],
+        spec: &kind.spec,
+        document: &document,
+        project: Path::new("."),
+        world: Arc::new(SystemWorld::new()),
+        shared: &Shared::default(),
+    })
 }
 
 pub(crate) fn make_in(

@@ -1,18 +1,32 @@
 //! Lines of plain runs: operators that hand events to each other within one step.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use super::super::agenda::Task;
-use super::super::run::{Root, Run};
-use super::super::shape::{Shape, Target};
-use super::{Express, Load, NotPlain, Plainly};
+use super::super::latency::Latencies;
+use super::super::run::Run;
+use super::super::service::Service;
+use super::super::shape::Shape;
+use super::super::world::ms_at;
+use super::lazy::Lazy;
+use super::loads::{Load, LoadId};
+use super::site::Site;
+use super::tally::Tally;
+use super::way::{Way, ways};
+use super::{NotPlain, Plainly};
 use crate::operator::{Context, Operator};
-use crate::plan::{LineIndex, Role};
+use crate::plan::{LineIndex, NodeIndex, Role};
 use crate::world::World;
-use graph_model::event::Event;
 
 /// One instance of a line.
 pub(super) struct Hand {
+    line: LineIndex,
+    slot: usize,
+    /// How many instances the line has.
+    instances: u32,
+    /// The subscription that it handles the events of.
+    sub: Option<usize>,
     ops: Vec<Op>,
     /// Events that wait for its operators.
     pending: usize,
@@ -20,27 +34,34 @@ pub(super) struct Hand {
 }
 
 struct Op {
+    node: NodeIndex,
     /// Nothing for sources.
     code: Option<Box<dyn Operator>>,
-    pending: VecDeque<Load>,
+    /// Whether every event leaves it as it came.
+    hands_on: bool,
+    service: Option<Service>,
+    /// Where its wires lead, by port.
+    ways: Vec<Vec<Way>>,
+    pending: VecDeque<LoadId>,
+    tally: Tally,
+    /// Events that left it, by port.
+    sent: Vec<u64>,
+    waits: Latencies,
+    services: Latencies,
 }
 
 /// The handling of an event that takes time.
 struct Busy {
     op: usize,
     until_us: u64,
-    load: Load,
+    load: LoadId,
 }
 
 impl Hand {
     /// The instances of a line.
-    pub(super) fn all_of(
-        run: &Run,
-        shape: &Shape,
-        line: LineIndex,
-    ) -> Result<Vec<Option<Box<Hand>>>, NotPlain> {
+    pub(super) fn all_of(run: &Run, shape: &Shape, line: LineIndex) -> Result<Vec<Hand>, NotPlain> {
         let held = &shape.plan.lines[line];
-        let op = |&node: &usize| {
+        let op = |&node: &NodeIndex| {
             let code = match shape.plan.nodes[node].role {
                 Role::Operator => {
                     let operator = run.stage.operator(&shape.plan, node);
@@ -49,19 +70,37 @@ impl Hand {
                 _ => None,
             };
             Ok(Op {
+                node,
+                hands_on: code.as_ref().is_some_and(|code| code.hands_on()),
                 code,
+                service: shape.nodes[node].service,
+                ways: ways(shape, node)?,
                 pending: VecDeque::new(),
+                tally: Tally::default(),
+                sent: vec![0; shape.plan.nodes[node].outs.len()],
+                waits: Latencies::default(),
+                services: Latencies::default(),
             })
         };
-        let hand = |_| {
-            let ops = held.nodes.iter().map(op).collect::<Result<_, _>>()?;
-            Ok(Some(Box::new(Hand {
-                ops,
+        let hand = |slot| {
+            Ok(Hand {
+                line,
+                slot,
+                instances: held.instances,
+                sub: shape.sub_of[line],
+                ops: held.nodes.iter().map(op).collect::<Result<_, _>>()?,
                 pending: 0,
                 busy: None,
-            })))
+            })
         };
-        (0..held.instances).map(hand).collect()
+        (0..held.instances as usize).map(hand).collect()
+    }
+
+    /// Whether it is at something that takes longer.
+    pub(super) fn is_busy(&self, now_us: u64) -> bool {
+        self.busy
+            .as_ref()
+            .is_some_and(|busy| busy.until_us > now_us)
     }
 
     pub(super) fn is_quiet(&self) -> bool {
@@ -72,211 +111,202 @@ impl Hand {
         self.pending + usize::from(self.busy.is_some())
     }
 
-    pub(super) fn loads(&self) -> impl Iterator<Item = &Load> {
-        let busy = self.busy.iter().map(|busy| &busy.load);
-        self.ops.iter().flat_map(|op| &op.pending).chain(busy)
+    pub(super) fn loads(&self) -> impl Iterator<Item = LoadId> {
+        let busy = self.busy.iter().map(|busy| busy.load);
+        let pending = self.ops.iter().flat_map(|op| &op.pending);
+        pending.copied().chain(busy)
     }
 
-    pub(super) fn push(&mut self, op: usize, load: Load) {
-        self.ops[op].pending.push_back(load);
-        self.pending += 1;
-    }
-
-    fn waits_for(&self, op: usize) -> bool {
-        !self.ops[op].pending.is_empty()
-    }
-
-    fn pop(&mut self, op: usize) -> Option<Load> {
-        let load = self.ops[op].pending.pop_front()?;
-        self.pending -= 1;
-        Some(load)
-    }
-}
-
-impl Express<'_> {
-    pub(super) fn take_hand(
-        &mut self,
-        line: LineIndex,
-        slot: usize,
-    ) -> Result<Box<Hand>, NotPlain> {
-        self.hands[line][slot].take().ok_or(NotPlain)
-    }
-
-    /// A line that was at something looks at it again.
-    pub(super) fn go_on(&mut self, line: LineIndex, slot: usize) -> Plainly {
-        let mut hand = self.take_hand(line, slot)?;
-        self.work(line, slot, &mut hand)?;
-        self.hands[line][slot] = Some(hand);
-        Ok(())
+    /// What it counted is said of the run.
+    pub(super) fn tell(&self, run: &mut Run) {
+        let shape = Rc::clone(&run.shape);
+        for op in &self.ops {
+            op.tally.tell(op.node, run);
+            let outs = &shape.plan.nodes[op.node].outs;
+            for (edges, sent) in outs.iter().zip(&op.sent) {
+                run.meters[op.node].sent += sent;
+                edges
+                    .iter()
+                    .for_each(|edge| run.passed[*edge].passed += sent);
+            }
+            run.loads[op.node].waits.add_all(&op.waits);
+            run.loads[op.node].services.add_all(&op.services);
+        }
     }
 
     /// Works until nothing is left to do or something has to be waited for.
-    pub(super) fn work(&mut self, line: LineIndex, slot: usize, hand: &mut Hand) -> Plainly {
+    pub(super) fn work(&mut self, site: &mut Site) -> Plainly {
         loop {
-            if let Some(busy) = &hand.busy {
-                if busy.until_us > self.run.now_us {
+            if let Some(busy) = &self.busy {
+                if busy.until_us > site.run.now_us {
                     return Ok(());
                 }
-                let Some(Busy { op, load, .. }) = hand.busy.take() else {
+                let Some(Busy { op, load, .. }) = self.busy.take() else {
                     return Ok(());
                 };
-                if let Some(sub) = self.shape.sub_of[line] {
-                    self.readers[sub][slot].busy_until_us = 0;
+                if let Some(sub) = self.sub {
+                    site.queues[sub].set_free(self.slot);
                 }
-                self.call(line, slot, hand, op, load)?;
-            } else if hand.pending > 0
-                && let Some(op) = self.shape.next_op(line, |op| hand.waits_for(op))
-                && let Some(load) = hand.pop(op)
-            {
-                self.begin(line, slot, hand, op, load)?;
+                self.call(site, op, load)?;
+            } else if let Some((op, load)) = self.next(site.shape) {
+                self.begin(site, op, load)?;
             } else {
                 break;
             }
         }
-        if let Some(sub) = self.shape.sub_of[line] {
-            self.wake_after(sub, slot);
+        if let Some(sub) = self.sub {
+            site.queues[sub].wake_after(self.slot, site.run);
         }
         Ok(())
+    }
+
+    /// The event whose turn it is, and the operator that it waits for.
+    fn next(&mut self, shape: &Shape) -> Option<(usize, LoadId)> {
+        if self.pending == 0 {
+            return None;
+        }
+        let op = shape.next_op(self.line, |op| !self.ops[op].pending.is_empty())?;
+        let load = self.ops[op].pending.pop_front()?;
+        self.pending -= 1;
+        Some((op, load))
     }
 
     /// An operator takes an event in hand, for as long as that takes.
-    fn begin(
-        &mut self,
-        line: LineIndex,
-        slot: usize,
-        hand: &mut Hand,
-        op: usize,
-        load: Load,
-    ) -> Plainly {
-        let node = self.shape.plan.lines[line].nodes[op];
-        self.count_step(node, &load)?;
-        let Some(service) = self.shape.nodes[node].service else {
-            return self.call(line, slot, hand, op, load);
+    #[inline]
+    pub(super) fn begin(&mut self, site: &mut Site, op: usize, load: LoadId) -> Plainly {
+        let run = &mut *site.run;
+        let held = &mut self.ops[op];
+        let since_us = site.loads[load].since_us;
+        held.tally.count(run, &site.loads[load])?;
+        let Some(service) = &held.service else {
+            return self.call(site, op, load);
         };
-        let run = &mut *self.run;
         let mut takes_us = service.draw_us(&run.stage.world);
         if let Some(start) = service.start {
-            takes_us = run.start(start, node, slot, takes_us);
+            takes_us = run.start(start, held.node, self.slot, takes_us);
         }
-        let counted = &mut run.loads[node];
-        counted.waits.add(run.now_us - load.since_us);
-        counted.services.add(takes_us);
+        held.waits.add(run.now_us - since_us);
+        held.services.add(takes_us);
         let until_us = run.now_us.saturating_add(takes_us);
-        run.agenda.add(
-            until_us,
-            Task::Work {
-                line,
-                instance: slot,
-            },
-        );
-        if let Some(sub) = self.shape.sub_of[line] {
-            self.readers[sub][slot].busy_until_us = until_us;
+        run.agenda.add(until_us, Task::work(self.line, self.slot));
+        if let Some(sub) = self.sub {
+            site.queues[sub].set_busy(self.slot, until_us);
         }
-        hand.busy = Some(Busy { op, until_us, load });
+        self.busy = Some(Busy { op, until_us, load });
         Ok(())
     }
 
-    pub(super) fn count_step(&mut self, node: usize, load: &Load) -> Plainly {
-        let run = &mut *self.run;
-        run.steps += 1;
-        run.meters[node].received += 1;
-        if load.root.fact.is_some() {
-            run.latencies[node].add(run.now_us - load.root.came_us);
+    #[inline]
+    fn call(&mut self, site: &mut Site, op: usize, load: LoadId) -> Plainly {
+        let world = &site.run.stage.world;
+        // Every call has a number of its own, whether it is looked at or not.
+        let random = world.random();
+        let delivery = site.loads[load].delivery;
+        if self.ops[op].hands_on {
+            let shares = self.emit(site, op, 0, load)?;
+            site.pass(delivery, shares);
+            return Ok(());
         }
-        if run.steps >= run.limits.steps_max || run.is_huge(&load.event) {
-            return Err(NotPlain);
-        }
-        Ok(())
-    }
-
-    fn call(
-        &mut self,
-        line: LineIndex,
-        slot: usize,
-        hand: &mut Hand,
-        op: usize,
-        load: Load,
-    ) -> Plainly {
-        let Load {
-            event,
-            root,
-            delivery,
-            input,
-            ..
-        } = load;
-        let world = &self.run.stage.world;
         let ctx = Context {
-            now_ms: world.now_ms(),
-            random: world.random(),
-            instance: slot as u32,
-            instances: self.shape.plan.lines[line].instances,
+            now_ms: ms_at(site.run.now_us),
+            random,
+            instance: self.slot as u32,
+            instances: self.instances,
             share: None,
             waiting: None,
         };
-        let mut out = std::mem::take(&mut self.out);
-        if let Some(code) = &mut hand.ops[op].code {
-            code.on_event(event, input.into(), &ctx, &mut out);
+        let held = site.loads[load].clone_without_event();
+        let event = site.loads.remove(load);
+        let event = event.make(site.run, held.came_us).ok_or(NotPlain)?;
+        let mut out = std::mem::take(&mut site.out);
+        if let Some(code) = &mut self.ops[op].code {
+            code.on_event(event, held.input.into(), &ctx, &mut out);
         }
         if !out.failed.is_empty() {
             return Err(NotPlain);
         }
+        let mut shares = 0;
         for (port, event) in out.emitted.drain(..) {
-            self.emit(line, hand, op, port.into(), event, root, delivery)?;
+            let load = site.loads.add(Load {
+                event: Lazy::Made(event),
+                ..held
+            });
+            shares += self.emit(site, op, port.into(), load)?;
         }
-        self.out = out;
-        self.release(delivery);
+        site.out = out;
+        site.pass(delivery, shares);
         Ok(())
     }
 
-    /// Sends an event out of a port of an operator.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the parts of one load at one port"
-    )]
+    /// Sends an event out of a port of an operator. Answers how many go on as part of its delivery.
+    #[inline]
     pub(super) fn emit(
         &mut self,
-        line: LineIndex,
-        hand: &mut Hand,
+        site: &mut Site,
         op: usize,
         port: usize,
-        event: Event,
-        root: Root,
-        delivery: Option<u32>,
-    ) -> Plainly {
-        let node = self.shape.plan.lines[line].nodes[op];
-        let edges = self.shape.plan.nodes[node].outs.get(port);
-        let Some((last, others)) = edges.and_then(|edges| edges.split_last()) else {
-            return Ok(());
+        load: LoadId,
+    ) -> Result<u32, NotPlain> {
+        let held = &mut self.ops[op];
+        let ways = held.ways.get(port).filter(|ways| !ways.is_empty());
+        let Some(ways) = ways else {
+            drop(site.loads.remove(load));
+            return Ok(0);
         };
-        self.run.meters[node].sent += 1;
-        let mut event = Some(event);
-        for edge in others.iter().chain([last]) {
-            let sent = if edge == last {
-                event.take()
+        held.sent[port] += 1;
+        site.loads[load].since_us = site.run.now_us;
+        match ways[..] {
+            [way] => self.send(site, way, load),
+            _ => self.send_to_all(site, op, port, load),
+        }
+    }
+
+    /// Sends an event along several wires.
+    #[cold]
+    fn send_to_all(
+        &mut self,
+        site: &mut Site,
+        op: usize,
+        port: usize,
+        load: LoadId,
+    ) -> Result<u32, NotPlain> {
+        // It is made once for all.
+        let held = &mut site.loads[load];
+        let event = held.event.take();
+        let event = event.make(site.run, held.came_us).ok_or(NotPlain)?;
+        held.event = Lazy::Made(event);
+        let count = self.ops[op].ways[port].len();
+        let mut shares = 0;
+        for nth in 1..=count {
+            let load = if nth < count {
+                site.loads.copy(load)
             } else {
-                event.clone()
+                load
             };
-            let Some(event) = sent else { continue };
-            self.run.passed[*edge].passed += 1;
-            let load = Load {
-                event,
-                root,
-                since_us: self.run.now_us,
-                delivery,
-                input: self.shape.plan.edges[*edge].input,
-            };
-            match self.shape.targets[*edge] {
-                Target::Channel(channel) => self.offer(channel, load)?,
-                Target::Op(op) => {
-                    self.deliveries.share(delivery);
-                    hand.push(op, load);
-                }
-                _ => {
-                    self.deliveries.share(delivery);
-                    self.put(*edge, load)?;
-                }
+            let way = self.ops[op].ways[port][nth - 1];
+            shares += self.send(site, way, load)?;
+        }
+        Ok(shares)
+    }
+
+    /// Sends an event along a wire. Answers with 1 when it is still part of its delivery.
+    #[inline]
+    fn send(&mut self, site: &mut Site, way: Way, load: LoadId) -> Result<u32, NotPlain> {
+        match way {
+            Way::Queue { sub } => {
+                site.queues[sub].offer(load, site.run)?;
+                Ok(0)
+            }
+            Way::Op { op, input } => {
+                site.loads[load].input = input;
+                self.ops[op].pending.push_back(load);
+                self.pending += 1;
+                Ok(1)
+            }
+            Way::Inbox { inbox, lane } => {
+                site.put(inbox, lane, load)?;
+                Ok(1)
             }
         }
-        Ok(())
     }
 }

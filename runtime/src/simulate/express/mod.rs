@@ -3,30 +3,37 @@
 //!
 //! The same things are due at the same times and in the same order as in the general driver, by the
 //! same chance and on the same operators. What is left out is what only matters when an event fails,
-//! comes again, or is looked at. When something of that kind comes up after all, or a limit does, the
+//! comes again, or is looked at; events that no operator looks at are not even made. When something of that kind comes up after all, or a limit does, the
 //! run is given up, and the general driver plays it from its beginning.
 
 mod hand;
+mod inbox;
+mod lazy;
+mod loads;
 mod queue;
-mod rim;
+mod site;
+mod tally;
+mod way;
 
 use std::rc::Rc;
 
 use graph_model::catalog::{Behaviour, Delivery};
-use graph_model::event::Event;
 use rustc_hash::FxHashSet;
 
 use self::hand::Hand;
-use self::queue::{Deliveries, Queue, Reader};
-use self::rim::Inbox;
+use self::inbox::Inbox;
+use self::lazy::{Lazy, Newest};
+use self::loads::{Load, LoadId};
+use self::queue::Queue;
+use self::site::Site;
+use self::way::Way;
 use super::agenda::Task;
 use super::limits::{LOOK_EVERY, WEIGH_EVERY, weight};
 use super::outcome::Ended;
-use super::run::{Root, Run};
-use super::shape::{Model, Shape, Target};
-use super::source::SourceModel;
+use super::run::Run;
+use super::shape::{Model, NodeShape, Shape, Target};
+use super::source::{GAP_US, SourceModel};
 use crate::channels::ChannelKind;
-use crate::operator::Output;
 use crate::plan::{Head, NodeIndex};
 
 /// Something came up that only the general driver plays.
@@ -41,73 +48,57 @@ pub(super) fn play(run: &mut Run) -> Result<(), NotPlain> {
     Express::new(run, &shape)?.play()
 }
 
-/// An event on its way.
-struct Load {
-    event: Event,
-    root: Root,
-    /// When it left the node before.
-    since_us: u64,
-    /// The delivery that it is part of.
-    delivery: Option<u32>,
-    /// Number of the input port.
-    input: u16,
-}
-
 struct Express<'r> {
-    run: &'r mut Run,
-    shape: &'r Shape,
     /// By line and instance.
-    hands: Vec<Vec<Option<Box<Hand>>>>,
-    /// By node; those of other nodes stay empty.
-    queues: Vec<Queue>,
-    /// By subscription and slot.
-    readers: Vec<Vec<Reader>>,
-    deliveries: Deliveries,
-    /// By number of the inbox.
-    inboxes: Vec<Inbox>,
-    out: Output,
+    hands: Vec<Vec<Hand>>,
+    site: Site<'r>,
 }
 
 impl<'r> Express<'r> {
     fn new(run: &'r mut Run, shape: &'r Shape) -> Result<Express<'r>, NotPlain> {
         let lines = 0..shape.plan.lines.len();
         let hands = lines.map(|line| Hand::all_of(run, shape, line));
-        let readers = shape.subs.iter();
-        let readers = readers.map(|sub| shape.plan.lines[sub.line].instances as usize);
         Ok(Express {
             hands: hands.collect::<Result<_, _>>()?,
-            queues: shape.nodes.iter().map(|_| Queue::default()).collect(),
-            readers: readers
-                .map(|count| vec![Reader::default(); count])
-                .collect(),
-            deliveries: Deliveries::default(),
-            inboxes: shape.inboxes.iter().map(Inbox::new).collect(),
-            out: Output::default(),
-            run,
-            shape,
+            site: Site::new(run, shape)?,
         })
     }
 
     fn play(&mut self) -> Plainly {
-        while !self.run.agenda.is_at_rest() || self.holds_anything() {
-            let Some((at_us, task)) = self.run.agenda.pop() else {
+        while !self.site.run.agenda.is_at_rest() || self.holds_anything() {
+            let Some((at_us, task)) = self.site.run.agenda.pop() else {
                 break;
             };
-            self.run.move_to(at_us);
+            let run = &mut *self.site.run;
+            run.now_us = run.now_us.max(at_us);
             match task {
-                Task::Source(node) => self.bring(node)?,
-                Task::Deliver { sub, slot } => self.deliver(sub, slot, false)?,
-                Task::Expire { sub, slot } => self.deliver(sub, slot, true)?,
-                Task::Work { line, instance } => self.go_on(line, instance)?,
-                Task::Write(node) => self.write(node)?,
+                Task::Source(node) => self.bring(node as usize)?,
+                Task::Deliver { sub, slot } => self.deliver(sub as usize, slot as usize, false)?,
+                Task::Expire { sub, slot } => self.deliver(sub as usize, slot as usize, true)?,
+                Task::Work { line, instance } => {
+                    let hand = &mut self.hands[line as usize][instance as usize];
+                    hand.work(&mut self.site)?;
+                }
+                Task::Write(node) => self.site.write(node as usize)?,
                 Task::Arrive | Task::Lead(_) | Task::Parked(_) | Task::Idle { .. } => {
                     return Err(NotPlain);
                 }
             }
-            self.read_settled();
-            self.look_at_limits()?;
+            if !self.site.deliveries.settled.is_empty() {
+                self.site.read_settled();
+            }
+            if self.site.run.agenda.noted().is_multiple_of(LOOK_EVERY) {
+                self.look_at_limits()?;
+            }
         }
-        self.run.ended = Some(if self.run.ran_out {
+        self.site.show_newest()?;
+        self.site.tell();
+        for hand in self.hands.iter().flatten() {
+            hand.tell(self.site.run);
+        }
+        let run = &mut *self.site.run;
+        run.move_to(run.now_us);
+        run.ended = Some(if run.ran_out {
             Ended::Duration
         } else {
             Ended::Idle
@@ -115,21 +106,100 @@ impl<'r> Express<'r> {
         Ok(())
     }
 
+    /// A source hands in what is due.
+    fn bring(&mut self, node: NodeIndex) -> Plainly {
+        let site = &mut self.site;
+        let Model::Source { source, .. } = &site.shape.nodes[node].model else {
+            return Err(NotPlain);
+        };
+        let run = &mut *site.run;
+        if run.is_over() {
+            return Ok(());
+        }
+        let line = site.shape.plan.nodes[node].line.ok_or(NotPlain)?;
+        let hand = &mut self.hands[line][0];
+        if !hand.is_quiet() {
+            run.agenda.add(run.now_us + GAP_US, Task::source(node));
+            return Ok(());
+        }
+        let event = if let SourceModel::Generator(_) = source {
+            let made_up = run.next_made_up(node);
+            made_up.map(|made_up| Lazy::Due {
+                source: node,
+                made_up,
+            })
+        } else {
+            run.move_to(run.now_us);
+            let event = run.next_of_its_own(node, source);
+            let event = event.transpose().map_err(|_| NotPlain)?;
+            event.map(Lazy::Made)
+        };
+        let Some(event) = event else {
+            return Ok(());
+        };
+        run.facts_came += 1;
+        run.meters[node].received += 1;
+        let load = site.loads.add(Load {
+            event,
+            came_us: run.now_us,
+            since_us: run.now_us,
+            delivery: None,
+            input: 0,
+        });
+        hand.emit(site, 0, 0, load)?;
+        if !hand.is_quiet() {
+            hand.work(site)?;
+        }
+        Ok(())
+    }
+
+    /// A consumer takes what waits, and its line handles it.
+    fn deliver(&mut self, sub: usize, slot: usize, expired: bool) -> Plainly {
+        let site = &mut self.site;
+        site.queues[sub].looks(slot, expired);
+        let held = &site.shape.subs[sub];
+        let hand = &mut self.hands[held.line][slot];
+        if !hand.is_quiet() {
+            // It looks again when it has worked off what it has.
+            return Ok(());
+        }
+        let taken = site.queues[sub].take(&mut site.deliveries, site.run.now_us)?;
+        if let Some((load, delivery)) = taken {
+            site.loads[load].delivery = Some(delivery);
+            match site.ways[sub] {
+                Way::Op { op, input } => {
+                    site.loads[load].input = input;
+                    hand.begin(site, op, load)?;
+                }
+                Way::Inbox { inbox, lane } => site.put(inbox, lane, load)?,
+                Way::Queue { .. } => return Err(NotPlain),
+            }
+        }
+        if !hand.is_busy(site.run.now_us) {
+            hand.work(site)?;
+        }
+        site.queues[sub].wake_after(slot, site.run);
+        Ok(())
+    }
+
     fn holds_anything(&self) -> bool {
-        self.queues.iter().any(|queue| queue.len() > 0)
+        self.site.queues.iter().any(|queue| queue.len() > 0)
     }
 
     /// A limit may be near: whether it is reached, and where, the general driver says.
     fn look_at_limits(&mut self) -> Plainly {
-        let noted = self.run.agenda.noted();
-        if !noted.is_multiple_of(LOOK_EVERY) {
-            return Ok(());
-        }
-        let limits = self.run.limits;
         let in_flight = self.in_flight();
-        let mut bytes = self.run.grown.iter().sum::<u64>();
-        if noted >= self.run.weigh_at {
-            self.run.weigh_at = noted + WEIGH_EVERY.max(in_flight.saturating_mul(4));
+        let shown = self
+            .site
+            .sinks
+            .iter()
+            .filter_map(|sink| sink.newest.as_ref());
+        let shown = shown.map(Newest::bytes).sum::<u64>();
+        let run = &mut *self.site.run;
+        let (limits, noted) = (run.limits, run.agenda.noted());
+        let mut bytes = run.grown() + shown;
+        if noted >= run.weigh_at {
+            run.weigh_at = noted + WEIGH_EVERY.max(in_flight.saturating_mul(4));
             bytes += self.weight();
         }
         let is_near = noted > limits.steps_max.saturating_mul(16)
@@ -139,25 +209,24 @@ impl<'r> Express<'r> {
     }
 
     fn in_flight(&self) -> u64 {
-        let queues = self.queues.iter().map(Queue::len);
-        let hands = self.hands.iter().flatten().flatten();
-        let inboxes = self.inboxes.iter().map(Inbox::len);
-        let waiting = queues.chain(hands.map(|hand| hand.waiting()));
-        waiting.chain(inboxes).sum::<usize>() as u64
+        let queues = self.site.queues.iter().map(Queue::len);
+        let hands = self.hands.iter().flatten().map(Hand::waiting);
+        let inboxes = self.site.inboxes.iter().map(Inbox::len);
+        queues.chain(hands).chain(inboxes).sum::<usize>() as u64
     }
 
     /// At least what the general driver finds waiting: there a channel holds what is under way as well.
     fn weight(&self) -> u64 {
         let mut known = FxHashSet::default();
-        let queues = self.queues.iter().flat_map(Queue::waiting);
-        let hands = self.hands.iter().flatten().flatten();
-        let hands = hands.flat_map(|hand| hand.loads());
-        let loads = queues
-            .chain(hands)
-            .chain(self.inboxes.iter().flat_map(Inbox::loads));
-        2 * loads
-            .map(|load| weight(&load.event, &mut known))
-            .sum::<u64>()
+        let queues = self.site.queues.iter().flat_map(Queue::waiting);
+        let hands = self.hands.iter().flatten().flat_map(Hand::loads);
+        let inboxes = self.site.inboxes.iter().flat_map(Inbox::loads);
+        let weight = |load: LoadId| {
+            let event = &self.site.loads[load].event;
+            event.weight(&self.site.heaviest, |event| weight(event, &mut known))
+        };
+        let loads = queues.chain(hands).chain(inboxes);
+        2 * loads.map(weight).sum::<u64>()
     }
 }
 
@@ -185,6 +254,9 @@ fn flow_is_plain(run: &Run) -> bool {
 
 fn node_is_plain(run: &Run, shape: &Shape, node: NodeIndex) -> bool {
     let held = &shape.plan.nodes[node];
+    if heaviest(&shape.nodes[node]) > run.limits.bytes_max {
+        return false;
+    }
     match &shape.nodes[node].model {
         Model::Source { source, delivery } => {
             let is_heard = matches!(
@@ -203,6 +275,17 @@ fn node_is_plain(run: &Run, shape: &Shape, node: NodeIndex) -> bool {
         Model::Channel(channel) => {
             channel.kind == ChannelKind::Queue && channel.key.is_none() && channel.subs.len() == 1
         }
+    }
+}
+
+/// What an event that a node makes up weighs at most.
+fn heaviest(node: &NodeShape) -> u64 {
+    match &node.model {
+        Model::Source {
+            source: SourceModel::Generator(generator),
+            ..
+        } => generator.weight_max() as u64,
+        _ => 0,
     }
 }
 

@@ -1,226 +1,280 @@
 //! Queues of plain runs, and the deliveries that they wait for.
 
 use std::collections::VecDeque;
+use std::num::NonZeroU32;
 
 use super::super::agenda::Task;
-use super::super::shape::{Model, Target};
-use super::{Express, Load, NotPlain, Plainly};
-use crate::plan::NodeIndex;
+use super::super::run::Run;
+use super::super::shape::{Model, Shape};
+use super::loads::LoadId;
+use super::{NotPlain, Plainly};
+use crate::channels::Terms;
 
-/// Events that wait, oldest first, and how many are being handled.
-#[derive(Default)]
-pub(super) struct Queue {
-    waiting: VecDeque<Load>,
+/// A queue and those who read it: events that wait, oldest first, and how many are being handled.
+pub(super) struct Queue<'s> {
+    sub: usize,
+    terms: &'s Terms,
+    waiting: VecDeque<LoadId>,
     under_way: usize,
-    /// When deliveries count as lost, by place and number. Those that were settled go when they are in front.
-    expiring: VecDeque<(u64, u32, u64)>,
+    /// When deliveries count as lost. Those that were settled go when they are in front.
+    expiring: VecDeque<(u64, Ticket)>,
+    readers: Vec<Reader>,
+    /// When the first of them is free.
+    free_us: u64,
+    received: u64,
+    sent: u64,
+    /// The most that it held at once.
+    most: usize,
 }
 
 /// One of the competing consumers.
-#[derive(Clone, Default)]
-pub(super) struct Reader {
+#[derive(Clone)]
+struct Reader {
     /// Whether it looks soon.
     due: bool,
-    /// When a look of its own accord is noted.
+    /// When a look of its own accord is noted; never is `u64::MAX`.
     timer_us: u64,
     /// Until when its line is at something.
-    pub(super) busy_until_us: u64,
+    busy_until_us: u64,
 }
 
 /// Deliveries under way.
 #[derive(Default)]
 pub(super) struct Deliveries {
     places: Vec<Delivery>,
-    free: Vec<u32>,
+    free: Vec<Place>,
     opened: u64,
     /// Subscriptions of those that were settled since somebody looked.
-    settled: Vec<usize>,
+    pub(super) settled: Vec<usize>,
 }
 
 struct Delivery {
-    /// Counted in the order of opening; nothing once it is settled.
-    number: Option<u64>,
+    /// Counted in the order of opening.
+    number: u64,
     sub: usize,
-    /// Events that are part of it.
+    /// Events that are part of it; none once it is settled.
     shares: u32,
 }
 
-impl Queue {
+/// A place among the deliveries under way, counted from 1; another delivery may get it later.
+#[derive(Clone, Copy)]
+pub(super) struct Place(NonZeroU32);
+
+/// Names a delivery for good.
+#[derive(Clone, Copy)]
+struct Ticket {
+    place: Place,
+    number: u64,
+}
+
+impl Reader {
+    fn new() -> Reader {
+        Reader {
+            due: false,
+            timer_us: u64::MAX,
+            busy_until_us: 0,
+        }
+    }
+}
+
+impl Place {
+    fn index(self) -> usize {
+        self.0.get() as usize - 1
+    }
+}
+
+impl Deliveries {
+    #[inline]
+    fn open(&mut self, sub: usize) -> Option<Ticket> {
+        let number = self.opened;
+        self.opened += 1;
+        let delivery = Delivery {
+            number,
+            sub,
+            shares: 1,
+        };
+        let place = if let Some(place) = self.free.pop() {
+            self.places[place.index()] = delivery;
+            place
+        } else {
+            self.places.push(delivery);
+            Place(NonZeroU32::new(u32::try_from(self.places.len()).ok()?)?)
+        };
+        Some(Ticket { place, number })
+    }
+
+    fn is_open(&self, ticket: Ticket) -> bool {
+        let held = &self.places[ticket.place.index()];
+        held.number == ticket.number && held.shares > 0
+    }
+
+    /// An event of a delivery is through, and left so many others in its place. With the last one the
+    /// delivery is settled; answers with its subscription then.
+    #[inline]
+    pub(super) fn pass(&mut self, place: Place, shares: u32) -> Option<usize> {
+        let held = &mut self.places[place.index()];
+        held.shares = held.shares - 1 + shares;
+        if held.shares > 0 {
+            return None;
+        }
+        self.free.push(place);
+        self.settled.push(held.sub);
+        Some(held.sub)
+    }
+}
+
+impl<'s> Queue<'s> {
+    /// Of a subscription.
+    pub(super) fn of(shape: &'s Shape, sub: usize) -> Result<Queue<'s>, NotPlain> {
+        let held = &shape.subs[sub];
+        let Model::Channel(channel) = &shape.nodes[held.channel].model else {
+            return Err(NotPlain);
+        };
+        let readers = shape.plan.lines[held.line].instances as usize;
+        Ok(Queue {
+            sub,
+            terms: &channel.terms,
+            waiting: VecDeque::new(),
+            under_way: 0,
+            expiring: VecDeque::new(),
+            readers: vec![Reader::new(); readers],
+            free_us: 0,
+            received: 0,
+            sent: 0,
+            most: 0,
+        })
+    }
+
     /// Events that wait or are being handled.
     pub(super) fn len(&self) -> usize {
         self.waiting.len() + self.under_way
     }
 
-    pub(super) fn waiting(&self) -> impl Iterator<Item = &Load> {
-        self.waiting.iter()
-    }
-}
-
-impl Deliveries {
-    fn open(&mut self, sub: usize) -> (u32, u64) {
-        let number = self.opened;
-        self.opened += 1;
-        let delivery = Delivery {
-            number: Some(number),
-            sub,
-            shares: 1,
-        };
-        let place = if let Some(place) = self.free.pop() {
-            self.places[place as usize] = delivery;
-            place
-        } else {
-            self.places.push(delivery);
-            self.places.len() as u32 - 1
-        };
-        (place, number)
+    pub(super) fn waiting(&self) -> impl Iterator<Item = LoadId> {
+        self.waiting.iter().copied()
     }
 
-    fn is_open(&self, place: u32, number: u64) -> bool {
-        self.places[place as usize].number == Some(number)
-    }
-
-    /// One more event is part of a delivery.
-    pub(super) fn share(&mut self, place: Option<u32>) {
-        if let Some(place) = place {
-            self.places[place as usize].shares += 1;
-        }
-    }
-}
-
-impl Express<'_> {
-    /// A queue takes an event in, and its consumers look soon.
-    pub(super) fn offer(&mut self, node: NodeIndex, load: Load) -> Plainly {
-        let Model::Channel(channel) = &self.shape.nodes[node].model else {
-            return Err(NotPlain);
-        };
-        let queue = &mut self.queues[node];
-        if queue.len() >= channel.terms.capacity {
+    /// Takes an event in, and its consumers look soon. When it is full, nothing is plain any more.
+    #[inline]
+    pub(super) fn offer(&mut self, load: LoadId, run: &mut Run) -> Plainly {
+        if self.len() >= self.terms.capacity {
             return Err(NotPlain);
         }
-        queue.waiting.push_back(load);
-        let held = queue.len() as u64;
-        self.run.meters[node].received += 1;
-        let most = &mut self.run.waiting_max[node];
-        *most = held.max(*most);
-        for &sub in &channel.subs {
-            (0..self.readers[sub].len()).for_each(|slot| self.wake_reader(sub, slot));
+        self.waiting.push_back(load);
+        self.received += 1;
+        self.most = self.most.max(self.len());
+        let soon_us = run.now_us + run.hop_us;
+        if self.free_us > soon_us {
+            return Ok(());
+        }
+        let sub = self.sub;
+        for (slot, reader) in self.readers.iter_mut().enumerate() {
+            if reader.busy_until_us <= soon_us && !reader.due {
+                reader.due = true;
+                run.agenda.add(soon_us, Task::deliver(sub, slot));
+            }
         }
         Ok(())
     }
 
-    /// A consumer takes what waits, and its line handles it.
-    pub(super) fn deliver(&mut self, sub: usize, slot: usize, expired: bool) -> Plainly {
-        let held = &self.shape.subs[sub];
-        let reader = &mut self.readers[sub][slot];
+    /// An event for a consumer, when there is one, and its delivery.
+    #[inline]
+    pub(super) fn take(
+        &mut self,
+        deliveries: &mut Deliveries,
+        now_us: u64,
+    ) -> Result<Option<(LoadId, Place)>, NotPlain> {
+        while let Some((due_us, ticket)) = self.expiring.front() {
+            if !deliveries.is_open(*ticket) {
+                self.expiring.pop_front();
+            } else if *due_us <= now_us {
+                // It comes again.
+                return Err(NotPlain);
+            } else {
+                break;
+            }
+        }
+        if self.under_way >= self.terms.concurrency {
+            return Ok(None);
+        }
+        let Some(load) = self.waiting.pop_front() else {
+            return Ok(None);
+        };
+        let ticket = deliveries.open(self.sub).ok_or(NotPlain)?;
+        let due_us = now_us + self.terms.visibility_us;
+        self.expiring.push_back((due_us, ticket));
+        self.under_way += 1;
+        self.sent += 1;
+        Ok(Some((load, ticket.place)))
+    }
+
+    /// What it counted is said of the run.
+    pub(super) fn tell(&self, shape: &Shape, run: &mut Run) {
+        let held = &shape.subs[self.sub];
+        run.meters[held.channel].received += self.received;
+        run.meters[held.channel].sent += self.sent;
+        run.passed[held.edge].passed += self.sent;
+        run.waiting_max[held.channel] = self.most as u64;
+    }
+
+    /// One delivery fewer is under way.
+    pub(super) fn settle(&mut self) {
+        self.under_way -= 1;
+    }
+
+    /// A consumer looks, because it was noted that it does.
+    #[inline]
+    pub(super) fn looks(&mut self, slot: usize, expired: bool) {
+        let reader = &mut self.readers[slot];
         if expired {
-            reader.timer_us = 0;
+            reader.timer_us = u64::MAX;
         } else {
             reader.due = false;
         }
-        let mut hand = self.take_hand(held.line, slot)?;
-        if !hand.is_quiet() {
-            // It looks again when it has worked off what it has.
-            self.hands[held.line][slot] = Some(hand);
-            return Ok(());
+    }
+
+    /// A consumer is at something until then.
+    #[inline]
+    pub(super) fn set_busy(&mut self, slot: usize, until_us: u64) {
+        self.readers[slot].busy_until_us = until_us;
+        let until = self.readers.iter().map(|reader| reader.busy_until_us);
+        self.free_us = until.min().unwrap_or_default();
+    }
+
+    #[inline]
+    pub(super) fn set_free(&mut self, slot: usize) {
+        self.readers[slot].busy_until_us = 0;
+        self.free_us = 0;
+    }
+
+    /// What was settled may be for any consumer.
+    pub(super) fn wake_all_after(&mut self, run: &mut Run) {
+        if self.free_us <= run.now_us + run.hop_us {
+            (0..self.readers.len()).for_each(|slot| self.wake_after(slot, run));
         }
-        if let Some(load) = self.take(sub)? {
-            self.run.meters[held.channel].sent += 1;
-            self.run.passed[held.edge].passed += 1;
-            match self.shape.targets[held.edge] {
-                Target::Op(op) => hand.push(op, load),
-                _ => self.put(held.edge, load)?,
+    }
+
+    /// A consumer looks again, soon or when a delivery would count as lost. One that is busy looks when it
+    /// is done.
+    #[inline]
+    pub(super) fn wake_after(&mut self, slot: usize, run: &mut Run) {
+        let soon_us = run.now_us + run.hop_us;
+        let reader = &mut self.readers[slot];
+        if reader.busy_until_us > soon_us {
+            return;
+        }
+        let sub = self.sub;
+        if self.under_way < self.terms.concurrency && !self.waiting.is_empty() {
+            if !reader.due {
+                reader.due = true;
+                run.agenda.add(soon_us, Task::deliver(sub, slot));
             }
-        }
-        self.work(held.line, slot, &mut hand)?;
-        self.hands[held.line][slot] = Some(hand);
-        self.wake_after(sub, slot);
-        Ok(())
-    }
-
-    fn take(&mut self, sub: usize) -> Result<Option<Load>, NotPlain> {
-        let held = &self.shape.subs[sub];
-        let Model::Channel(channel) = &self.shape.nodes[held.channel].model else {
-            return Err(NotPlain);
-        };
-        let now_us = self.run.now_us;
-        let queue = &mut self.queues[held.channel];
-        while let Some((due_us, place, number)) = queue.expiring.front() {
-            match (self.deliveries.is_open(*place, *number), *due_us <= now_us) {
-                // It comes again.
-                (true, true) => return Err(NotPlain),
-                (true, false) => break,
-                (false, _) => queue.expiring.pop_front(),
-            };
-        }
-        if queue.under_way >= channel.terms.concurrency {
-            return Ok(None);
-        }
-        let Some(mut load) = queue.waiting.pop_front() else {
-            return Ok(None);
-        };
-        let (place, number) = self.deliveries.open(sub);
-        let due_us = now_us + channel.terms.visibility_us;
-        queue.expiring.push_back((due_us, place, number));
-        queue.under_way += 1;
-        load.delivery = Some(place);
-        load.input = self.shape.plan.edges[held.edge].input;
-        Ok(Some(load))
-    }
-
-    /// An event of a delivery is through.
-    pub(super) fn release(&mut self, delivery: Option<u32>) {
-        let Some(place) = delivery else { return };
-        let held = &mut self.deliveries.places[place as usize];
-        held.shares -= 1;
-        if held.shares == 0 {
-            held.number = None;
-            self.deliveries.free.push(place);
-            self.deliveries.settled.push(held.sub);
-            self.queues[self.shape.subs[held.sub].channel].under_way -= 1;
-        }
-    }
-
-    /// What one consumer released may be for another one.
-    pub(super) fn read_settled(&mut self) {
-        if self.deliveries.settled.is_empty() {
-            return;
-        }
-        let mut settled = std::mem::take(&mut self.deliveries.settled);
-        for sub in settled.drain(..) {
-            (0..self.readers[sub].len()).for_each(|slot| self.wake_after(sub, slot));
-        }
-        self.deliveries.settled = settled;
-    }
-
-    fn wake_reader(&mut self, sub: usize, slot: usize) {
-        let soon_us = self.run.now_us + self.run.hop_us;
-        let reader = &mut self.readers[sub][slot];
-        if reader.busy_until_us <= soon_us && !std::mem::replace(&mut reader.due, true) {
-            self.run.agenda.add(soon_us, Task::Deliver { sub, slot });
-        }
-    }
-
-    /// A consumer looks again, soon or when a delivery would count as lost. One that is busy looks when
-    /// it is done.
-    pub(super) fn wake_after(&mut self, sub: usize, slot: usize) {
-        let (now_us, hop_us) = (self.run.now_us, self.run.hop_us);
-        let node = self.shape.subs[sub].channel;
-        let Model::Channel(channel) = &self.shape.nodes[node].model else {
-            return;
-        };
-        let reader = &mut self.readers[sub][slot];
-        if reader.busy_until_us > now_us + hop_us {
-            return;
-        }
-        let queue = &self.queues[node];
-        if queue.under_way < channel.terms.concurrency && !queue.waiting.is_empty() {
-            self.wake_reader(sub, slot);
-        } else if let Some((due_us, ..)) = queue.expiring.front()
-            && (reader.timer_us == 0 || *due_us < reader.timer_us)
+        } else if let Some((due_us, _)) = self.expiring.front()
+            && *due_us < reader.timer_us
         {
             reader.timer_us = *due_us;
-            let at_us = (*due_us).max(now_us + 1);
-            self.run.agenda.add(at_us, Task::Expire { sub, slot });
+            let at_us = (*due_us).max(run.now_us + 1);
+            run.agenda.add(at_us, Task::expire(sub, slot));
         }
     }
 }

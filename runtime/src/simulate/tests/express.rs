@@ -92,6 +92,38 @@ const PLAIN: &[(&str, &str)] = &[
            work.out -> out.in"#,
     ),
     (
+        "events that are looked at in another order than they came",
+        r#"in: generator {"rate": 5, "gaps": "exponential", "count": 300, "fields": [{"name": "n"}, {"name": "price", "makes": "number"}, {"name": "who", "makes": "key", "max": 9, "skew": 1}]}
+           also: generator {"rate": 3, "count": 150, "seed": 7, "fields": [{"name": "word", "makes": "text"}]}
+           hold: queue {"concurrency": 6, "visibility": "1d"}
+           work: map {"expr": "."} ^{"duration_mean": "500ms", "spread": "exponential"}
+           dear: filter {"predicate": "(.price // 0) > 50 or .word != null"}
+           next: queue {"concurrency": 3, "visibility": "1d"}
+           rest: map {"expr": " . "} ^{"duration_mean": "100ms", "spread": "uniform"}
+           seen: view {"keep": 7}
+           all: view {"keep": 10000}
+           in.out -> hold.in
+           also.out -> hold.in
+           hold.out -> work.in
+           work.out -> all.in
+           work.out -> dear.in
+           dear.out -> next.in
+           next.out -> rest.in
+           rest.out -> seen.in"#,
+    ),
+    (
+        "one view of made-up events and of others",
+        r#"in: generator {"rate": 9, "gaps": "exponential", "count": 200}
+           tick: schedule {"every": "3s"}
+           hold: queue {"concurrency": 2, "visibility": "1d"}
+           work: map {"expr": "."} ^{"duration_mean": "200ms", "spread": "lognormal"}
+           out: view {"keep": 40}
+           in.out -> hold.in
+           hold.out -> work.in
+           work.out -> out.in
+           tick.out -> out.in"#,
+    ),
+    (
         "ticks",
         r#"in: schedule {"every": "7s"}
            hold: queue {"visibility": "1d"}
