@@ -87,12 +87,10 @@ const SOON_US: u64 = 1_000;
 const NEAR_MAX: usize = 16;
 
 pub(super) struct Agenda {
-    /// The first of those that come soon; often it is the only one.
-    first: Option<Entry>,
-    /// Those after it, in their order.
+    /// To be done at once, as nothing else is due by now. Most things have one that follows.
+    next: Option<Task>,
+    /// What comes soon, in its order.
     soon: VecDeque<Entry>,
-    /// When the last of them comes.
-    last_us: u64,
     /// The first one last.
     near: Vec<Entry>,
     /// All that comes after those that are near.
@@ -109,9 +107,8 @@ pub(super) struct Agenda {
 impl Default for Agenda {
     fn default() -> Agenda {
         Agenda {
-            first: None,
+            next: None,
             soon: VecDeque::new(),
-            last_us: 0,
             near: Vec::new(),
             far: BinaryHeap::new(),
             later: u128::MAX,
@@ -138,23 +135,32 @@ impl Entry {
 impl Agenda {
     #[inline]
     pub(super) fn add(&mut self, at_us: u64, task: Task) {
+        let number = self.noted;
+        self.noted += 1;
+        if at_us == self.now_us && self.is_clear() && !task.is_timer() {
+            self.next = Some(task);
+            return;
+        }
         self.pressing += usize::from(!task.is_timer());
         let entry = Entry {
-            key: (u128::from(at_us) << 64) | u128::from(self.noted),
+            key: (u128::from(at_us) << 64) | u128::from(number),
             task,
         };
-        self.noted += 1;
-        let is_only = self.first.is_none() && self.soon.is_empty();
-        let is_last = is_only || self.last_us <= at_us;
-        if !is_last || at_us > self.now_us.saturating_add(SOON_US) {
-            return self.add_later(entry);
-        }
-        self.last_us = at_us;
-        if is_only {
-            self.first = Some(entry);
-        } else {
+        let is_last = self.soon.back().is_none_or(|last| last.at_us() <= at_us);
+        if is_last && at_us <= self.now_us.saturating_add(SOON_US) {
             self.soon.push_back(entry);
+        } else {
+            self.add_later(entry);
         }
+    }
+
+    /// Whether nothing is due by now.
+    fn is_clear(&self) -> bool {
+        let comes_now = |key: u128| (key >> 64) as u64 <= self.now_us;
+        let soon = self.soon.front();
+        self.next.is_none()
+            && !comes_now(self.later)
+            && soon.is_none_or(|entry| !comes_now(entry.key))
     }
 
     #[inline(never)]
@@ -195,12 +201,14 @@ impl Agenda {
 
     #[inline]
     pub(super) fn pop(&mut self) -> Option<(u64, Task)> {
-        let soon = self.first.as_ref().or_else(|| self.soon.front());
-        let entry = if soon.is_none_or(|soon| self.later < soon.key) {
-            self.pop_later()?
+        if let Some(task) = self.next.take() {
+            return Some((self.now_us, task));
+        }
+        let soon = self.soon.front().map_or(u128::MAX, |soon| soon.key);
+        let entry = if soon < self.later {
+            self.soon.pop_front()?
         } else {
-            let first = self.first.take();
-            first.or_else(|| self.soon.pop_front())?
+            self.pop_later()?
         };
         self.now_us = entry.at_us();
         self.pressing -= usize::from(!entry.task.is_timer());
@@ -214,7 +222,7 @@ impl Agenda {
 
     /// Whether nothing but timers is left.
     pub(super) fn is_at_rest(&self) -> bool {
-        self.pressing == 0
+        self.pressing == 0 && self.next.is_none()
     }
 }
 
