@@ -93,6 +93,10 @@ impl Facts {
         port.losing = port.losing.or(stored.losing);
         // Those of several writes between two looks are told apart by nothing but their names.
         port.order = port.order.lost_at(node, Loss::Names);
+        if port.mode == Mode::Append && stored.mode != Mode::Append && port.payload.ty.is_none() {
+            // By what versions are told apart there is no field of what is read.
+            port.mode = Mode::Mixed;
+        }
         let names_time = port.payload.ty.as_ref().is_some_and(|ty| {
             let ty = self.design.document.types.get(ty);
             ty.is_some_and(|ty| ty.time.is_some())

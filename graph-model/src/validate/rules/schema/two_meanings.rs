@@ -15,7 +15,8 @@ use crate::value::Value;
 
 declare_rule! {
     /// Finds streams and keys that are brought together although their types say that a field is in
-    /// another unit, time zone, numbering or set of words.
+    /// another unit, time zone, numbering or set of words; and what is read as such, and written as
+    /// the other.
     /// ## Why is this bad
     /// Two fields are called amount, and one of them is in cents. Nothing fails where the streams meet,
     /// as both are numbers of the same name. Every sum, comparison and match behind it is wrong, and
@@ -84,6 +85,9 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
         for input in 0..2 {
             meets(facts, node, input, findings);
         }
+    }
+    if let Behaviour::Source { ty, .. } | Behaviour::Changes { ty } = behaviour {
+        hears(facts, node, ty, findings);
     }
     let (Behaviour::Join { left, right, .. }
     | Behaviour::Enrich {
@@ -163,6 +167,49 @@ fn meets(facts: &Facts, node: NodeIx, input: usize, findings: &mut RuleFindings<
                     .fixes(fixes),
             );
         }
+    }
+}
+
+/// Compares what is written where a source listens with what its event type says of it.
+fn hears(facts: &Facts, node: NodeIx, ty: &SmolStr, findings: &mut RuleFindings<'_, '_>) {
+    let design = &*facts.design;
+    let view = &design.nodes[node];
+    let says = design.text(node, ty).is_some() && facts.meanings_told();
+    let ports = (facts.input(node), facts.output(node));
+    let (Some(kind), (Some(written), Some(read)), true) = (&view.kind, ports, says) else {
+        return;
+    };
+    // A change of a row tells the row, and not an event.
+    let rows = matches!(design.behaviour(node), Some(Behaviour::Changes { .. }));
+    for field in fields(facts, read) {
+        let place = match field.tokens() {
+            [side, below @ ..] if rows && (side == "before" || side == "after") => {
+                below.iter().cloned().collect()
+            }
+            _ if rows => continue,
+            _ => field.clone(),
+        };
+        let Some((one, other)) = meaning(facts, &place, written).zip(meaning(facts, &field, read))
+        else {
+            continue;
+        };
+        let Some(difference) = difference(&one, &other) else {
+            continue;
+        };
+        let title = design.title(node);
+        let message = format!(
+            "{title} reads `{field}` as {}, {}, but what is written there is of {}, {}; say what it is, or convert it behind {title}",
+            other.ty, difference.second, one.ty, difference.first
+        );
+        let effect = format!("reads one as the other `{field}`");
+        let declared = kind.config.iter().find(|config| config.name == *ty);
+        let fixes = declared.map(|declared| fixes::clear_field(design, node, declared));
+        findings.add(
+            Found::node(&view.id, message)
+                .detail(field.to_string())
+                .path(path(facts, (&one, &other), &difference, node, effect))
+                .fixes(fixes),
+        );
     }
 }
 
