@@ -13,6 +13,7 @@ mod outsiders;
 pub(crate) mod owners;
 pub(crate) mod pairs;
 pub(crate) mod payload;
+mod people;
 pub(crate) mod placement;
 pub(crate) mod rates;
 pub(crate) mod redelivery;
