@@ -596,6 +596,35 @@ fn one_name_has_one_meaning_where_streams_meet() {
             kept(&format!("m: map(expr=.v |= . * 100) -> {bucket}"), cents),
             "",
         ),
+        // What is checked against another type, or adapted to it, is taken for that.
+        (
+            kept(
+                "check: validate(event_type=two) -> all: console",
+                "b: manual",
+            ),
+            "SCHEMA-005",
+        ),
+        (
+            kept(
+                "check: validate(event_type=one) -> all: console",
+                "b: manual",
+            ),
+            "",
+        ),
+        (
+            kept(
+                "adapt: mediate(expr={id, v}, target=two) -> all: console",
+                "b: manual",
+            ),
+            "SCHEMA-005",
+        ),
+        (
+            kept(
+                "adapt: mediate(expr={id, v: (.v * 100)}, target=two) -> all: console",
+                "b: manual",
+            ),
+            "",
+        ),
     ]);
     let keys = |a: &str, b: &str| {
         format!(

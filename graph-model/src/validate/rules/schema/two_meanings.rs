@@ -3,7 +3,7 @@
 use smol_str::SmolStr;
 
 use crate::catalog::{Behaviour, Observation};
-use crate::expr::Operand;
+use crate::expr::{Analysis, Expr, Operand, related};
 use crate::id::Id;
 use crate::pointer::Pointer;
 use crate::validate::design::{EdgeIx, NodeIx};
@@ -86,8 +86,12 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
             meets(facts, node, input, findings);
         }
     }
-    if let Behaviour::Source { ty, .. } | Behaviour::Changes { ty } = behaviour {
-        hears(facts, node, ty, findings);
+    match behaviour {
+        Behaviour::Source { ty, .. } | Behaviour::Changes { ty } => {
+            hears(facts, node, ty, findings);
+        }
+        Behaviour::Validate { .. } | Behaviour::Mediate { .. } => renames(facts, node, findings),
+        _ => {}
     }
     let (Behaviour::Join { left, right, .. }
     | Behaviour::Enrich {
@@ -210,6 +214,72 @@ fn hears(facts: &Facts, node: NodeIx, ty: &SmolStr, findings: &mut RuleFindings<
                 .path(path(facts, (&one, &other), &difference, node, effect))
                 .fixes(fixes),
         );
+    }
+}
+
+/// Compares what comes to a node with the event type that it gives to it.
+fn renames(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
+    let design = &*facts.design;
+    let ports = facts.input(node).zip(facts.output(node));
+    let Some((before, after)) = ports.filter(|_| facts.meanings_told()) else {
+        return;
+    };
+    let copies = facts.mapping(node).map(Expr::analysis);
+    for field in fields(facts, after) {
+        let Some(place) = copies.map_or(Some(field.clone()), |copies| copied(copies, &field))
+        else {
+            continue;
+        };
+        let Some((mut one, other)) =
+            meaning(facts, &place, before).zip(meaning(facts, &field, after))
+        else {
+            continue;
+        };
+        // Whether the words fit is checked.
+        one.words.clear();
+        let Some(difference) = difference(&one, &other) else {
+            continue;
+        };
+        let (title, id) = (design.title(node), &design.nodes[node].id);
+        let message = format!(
+            "{title} takes `{place}` of {}, {}, for `{field}` of {}, {}; convert it in front of it, or call it something else",
+            one.ty, difference.first, other.ty, difference.second
+        );
+        let cause = format!("sends `{}` {}", one.place, difference.first);
+        let effect = format!("takes it for `{field}` {}", difference.second);
+        let mut ins = design.nodes[node].ins.iter().copied();
+        let alone = ins.next().filter(|_| ins.next().is_none());
+        let units = difference
+            .units
+            .as_ref()
+            .map(|(from, to)| (to.clone(), from.clone()));
+        let fixes = alone.map_or_else(Vec::new, |edge| {
+            fixes::tell_apart(facts, node, edge, &place, units.as_ref())
+        });
+        findings.add(
+            Found::node(id, message)
+                .detail(field.to_string())
+                .path(vec![
+                    Step::node(&design.nodes[one.maker].id, cause),
+                    Step::node(id, effect),
+                ])
+                .fixes(fixes),
+        );
+    }
+}
+
+/// The field that an expression passes on at a place as it is.
+fn copied(analysis: &Analysis, field: &Pointer) -> Option<Pointer> {
+    let mut rows = analysis
+        .outputs
+        .iter()
+        .filter(|row| related(&row.pointer, field));
+    match (rows.next(), &analysis.rest) {
+        (Some(row), _) if row.pointer == *field => row.copy.clone(),
+        (None, Some(rest)) if !rest.except.iter().any(|other| related(other, field)) => {
+            Some(field.clone())
+        }
+        _ => None,
     }
 }
 

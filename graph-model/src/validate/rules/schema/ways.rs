@@ -5,7 +5,7 @@ use crate::expr::{Env, Expr, Operand};
 use crate::id::Id;
 use crate::pointer::Pointer;
 use crate::validate::design::{EdgeIx, NodeIx};
-use crate::validate::facts::numbers::{Function, columns as folded, windowed};
+use crate::validate::facts::numbers::{Function, columns as folded};
 use crate::validate::facts::{Facts, Port, pointers};
 use crate::value;
 use crate::value::{Object, Value};
@@ -235,7 +235,7 @@ fn passes(facts: &Facts, came: EdgeIx, edge: EdgeIx, event: Value) -> Option<Val
             at.set(&mut event, row);
             Some(event)
         }
-        Behaviour::Aggregate { group, .. } if view.main => {
+        Behaviour::Aggregate { group, window, .. } if view.main => {
             let mut result = Object::new();
             let key = design.expr(node, group).map(|group| made(group, &event));
             result.insert("key", key.unwrap_or(Some(Value::Null))?);
@@ -253,9 +253,8 @@ fn passes(facts: &Facts, came: EdgeIx, edge: EdgeIx, event: Value) -> Option<Val
                 };
                 result.insert(column.name.as_str(), told);
             }
-            // Some windows have more than one event, and all of them when it takes as many.
-            let alone = !windowed(design, node)
-                || design.text(node, "window").is_some_and(|by| by != "count");
+            // A window of so many events may have one only where it takes no more.
+            let alone = design.text(node, window) != Some("count");
             alone.then(|| result.into())
         }
         Behaviour::Table { .. } if view.resource => {
