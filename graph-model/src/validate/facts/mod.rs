@@ -1,6 +1,7 @@
 //! Facts at every port, computed to a fixpoint: where values come from, who may read them, how
 //! often, in which order and where events arrive.
 
+mod bursts;
 pub(crate) mod definition;
 pub(crate) mod delivery;
 mod doubt;
