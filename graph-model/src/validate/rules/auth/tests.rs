@@ -500,8 +500,8 @@ fn a_value_of_one_person_is_no_number_over_many() {
 
 #[test]
 fn events_are_people_where_nobody_says_of_whom_they_are() {
-    let head = r#"role doctors ;; role support ;; release few: visit/age aggregate 3 ;; type visit(id=/id): id string {org}, ward string {org}, age number {role:doctors} ;; type call(id=/id, subject=/who): id string {org}, ward string {org}, who string {org}, age number {org} ;; visits: manual(event_type=visit) ;; calls: manual(event_type=call)"#;
-    let cases = r#"
+    let head = r"role doctors ;; role support ;; release few: visit/age aggregate 3 ;; type visit(id=/id): id string {org}, ward string {org}, age number {role:doctors} ;; type call(id=/id, subject=/who): id string {org}, ward string {org}, who string {org}, age number {org} ;; visits: manual(event_type=visit) ;; calls: manual(event_type=call)";
+    let cases = r"
         silent: HEAD ;; visits -> SUM
         silent: HEAD ;; visits -> m: map(expr={ward, age, hour: .id}) -> SUM_BY_HOUR
         silent: HEAD ;; more: manual(event_type=visit) -> q: queue -> IDS ;; visits -> q
@@ -509,7 +509,7 @@ fn events_are_people_where_nobody_says_of_whom_they_are() {
         AUTH-006: HEAD ;; visits -> q: merge -> IDS ;; calls -> q
         AUTH-006: HEAD ;; visits -> s: split(expr=[{ward, age}, {ward, age}]) -> IDS
         AUTH-006: HEAD ;; visits -> m: merge -> SUM ;; visits -> again: map(expr={ward, age, id}) -> m
-    "#;
+    ";
     let column = |name: &str, function: &str, of: &str| {
         format!(r#"{{"name": "{name}", "function": "{function}", "of": "{of}"}}"#)
     };
