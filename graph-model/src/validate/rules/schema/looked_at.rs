@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::ways::{SIDES, Way, conditions_of, other_side};
+use super::ways::{SIDES, Way, conditions_of, other_side, told_key};
 use crate::catalog::Behaviour;
 use crate::expr::{Analysis, Expr, Operand, related};
 use crate::pointer::Pointer;
@@ -79,6 +79,24 @@ pub(super) fn looked_at(facts: &Facts, conditions: &[&Expr], way: &Way) -> Tests
                     }
                 }
                 fields = before;
+            }
+            Some(Behaviour::Fold { group, step, .. }) if edge.main => {
+                let (of_key, results) = inside(&Pointer::root().child("key"), &fields);
+                let (of_state, _) = inside(&Pointer::root().child("state"), &results);
+                let mut before = BTreeSet::new();
+                for (expr, fields) in [(group, of_key), (step, of_state)] {
+                    if let Some(expr) = design.expr(from, expr) {
+                        before.extend(reaching(expr, fields.iter()));
+                    }
+                }
+                fields = before;
+            }
+            Some(Behaviour::Decide { .. }) if edge.main => {
+                let (of_key, results) = inside(&Pointer::root().child("key"), &fields);
+                // What was decided is known of no single event.
+                tests.unknown |= !results.is_empty();
+                let key = told_key(facts, wires[0], from);
+                fields = key.map_or_else(BTreeSet::new, |key| reaching(key, of_key.iter()));
             }
             Some(Behaviour::Table { .. }) if edge.resource => {
                 let columns = design.columns(from);

@@ -348,6 +348,27 @@ fn routers_have_a_way_for_what_may_come() {
         (
             by("kind sale|refund|gift", sorted).replace(
                 ") -> way",
+                ") -> f: fold(group=.order, step=(.kind // $state)) -> m: map(expr={kind: .state}) -> way",
+            ),
+            "SCHEMA-006",
+        ),
+        (
+            by("kind sale|refund|gift", sorted).replace(
+                ") -> way",
+                ") -> f: fold(group=.order, step=($state // 0) + 1) -> m: map(expr={kind: .state}) -> way",
+            ),
+            "",
+        ),
+        (
+            by("kind sale|refund|gift", sorted).replace(
+                ") -> way",
+                ") -> d: decide(group=.kind, claim=at_least, count=2) -> m: map(expr={kind: .key}) -> way",
+            ),
+            "SCHEMA-006",
+        ),
+        (
+            by("kind sale|refund|gift", sorted).replace(
+                ") -> way",
                 ") -> rows: table(table=t, key=.order, columns={\"kind\": \".kind\"})\nchanges: table_changes(table=t) -> m: map(expr={kind: .after.kind}) -> way",
             ),
             "SCHEMA-006",

@@ -1,7 +1,7 @@
 //! Ways of events from where they are made to a router, and what becomes of an event on such a way.
 
 use crate::catalog::Behaviour;
-use crate::expr::{Env, Expr, Operand};
+use crate::expr::{Env, Expr, Operand, Variable};
 use crate::id::Id;
 use crate::pointer::Pointer;
 use crate::validate::design::{EdgeIx, NodeIx};
@@ -113,7 +113,9 @@ impl Search {
                     | Behaviour::Bucket { .. }
                     | Behaviour::Join { .. }
                     | Behaviour::Enrich { .. }
-                    | Behaviour::Aggregate { .. },
+                    | Behaviour::Aggregate { .. }
+                    | Behaviour::Fold { .. }
+                    | Behaviour::Decide { .. },
                 ) => self.collect(facts, from, wires),
                 _ => {}
             }
@@ -257,6 +259,28 @@ fn passes(facts: &Facts, came: EdgeIx, edge: EdgeIx, event: Value) -> Option<Val
             let alone = design.text(node, window) != Some("count");
             alone.then(|| result.into())
         }
+        Behaviour::Fold {
+            group,
+            step,
+            initial,
+        } if view.main => {
+            let step = design.expr(node, step)?;
+            let initial = design.value(node, initial).cloned().unwrap_or_default();
+            let first = |variable| (variable == Variable::State).then(|| initial.clone());
+            let only_state = step.variables().iter().all(|read| *read == Variable::State);
+            let state = step.eval(&event, &Env::new(&first)).ok();
+            let mut result = Object::new();
+            let key = design.expr(node, group).map(|group| made(group, &event));
+            result.insert("key", key.unwrap_or(Some(Value::Null))?);
+            result.insert("state", state.filter(|_| only_state)?);
+            Some(result.into())
+        }
+        Behaviour::Decide { .. } if view.main => {
+            let key = told_key(facts, came, node).map(|key| made(key, &event));
+            let mut answer = Object::new();
+            answer.insert("key", key.unwrap_or(Some(Value::Null))?);
+            Some(answer.into())
+        }
         Behaviour::Table { .. } if view.resource => {
             let columns = design.columns(node);
             let mut row = Object::new();
@@ -276,6 +300,20 @@ fn passes(facts: &Facts, came: EdgeIx, edge: EdgeIx, event: Value) -> Option<Val
         // What they lead aside is as it came.
         _ => Some(event),
     }
+}
+
+/// By what a decision tells the groups of what came by a wire.
+pub(super) fn told_key(facts: &Facts, came: EdgeIx, node: NodeIx) -> Option<&Expr> {
+    let design = &*facts.design;
+    let Some(Behaviour::Decide {
+        group, seal_key, ..
+    }) = design.behaviour(node)
+    else {
+        return None;
+    };
+    let seals = design.edges[came].input > 0;
+    let sealed = design.expr(node, seal_key).filter(|_| seals);
+    sealed.or_else(|| design.expr(node, group))
 }
 
 /// What comes to the other side of a join.
