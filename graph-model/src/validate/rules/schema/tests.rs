@@ -566,6 +566,11 @@ fn one_name_has_one_meaning_where_streams_meet() {
     check(&[
         (plain(euro, cent), "SCHEMA-005"),
         (plain(euro, euro), ""),
+        // A third stream says nothing of it.
+        (
+            plain(euro, cent).replace("b: manual", "other: manual -> all\nb: manual"),
+            "SCHEMA-005",
+        ),
         (plain(euro, "v number"), ""),
         (plain(euro, "w number <always cent>"), ""),
         (plain("kind a|b", "kind b|c"), ""),

@@ -1,5 +1,7 @@
 //! SCHEMA-005: fields of one name that mean different things are taken for one.
 
+use std::collections::BTreeSet;
+
 use smol_str::SmolStr;
 
 use crate::catalog::{Behaviour, Observation};
@@ -144,16 +146,23 @@ fn meets(facts: &Facts, node: NodeIx, input: usize, findings: &mut RuleFindings<
     let Some(((_, first), others)) = sides.split_first() else {
         return;
     };
-    for (edge, port) in others {
-        if port.payload == first.payload || !facts.meanings_told() {
+    let alike = others.iter().all(|(_, port)| port.payload == first.payload);
+    if alike || !facts.meanings_told() {
+        return;
+    }
+    let all: BTreeSet<Pointer> = sides
+        .iter()
+        .flat_map(|(_, port)| fields(facts, port))
+        .collect();
+    for field in all {
+        // Some say nothing of it, such as what comes round.
+        let mut told = sides
+            .iter()
+            .filter_map(|(edge, port)| Some((edge, meaning(facts, &field, port)?)));
+        let Some((_, one)) = told.next() else {
             continue;
-        }
-        for field in fields(facts, first) {
-            let Some((one, other)) =
-                meaning(facts, &field, first).zip(meaning(facts, &field, port))
-            else {
-                continue;
-            };
+        };
+        for (edge, other) in told {
             let Some(difference) = difference(&one, &other) else {
                 continue;
             };
