@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use graph_model::id::NodeId;
 use graph_model::value::Object;
 
-use super::lineage::steps;
+use rustc_hash::FxHashMap;
+use smol_str::SmolStr;
+
 use super::load::Said;
 use super::{Context, Finding, Oracle};
-use crate::simulate::{Outcome, What};
+use crate::simulate::{Call, Outcome, What};
 
 /// A call, from its begin to its end, as a platform makes it that starts an instance for whatever comes.
 #[derive(Clone, Copy)]
@@ -63,36 +65,51 @@ fn told(name: &'static str, count: f64) -> Object {
     told
 }
 
-/// The calls of every node. Where nothing says how many work side by side, an event is not kept waiting;
-/// what that saves, it saves at the nodes behind, too.
+/// The calls of every node. Where nothing says how many work side by side, an event is not kept waiting,
+/// nor is what it became; what that saves, it saves at the nodes behind, too.
 fn spans<'r>(run: &'r Outcome, said: &Said) -> BTreeMap<&'r NodeId, Vec<Span>> {
     let mut spans: BTreeMap<&NodeId, Vec<Span>> = BTreeMap::new();
-    let loads = run.loads.iter();
-    let mut calls: Vec<_> = loads
-        .flat_map(|(node, load)| load.calls.iter().map(move |call| (node, call)))
-        .collect();
-    calls.sort_by_key(|(_, call)| call.began_us);
-    let mut saved_us: BTreeMap<u32, u64> = BTreeMap::new();
-    for (node, call) in calls {
-        let mut from_us = call.began_us;
-        if let Some(fact) = call.fact {
-            let saved = saved_us.entry(fact).or_default();
-            if said.fed.contains_key(node) {
-                *saved = 0;
-            } else {
-                from_us = call.came_us.saturating_sub(*saved);
-                *saved = call.began_us - from_us;
-            }
-        }
-        let to_us = from_us + call.takes_us;
-        spans.entry(node).or_default().push(Span { from_us, to_us });
+    let mut calls: BTreeMap<&NodeId, std::slice::Iter<'_, Call>> = BTreeMap::new();
+    for (node, load) in &run.loads {
+        calls.insert(node, load.calls.iter());
     }
-    // What takes no time is there at its moment.
-    for (step, _) in steps(run, What::Handled) {
-        if said.pools.contains_key(&step.node) && !run.loads.contains_key(&step.node) {
-            let (from_us, to_us) = (step.at_us, step.at_us + 1);
-            let spans = spans.entry(&step.node).or_default();
-            spans.push(Span { from_us, to_us });
+    // When an event left the node before, and how much earlier it would have.
+    let mut left: FxHashMap<&SmolStr, (u64, u64)> = FxHashMap::default();
+    let mut at_hand: BTreeMap<(&NodeId, u32), u64> = BTreeMap::new();
+    let mut done: BTreeMap<(&NodeId, u32), u64> = BTreeMap::new();
+    for step in &run.trace {
+        let place = (&step.node, step.instance);
+        match step.what {
+            What::Arrived => {
+                left.insert(&step.event, (step.at_us, 0));
+            }
+            What::Emitted => {
+                let saved_us = at_hand.get(&place).copied().unwrap_or_default();
+                left.insert(&step.event, (step.at_us, saved_us));
+            }
+            What::Handled => {
+                let came = left.get(&step.event);
+                let (left_us, mut saved_us) = came.copied().unwrap_or((step.at_us, 0));
+                if said.fed.contains_key(&step.node) {
+                    saved_us = 0;
+                } else {
+                    saved_us += step.at_us.saturating_sub(left_us);
+                }
+                at_hand.insert(place, saved_us);
+                let from_us = step.at_us.saturating_sub(saved_us);
+                let call = calls.get_mut(&step.node).and_then(Iterator::next);
+                // What takes no time is there at its moment.
+                let takes_us = call.map_or(1, |call| call.takes_us);
+                let to_us = from_us + takes_us;
+                let until_us = done.insert(place, to_us).unwrap_or_default();
+                // Where a channel hands out only so many, parts of one are done one after the other.
+                let in_turn = said.fed.contains_key(&step.node) && until_us > from_us;
+                if call.is_some() || said.pools.contains_key(&step.node) && !in_turn {
+                    let spans = spans.entry(&step.node).or_default();
+                    spans.push(Span { from_us, to_us });
+                }
+            }
+            _ => {}
         }
     }
     spans

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use graph_model::id::NodeId;
 use graph_model::value::{Object, Value};
 
-use super::lineage::steps;
+use super::lineage::{key, steps};
 use super::{Context, Finding, Oracle};
-use crate::simulate::{Outcome, What};
+use crate::simulate::{Fact, Outcome, What};
 
 /// Prices are for so many events.
 const PRICED: f64 = 1e6;
@@ -31,8 +31,20 @@ pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> V
     let delivered = steps(run, What::Delivered)
         .filter(|(step, _)| handed_out.insert((&step.node, &step.event)));
     let delivered: Vec<_> = delivered.collect();
-    for (step, _) in steps(run, What::Handled).chain(delivered) {
-        let fact = step.fact.and_then(|fact| run.facts.get(fact as usize));
+    // How often something is tried again is another question.
+    let mut done = BTreeSet::new();
+    let handled = steps(run, What::Handled)
+        .filter(|(step, event)| done.insert((&step.node, step.port, &step.event, &event.data)));
+    let handled: Vec<_> = handled.collect();
+    // What waited for others is paid by those who sent it, and not by whoever came last.
+    let sent: BTreeMap<_, &Fact> = run
+        .facts
+        .iter()
+        .map(|fact| (key(&fact.event), fact))
+        .collect();
+    for (step, event) in handled.into_iter().chain(delivered) {
+        let cause = || run.facts.get(step.fact? as usize);
+        let fact = sent.get(&key(event)).copied().or_else(cause);
         if let (Some(fact), Some(price)) = (fact, prices.get(&step.node))
             && let Some((bill, _)) = bills.get_mut(&fact.source)
         {

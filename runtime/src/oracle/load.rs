@@ -18,6 +18,8 @@ pub(super) struct Said {
     pub(super) instances: BTreeMap<NodeId, u64>,
     /// How events come to nodes behind nothing but sources that say how often they send.
     pub(super) paces: BTreeMap<NodeId, Pace>,
+    /// Nodes to which events come together that waited for each other.
+    pub(super) gathered: BTreeSet<NodeId>,
     /// Calls at once, by the budget.
     pub(super) calls_max: Option<f64>,
     /// Connections that stores take.
@@ -49,6 +51,7 @@ impl Said {
             calls_max: budget("concurrency"),
             cost_max: budget("per_event"),
             paces: paces(document, catalog),
+            gathered: gathered(document, catalog),
             ..Said::default()
         };
         for (id, node) in active(document) {
@@ -99,19 +102,24 @@ fn paces(document: &Document, catalog: &Catalog) -> BTreeMap<NodeId, Pace> {
             by_chance.push(id);
         }
     }
-    // What waits for others leaves with them, all at once.
-    let gathering = active(document).filter(|(_, node)| gathers(catalog, node));
-    silent.extend(gathering.map(|(id, _)| id));
     let silent = reached_without(document, silent.into_iter(), None);
     let by_chance = reached_without(document, by_chance.into_iter(), None);
+    let gathered = gathered(document, catalog);
     active(document)
-        .filter(|(id, node)| !is_source(node) && !silent.contains(id))
+        .filter(|(id, node)| !is_source(node) && !silent.contains(id) && !gathered.contains(*id))
         .map(|(id, node)| {
             let varies = node.notes.declared.contains_key("spread") || by_chance.contains(id);
             let pace = if varies { Pace::Chance } else { Pace::Even };
             (id.clone(), pace)
         })
         .collect()
+}
+
+/// The nodes behind those where events wait for others, and leave with them, all at once.
+fn gathered(document: &Document, catalog: &Catalog) -> BTreeSet<NodeId> {
+    let gathering = active(document).filter(|(_, node)| gathers(catalog, node));
+    let behind = reached_without(document, gathering.map(|(id, _)| id), None);
+    behind.into_iter().cloned().collect()
 }
 
 /// Whether a node holds events back for others that come later.

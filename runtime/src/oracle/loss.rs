@@ -62,6 +62,11 @@ fn no_way(run: &Outcome, context: &Context) -> Vec<Finding> {
                 .filter(|(port, _)| *port == step.port)?;
             let fact = run.facts.get(step.fact? as usize)?;
             let ty = type_of(document, fact)?;
+            // What code says is its own, whatever it is called.
+            let before = context.before.get(&step.node).copied().unwrap_or_default();
+            if before.is_coded() {
+                return None;
+            }
             // All words that a field may have are known: one of them was forgotten.
             let (_, field) = words.iter().find(|(of, _)| of == ty)?;
             let value = field.get(&fact.event.data)?;

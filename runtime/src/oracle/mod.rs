@@ -49,6 +49,7 @@ mod stuck;
 mod testing;
 mod torn;
 mod unforgotten;
+mod versions;
 mod viewers;
 mod weights;
 

@@ -16,7 +16,8 @@ use graph_model::value::{Object, Value};
 use smol_str::format_smolstr;
 
 use super::groups_of::people;
-use super::lineage::steps;
+use super::lineage::{key, steps};
+use super::places::Item;
 use super::releases::Release;
 use super::speakers::Means;
 use super::viewers::{Owners, Viewer, type_of};
@@ -143,6 +144,21 @@ impl Secret {
         type_of(document, run.facts.get(self.fact)?)
     }
 
+    /// The fact as it was, where the other value is the one that it has.
+    pub fn reversed(&self, facts: &[Fact]) -> Option<Secret> {
+        let held = self.field.get(&facts.get(self.fact)?.event.data)?.clone();
+        Some(Secret {
+            instead: held,
+            ..self.clone()
+        })
+    }
+
+    /// Whether it says of whom the fact is, so that numbers are over others when it changes.
+    pub fn is_person(&self, run: &Outcome, context: &Context) -> bool {
+        let ty = self.ty(&context.document, run);
+        ty.is_some_and(|ty| context.document.types[ty].subject.as_ref() == Some(&self.field))
+    }
+
     /// What was let go of the secret in the first run by leave of the document, to be said in the
     /// second again.
     pub fn released(&self, run: &Outcome, context: &Context) -> Replay {
@@ -156,7 +172,7 @@ impl Secret {
             rules.filter(|rule| rule.is_about(ty, &self.field))
         };
         // A number over enough people tells how many they are, whoever may know who.
-        let is_subject = document.types[ty].subject.as_ref() == Some(&self.field);
+        let is_subject = self.is_person(run, context);
         let counting = || {
             let rules = context.releases.iter();
             rules.filter(|rule| rule.is_about(ty, &self.field) || is_subject && rule.is_of(ty))
@@ -234,27 +250,37 @@ impl Secret {
                 continue;
             }
             for viewer in low {
+                let first: Vec<&Item<'_>> = place.seen(&first, viewer, &owners).collect();
+                let second: Vec<&Item<'_>> = place.seen(&second, viewer, &owners).collect();
                 let mut seen: BTreeMap<&Value, i64> = BTreeMap::new();
-                for item in place.seen(&first, viewer, &owners) {
+                for item in &first {
                     *seen.entry(&item.value).or_default() += 1;
                 }
-                for item in place.seen(&second, viewer, &owners) {
+                for item in &second {
                     *seen.entry(&item.value).or_default() -= 1;
                 }
-                let one = seen.iter().find(|(_, more)| **more > 0);
-                let two = seen.iter().find(|(_, more)| **more < 0);
-                let same = if place.watched {
-                    one.is_none() && two.is_none()
-                } else {
+                let (mut one, mut two) = (
+                    seen.iter()
+                        .find(|(_, more)| **more > 0)
+                        .map(|(value, _)| *value),
+                    seen.iter()
+                        .find(|(_, more)| **more < 0)
+                        .map(|(value, _)| *value),
+                );
+                if !place.watched {
                     // Nobody is told by another event that comes there, only by another value.
-                    one.is_none() || two.is_none()
-                };
-                if same {
+                    let more = first.iter().filter(|item| seen[&item.value] > 0);
+                    let less = || second.iter().filter(|item| seen[&item.value] < 0);
+                    let mut pairs = more.flat_map(|item| less().map(move |other| (item, other)));
+                    let pair = pairs.find(|(item, other)| is_same(item, other));
+                    (one, two) = pair
+                        .map(|(item, other)| (&item.value, &other.value))
+                        .unzip();
+                }
+                if one.is_none() && two.is_none() {
                     continue;
                 }
-                let told = |side: Option<(&&Value, &i64)>| {
-                    side.map_or(Value::Null, |(value, _)| (*value).clone())
-                };
+                let told = |side: Option<&Value>| side.cloned().unwrap_or_default();
                 let mut observed = Object::with_capacity(3);
                 observed.insert("field", format!("{ty}{}", self.field));
                 observed.insert("seen_by", viewer.name());
@@ -274,6 +300,14 @@ impl Secret {
         }
         findings
     }
+}
+
+/// Whether two runs show the same thing: an event, what follows from a fact, or a row.
+fn is_same(item: &Item<'_>, other: &Item<'_>) -> bool {
+    let row = |item: &Item<'_>| item.value.get("weir_key").cloned();
+    item.step.fact.is_some() && item.step.fact == other.step.fact
+        || key(item.event) == key(other.event)
+        || row(item).is_some_and(|row_of| row(other) == Some(row_of))
 }
 
 /// A2 has no verdict on one run.

@@ -12,6 +12,7 @@ use smol_str::SmolStr;
 use super::ends::reached_without;
 use super::lineage::{key, steps};
 use super::numbers::{Bucket, Column, Part};
+use super::versions::decides;
 use super::viewers::type_of;
 use super::{Context, Finding, Oracle};
 use crate::simulate::{Fact, Outcome, What};
@@ -126,7 +127,9 @@ pub(super) fn judge(
                 }
                 match thing {
                     // Who groups by the thing itself asks for its versions.
-                    Thing::Versioned(_, key) if is_part(&bucket.key, key) => continue,
+                    Thing::Versioned(_, key) if decides(run, context, &bucket.key, key, *fact) => {
+                        continue;
+                    }
                     Thing::Versioned(..) | Thing::Paired(_) => {}
                     Thing::Event(..) => {
                         let meant = meant.get_or_insert_with(|| {
@@ -155,12 +158,6 @@ pub(super) fn judge(
         }
     }
     findings
-}
-
-/// Whether a group is of one thing.
-fn is_part(group: &Value, key: &Value) -> bool {
-    let parts = group.as_array().unwrap_or(std::slice::from_ref(group));
-    parts.contains(key)
 }
 
 type Weights = BTreeMap<(Bucket, Thing), (u32, Option<u32>)>;

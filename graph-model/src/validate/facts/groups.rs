@@ -9,7 +9,6 @@ use crate::expr::{Condition, Expr, Op, Operand};
 use crate::label::Atom;
 use crate::pointer::Pointer;
 use crate::validate::design::NodeIx;
-use crate::validate::facts::delivery::{Copies, Mode};
 use crate::validate::facts::labels::{Fold, Tag, TagKey};
 use crate::validate::facts::origins::{Base, Origin, OriginId};
 use crate::validate::facts::release::By;
@@ -187,32 +186,6 @@ impl Facts {
         }
         self.people_column(by, &tag.people)
             .is_some_and(|column| place.last().is_some_and(|name| name == column))
-    }
-
-    /// The column of an aggregate that counts people, or not more than them.
-    pub(crate) fn people_column(&self, node: NodeIx, people: &[OriginId]) -> Option<&str> {
-        let Some(Behaviour::Aggregate { aggregates, .. }) = self.design.behaviour(node) else {
-            return None;
-        };
-        let port = self.input(node)?;
-        let columns = self.columns_of(node, aggregates).into_iter();
-        let mut counting = columns.filter(|column| match (column.function, column.of) {
-            // Copies make no people, and neither do results that come anew.
-            ("count", None) if port.copies != Copies::No || port.mode != Mode::Append => false,
-            ("count", None) => people.is_empty() || self.identifies(people, port),
-            ("count_distinct", Some(of)) => {
-                people.is_empty() || self.determines(people, &self.key(of, port))
-            }
-            _ => false,
-        });
-        counting.next().map(|column| column.name)
-    }
-
-    /// Where the people stand of whom an event is.
-    pub(crate) fn place_of_people(&self, people: &[OriginId], port: &Port) -> Option<Pointer> {
-        people
-            .iter()
-            .find_map(|person| self.place_of_owner(*person, port))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Facts at every port, computed to a fixpoint: where values come from, who may read them, how
 //! often, in which order and where events arrive.
 
+mod bursts;
 pub(crate) mod definition;
 pub(crate) mod delivery;
 mod doubt;
@@ -13,6 +14,7 @@ mod outsiders;
 pub(crate) mod owners;
 pub(crate) mod pairs;
 pub(crate) mod payload;
+mod people;
 pub(crate) mod placement;
 pub(crate) mod rates;
 pub(crate) mod redelivery;

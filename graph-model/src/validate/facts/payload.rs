@@ -36,6 +36,14 @@ impl Payload {
         }
     }
 
+    /// The same fields in events that a node makes of what was written.
+    pub(crate) fn read_at(&self, node: NodeIx) -> Payload {
+        Payload {
+            context: Base::Made(node),
+            ..self.clone()
+        }
+    }
+
     /// The origin of a field.
     pub(crate) fn field(&self, pointer: &Pointer, origins: &mut Origins) -> OriginId {
         let tokens = pointer.tokens();

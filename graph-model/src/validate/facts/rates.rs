@@ -223,10 +223,9 @@ impl Facts {
         };
         let bound = stream.bound;
         stream.outlets[node].iter().flat_map(move |outlet| {
-            let count = own.unwrap_or_else(|| {
-                let of = |input: usize| times(arrived[input], bound.of(outlet.gains[input]));
-                of(0) + of(1)
-            });
+            // What a source hears it sends beside what it brings.
+            let of = |input: usize| times(arrived[input], bound.of(outlet.gains[input]));
+            let count = own.unwrap_or_default() + of(0) + of(1);
             outlet.wires.iter().map(move |edge| (*edge, count))
         })
     }
@@ -252,7 +251,7 @@ impl Facts {
             let (mut left, mut all) = (0.0, 0.0);
             for &node in order {
                 let news = open.insert(node, [0.0; 2]).unwrap_or_default();
-                // What a source sends of its own does not depend on what it hears.
+                // What a source brings of its own does not depend on what it hears.
                 let first = visits < order.len();
                 let own = sent(node).map(|rate| if first { rate } else { 0.0 });
                 visits += 1;

@@ -10,7 +10,6 @@ use crate::pointer::Pointer;
 use crate::validate::Fix;
 use crate::validate::design::{EdgeIx, NodeIx};
 use crate::validate::facts::Facts;
-use crate::validate::facts::delivery::Copies;
 use crate::validate::facts::tags::TagSet;
 use crate::validate::rules::auth::Leak;
 use crate::value;
@@ -49,11 +48,12 @@ pub(in crate::validate) fn hold_back(
         let name = ["people", "people_counted"]
             .into_iter()
             .find(|name| !taken(name))?;
-        let copied = facts.input(by)?.copies != Copies::No;
-        if people.is_empty() && copied {
+        if people.is_empty() && facts.comes_once_of_each(by, people) {
+            records.push(value!({"name": name, "function": "count"}));
+        } else if people.is_empty() && facts.ids_count_people(by, people) {
             records.push(value!({"name": name, "function": "count_distinct", "of": "$event.id"}));
         } else if people.is_empty() {
-            records.push(value!({"name": name, "function": "count"}));
+            return None;
         } else {
             let owner = facts.place_of_people(people, facts.input(by)?)?;
             let of = path(&owner)?;

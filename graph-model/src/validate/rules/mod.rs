@@ -23,6 +23,7 @@ use crate::validate::facts::Facts;
 
 pub(super) use delivery::duplicate_count::broken_by_copies;
 pub(super) use order::early_decision::decides_early;
+pub(super) use order::several_ways::meet_at;
 
 /// A kind of hazard and how it is found.
 #[derive(Clone, Copy)]

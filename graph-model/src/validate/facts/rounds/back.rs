@@ -139,20 +139,17 @@ pub(super) fn before(design: &Design, edge: EdgeIx, place: &Pointer) -> Vec<Orig
             });
             vec![came.unwrap_or_else(|| Was::Lost.into())]
         }
-        Behaviour::Aggregate { group, .. }
-        | Behaviour::Fold { group, .. }
-        | Behaviour::Decide { group, .. } => {
-            let of_key = Pointer::root().child("key").strip_from(place);
-            match (of_key, design.expr(node, group)) {
-                (Some(of_key), Some(group)) => through(Some(group), false, &of_key)
-                    .into_iter()
-                    .map(|origin| Origin {
-                        input: Some(0),
-                        ..origin
-                    })
-                    .collect(),
-                _ => vec![Was::Lost.into()],
-            }
+        Behaviour::Aggregate { group, .. } | Behaviour::Fold { group, .. } => {
+            of_group(design.expr(node, group), 0, place)
+        }
+        Behaviour::Decide {
+            group, seal_key, ..
+        } => {
+            let group = design.expr(node, group);
+            let sealed = design.expr(node, seal_key).or(group);
+            let mut origins = of_group(group, 0, place);
+            origins.extend(of_group(sealed, 1, place));
+            origins
         }
         Behaviour::Changes { .. } => {
             let row = Pointer::root().child("after").strip_from(place);
@@ -164,6 +161,20 @@ pub(super) fn before(design: &Design, edge: EdgeIx, place: &Pointer) -> Vec<Orig
         }
         _ => vec![Was::Lost.into()],
     }
+}
+
+/// A field of the result of a group, whose key is that of what came by the input.
+fn of_group(key: Option<&Expr>, input: usize, place: &Pointer) -> Vec<Origin> {
+    let of_key = Pointer::root().child("key").strip_from(place);
+    let origins = match (of_key, key) {
+        (Some(of_key), Some(key)) => through(Some(key), false, &of_key),
+        _ => vec![Was::Lost.into()],
+    };
+    let by_input = |origin| Origin {
+        input: Some(input),
+        ..origin
+    };
+    origins.into_iter().map(by_input).collect()
 }
 
 /// Whether the events on the wire have the context of those that came in.

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::back::{Was, before, keeps_context, passes};
+use super::back::{Origin, Was, before, keeps_context, passes};
 use crate::catalog::Behaviour;
 use crate::expr::{Comparison, Condition, Expr, Op, Operand, Variable};
 use crate::pointer::Pointer;
@@ -107,17 +107,12 @@ impl<'d> Ring<'d> {
                 self.condition_ends(edge, &expr.analysis().condition.conjuncts)
             }),
             Some(Behaviour::Dedupe { key, .. }) => view.main && self.key_comes_back(edge, key),
-            // Each group is told once, and at the earliest when a window ends, unless enough have come.
             Some(Behaviour::Decide {
-                group, claim, wait, ..
-            }) => {
-                let waits = design
-                    .text(node, claim)
-                    .is_some_and(|claim| claim != "at_least");
-                let window = waits && design.text(node, wait) == Some("window");
-                let all = design.text(node, group).is_none();
-                view.main && (window || all || self.key_comes_back(edge, group))
-            }
+                group,
+                seal_key,
+                claim,
+                wait,
+            }) => view.main && self.decides_once(edge, (group, seal_key), (claim, wait)),
             // Only what is newer passes.
             Some(Behaviour::VersionGuard { key, version }) => {
                 view.main && self.key_comes_back(edge, key) && self.key_comes_back(edge, version)
@@ -131,6 +126,20 @@ impl<'d> Ring<'d> {
             Some(Behaviour::Table { .. }) => view.resource && self.settles(edge),
             Some(_) => false,
         }
+    }
+
+    /// What a field of the events on a wire was in what came round to the node that the wire leaves.
+    pub(super) fn before(&self, edge: EdgeIx, place: &Pointer) -> Vec<Origin> {
+        let origins = before(self.design, edge, place);
+        let ins = self.ins_of(self.design.edges[edge].from);
+        let comes = |origin: &Origin| {
+            let mut ins = ins.iter().map(|back| self.design.edges[*back].input);
+            origin.input.is_none_or(|input| ins.any(|own| own == input))
+        };
+        if origins.len() > 1 && origins.iter().any(comes) {
+            return origins.into_iter().filter(comes).collect();
+        }
+        origins
     }
 
     /// The predicate behind a named branch of a route.
@@ -258,7 +267,7 @@ impl<'d> Ring<'d> {
                 let mut earlier = Vec::new();
                 let mut refused = false;
                 for (number, place) in &state {
-                    let was = before(self.design, back, place);
+                    let was = self.before(back, place);
                     let constants: Option<Vec<&Value>> = was
                         .iter()
                         .map(|origin| match &origin.was {
@@ -363,7 +372,7 @@ impl<'d> Ring<'d> {
                 if passes(self.design, back) {
                     earlier.push((place, change));
                 } else {
-                    for origin in before(self.design, back, &self.places[place]) {
+                    for origin in self.before(back, &self.places[place]) {
                         if !self.comes_only_by(back, origin.input) {
                             return false;
                         }

@@ -1,6 +1,7 @@
 //! Loops of events that nothing is sure to end.
 
 mod back;
+mod decisions;
 mod ends;
 mod growth;
 mod settle;

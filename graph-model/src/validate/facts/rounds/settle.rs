@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::back::{KEY_COLUMN, Was, before};
+use super::back::{KEY_COLUMN, Origin, Was};
 use super::ends::Ring;
 use crate::catalog::Behaviour;
 use crate::expr::Expr;
@@ -99,7 +99,12 @@ impl Ring<'_> {
             self.take_step()?;
             let mut earlier = BTreeSet::new();
             for source in held {
-                for found in sources_before(self.design, back, &source.field)? {
+                for found in sources_before(
+                    self.design,
+                    back,
+                    &source.field,
+                    &self.before(back, &source.field),
+                )? {
                     earlier.insert(Source {
                         copied: found.copied && source.copied,
                         ..found
@@ -116,10 +121,14 @@ impl Ring<'_> {
 }
 
 /// What a field of the events on a wire was made of in what came to the node that the wire leaves.
-fn sources_before(design: &Design, edge: EdgeIx, field: &Pointer) -> Option<Vec<Source>> {
+fn sources_before(
+    design: &Design,
+    edge: EdgeIx,
+    field: &Pointer,
+    origins: &[Origin],
+) -> Option<Vec<Source>> {
     let view = &design.edges[edge];
-    let origins = before(design, edge, field);
-    if let [one] = &origins[..] {
+    if let [one] = origins {
         let of = |field: &Pointer, copied| {
             Some(vec![Source {
                 field: field.clone(),

@@ -89,6 +89,14 @@ impl Facts {
         Rc::make_mut(&mut port.taint).join(&stored.taint);
         port.presence = stored.presence.clone();
         port.named = stored.named.clone();
+        if port.payload.ty.is_none() && stored.payload.ty.is_none() {
+            // What is read is what was written, as an event of its own.
+            port.payload = Rc::new(stored.payload.read_at(node));
+            port.present = Rc::clone(&stored.present);
+            port.lacking = Rc::clone(&stored.lacking);
+            port.mode = stored.mode.clone();
+        }
+        port.multiplied = Rc::clone(&stored.multiplied);
         port.owners = self.same_places(stored, &port.payload);
         port.losing = port.losing.or(stored.losing);
         // Those of several writes between two looks are told apart by nothing but their names.

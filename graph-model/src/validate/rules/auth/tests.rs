@@ -499,6 +499,48 @@ fn a_value_of_one_person_is_no_number_over_many() {
 }
 
 #[test]
+fn events_are_people_where_nobody_says_of_whom_they_are() {
+    let head = r"role doctors ;; role support ;; release few: visit/age aggregate 3 ;; type visit(id=/id): id string {org}, ward string {org}, age number {role:doctors} ;; type call(id=/id, subject=/who): id string {org}, ward string {org}, who string {org}, age number {org} ;; visits: manual(event_type=visit) ;; calls: manual(event_type=call)";
+    let cases = r"
+        silent: HEAD ;; visits -> SUM
+        silent: HEAD ;; visits -> m: map(expr={ward, age, hour: .id}) -> SUM_BY_HOUR
+        silent: HEAD ;; more: manual(event_type=visit) -> q: queue -> IDS ;; visits -> q
+        # One of a type that names them may come twice, and so may the parts of one event.
+        AUTH-006: HEAD ;; visits -> q: merge -> IDS ;; calls -> q
+        AUTH-006: HEAD ;; visits -> s: split(expr=[{ward, age}, {ward, age}]) -> IDS
+        AUTH-006: HEAD ;; visits -> m: merge -> SUM ;; visits -> again: map(expr={ward, age, id}) -> m
+    ";
+    let column = |name: &str, function: &str, of: &str| {
+        format!(r#"{{"name": "{name}", "function": "{function}", "of": "{of}"}}"#)
+    };
+    let sum = |people: &str| {
+        format!(
+            "n: aggregate(group=.ward, aggregates=[{}, {people}]) -> many: filter(when=.people >= 3) -> out: view @support",
+            column("age", "sum", ".age")
+        )
+    };
+    let cases = cases.replace(
+        "SUM_BY_HOUR",
+        &sum(&column("people", "count_distinct", ".hour")),
+    );
+    let cases = cases.replace("SUM", &sum(&column("people", "count", "")));
+    let cases = cases.replace(
+        "IDS",
+        &sum(&column("people", "count_distinct", "$event.id")),
+    );
+    for line in cases.lines().map(str::trim) {
+        let line = line.replace("HEAD", head);
+        let Some((wanted, flow)) = line.split_once(": ").filter(|_| !line.starts_with('#')) else {
+            continue;
+        };
+        let found = codes(&check(&read(&flow.replace(";;", "\n"))));
+        let of_people = found.split(' ').filter(|code| code.starts_with("AUTH-006"));
+        let wanted = wanted.strip_prefix("silent").unwrap_or(wanted);
+        assert_eq!(of_people.collect::<String>(), wanted, "{flow}: {found}");
+    }
+}
+
+#[test]
 fn keys_of_answers_and_rows_are_as_restricted_as_what_they_are_made_of() {
     let head = "role doctors ;; role support ;; type visit(id=/id): id string {org}, why string {role:doctors} ;; type end: why string {role:doctors} ;; visits: manual(event_type=visit) ;; ends: manual(event_type=end)";
     let cases = r#"

@@ -26,7 +26,11 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 /// Says what has to be declared so that it is known how many events arrive at a node.
-fn ask_for_rate(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
+pub(in crate::validate::rules) fn ask_for_rate(
+    facts: &Facts,
+    node: NodeIx,
+    findings: &mut RuleFindings<'_, '_>,
+) {
     let design = &*facts.design;
     let Some((by, what)) = facts.doubt_before(node) else {
         let title = design.title(node);

@@ -237,6 +237,20 @@ fn consumers_keep_up_or_do_not() {
             "in: manual ^rate=5 -> work: map(expr=.n = 1) ^duration=300ms ^instances=2 -> once: dedupe(key=$event.id) -> work\nin -> once",
             "~COST-006",
         ),
+        // What a source brings comes beside what it hears.
+        (
+            "in: manual ^rate=100 -> all: bucket(folder=f, name=.id)\nread: file_watch(folder=f) ^rate=1 ^gain=1 -> a: function(component=f.wasm) ^duration=20ms ^instances=2 -> out: view",
+            "COST-006",
+        ),
+        (
+            "in: manual ^rate=99 -> all: bucket(folder=f, name=.id)\nread: file_watch(folder=f) ^rate=1 ^gain=1 -> a: function(component=f.wasm) ^duration=20ms ^instances=2 -> out: view",
+            "",
+        ),
+        // All may come through, to one partition.
+        (
+            "in: manual ^rate=2000 -> f: filter(when=.open) -> lane: log(key=.shop, partitions=8) ^hot_key=0.7 ^partition_rate=1000 -> out: view",
+            "~PART-010",
+        ),
         // One at a time.
         ("in: manual ^rate=100 -> lane: queue -> a: function(component=f.wasm) ^duration=20ms -> out: view", "COST-006"),
         ("in: manual ^rate=100 -> lane: queue(concurrency=2) -> a: function(component=f.wasm) ^duration=20ms -> out: view", ""),

@@ -144,6 +144,28 @@ fn loops_that_end_are_silent() {
             "in: manual -> n: decide(group=.k, claim=absent, wait=window, size=1d) -> a: map(expr={k: $event.id}) -> n",
             "",
         ),
+        // End marks have a key of their own, and each may close another group.
+        (
+            "in: manual -> n: decide(group=(\"all\"), claim=absent, wait=seal, seal_key=.k) -> a: map(expr={k: $event.id}) -> .seal n",
+            "LOOP-002",
+        ),
+        (
+            "in: manual -> n: decide(claim=absent, wait=seal, seal_key=.k) -> a: map(expr={k: $event.id}) -> .seal n",
+            "LOOP-002",
+        ),
+        (
+            "in: manual -> n: decide(group=.of, claim=absent, wait=seal, seal_key=.k) -> a: map(expr={k: .key}) -> .seal n",
+            "",
+        ),
+        (
+            "in: manual -> n: decide(group=(\"all\"), claim=absent, wait=seal) -> a: map(expr={k: $event.id}) -> .seal n",
+            "",
+        ),
+        // Nothing is sure by an end mark where enough have to come.
+        (
+            "in: manual -> n: decide(claim=at_least, wait=seal, seal_key=.k) -> a: map(expr={k: $event.id}) -> .seal n",
+            "",
+        ),
         (
             "in: manual -> lane: log(key=.k) -> sum: aggregate(group=.k, window=time, aggregates=[{\"name\": \"n\", \"function\": \"max\", \"of\": \".n\"}]) -> back: map(expr={k: .key, n: .n}) -> lane",
             "",

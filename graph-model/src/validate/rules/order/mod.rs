@@ -4,7 +4,7 @@ pub(in crate::validate) mod early_decision;
 mod kept_results;
 mod late_facts;
 mod overtaken_events;
-pub(in crate::validate::rules) mod several_ways;
+pub(in crate::validate) mod several_ways;
 mod stale_lookup;
 #[cfg(test)]
 mod tests;

@@ -36,7 +36,7 @@ pub(super) fn come_to(facts: &Facts, node: NodeIx) -> bool {
 }
 
 /// Whether one fact may come to a node by several ways.
-pub(in crate::validate::rules) fn meet_at(design: &Design, node: NodeIx) -> bool {
+pub(in crate::validate) fn meet_at(design: &Design, node: NodeIx) -> bool {
     fork(design, &before(design, node))
 }
 

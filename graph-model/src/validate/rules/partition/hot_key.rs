@@ -5,6 +5,7 @@ use crate::validate::design::NodeIx;
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
 use crate::validate::fixes;
+use crate::validate::rules::cost::ask_for_rate;
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::delivery::{key_field, way_from};
 use crate::value::Value;
@@ -41,8 +42,15 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let by = key.map_or_else(|| "one key".to_owned(), |key| format!("one `{key}`"));
     let takes = design.declared_number(node, "partition_rate");
     let hot = design.declared_number(node, "hot_key");
-    let rate = facts.rates().map(|rates| rates.peak(node).least);
-    if let (Some(takes), Some(hot), Some(rate)) = (takes, hot, rate)
+    let rates = facts.rates().map(|rates| rates.peak(node));
+    if let (Some(takes), Some(hot), Some(rates)) = (takes, hot, rates)
+        && hot * rates.least <= takes
+        && hot * rates.most > takes
+    {
+        ask_for_rate(facts, node, findings);
+        return;
+    }
+    if let (Some(takes), Some(hot), Some(rate)) = (takes, hot, rates.map(|rates| rates.least))
         && hot * rate > takes
     {
         let share = hot * 100.0;

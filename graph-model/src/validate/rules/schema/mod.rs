@@ -1,5 +1,6 @@
 //! SCHEMA: what an event means.
 
+mod looked_at;
 mod no_way;
 mod old_shapes;
 mod open_payload;
@@ -10,6 +11,7 @@ mod trial;
 mod two_meanings;
 mod unmet_need;
 mod unstable_key;
+mod ways;
 
 use crate::id::Id;
 use crate::pointer::Pointer;

@@ -224,6 +224,13 @@ fn routers_have_a_way_for_what_may_come() {
         )
     };
     let sorted = r#""a": ".kind == \"sale\"", "b": ".kind == \"refund\"""#;
+    let paired = |made: &str, kinds: &str| {
+        let flow = by(&format!("kind {kinds}"), sorted);
+        flow.replace(
+            ") -> way",
+            &format!(") -> .left both: join(left_key=.order, right_key=.of) -> m: {made} -> way"),
+        ) + "\ntype note(id=/of): of string, kind string\nother: manual(event_type=note) -> .right both"
+    };
     check(&[
         (by("kind sale|refund", sorted), ""),
         (by("kind sale|refund|gift", sorted), "SCHEMA-006"),
@@ -311,6 +318,65 @@ fn routers_have_a_way_for_what_may_come() {
             by("sort sale|refund|gift", sorted).replace(
                 ") -> way",
                 ") -> m: map(expr={kind: .sort}) -> lane: topic -> way",
+            ),
+            "SCHEMA-006",
+        ),
+        // What meets others on the way, or is kept for a while, comes all the same.
+        (
+            paired("map(expr={kind: .left.kind})", "sale|refund|gift"),
+            "SCHEMA-006",
+        ),
+        (paired("map(expr={kind: .left.kind})", "sale|refund"), ""),
+        (
+            paired("map(expr={kind: .right.kind})", "sale|refund|gift"),
+            "",
+        ),
+        (
+            by("kind sale|refund|gift", sorted).replace(
+                ") -> way",
+                ") -> row: enrich(key=.order, row_key=.order) -> way",
+            ) + "\nother: manual(event_type=order) -> .rows row",
+            "SCHEMA-006",
+        ),
+        (
+            by("kind sale|refund|gift", sorted).replace(
+                ") -> way",
+                ") -> n: aggregate(group=.kind, aggregates=[{\"name\": \"n\", \"function\": \"count\"}]) -> m: map(expr={kind: .key}) -> way",
+            ),
+            "SCHEMA-006",
+        ),
+        (
+            by("kind sale|refund|gift", sorted).replace(
+                ") -> way",
+                ") -> f: fold(group=.order, step=(.kind // $state)) -> m: map(expr={kind: .state}) -> way",
+            ),
+            "SCHEMA-006",
+        ),
+        (
+            by("kind sale|refund|gift", sorted).replace(
+                ") -> way",
+                ") -> f: fold(group=.order, step=($state // 0) + 1) -> m: map(expr={kind: .state}) -> way",
+            ),
+            "",
+        ),
+        (
+            by("kind sale|refund|gift", sorted).replace(
+                ") -> way",
+                ") -> d: decide(group=.kind, claim=at_least, count=2) -> m: map(expr={kind: .key}) -> way",
+            ),
+            "SCHEMA-006",
+        ),
+        (
+            by("kind sale|refund|gift", sorted).replace(
+                ") -> way",
+                ") -> rows: table(table=t, key=.order, columns={\"kind\": \".kind\"})\nchanges: table_changes(table=t) -> m: map(expr={kind: .after.kind}) -> way",
+            ),
+            "SCHEMA-006",
+        ),
+        (
+            by("kind sale|refund|gift", sorted).replace(
+                ") -> way",
+                ") -> all: bucket(folder=f, name=.order)\nread: file_watch(folder=f) -> way",
             ),
             "SCHEMA-006",
         ),
@@ -500,6 +566,11 @@ fn one_name_has_one_meaning_where_streams_meet() {
     check(&[
         (plain(euro, cent), "SCHEMA-005"),
         (plain(euro, euro), ""),
+        // A third stream says nothing of it.
+        (
+            plain(euro, cent).replace("b: manual", "other: manual -> all\nb: manual"),
+            "SCHEMA-005",
+        ),
         (plain(euro, "v number"), ""),
         (plain(euro, "w number <always cent>"), ""),
         (plain("kind a|b", "kind b|c"), ""),
@@ -530,6 +601,55 @@ fn one_name_has_one_meaning_where_streams_meet() {
                 "b: manual(event_type=two) -> m: map(expr={id, v: .w}) -> n: map(expr=.) ->",
             ),
             "SCHEMA-005",
+        ),
+    ]);
+    // What is written is what is read.
+    let kept = |to: &str, read: &str| {
+        format!(
+            "type one(id=/id): id string, v number <always EUR>\ntype two(id=/id): id string, v number <always cent>\na: manual(event_type=one) -> {to}\n{read} -> out: console"
+        )
+    };
+    let (bucket, cents) = (
+        "all: bucket(folder=f, name=.id)",
+        "b: file_watch(folder=f, event_type=two)",
+    );
+    check(&[
+        (kept(bucket, cents), "SCHEMA-005"),
+        (kept(bucket, "b: file_watch(folder=f, event_type=one)"), ""),
+        (kept(bucket, "b: file_watch(folder=f)"), ""),
+        (kept(bucket, &cents.replace("=f,", "=g,")), ""),
+        (
+            kept(&format!("m: map(expr=.v |= . * 100) -> {bucket}"), cents),
+            "",
+        ),
+        // What is checked against another type, or adapted to it, is taken for that.
+        (
+            kept(
+                "check: validate(event_type=two) -> all: console",
+                "b: manual",
+            ),
+            "SCHEMA-005",
+        ),
+        (
+            kept(
+                "check: validate(event_type=one) -> all: console",
+                "b: manual",
+            ),
+            "",
+        ),
+        (
+            kept(
+                "adapt: mediate(expr={id, v}, target=two) -> all: console",
+                "b: manual",
+            ),
+            "SCHEMA-005",
+        ),
+        (
+            kept(
+                "adapt: mediate(expr={id, v: (.v * 100)}, target=two) -> all: console",
+                "b: manual",
+            ),
+            "",
         ),
     ]);
     let keys = |a: &str, b: &str| {

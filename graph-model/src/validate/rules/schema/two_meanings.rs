@@ -1,9 +1,11 @@
 //! SCHEMA-005: fields of one name that mean different things are taken for one.
 
+use std::collections::BTreeSet;
+
 use smol_str::SmolStr;
 
 use crate::catalog::{Behaviour, Observation};
-use crate::expr::Operand;
+use crate::expr::{Analysis, Expr, Operand, related};
 use crate::id::Id;
 use crate::pointer::Pointer;
 use crate::validate::design::{EdgeIx, NodeIx};
@@ -15,7 +17,8 @@ use crate::value::Value;
 
 declare_rule! {
     /// Finds streams and keys that are brought together although their types say that a field is in
-    /// another unit, time zone, numbering or set of words.
+    /// another unit, time zone, numbering or set of words; and what is read as such, and written as
+    /// the other.
     /// ## Why is this bad
     /// Two fields are called amount, and one of them is in cents. Nothing fails where the streams meet,
     /// as both are numbers of the same name. Every sum, comparison and match behind it is wrong, and
@@ -85,6 +88,13 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
             meets(facts, node, input, findings);
         }
     }
+    match behaviour {
+        Behaviour::Source { ty, .. } | Behaviour::Changes { ty } => {
+            hears(facts, node, ty, findings);
+        }
+        Behaviour::Validate { .. } | Behaviour::Mediate { .. } => renames(facts, node, findings),
+        _ => {}
+    }
     let (Behaviour::Join { left, right, .. }
     | Behaviour::Enrich {
         key: left,
@@ -136,16 +146,23 @@ fn meets(facts: &Facts, node: NodeIx, input: usize, findings: &mut RuleFindings<
     let Some(((_, first), others)) = sides.split_first() else {
         return;
     };
-    for (edge, port) in others {
-        if port.payload == first.payload || !facts.meanings_told() {
+    let alike = others.iter().all(|(_, port)| port.payload == first.payload);
+    if alike || !facts.meanings_told() {
+        return;
+    }
+    let all: BTreeSet<Pointer> = sides
+        .iter()
+        .flat_map(|(_, port)| fields(facts, port))
+        .collect();
+    for field in all {
+        // Some say nothing of it, such as what comes round.
+        let mut told = sides
+            .iter()
+            .filter_map(|(edge, port)| Some((edge, meaning(facts, &field, port)?)));
+        let Some((_, one)) = told.next() else {
             continue;
-        }
-        for field in fields(facts, first) {
-            let Some((one, other)) =
-                meaning(facts, &field, first).zip(meaning(facts, &field, port))
-            else {
-                continue;
-            };
+        };
+        for (edge, other) in told {
             let Some(difference) = difference(&one, &other) else {
                 continue;
             };
@@ -163,6 +180,115 @@ fn meets(facts: &Facts, node: NodeIx, input: usize, findings: &mut RuleFindings<
                     .fixes(fixes),
             );
         }
+    }
+}
+
+/// Compares what is written where a source listens with what its event type says of it.
+fn hears(facts: &Facts, node: NodeIx, ty: &SmolStr, findings: &mut RuleFindings<'_, '_>) {
+    let design = &*facts.design;
+    let view = &design.nodes[node];
+    let says = design.text(node, ty).is_some() && facts.meanings_told();
+    let ports = (facts.input(node), facts.output(node));
+    let (Some(kind), (Some(written), Some(read)), true) = (&view.kind, ports, says) else {
+        return;
+    };
+    // A change of a row tells the row, and not an event.
+    let rows = matches!(design.behaviour(node), Some(Behaviour::Changes { .. }));
+    for field in fields(facts, read) {
+        let place = match field.tokens() {
+            [side, below @ ..] if rows && (side == "before" || side == "after") => {
+                below.iter().cloned().collect()
+            }
+            _ if rows => continue,
+            _ => field.clone(),
+        };
+        let Some((one, other)) = meaning(facts, &place, written).zip(meaning(facts, &field, read))
+        else {
+            continue;
+        };
+        let Some(difference) = difference(&one, &other) else {
+            continue;
+        };
+        let title = design.title(node);
+        let message = format!(
+            "{title} reads `{field}` as {}, {}, but what is written there is of {}, {}; say what it is, or convert it behind {title}",
+            other.ty, difference.second, one.ty, difference.first
+        );
+        let effect = format!("reads one as the other `{field}`");
+        let declared = kind.config.iter().find(|config| config.name == *ty);
+        let fixes = declared.map(|declared| fixes::clear_field(design, node, declared));
+        findings.add(
+            Found::node(&view.id, message)
+                .detail(field.to_string())
+                .path(path(facts, (&one, &other), &difference, node, effect))
+                .fixes(fixes),
+        );
+    }
+}
+
+/// Compares what comes to a node with the event type that it gives to it.
+fn renames(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
+    let design = &*facts.design;
+    let ports = facts.input(node).zip(facts.output(node));
+    let Some((before, after)) = ports.filter(|_| facts.meanings_told()) else {
+        return;
+    };
+    let copies = facts.mapping(node).map(Expr::analysis);
+    for field in fields(facts, after) {
+        let Some(place) = copies.map_or(Some(field.clone()), |copies| copied(copies, &field))
+        else {
+            continue;
+        };
+        let Some((mut one, other)) =
+            meaning(facts, &place, before).zip(meaning(facts, &field, after))
+        else {
+            continue;
+        };
+        // Whether the words fit is checked.
+        one.words.clear();
+        let Some(difference) = difference(&one, &other) else {
+            continue;
+        };
+        let (title, id) = (design.title(node), &design.nodes[node].id);
+        let message = format!(
+            "{title} takes `{place}` of {}, {}, for `{field}` of {}, {}; convert it in front of it, or call it something else",
+            one.ty, difference.first, other.ty, difference.second
+        );
+        let cause = format!("sends `{}` {}", one.place, difference.first);
+        let effect = format!("takes it for `{field}` {}", difference.second);
+        let mut ins = design.nodes[node].ins.iter().copied();
+        let alone = ins.next().filter(|_| ins.next().is_none());
+        let units = difference
+            .units
+            .as_ref()
+            .map(|(from, to)| (to.clone(), from.clone()));
+        let fixes = alone.map_or_else(Vec::new, |edge| {
+            fixes::tell_apart(facts, node, edge, &place, units.as_ref())
+        });
+        findings.add(
+            Found::node(id, message)
+                .detail(field.to_string())
+                .path(vec![
+                    Step::node(&design.nodes[one.maker].id, cause),
+                    Step::node(id, effect),
+                ])
+                .fixes(fixes),
+        );
+    }
+}
+
+/// The field that an expression passes on at a place as it is.
+fn copied(analysis: &Analysis, field: &Pointer) -> Option<Pointer> {
+    let mut rows = analysis
+        .outputs
+        .iter()
+        .filter(|row| related(&row.pointer, field));
+    match (rows.next(), &analysis.rest) {
+        (Some(row), _) if row.pointer == *field => row.copy.clone(),
+        (None, Some(rest)) if !rest.except.iter().any(|other| related(other, field)) => {
+            Some(field.clone())
+        }
+        _ => None,
     }
 }
 

@@ -4,6 +4,7 @@ use crate::catalog::{Behaviour, FieldType};
 use crate::expr::{Expr, Operand};
 use crate::validate::design::{CodeState, Design, NodeIx};
 use crate::validate::diagnostic::{Found, RuleFindings};
+use crate::validate::facts::origins::Origin;
 use crate::validate::facts::{Facts, Port};
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::delivery::way_from;
@@ -94,16 +95,23 @@ fn check(facts: &Facts, node: NodeIx, findings: &mut RuleFindings<'_, '_>) {
     let Some((code, key)) = code.and_then(|code| Some((code, design.compiled(code)?))) else {
         return;
     };
-    let identified = facts.identifies(&facts.key(key, port), port);
-    if keys.is_some() || !identified && !names_a_fact(facts, key, port) {
-        return;
-    }
     let rates = facts.rates().map(|rates| rates.average(node));
     let (rate, most) = rates.map_or((0.0, 0.0), |span| (span.least, span.most));
     if let Some((_, room)) = room(design, node)
         && most * YEAR < room
     {
         return; // there is room for long
+    }
+    let identified = facts.identifies(&facts.key(key, port), port);
+    if !identified && !names_a_fact(facts, key, port) {
+        if let Some(by) = made_by_code(facts, key, port) {
+            let reason = format!(
+                "nobody says how many `{code}` {} sends; declare the keys of {title}, or the type of what it sends",
+                design.title(by)
+            );
+            findings.unchecked(subject, reason);
+        }
+        return;
     }
     let sources = port.definition.sources.iter().copied();
     let source = sources.min_by(|a, b| design.nodes[*a].id.cmp(&design.nodes[*b].id));
@@ -144,6 +152,19 @@ fn names_a_fact(facts: &Facts, key: &Expr, port: &Port) -> bool {
                 })
             })
         })
+}
+
+/// Code that makes a part of a key, of which it says nothing.
+fn made_by_code(facts: &Facts, key: &Expr, port: &Port) -> Option<NodeIx> {
+    let parts = key.analysis().key.iter().flat_map(|key| &key.parts);
+    let mut fields = parts.filter_map(|part| match part {
+        Operand::Field(field) if facts.promise(field, port).is_none() => Some(field),
+        _ => None,
+    });
+    fields.find_map(|field| match facts.origin(facts.field(field, port)) {
+        Origin::Field(base, _) => Some(base.node()).filter(|node| facts.is_opaque(*node)),
+        Origin::Context(..) | Origin::Computed(..) => None,
+    })
 }
 
 /// The config field that says how many keys an operator keeps, and what it says.

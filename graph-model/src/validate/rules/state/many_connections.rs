@@ -4,6 +4,7 @@ use crate::catalog::Behaviour;
 use crate::validate::design::{Design, NodeIx};
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
+use crate::validate::rules::cost::ask_for_rate;
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::loops::number;
 use crate::validate::{Step, Subject, fixes};
@@ -49,12 +50,17 @@ fn check(facts: &Facts, findings: &mut RuleFindings<'_, '_>) {
         .collect();
     for (store, limit) in stores {
         let mut users = Vec::new();
-        let mut all = 0.0;
+        let (mut all, mut at_most, mut doubted) = (0.0, 0.0, None);
         for (node, pool, _) in pools
             .iter()
             .filter(|(_, _, stores)| stores.contains(&store))
         {
-            let Some((instances, how)) = instances(facts, *node) else {
+            let Some(Needed {
+                instances,
+                at_most: most,
+                how,
+            }) = instances(facts, *node)
+            else {
                 let reason = format!(
                     "{} opens connections to {}, and nobody says in how many instances; declare its instances",
                     design.title(*node),
@@ -65,9 +71,16 @@ fn check(facts: &Facts, findings: &mut RuleFindings<'_, '_>) {
                 continue;
             };
             all += instances * pool;
+            at_most += most * pool;
+            if most > instances && doubted.is_none() {
+                doubted = Some(*node);
+            }
             users.push((*node, *pool, instances, how));
         }
         if all <= limit {
+            if let Some(node) = doubted.filter(|_| at_most > limit) {
+                ask_for_rate(facts, node, findings);
+            }
             continue;
         }
         users.sort_by(|a, b| (b.1 * b.2).total_cmp(&(a.1 * a.2)));
@@ -111,23 +124,46 @@ fn check(facts: &Facts, findings: &mut RuleFindings<'_, '_>) {
     }
 }
 
-/// How many instances of a node there are at the peak, and how that is known.
-fn instances(facts: &Facts, node: NodeIx) -> Option<(f64, String)> {
+/// How many instances of a node there are at the peak.
+struct Needed {
+    instances: f64,
+    /// Where nobody says how much comes of what was sent.
+    at_most: f64,
+    /// How that is known.
+    how: String,
+}
+
+fn instances(facts: &Facts, node: NodeIx) -> Option<Needed> {
     let design = &*facts.design;
     let bound = design.workers(node).map(|workers| workers.count);
     let needed = facts.rates().zip(design.takes(node)).map(|(rates, takes)| {
         let span = rates.peak(node);
         (span.least * takes, span.most * takes)
     });
+    // Those that one event becomes come at once.
+    let together = facts.burst(node);
+    let at_once = |calls: f64| {
+        let rounds = (calls / together).ceil().max(1.0);
+        (rounds * together).ceil()
+    };
+    let allowed = |bound: f64| Needed {
+        instances: bound,
+        at_most: bound,
+        how: String::new(),
+    };
     match (bound, needed) {
         // What is allowed need not be needed.
-        (Some(bound), Some((_, most))) if most < bound => {
-            Some((most.ceil().max(1.0), " at the peak".to_owned()))
-        }
-        (Some(bound), _) => Some((bound, String::new())),
-        (None, Some((least, most))) if most.is_finite() || least > 0.0 => {
-            Some((least.ceil().max(1.0), " at the peak".to_owned()))
-        }
+        (Some(bound), Some((_, most))) if at_once(most) < bound => Some(Needed {
+            instances: at_once(most),
+            at_most: at_once(most),
+            how: " at the peak".to_owned(),
+        }),
+        (Some(bound), _) => Some(allowed(bound)),
+        (None, Some((least, most))) if most.is_finite() || least > 0.0 => Some(Needed {
+            instances: at_once(least),
+            at_most: at_once(most),
+            how: " at the peak".to_owned(),
+        }),
         _ => None,
     }
 }

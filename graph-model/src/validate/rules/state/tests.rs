@@ -130,6 +130,20 @@ fn connections_are_added_up() {
             "in: manual ^rate=5 ^peak=100 -> a: function(component=f.wasm) ^pool=5 ^duration=500ms -> rows: table(table=rows, mode=append) ^connections=100",
             "STATE-003",
         ),
+        // Parts of one event come at once.
+        (
+            "in: manual ^rate=1 -> s: split(expr=[., .]) -> a: function(component=f.wasm) ^pool=5 ^duration=5ms -> rows: table(table=rows, mode=append) ^connections=9",
+            "STATE-003",
+        ),
+        (
+            "in: manual ^rate=1 -> s: split(expr=[., .]) -> a: function(component=f.wasm) ^pool=5 ^duration=5ms -> rows: table(table=rows, mode=append) ^connections=10",
+            "",
+        ),
+        // So many only when all come through.
+        (
+            "in: manual ^rate=100 -> f: filter(when=.a) -> a: function(component=f.wasm) ^pool=5 ^duration=100ms -> rows: table(table=rows, mode=append) ^connections=9",
+            "~STATE-003",
+        ),
         // Nobody says how many instances there are.
         ("in: manual -> a: function(component=f.wasm) ^pool=5 -> rows: table(table=rows, mode=append) ^connections=100", "~STATE-003"),
         // Another channel takes over in between.
@@ -194,6 +208,25 @@ fn state_has_a_bound() {
         (
             flow(
                 "-> f: fold(group=.shop, groups=100, initial={}, step={n: 1}) ^keys=100 -> out: view",
+            ),
+            "",
+        ),
+        // Code may send what tells all events apart.
+        (
+            flow(
+                "^rate=5 -> c: function(component=c.wasm) ^gain=1 -> f: fold(group=.id, initial={}, step={n: 1}) -> out: view",
+            ),
+            "~STATE-004",
+        ),
+        (
+            flow(
+                "^rate=5 -> c: function(component=c.wasm) ^gain=1 -> f: fold(group=.id, initial={}, step={n: 1}) ^keys=50 -> out: view",
+            ),
+            "",
+        ),
+        (
+            flow(
+                "^rate=0.01 -> c: function(component=c.wasm) ^gain=1 -> f: fold(group=.id, initial={}, step={n: 1}) -> out: view",
             ),
             "",
         ),
