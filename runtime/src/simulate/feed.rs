@@ -20,7 +20,7 @@ use super::world::EPOCH_MS;
 use crate::delivery::Share;
 use crate::operator::{Failure, FailureClass};
 use crate::plan::NodeIndex;
-use crate::sources::{MadeUp, Record, Stamp};
+use crate::sources::{Record, Stamp};
 use crate::world::World;
 
 /// Deliveries of a change, or of a request, before it is given up.
@@ -109,10 +109,10 @@ impl Run {
                 Some(record.clone())
             }
             SourceModel::Generator(_) => {
-                let made = self.next_made_up(node)?;
+                let number = self.next_made_up(node)?;
                 let now_ms = self.stage.world.now_ms();
                 let generator = self.sources[node].generator.as_mut()?;
-                Some(Ok(generator.event(made, now_ms)))
+                Some(Ok(generator.event(number, now_ms)))
             }
             SourceModel::Schedule(schedule) => {
                 self.sources[node].made += 1;
@@ -126,18 +126,22 @@ impl Run {
         }
     }
 
-    /// The next event of a generator, yet to be made. When the one after it is due is noted.
-    pub(super) fn next_made_up(&mut self, node: NodeIndex) -> Option<MadeUp> {
+    /// The number of the next event of a generator, which is yet to be made. When the one after it is due
+    /// is noted.
+    pub(super) fn next_made_up(&mut self, node: NodeIndex) -> Option<u64> {
         let source = &mut self.sources[node];
-        let generator = source.generator.as_mut()?;
-        let made = generator.next()?;
+        let generator = source.generator.as_ref()?;
+        let number = source.made;
+        if number >= generator.count() {
+            return None;
+        }
         source.made += 1;
         let random = || self.stage.world.random();
         let due_us = generator.next_due_us(source.made, source.due_us, random);
         source.due_us = due_us.unwrap_or(self.now_us + GAP_US);
         let due_us = source.due_us.max(self.now_us);
         self.agenda.add(due_us, Task::source(node));
-        Some(made)
+        Some(number)
     }
 
     /// A store was written: those who hear of it do so soon.

@@ -49,16 +49,14 @@ impl Simulation {
         let mut chance = Pcg64Mcg::seed_from_u64(made.seed());
         let mut facts = Vec::new();
         let mut at_us = 0;
-        while facts.len() < count
-            && let Some(next) = made.next()
-        {
-            let event = made.event(next, ms_at(at_us));
+        for number in 0..made.count().min(count as u64) {
+            let event = made.event(number, ms_at(at_us));
             facts.push(Fact {
                 source: source.clone(),
                 at_us,
                 event,
             });
-            let next_us = made.next_due_us(facts.len() as u64, at_us, || chance.next_u64());
+            let next_us = made.next_due_us(number + 1, at_us, || chance.next_u64());
             at_us = next_us.unwrap_or(at_us + GAP_US);
         }
         Ok(facts)

@@ -48,13 +48,12 @@ pub(crate) fn generator(build: &Build) -> Result<Generator, Problem> {
         rate,
         gaps,
         count,
-        next: MadeUp {
-            number: 0,
-            chance: Pcg64Mcg::seed_from_u64(seed),
-        },
         maker: Maker {
             fields: fields.into(),
             draws: draws as u128,
+            seed,
+            chance: Pcg64Mcg::seed_from_u64(seed),
+            number: 0,
             id: Counter::new(&format!("{}-{seed}-", build.id)),
             stamp,
         },
@@ -70,17 +69,7 @@ pub(crate) struct Generator {
     gaps: Gaps,
     /// Events in all.
     count: u64,
-    next: MadeUp,
     maker: Maker,
-}
-
-/// What an event is made from, now or later.
-#[derive(Clone, Debug)]
-pub(crate) struct MadeUp {
-    /// Counted from 0.
-    number: u64,
-    /// From which its fields draw.
-    chance: Pcg64Mcg,
 }
 
 impl Generator {
@@ -108,22 +97,15 @@ impl Generator {
         })
     }
 
-    /// The next event, yet to be made; nothing when there were all.
-    pub(crate) fn next(&mut self) -> Option<MadeUp> {
-        if self.next.number >= self.count {
-            return None;
-        }
-        let made = self.next.clone();
-        self.next.number += 1;
-        if self.maker.draws > 0 {
-            self.next.chance.advance(self.maker.draws);
-        }
-        Some(made)
+    /// How many events there are in all.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
     }
 
-    /// Makes an event, once or again and in any order.
-    pub(crate) fn event(&mut self, mut made: MadeUp, now_ms: i64) -> Event {
-        self.maker.event(made.number, &mut made.chance, now_ms)
+    /// The event with this number, counted from 0. One after the other takes least.
+    pub(crate) fn event(&mut self, number: u64, now_ms: i64) -> Event {
+        self.maker.go_to(number);
+        self.maker.event(now_ms)
     }
 
     /// The [weight](Value::weight) that no payload exceeds.
@@ -132,30 +114,16 @@ impl Generator {
     }
 }
 
-impl Generator {
-    /// The next events, made one after the other.
-    fn batch(&mut self, count: usize, now_ms: i64) -> Vec<Inbound> {
-        let MadeUp { number, chance } = &mut self.next;
-        let mut batch = Vec::with_capacity(count);
-        batch.extend((0..count).map(|_| {
-            let event = self.maker.event(*number, chance, now_ms);
-            *number += 1;
-            Inbound::new(event)
-        }));
-        batch
-    }
-}
-
 impl Source for Generator {
     fn run(mut self: Box<Self>, feed: Feed) -> Work<'static, Result<(), Problem>> {
         Box::pin(async move {
             let mut pace = Pace::new(self.rate, self.gaps, &*feed.world);
-            while self.next.number < self.count {
+            while self.maker.number < self.count {
                 let Some(due) = unless_stopped(&feed, pace.wait(&feed)).await else {
                     break;
                 };
-                let count = (due as u64).min(self.count - self.next.number) as usize;
-                let batch = self.batch(count, feed.world.now_ms());
+                let count = (due as u64).min(self.count - self.maker.number) as usize;
+                let batch = self.maker.batch(count, feed.world.now_ms());
                 match unless_stopped(&feed, feed.line.push(batch)).await {
                     Some(Ok(())) => {}
                     Some(Err(_)) | None => break,
@@ -175,6 +143,10 @@ struct Maker {
     fields: Arc<[(SmolStr, Recipe)]>,
     /// How many numbers they draw for an event.
     draws: u128,
+    seed: u64,
+    chance: Pcg64Mcg,
+    /// Of the next event.
+    number: u64,
     id: Counter,
     stamp: Stamp,
 }
@@ -189,7 +161,28 @@ impl Maker {
         Value::from(heaviest).weight() + texts.sum::<usize>()
     }
 
-    fn event(&mut self, number: u64, chance: &mut Pcg64Mcg, now_ms: i64) -> Event {
+    fn batch(&mut self, count: usize, now_ms: i64) -> Vec<Inbound> {
+        let mut batch = Vec::with_capacity(count);
+        batch.extend((0..count).map(|_| Inbound::new(self.event(now_ms))));
+        batch
+    }
+
+    /// The event with this number is the next one. Chance goes on from where it is, or from its beginning.
+    fn go_to(&mut self, number: u64) {
+        if number < self.number {
+            self.chance = Pcg64Mcg::seed_from_u64(self.seed);
+            self.number = 0;
+        }
+        let ahead = u128::from(number - self.number) * self.draws;
+        if ahead > 0 {
+            self.chance.advance(ahead);
+        }
+        self.number = number;
+    }
+
+    fn event(&mut self, now_ms: i64) -> Event {
+        let (number, chance) = (self.number, &mut self.chance);
+        self.number += 1;
         let made = self.fields.iter();
         let data: Object = made
             .map(|(name, recipe)| (name.clone(), recipe.make(number, chance)))
@@ -684,16 +677,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn events_are_the_same_whenever_they_are_made() {
+    async fn events_are_the_same_in_any_order() {
         let config = format!("{{\"rate\": 0, \"count\": 300, \"fields\": {EVERY_RECIPE}}}");
         let flow = generate(&config).await;
         let mut generator = with_build(&kind(), &config, generator).expect("it is made");
-        let made: Vec<_> = std::iter::from_fn(|| generator.next()).collect();
-        assert_eq!(made.len(), 300);
+        assert_eq!(generator.count(), 300);
         let weight_max = generator.weight_max();
         for step in 0..900 {
-            let number = step * step * 31 % made.len();
-            let event = generator.event(made[number].clone(), 5);
+            let number = step * step * 31 % 300;
+            let event = generator.event(number as u64, 5);
             assert_eq!(event.data.to_string(), flow.payloads()[number]);
             assert_eq!(event.context.id, flow.ids()[number]);
             let weight = event.data.weight();

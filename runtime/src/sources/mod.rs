@@ -19,7 +19,7 @@ use crate::kind::Kind;
 use crate::rim::Feed;
 
 pub(crate) use file_watch::{Files, FilesRead};
-pub(crate) use generator::{Generator, MadeUp, generator};
+pub(crate) use generator::{Generator, generator};
 pub(crate) use http::Listener;
 pub(crate) use records::{Record, changed_ms};
 pub(crate) use replay::records as replay_records;

@@ -10,16 +10,15 @@ use super::super::shape::{Model, Shape};
 use super::super::world::ms_at;
 use super::loads::LoadId;
 use crate::plan::NodeIndex;
-use crate::sources::MadeUp;
 
 /// An event, or what it will be made from.
 #[derive(Clone)]
 pub(super) enum Lazy {
     Made(Event),
-    /// Of a generator.
+    /// The event of a generator with this number.
     Due {
         source: NodeIndex,
-        made_up: MadeUp,
+        number: u64,
     },
     /// It has gone elsewhere.
     Gone,
@@ -44,9 +43,9 @@ impl Lazy {
     pub(super) fn make(self, run: &mut Run, came_us: u64) -> Option<Event> {
         match self {
             Lazy::Made(event) => Some(event),
-            Lazy::Due { source, made_up } => {
+            Lazy::Due { source, number } => {
                 let generator = run.sources[source].generator.as_mut()?;
-                Some(generator.event(made_up, ms_at(came_us)))
+                Some(generator.event(number, ms_at(came_us)))
             }
             Lazy::Gone => None,
         }

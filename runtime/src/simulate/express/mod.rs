@@ -123,10 +123,10 @@ impl<'r> Express<'r> {
             return Ok(());
         }
         let event = if let SourceModel::Generator(_) = source {
-            let made_up = run.next_made_up(node);
-            made_up.map(|made_up| Lazy::Due {
+            let number = run.next_made_up(node);
+            number.map(|number| Lazy::Due {
                 source: node,
-                made_up,
+                number,
             })
         } else {
             run.move_to(run.now_us);
