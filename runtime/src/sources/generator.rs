@@ -283,9 +283,7 @@ impl Recipe {
     fn length_max(&self) -> usize {
         match self {
             Recipe::Key { prefix, .. } => prefix.len() + i64::MIN.to_string().len(),
-            Recipe::Choice { options, .. } => {
-                options.iter().map(|option| option.len()).max().unwrap_or(0)
-            }
+            Recipe::Choice { options, .. } => options.iter().map(SmolStr::len).max().unwrap_or(0),
             Recipe::Text { prefix } => prefix.len() + TEXT_LETTERS,
             Recipe::Time { .. } => TIME_LENGTH_MAX,
             _ => 0,

@@ -125,9 +125,9 @@ impl Hand {
             let outs = &shape.plan.nodes[op.node].outs;
             for (edges, sent) in outs.iter().zip(&op.sent) {
                 run.meters[op.node].sent += sent;
-                edges
-                    .iter()
-                    .for_each(|edge| run.passed[*edge].passed += sent);
+                for edge in edges {
+                    run.passed[*edge].passed += sent;
+                }
             }
             run.loads[op.node].waits.add_all(&op.waits);
             run.loads[op.node].services.add_all(&op.services);
