@@ -224,6 +224,9 @@ impl Facts {
             }
             port.owners = Rc::clone(&stored.owners);
             port.losing = stored.losing;
+            // Each result that is kept in a row before the last is a change of its own.
+            port.doubts.running = stored.doubts.running;
+            port.doubts.hasty = stored.doubts.hasty;
         }
         self.declare(node, design.text(node, ty), &mut port);
         port
