@@ -2,7 +2,7 @@
 
 use smol_str::SmolStr;
 
-use crate::catalog::{Behaviour, FieldType, JqRole, KindSpec};
+use crate::catalog::{Behaviour, FieldType, JqRole, KindSpec, PortRole};
 use crate::expr::Expr;
 use crate::id::NodeId;
 use crate::units;
@@ -36,6 +36,12 @@ impl Design {
         let view = &self.nodes[node];
         let kind = view.kind.as_ref().filter(|_| !view.node.disabled)?;
         Some((view, &kind.behaviour))
+    }
+
+    /// Whether a node brings events from outside.
+    pub(crate) fn starts(&self, node: NodeIx) -> bool {
+        let kind = self.nodes[node].kind.as_ref();
+        kind.is_some_and(|kind| kind.inputs.iter().all(|port| port.role == PortRole::Reply))
     }
 
     /// What a node does, whether it is enabled or not.

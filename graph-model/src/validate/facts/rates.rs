@@ -9,7 +9,6 @@ use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
 
-use crate::catalog::PortRole;
 use crate::validate::design::{Design, EdgeIx, NodeIx};
 use crate::validate::facts::Facts;
 use crate::validate::facts::gain::{Gain, Outlet, shared, times};
@@ -213,9 +212,7 @@ impl Facts {
         sent: Option<f64>,
     ) -> impl Iterator<Item = (EdgeIx, f64)> + use<'s> {
         let design = &*self.design;
-        let starts = design.nodes[node].kind.as_ref();
-        let starts =
-            starts.is_some_and(|kind| kind.inputs.iter().all(|port| port.role == PortRole::Reply));
+        let starts = design.starts(node);
         let hears = !design.nodes[node].ins.is_empty();
         let own = match (sent.filter(|_| starts), stream.bound) {
             (None, Bound::Most) if starts && !hears => Some(f64::INFINITY),

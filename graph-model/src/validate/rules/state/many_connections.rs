@@ -140,10 +140,10 @@ fn instances(facts: &Facts, node: NodeIx) -> Option<Needed> {
         let span = rates.peak(node);
         (span.least * takes, span.most * takes)
     });
-    // Those that one event becomes come at once.
-    let together = facts.burst(node);
+    // Those that one event becomes come at once, and so may those that come by several ways.
+    let (together, ways) = (facts.burst(node), facts.ways_to(node).max(1.0));
     let at_once = |calls: f64| {
-        let rounds = (calls / together).ceil().max(1.0);
+        let rounds = (calls / together).ceil().max(1.0) + ways - 1.0;
         (rounds * together).ceil()
     };
     let allowed = |bound: f64| Needed {

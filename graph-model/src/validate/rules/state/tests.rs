@@ -139,6 +139,17 @@ fn connections_are_added_up() {
             "in: manual ^rate=1 -> s: split(expr=[., .]) -> a: function(component=f.wasm) ^pool=5 ^duration=5ms -> rows: table(table=rows, mode=append) ^connections=10",
             "",
         ),
+        // Events of two sources meet, each of which alone needs one instance.
+        (
+            "a: manual ^rate=1 -> f: function(component=f.wasm) ^pool=5 ^duration=300ms -> rows: table(table=rows, mode=append) ~ordered ^connections=9
+             b: manual ^rate=1 -> f",
+            "STATE-003",
+        ),
+        (
+            "a: manual ^rate=1 -> f: function(component=f.wasm) ^pool=5 ^duration=300ms -> rows: table(table=rows, mode=append) ~ordered ^connections=10
+             b: manual ^rate=1 -> f",
+            "",
+        ),
         // So many only when all come through.
         (
             "in: manual ^rate=100 -> f: filter(when=.a) -> a: function(component=f.wasm) ^pool=5 ^duration=100ms -> rows: table(table=rows, mode=append) ^connections=9",
