@@ -69,6 +69,28 @@ impl Form {
         !self.shape.contains(['|', '(', '"'])
     }
 
+    /// The parts that it puts side by side, and whether each stands there as text; nothing where it does
+    /// more than that.
+    pub fn side_by_side(&self) -> Option<Vec<(&Operand, bool)>> {
+        let listed = self
+            .shape
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'));
+        let places = listed.unwrap_or(&self.shape).split(',');
+        let as_text = places.map(|place| match place {
+            "_" => Some(false),
+            "(_|tostring)" | "(_|ascii_downcase)" | "(_|ascii_upcase)" => Some(true),
+            _ => None,
+        });
+        let as_text = as_text.collect::<Option<Vec<bool>>>()?;
+        (as_text.len() == self.parts.len()).then(|| self.parts.iter().zip(as_text).collect())
+    }
+
+    /// Whether its value is a list.
+    pub fn is_list(&self) -> bool {
+        self.shape.starts_with('[')
+    }
+
     fn untouched_by(&self, changed: &[Pointer]) -> bool {
         self.parts.iter().all(|part| match part {
             Operand::Field(field) => !changed.iter().any(|changed| related(changed, field)),

@@ -167,16 +167,20 @@ impl Facts {
     /// The JSON types of two keys that have none in common, so that the keys are never equal.
     pub(crate) fn unlike_types(&self, left: Side<'_>, right: Side<'_>) -> Option<(Types, Types)> {
         let (left_form, right_form) = (left.key?.form()?, right.key?.form()?);
-        if left_form.shape != right_form.shape || !left_form.is_plain() {
+        let (ours, theirs) = (left_form.side_by_side()?, right_form.side_by_side()?);
+        if left_form.is_list() != right_form.is_list() || ours.len() != theirs.len() {
             return None;
         }
-        let types = |side: Side<'_>, part: &Operand| {
+        let types = |side: Side<'_>, (part, as_text): (&Operand, bool)| {
             let Operand::Field(field) = part else {
                 return None;
             };
+            if as_text {
+                return Some(Types::STRING);
+            }
             Some(self.promise(field, side.port)?.types)
         };
-        let mut parts = left_form.parts.iter().zip(&right_form.parts);
+        let mut parts = ours.into_iter().zip(theirs);
         parts.find_map(|(a, b)| {
             let (a, b) = (types(left, a)?, types(right, b)?);
             (!a.overlaps(b)).then_some((a, b))

@@ -159,6 +159,8 @@ fn streams_that_are_joined_are_placed_alike() {
         PART-002 | a: manual -> qa: queue(concurrency=2) -> j: join(left_key=.order, right_key=.order) -> out: view ;; b: manual -> qb: queue(concurrency=2) -> .right j
         PART-002 | in: manual -> la: log(key=.customer, partitions=4) -> j: join(left_key=.order, right_key=.order) -> out: view ;; la -> .right j
         PART-002 | a: manual(event_type=texts) -> j: join(left_key=.id, right_key=.id) -> out: view ;; b: manual(event_type=numbers) -> .right j
+        PART-002 | a: manual(event_type=numbers) -> j: join(left_key=.id, right_key=.id | tostring) -> out: view ;; b: manual(event_type=numbers) -> .right j
+        PART-002 | a: manual(event_type=texts) -> j: join(left_key=[.id, .t], right_key=[.id, .t]) -> out: view ;; b: manual(event_type=numbers) -> .right j
         PART-002 | a: manual(event_type=numbers) -> la: log(key=.id, partitions=3) -> j: join(left_key=.id, right_key=.id) -> out: view ;; b: manual(event_type=texts) -> .right j
         PART-002 | a: manual -> la: log(key=.o, partitions=4) -> j: join(left_key=.o, right_key=.o) -> sum: aggregate(group=.left.o, MAX<.left.n>) -> out: view ;; b: manual -> .right j
         PART-001 | a: manual -> la: log(key=.o, partitions=4) -> j: join(left_key=.o, right_key=.o) -> sum: aggregate(group=.left.c, MAX<.left.n>) -> out: view ;; b: manual -> lb: log(key=.o, partitions=4) -> .right j
