@@ -206,6 +206,11 @@ pub(super) fn rivals(document: &Document, catalog: &Catalog) -> Vec<Rivals> {
     queues.filter(|rivals| rivals.readers.len() > 1).collect()
 }
 
+/// Whether an event came to a node: to one that handles it, or to a channel that hands it out.
+fn comes(step: &Step) -> bool {
+    matches!(step.what, What::Handled | What::Delivered)
+}
+
 /// Follows a fact; `meant` is the same fact in the reference.
 pub(super) fn trail<'o>(
     run: &'o Outcome,
@@ -220,8 +225,12 @@ pub(super) fn trail<'o>(
     let mut ways: BTreeSet<(&NodeId, u16)> = BTreeSet::new();
     let mut order: BTreeMap<&NodeId, Vec<u16>> = BTreeMap::new();
     let mut acked: BTreeSet<&NodeId> = BTreeSet::new();
+    let mut came: BTreeSet<&NodeId> = BTreeSet::new();
     for step in run.trace.iter().filter(|step| step.fact == Some(fact)) {
         trail.last = Some(&step.node);
+        if comes(step) {
+            came.insert(&step.node);
+        }
         let at = nodes.entry(&step.node).or_default();
         match step.what {
             What::Handled => at.0 += 1,
@@ -262,13 +271,13 @@ pub(super) fn trail<'o>(
         both.any(|(port, meant)| *port != meant)
     });
     trail.decided |= context.rivals.iter().any(|rivals| {
-        let handled = |node: &&NodeId| nodes.get(*node).is_some_and(|(handled, ..)| *handled > 0);
-        let got: BTreeSet<&NodeId> = rivals.readers.iter().filter(handled).collect();
+        let readers = rivals.readers.iter();
+        let got: BTreeSet<&NodeId> = readers.filter(|node| came.contains(*node)).collect();
         if got.is_empty() {
             let taken = nodes.values().any(|(.., taken)| *taken);
             return rivals.silent && !taken && acked.contains(&rivals.queue);
         }
-        let meant = of_reference().filter(|step| step.what == What::Handled);
+        let meant = of_reference().filter(|step| comes(step));
         let meant = meant.map(|step| &step.node);
         got != meant
             .filter(|node| rivals.readers.contains(*node))
