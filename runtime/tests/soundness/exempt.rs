@@ -7,6 +7,11 @@ use graph_model::document::{Document, Node};
 use graph_model::id::NodeId;
 use runtime::simulate::{Outcome, Sort};
 
+use crate::facts::brings_facts;
+
+/// Where ways to a node are not counted any further.
+const WAYS_MAX: usize = 1_000;
+
 /// Why a promise does not hold of a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Reason {
@@ -138,6 +143,27 @@ impl<'d> Upstream<'d> {
             }
         }
         seen
+    }
+
+    /// By how many ways events of sources come to a node. What comes round in a loop comes by one more.
+    pub(crate) fn ways_to(&self, node: &NodeId) -> usize {
+        let (mut open, mut ways) = (vec![vec![node]], 0);
+        while let Some(way) = open.pop() {
+            let at = way[way.len() - 1];
+            let known = self.document.nodes.get(at);
+            ways += usize::from(known.is_some_and(|node| brings_facts(node)));
+            if ways >= WAYS_MAX || open.len() >= WAYS_MAX {
+                return WAYS_MAX;
+            }
+            for (from, _) in self.feeds.get(at).into_iter().flatten() {
+                if way.contains(from) {
+                    ways += 1;
+                } else {
+                    open.push(way.iter().copied().chain([*from]).collect());
+                }
+            }
+        }
+        ways
     }
 
     /// Whether something reaches one of the nodes by several ways.

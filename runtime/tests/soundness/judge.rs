@@ -104,7 +104,8 @@ fn gives_up(run: &Outcome) -> bool {
 }
 
 /// Whether no more is under way than may meet in a moment: COST-001 is about the mean (Little's law), of which
-/// each node may be one call above for each source, and any number where several events come at once.
+/// each node may be one call above for each way by which events of a source come to it, and any number where
+/// several events come at once.
 fn meets_by_chance(found: &Finding, run: &Outcome, document: &Document) -> bool {
     // Who looks for changes now and then finds several.
     const AT_ONCE: [&str; 5] = ["decide", "resequence", "join", "split", "table_changes"];
@@ -117,8 +118,9 @@ fn meets_by_chance(found: &Finding, run: &Outcome, document: &Document) -> bool 
         let window = node.config_str("window");
         window.is_some_and(|window| window != "none") || AT_ONCE.contains(&node.kind.as_str())
     });
-    let sources = nodes().filter(|node| brings_facts(node)).count();
-    at_once || observed <= limit + (run.loads.len() * sources) as f64
+    let upstream = Upstream::of(document);
+    let ways: usize = run.loads.keys().map(|node| upstream.ways_to(node)).sum();
+    at_once || observed <= limit + ways as f64
 }
 
 /// What is sure of a place: of deeds with a key that they were done, whichever event asked first; of what
