@@ -36,10 +36,13 @@ fn what_was_wrong_once_is_wrong_no_more() {
         let family = ALL.iter().find(|family| Some(family.name) == promise);
         let family = family.unwrap_or_else(|| panic!("{name} names a promise"));
         let document = notation::read(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
-        // What nothing mends is reported, and that is enough.
+        // What nothing mends is reported, or it is asked for more, and that is enough.
         let Ok(document) = repair(document, family, &WHOLE).document else {
             continue;
         };
+        if family.asks(&document).is_some() {
+            continue;
+        }
         let document = Arc::new(document);
         for seed in 0..WORKLOADS {
             let family = family.of(seed);

@@ -1,9 +1,10 @@
 //! STATE-003: each instance opens its own pool of connections.
 
 use crate::catalog::Behaviour;
-use crate::validate::design::{Design, NodeIx};
+use crate::validate::design::{Design, EdgeIx, NodeIx};
 use crate::validate::diagnostic::{Found, RuleFindings};
 use crate::validate::facts::Facts;
+use crate::validate::facts::numbers::windowed;
 use crate::validate::rules::cost::ask_for_rate;
 use crate::validate::rules::declare_rule;
 use crate::validate::rules::loops::number;
@@ -151,6 +152,8 @@ fn instances(facts: &Facts, node: NodeIx) -> Option<Needed> {
         at_most: bound,
         how: String::new(),
     };
+    // How many come once a window closes, or a partner is there, nobody says.
+    let needed = needed.filter(|_| !comes_gathered(design, node));
     match (bound, needed) {
         // What is allowed need not be needed.
         (Some(bound), Some((_, most))) if at_once(most) < bound => Some(Needed {
@@ -166,6 +169,30 @@ fn instances(facts: &Facts, node: NodeIx) -> Option<Needed> {
         }),
         _ => None,
     }
+}
+
+/// Whether something in front of a node holds events back and lets them go together, with nothing in
+/// between that hands out so many at a time.
+fn comes_gathered(design: &Design, node: NodeIx) -> bool {
+    let hands_out_some = |edge: EdgeIx| {
+        let from = design.behaviour(design.edges[edge].from);
+        matches!(
+            from,
+            Some(Behaviour::Queue { .. } | Behaviour::Log { .. } | Behaviour::Repartition { .. })
+        )
+    };
+    let gathers = |at: NodeIx| match design.behaviour(at) {
+        _ if at == node => false,
+        Some(Behaviour::Aggregate { .. }) => windowed(design, at),
+        Some(Behaviour::Decide { wait, .. }) => design.text(at, wait) != Some("no"),
+        // Who looks for changes now and then finds several.
+        Some(Behaviour::Join { .. } | Behaviour::Resequence { .. } | Behaviour::Changes { .. }) => {
+            true
+        }
+        _ => false,
+    };
+    let way = design.trace(node, |edge| !hands_out_some(edge), gathers);
+    !way.is_empty()
 }
 
 /// The stores that a function opens connections to: the one that it looks into, and those that it

@@ -139,6 +139,15 @@ fn connections_are_added_up() {
             "in: manual ^rate=1 -> s: split(expr=[., .]) -> a: function(component=f.wasm) ^pool=5 ^duration=5ms -> rows: table(table=rows, mode=append) ^connections=10",
             "",
         ),
+        // All groups of a window come at once, and a queue hands out one at a time.
+        (
+            "in: manual ^rate=1 -> n: aggregate(group=.k, window=time, size=1h, aggregates=[{\"name\": \"n\"}]) -> a: function(component=f.wasm) ^pool=5 ^duration=5ms -> rows: table(table=rows, mode=append) ~ordered ^connections=10",
+            "~STATE-003",
+        ),
+        (
+            "in: manual ^rate=1 -> n: aggregate(group=.k, window=time, size=1h, aggregates=[{\"name\": \"n\"}]) -> lane: queue -> a: function(component=f.wasm) ^pool=5 ^duration=5ms -> rows: table(table=rows, mode=append) ~ordered ^connections=10",
+            "",
+        ),
         // Events of two sources meet, each of which alone needs one instance.
         (
             "a: manual ^rate=1 -> f: function(component=f.wasm) ^pool=5 ^duration=300ms -> rows: table(table=rows, mode=append) ~ordered ^connections=9
