@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::pointer::Pointer;
 use crate::validate::design::NodeIx;
-use crate::validate::facts::delivery::{Loss, Mode, Order};
+use crate::validate::facts::delivery::{Loss, Mode, Order, Part};
 use crate::validate::facts::labels::Labels;
 use crate::validate::facts::origins::{Base, OriginId};
 use crate::validate::facts::payload::Payload;
@@ -146,7 +146,23 @@ impl Facts {
             let bases = side.payload.bases(&self.origins.borrow());
             lacking.extend(bases.into_iter().map(|base| (base, node)));
         }
+        // Only one side is all in one place.
+        let placed_by_nothing =
+            |part: &Part| matches!(part, Part::Hash { key, .. } if key.is_empty());
+        let apart = match sides {
+            [Some(left), Some(right)] => {
+                placed_by_nothing(&pair.part)
+                    && !(placed_by_nothing(&left.part) && placed_by_nothing(&right.part))
+            }
+            _ => false,
+        };
+        let part = if apart {
+            Part::Mixed { at: node }
+        } else {
+            pair.part.clone()
+        };
         Port {
+            part,
             // Its key equals nobody's.
             owners: Rc::new(owners),
             present: Rc::default(),

@@ -163,6 +163,7 @@ fn streams_that_are_joined_are_placed_alike() {
         PART-002 | a: manual(event_type=texts) -> j: join(left_key=[.id, .t], right_key=[.id, .t]) -> out: view ;; b: manual(event_type=numbers) -> .right j
         PART-002 | a: manual(event_type=numbers) -> la: log(key=.id, partitions=3) -> j: join(left_key=.id, right_key=.id) -> out: view ;; b: manual(event_type=texts) -> .right j
         PART-002 | a: manual -> la: log(key=.o, partitions=4) -> j: join(left_key=.o, right_key=.o) -> sum: aggregate(group=.left.o, MAX<.left.n>) -> out: view ;; b: manual -> .right j
+        PART-002 | a: manual -> la: repartition(key=(1), partitions=4) -> j: join(left_key=(1), right_key=.k) -> out: view ;; b: manual -> lb: log(key=.k, partitions=4) -> .right j ;; j.unmatched -> n: aggregate(MAX<.right.n>) -> alone: view
         PART-001 | a: manual -> la: log(key=.o, partitions=4) -> j: join(left_key=.o, right_key=.o) -> sum: aggregate(group=.left.c, MAX<.left.n>) -> out: view ;; b: manual -> lb: log(key=.o, partitions=4) -> .right j
                  | a: manual -> la: log(key=.order, partitions=4) -> j: join(left_key=.order, right_key=.of) -> out: view ;; b: manual -> lb: log(key=.of, partitions=4) -> .right j
                  | a: manual -> la: log(key=.t, partitions=4) -> j: join(left_key=[.t, .u], right_key=[.tenant, .user]) -> out: view ;; b: manual -> lb: log(key=.tenant, partitions=4) -> .right j
