@@ -75,7 +75,7 @@ impl Task {
     }
 
     /// Whether a flow with only such things to do is at rest.
-    fn is_timer(self) -> bool {
+    pub(super) fn is_timer(self) -> bool {
         matches!(self, Task::Expire { .. } | Task::Idle { .. })
     }
 }
@@ -91,12 +91,10 @@ pub(super) struct Agenda {
     next: Option<Task>,
     /// What comes soon, in its order.
     soon: VecDeque<Entry>,
-    /// The first one last.
+    /// What comes later and first, the first one last. Only where nothing comes later it is empty.
     near: Vec<Entry>,
     /// All that comes after those that are near.
     far: BinaryHeap<Reverse<Entry>>,
-    /// The first of those that are near or far.
-    later: u128,
     /// Of the last entry that was taken.
     now_us: u64,
     noted: u64,
@@ -111,7 +109,6 @@ impl Default for Agenda {
             soon: VecDeque::new(),
             near: Vec::new(),
             far: BinaryHeap::new(),
-            later: u128::MAX,
             now_us: 0,
             noted: 0,
             pressing: 0,
@@ -133,14 +130,19 @@ impl Entry {
 }
 
 impl Agenda {
-    #[inline]
+    #[inline(always)]
     pub(super) fn add(&mut self, at_us: u64, task: Task) {
+        if at_us == self.now_us && !task.is_timer() && self.is_clear() {
+            self.noted += 1;
+            self.next = Some(task);
+        } else {
+            self.queue(at_us, task);
+        }
+    }
+
+    fn queue(&mut self, at_us: u64, task: Task) {
         let number = self.noted;
         self.noted += 1;
-        if at_us == self.now_us && self.is_clear() && !task.is_timer() {
-            self.next = Some(task);
-            return;
-        }
         self.pressing += usize::from(!task.is_timer());
         let entry = Entry {
             key: (u128::from(at_us) << 64) | u128::from(number),
@@ -150,36 +152,31 @@ impl Agenda {
         if is_last && at_us <= self.now_us.saturating_add(SOON_US) {
             self.soon.push_back(entry);
         } else {
-            self.add_later(entry);
+            self.queue_later(entry);
         }
     }
 
     /// Whether nothing is due by now.
     fn is_clear(&self) -> bool {
-        let comes_now = |key: u128| (key >> 64) as u64 <= self.now_us;
-        let soon = self.soon.front();
-        self.next.is_none()
-            && !comes_now(self.later)
-            && soon.is_none_or(|entry| !comes_now(entry.key))
+        let comes_now =
+            |entry: Option<&Entry>| entry.is_some_and(|entry| entry.at_us() <= self.now_us);
+        self.next.is_none() && !comes_now(self.near.last()) && !comes_now(self.soon.front())
     }
 
-    #[inline(never)]
-    fn add_later(&mut self, entry: Entry) {
-        self.later = self.later.min(entry.key);
-        let is_near = match self.near.first() {
-            Some(last) => entry < *last || (self.far.is_empty() && self.near.len() < NEAR_MAX),
-            None => self.far.is_empty(),
-        };
-        if !is_near {
+    fn queue_later(&mut self, entry: Entry) {
+        let at_us = entry.at_us();
+        let has_room = self.near.len() < NEAR_MAX;
+        let is_near = self.near.first().is_none_or(|last| at_us < last.at_us());
+        if !is_near && !(has_room && self.far.is_empty()) {
             return self.far.push(Reverse(entry));
         }
-        if self.near.len() == NEAR_MAX {
+        if !has_room {
             self.far.push(Reverse(self.near.remove(0)));
         }
         let mut place = self.near.len();
         self.near.push(entry);
         // Of those at the same time, earlier ones go first.
-        while place > 0 && self.near[place - 1].at_us() <= entry.at_us() {
+        while place > 0 && self.near[place - 1].at_us() <= at_us {
             self.near[place] = self.near[place - 1];
             place -= 1;
         }
@@ -187,25 +184,23 @@ impl Agenda {
     }
 
     fn pop_later(&mut self) -> Option<Entry> {
-        let first = self.near.pop();
-        let first = first.or_else(|| self.far.pop().map(|Reverse(entry)| entry));
-        self.note_later();
-        first
+        let first = self.near.pop()?;
+        if self.near.is_empty() {
+            self.near.extend(self.far.pop().map(|Reverse(entry)| entry));
+        }
+        Some(first)
     }
 
-    fn note_later(&mut self) {
-        let later = self.near.last();
-        let later = later.or_else(|| Some(&self.far.peek()?.0));
-        self.later = later.map_or(u128::MAX, |later| later.key);
-    }
-
-    #[inline]
+    #[inline(always)]
     pub(super) fn pop(&mut self) -> Option<(u64, Task)> {
         if let Some(task) = self.next.take() {
             return Some((self.now_us, task));
         }
-        let soon = self.soon.front().map_or(u128::MAX, |soon| soon.key);
-        let entry = if soon < self.later {
+        let soon_first = match (self.soon.front(), self.near.last()) {
+            (Some(soon), Some(later)) => soon < later,
+            (soon, _) => soon.is_some(),
+        };
+        let entry = if soon_first {
             self.soon.pop_front()?
         } else {
             self.pop_later()?

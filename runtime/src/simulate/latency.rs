@@ -15,10 +15,10 @@ impl Latencies {
     #[inline]
     pub(crate) fn add(&mut self, us: u64) {
         let bucket = bucket_of(us);
-        if self.buckets.len() <= bucket {
-            self.widen(bucket);
+        match self.buckets.get_mut(bucket) {
+            Some(held) => *held = held.saturating_add(1),
+            None => self.widen(bucket),
         }
-        self.buckets[bucket] = self.buckets[bucket].saturating_add(1);
         self.count += 1;
         self.sum_us = self.sum_us.saturating_add(us);
     }
@@ -35,9 +35,11 @@ impl Latencies {
         self.sum_us = self.sum_us.saturating_add(other.sum_us);
     }
 
+    /// The first that is so long.
     #[cold]
     fn widen(&mut self, bucket: usize) {
-        self.buckets.resize(bucket + 1, 0);
+        self.buckets.resize(bucket, 0);
+        self.buckets.push(1);
     }
 
     pub fn count(&self) -> u64 {

@@ -137,13 +137,10 @@ impl Hand {
     /// Works until nothing is left to do or something has to be waited for.
     pub(super) fn work(&mut self, site: &mut Site) -> Plainly {
         loop {
-            if let Some(busy) = &self.busy {
-                if busy.until_us > site.run.now_us {
-                    return Ok(());
-                }
-                let Some(Busy { op, load, .. }) = self.busy.take() else {
-                    return Ok(());
-                };
+            if self.is_busy(site.run.now_us) {
+                return Ok(());
+            }
+            if let Some(Busy { op, load, .. }) = self.busy.take() {
                 if let Some(sub) = self.sub {
                     site.queues[sub].set_free(self.slot);
                 }
@@ -239,7 +236,7 @@ impl Hand {
     }
 
     /// Sends an event out of a port of an operator. Answers how many go on as part of its delivery.
-    #[inline]
+    #[inline(always)]
     pub(super) fn emit(
         &mut self,
         site: &mut Site,
@@ -262,7 +259,7 @@ impl Hand {
     }
 
     /// Sends an event along several wires.
-    #[cold]
+    #[inline(never)]
     fn send_to_all(
         &mut self,
         site: &mut Site,
@@ -290,7 +287,7 @@ impl Hand {
     }
 
     /// Sends an event along a wire. Answers with 1 when it is still part of its delivery.
-    #[inline]
+    #[inline(always)]
     fn send(&mut self, site: &mut Site, way: Way, load: LoadId) -> Result<u32, NotPlain> {
         match way {
             Way::Queue { sub } => {

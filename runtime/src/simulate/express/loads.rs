@@ -40,7 +40,7 @@ pub(super) struct Loads {
 }
 
 impl Loads {
-    #[inline]
+    #[inline(always)]
     pub(super) fn add(&mut self, load: Load) -> LoadId {
         if let Some(id) = self.free.pop() {
             self[id] = load;

@@ -3,8 +3,11 @@
 //!
 //! The same things are due at the same times and in the same order as in the general driver, by the
 //! same chance and on the same operators. What is left out is what only matters when an event fails,
-//! comes again, or is looked at; events that no operator looks at are not even made. When something of that kind comes up after all, or a limit does, the
-//! run is given up, and the general driver plays it from its beginning.
+//! comes again, or is looked at; events that no operator looks at are not even made. When something of
+//! that kind comes up after all, or a limit does, the run is given up, and the general driver plays it
+//! from its beginning.
+//!
+//! Steps are so short that calls between them count: what every event passes is inlined by force.
 
 mod hand;
 mod inbox;
@@ -65,10 +68,11 @@ impl<'r> Express<'r> {
     }
 
     fn play(&mut self) -> Plainly {
-        while !self.site.run.agenda.is_at_rest() || self.holds_anything() {
-            let Some((at_us, task)) = self.site.run.agenda.pop() else {
+        while let Some((at_us, task)) = self.site.run.agenda.pop() {
+            // When nothing but timers was left, a flow that holds nothing is at rest.
+            if task.is_timer() && self.site.run.agenda.is_at_rest() && !self.holds_anything() {
                 break;
-            };
+            }
             let run = &mut *self.site.run;
             run.now_us = run.now_us.max(at_us);
             match task {

@@ -155,7 +155,7 @@ impl<'s> Queue<'s> {
     }
 
     /// Takes an event in, and its consumers look soon. When it is full, nothing is plain any more.
-    #[inline]
+    #[inline(always)]
     pub(super) fn offer(&mut self, load: LoadId, run: &mut Run) -> Plainly {
         if self.len() >= self.terms.capacity {
             return Err(NotPlain);
@@ -256,13 +256,16 @@ impl<'s> Queue<'s> {
 
     /// A consumer looks again, soon or when a delivery would count as lost. One that is busy looks when it
     /// is done.
-    #[inline]
+    #[inline(always)]
     pub(super) fn wake_after(&mut self, slot: usize, run: &mut Run) {
         let soon_us = run.now_us + run.hop_us;
-        let reader = &mut self.readers[slot];
-        if reader.busy_until_us > soon_us {
-            return;
+        if self.readers[slot].busy_until_us <= soon_us {
+            self.wake(slot, soon_us, run);
         }
+    }
+
+    fn wake(&mut self, slot: usize, soon_us: u64, run: &mut Run) {
+        let reader = &mut self.readers[slot];
         let sub = self.sub;
         if self.under_way < self.terms.concurrency && !self.waiting.is_empty() {
             if !reader.due {

@@ -105,6 +105,7 @@ impl<'r> Site<'r> {
     }
 
     /// An event waits for a sink.
+    #[inline(always)]
     pub(super) fn put(&mut self, inbox: usize, lane: u32, load: LoadId) -> Plainly {
         let inbox = &mut self.inboxes[inbox];
         inbox.push(lane, load)?;
