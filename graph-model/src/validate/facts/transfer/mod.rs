@@ -292,15 +292,17 @@ impl Facts {
                 let rest = self.missing(node, (key, row_key), input?, second?);
                 (rest.presence != port.presence).then(|| aside(rest))?
             }
-            // Whether it is late says the end mark, which may be lost.
-            Behaviour::Decide { .. } => {
-                let losing = port.losing.or(second?.losing);
-                (losing != port.losing).then(|| {
-                    aside(Port {
-                        losing,
-                        ..port.clone()
-                    })
-                })?
+            // Whether it is late says the end mark, which may be lost, and for a window late itself.
+            Behaviour::Decide { wait, .. } => {
+                let second = second?;
+                let losing = port.losing.or(second.losing);
+                let of_both = input.is_some() && design.text(node, wait) == Some("window");
+                let late = if of_both {
+                    self.meet(node, port, std::iter::once(second))
+                } else {
+                    port.clone()
+                };
+                (of_both || losing != port.losing).then(|| aside(Port { losing, ..late }))?
             }
             Behaviour::Opaque {
                 types: Some(types), ..

@@ -328,6 +328,9 @@ fn ways_do_not_tell_secrets() {
         # What fails may be all that comes.
         AUTH-005: paid -> a: filter(when=.salary > 100) -> b: map(expr={team}) -> t: table(table=t, key=.gone) ;; t.failed -> out: dead_letter @support
         silent: paid -> a: filter(when=.salary > 100) -> b: map(expr={team}) -> t: table(table=t, key=.gone) ;; t.failed -> out: dead_letter
+        # An end mark that comes after its window is led on as it is.
+        AUTH-009: in -> d: decide(group=.team, seal_key=.team) ;; paid -> .seal d ;; d.late -> out: dead_letter @support
+        silent: in -> k: map(expr={team: 1}) -> d: decide(group=.team, seal_key=.team) ;; paid -> m: map(expr={team}) -> .seal d ;; d.late -> out: dead_letter @support
         # So does that there is a row for it, or none.
         AUTH-005: paid -> e: enrich(key=.team, row_key=.diagnosis) -> k: map(expr={team}) -> out: view @finance ;; in -> .rows e
         AUTH-005: paid -> e: enrich(key=.team, row_key=.diagnosis) ;; e.missing -> k: map(expr={team}) -> out: view @finance ;; in -> .rows e
