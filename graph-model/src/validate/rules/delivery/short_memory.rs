@@ -97,6 +97,7 @@ fn scattered(facts: &Facts, node: NodeIx, port: &Port) -> Option<(NodeIx, Option
         {
             Some((*at, None))
         }
+        Part::Mixed { at } => Some((anywhere(facts, *at)?, None)),
         Part::Any { count, by } if *count > 1 => Some((*by, None)),
         Part::Hash { key, count, by, .. } if *count > 1 => match facts.renewed(key, port)? {
             Renewal::Code(code) => Some((*by, Some(code))),
@@ -104,6 +105,16 @@ fn scattered(facts: &Facts, node: NodeIx, port: &Port) -> Option<(NodeIx, Option
         },
         _ => None,
     }
+}
+
+/// What hands events with copies to any instance along one of the wires to a node.
+fn anywhere(facts: &Facts, node: NodeIx) -> Option<NodeIx> {
+    let ins = facts.design.nodes[node].ins.iter();
+    let mut ports = ins.filter_map(|edge| facts.edge(*edge));
+    ports.find_map(|port| match port.part {
+        Part::Any { count, by } if count > 1 && port.copies != Copies::No => Some(by),
+        _ => None,
+    })
 }
 
 /// Whether no two events have one key at a dedupe.

@@ -247,6 +247,7 @@ fn a_dedupe_remembers_as_long_and_as_widely_as_copies_come() {
         DELIV-005 | in: manual -> all: log ^retention=30d -> same: map(expr=.) -> once: dedupe(ttl=7d) -> n: COUNT -> out: view
         DELIV-005 | in: manual -> lane: queue(concurrency=3) -> once: dedupe -> pay: effect(action=pay)
         DELIV-005 | in: http(path=/a) -> lane: queue(group=$event.id, concurrency=3) -> once: dedupe -> pay: effect(action=pay); in -> once
+        DELIV-005 | in: http(path=/a) -> lane: queue(concurrency=3) -> once: dedupe -> pay: effect(action=pay); more: manual -> once
         DELIV-005 | in: http(path=/a) -> code: function(component=f.wasm) -> all: log(key=.k, partitions=3) -> once: dedupe(key=$event.id) -> pay: effect(action=pay)
         DELIV-005 DELIV-005 | in: manual -> lane: queue(concurrency=3) -> once: dedupe(ttl=1s) -> pay: effect(action=pay)
         | in: manual -> lane: queue(visibility=1h) -> once: dedupe -> pay: effect(action=pay)
