@@ -11,7 +11,7 @@ use graph_model::value::{Object, Value};
 use rustc_hash::FxHashMap;
 use smol_str::{SmolStr, format_smolstr};
 
-use super::ends::reached_without;
+use super::ends::{reached_through_stores, reached_without};
 use super::lineage::{key, steps};
 use super::{Context, Finding, Oracle};
 use crate::simulate::{Outcome, Step, What};
@@ -90,7 +90,7 @@ impl Rights {
         // Whose a thing is may have been looked up.
         let asked = reached_without(document, asks.into_iter(), None);
         rights.acts_on.retain(|id, _| !asked.contains(id));
-        let counted = reached_without(document, count.into_iter(), None);
+        let counted = reached_through_stores(document, catalog, count.into_iter());
         rights.counted = counted.into_iter().cloned().collect();
         rights
     }
@@ -272,6 +272,10 @@ mod tests {
             in {"id":"2","total":0}
             in {"id":"3","total":4}"#;
         check(&flow("count"), sum, "");
+        let kept = r#"type order(id=/id): id string, total number
+             in: http(path=/in, event_type=order) -> n: aggregate(aggregates=[{"name": "n", "function": "count"}]) -> rows: table(table=t, key=("all"), columns={"n": ".n"})
+             heard: table_changes(table=t) -> out: effect(action=pay, key=$event.id) ^sensitive=["/after/n"]"#;
+        check(kept, sum, "");
         check(
             &flow("min"),
             "in {\"id\":\"4\",\"total\":2}\nin {\"id\":\"5\",\"total\":4}",

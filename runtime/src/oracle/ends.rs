@@ -85,6 +85,11 @@ pub(super) fn ends(
 
 /// Whether a node hears of what another node here writes.
 fn hears(document: &Document, catalog: &Catalog, id: &NodeId) -> bool {
+    !writers(document, catalog, id).is_empty()
+}
+
+/// The nodes of which a node hears what they write.
+fn writers<'d>(document: &'d Document, catalog: &Catalog, id: &NodeId) -> Vec<&'d NodeId> {
     let resource = |id: &NodeId| {
         let node = document.nodes.get(id).filter(|node| !node.disabled)?;
         let kind = catalog.get(&node.kind)?;
@@ -93,13 +98,34 @@ fn hears(document: &Document, catalog: &Catalog, id: &NodeId) -> bool {
         Some((&held.sort, held.access, names.collect::<Vec<_>>()))
     };
     let Some((sort, Access::Hears, names)) = resource(id) else {
-        return false;
+        return Vec::new();
     };
-    document.nodes.keys().any(|other| {
+    let writes = |other: &&NodeId| {
         resource(other).is_some_and(|(of, access, named)| {
             access != Access::Hears && of == sort && named == names
         })
-    })
+    };
+    document.nodes.keys().filter(writes).collect()
+}
+
+/// Nodes to which wires lead from some nodes, and stores that one writes and another hears of.
+pub(super) fn reached_through_stores<'d>(
+    document: &'d Document,
+    catalog: &Catalog,
+    from: impl Iterator<Item = &'d NodeId>,
+) -> BTreeSet<&'d NodeId> {
+    let mut begin: BTreeSet<&NodeId> = from.collect();
+    loop {
+        let behind = reached(document, begin.iter().copied());
+        let known = |id: &NodeId| begin.contains(id) || behind.contains(id);
+        let hear = document.nodes.keys().filter(|id| !known(id));
+        let hear = hear.filter(|id| writers(document, catalog, id).into_iter().any(known));
+        let hear: Vec<&NodeId> = hear.collect();
+        if hear.is_empty() {
+            return behind;
+        }
+        begin.extend(hear);
+    }
 }
 
 /// Nodes to which wires lead from some nodes.
