@@ -36,6 +36,7 @@ pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> V
         .map(|(_, event)| &event.context.id)
         .filter(|id| id.contains("null"))
         .collect();
+    let mut made: FxHashSet<(Option<u32>, SmolStr)> = FxHashSet::default();
     let mut findings = Vec::new();
     for (step, event) in steps(run, What::GivenUp).chain(steps(run, What::Emitted)) {
         let Some(fact) = typed(step) else { continue };
@@ -53,8 +54,11 @@ pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> V
             None => match nonsense(&event.data, &named)
                 .filter(|_| nonsense(&fact.event.data, &named).is_none())
             {
-                Some(text) => (step.node.as_str().into(), "text", text),
-                None => continue,
+                // Whoever hands it on did not make it.
+                Some(text) if made.insert((step.fact, text.clone())) => {
+                    (step.node.as_str().into(), "text", text)
+                }
+                _ => continue,
             },
         };
         // What another event brought is not of this one's type.
@@ -108,6 +112,11 @@ mod tests {
         assert_eq!(
             judge(r#"greet: map(expr={text: "Hello, \(.name)!"}) -> out: view"#),
             r#"S1 at `greet`: {"event":{"mood":"bad"},"text":"Hello, null!"} instead of "sense""#
+        );
+        assert_eq!(
+            judge(r#"greet: map(expr={text: "Hello, \(.name)!"}) -> once: dedupe -> out: view"#),
+            r#"S1 at `greet`: {"event":{"mood":"bad"},"text":"Hello, null!"} instead of "sense""#,
+            "who hands it on did not make it"
         );
         assert_eq!(
             judge(r#"greet: map(expr={text: "Hello, \(.name // "you")!"}) -> out: view"#),
