@@ -80,6 +80,7 @@ fn is_too_much(calls: &[Call], within_us: u64, workers: u64, pace: Pace) -> bool
 #[derive(Default)]
 struct Came<'o> {
     events: BTreeSet<&'o SmolStr>,
+    facts: BTreeSet<Option<u32>>,
     sources: BTreeSet<Option<&'o NodeId>>,
     first_us: u64,
     last_us: u64,
@@ -101,15 +102,18 @@ fn crowded(run: &Outcome, context: &Context) -> Vec<Finding> {
             let fact = step.fact.and_then(|fact| run.facts.get(fact as usize));
             came.sources.insert(fact.map(|fact| &fact.source));
             came.events.insert(&step.event);
+            came.facts.insert(step.fact);
             came.last_us = step.at_us;
         }
     }
     let mut findings = Vec::new();
     for ((node, partition), came) in came {
         let seconds = (came.last_us - came.first_us) as f64 / 1e6;
-        // As many as fit between the first and the last, which are there as well: one of each source.
-        let between = came.events.len().saturating_sub(came.sources.len());
-        let rate = between as f64 / seconds;
+        // As many as fit between the first and the last, which are there as well: what one fact of each
+        // source became.
+        let facts = came.facts.len().max(1) as f64;
+        let between = came.events.len() as f64 * (1.0 - came.sources.len() as f64 / facts);
+        let rate = between / seconds;
         if came.events.len() >= FEW && seconds > 0.0 && rate > limits[node] * SLACK {
             let mut observed = Object::with_capacity(2);
             observed.insert("partition", i64::from(partition));
@@ -161,15 +165,18 @@ mod tests {
         let facts: String = (0..10)
             .map(|n| format!("in {{\"k\":\"a\",\"n\":{n}}}\n"))
             .collect();
-        let judge = |takes: u32| {
+        let judge = |before: &str, takes: u32| {
             let flow = format!(
-                "in: manual -> lane: log(key=.k, partitions=4) ^partition_rate={takes} -> out: view"
+                "in: manual -> {before} lane: log(key=.k, partitions=4) ^partition_rate={takes} -> out: view"
             );
             Trial::new(&flow, &facts).judge(Oracle::R1)
         };
-        let told = judge(500);
+        let told = judge("", 500);
         assert!(told.contains(r#""events_per_s":1000"#), "{told}");
-        assert_eq!(judge(1_000), "");
+        assert_eq!(judge("", 1_000), "");
+        let parts = "parts: split(expr=[. + {part: 1}, . + {part: 2}]) ->";
+        assert_eq!(judge(parts, 2_000), "");
+        assert!(judge(parts, 1_500).contains(r#""events_per_s":2000"#));
     }
 
     #[test]
