@@ -20,7 +20,7 @@ use crate::secrets;
 
 /// Where runs are cut off: far more than any silent design takes for so few facts.
 const LIMITS: Limits = Limits {
-    steps_max: 15_000,
+    steps_max: 40_000,
     duration_us: u64::MAX / 4,
     in_flight_max: 5_000,
     bytes_max: 64 << 20,
