@@ -29,6 +29,32 @@ fn example(rule: &Rule, section: &str) -> Document {
     read(&lines.join("\n"))
 }
 
+/// Each turn puts what came round on both sides of a pair.
+#[test]
+fn what_is_put_into_itself_is_followed_so_deep() {
+    let document = read(
+        "role finance
+        role support
+        type order(id=/id): id string, total number {role:finance}
+        in: http(path=/a, event_type=order) -> a: join(left_key=.id, right_key=.id) -> b: join(left_key=.id, right_key=.id) -> out: view @support
+        in -> .right a
+        in -> .right b
+        b -> a
+        b -> .right a
+        a -> .right b",
+    );
+    let report = check(&document);
+    let shown = report
+        .diagnostics
+        .iter()
+        .find(|found| found.code == "AUTH-001");
+    let message = shown.map(|found| found.message.as_str());
+    assert!(
+        message.is_some_and(|message| message.contains(" more to support, ")),
+        "{message:?}"
+    );
+}
+
 #[test]
 fn rules_are_documented_by_flows_that_hold() {
     for rule in rules() {

@@ -8,7 +8,7 @@ use crate::label::{Atom, Clause};
 use crate::pointer::Pointer;
 use crate::validate::design::NodeIx;
 use crate::validate::facts::origins::OriginId;
-use crate::validate::facts::payload::placed;
+use crate::validate::facts::payload::{DEPTH_MAX, placed, told_apart};
 use crate::validate::facts::tags::{TagId, TagSet};
 
 /// One clause on one field of the events of one node, or that outsiders sent them.
@@ -93,6 +93,11 @@ impl Labels {
     /// Fields in any order, some perhaps several times.
     fn of_parts(mut parts: Vec<(Pointer, TagSet)>) -> Labels {
         parts.retain(|(_, tags)| !tags.is_empty());
+        for (field, _) in &mut parts {
+            if field.tokens().len() > DEPTH_MAX {
+                *field = told_apart(std::mem::take(field));
+            }
+        }
         if !parts.is_sorted_by(|(one, _), (next, _)| one < next) {
             parts.sort_by(|(one, _), (next, _)| one.cmp(next));
             parts.dedup_by(|(field, tags), (kept, all)| {

@@ -11,6 +11,20 @@ use crate::pointer::Pointer;
 use crate::validate::design::NodeIx;
 use crate::validate::facts::origins::{Base, Origin, OriginId, Origins};
 
+/// Fields that lie deeper are not told apart: what is embedded each time it comes round in a loop would
+/// have ever more of them.
+pub(crate) const DEPTH_MAX: usize = 8;
+
+/// The field, or the deepest around it that is told apart.
+pub(crate) fn told_apart(field: Pointer) -> Pointer {
+    let tokens = field.tokens();
+    if tokens.len() > DEPTH_MAX {
+        tokens[..DEPTH_MAX].iter().cloned().collect()
+    } else {
+        field
+    }
+}
+
 /// Fields that are not listed are those of `base`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Payload {
@@ -154,7 +168,14 @@ impl Payload {
             self.set(at.clone(), base);
         }
         for (field, origin) in &other.fields {
-            self.fields.insert(at.join(field), *origin);
+            let place = at.join(field);
+            if place.tokens().len() > DEPTH_MAX {
+                let place = told_apart(place);
+                let new = origins.field(Base::Made(self.maker), &place);
+                self.fields.insert(place, new);
+            } else {
+                self.fields.insert(place, *origin);
+            }
         }
     }
 

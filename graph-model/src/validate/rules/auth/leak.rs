@@ -199,6 +199,9 @@ pub(in crate::validate) fn list(leaks: &[Leak]) -> String {
     words(leaks.iter().map(|leak| &leak.field))
 }
 
+/// Fields that are named at most; of one more it costs no more to name it than to count it.
+const NAMED_MAX: usize = 8;
+
 /// The same of fields.
 pub(in crate::validate) fn words<'f>(fields: impl Iterator<Item = &'f Pointer>) -> String {
     let fields: BTreeSet<String> = fields
@@ -214,6 +217,10 @@ pub(in crate::validate) fn words<'f>(fields: impl Iterator<Item = &'f Pointer>) 
     match &fields[..] {
         [] => String::new(),
         [one] => one.clone(),
+        all if all.len() > NAMED_MAX + 1 => {
+            let more = all.len() - NAMED_MAX;
+            format!("{} and {more} more", all[..NAMED_MAX].join(", "))
+        }
         [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
 }
