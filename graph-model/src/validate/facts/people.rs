@@ -60,12 +60,15 @@ impl Facts {
 
     /// Whether events that come to a node are each of somebody else.
     fn is_somebodys(&self, node: NodeIx, people: &[OriginId], port: &Port) -> bool {
-        let known = if people.is_empty() {
+        // Behind a loop the way back would have no end.
+        if meet_at(&self.design, node) || self.comes_round_before(node) {
+            return false;
+        }
+        if people.is_empty() {
             self.is_of_one(port.payload.context, &mut BTreeSet::new())
         } else {
             self.identifies(people, port)
-        };
-        known && !meet_at(&self.design, node) && !self.comes_round_before(node)
+        }
     }
 
     /// Whether there are no more values of a key than people.
