@@ -139,8 +139,10 @@ impl<'o> Guarded<'o> {
                 }
                 let passed = owners.get(&id).into_iter().flatten();
                 let earlier = || passed.clone().rev().filter(|passed| passed.at < before);
-                // One fact may pass twice as events of one id that differ.
+                // One fact may pass twice as events of one id that differ; what is left of one tells which.
                 let same = earlier().find(|passed| passed.event.data == event.data);
+                let left = earlier().find(|passed| is_left_of(&event.data, &passed.event.data));
+                let same = same.or(left);
                 let own = || earlier().find(|passed| passed.fact == fact);
                 if let Some(passed) = same.or_else(own).or_else(|| earlier().next()) {
                     return Some(passed.owner.clone());
@@ -151,6 +153,15 @@ impl<'o> Guarded<'o> {
         };
         self.owners.iter().zip(guards).map(owner).collect()
     }
+}
+
+/// Whether a payload may be what is left of another one when fields were taken out.
+fn is_left_of(payload: &Value, whole: &Value) -> bool {
+    let Some((fields, whole)) = payload.as_object().zip(whole.as_object()) else {
+        return false;
+    };
+    let mut fields = fields.iter();
+    fields.all(|(name, held)| whole.get(name) == Some(held))
 }
 
 /// That an event passed a guard.
