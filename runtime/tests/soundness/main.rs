@@ -10,6 +10,7 @@
     reason = "figures, for whoever runs it with --nocapture"
 )]
 
+mod alike;
 mod attack;
 mod campaign;
 mod canaries;
