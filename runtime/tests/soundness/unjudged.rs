@@ -12,6 +12,7 @@ use graph_model::value::Value;
 use runtime::oracle::{Finding, Oracle};
 use runtime::simulate::Outcome;
 
+use crate::exempt::Upstream;
 use crate::family::Family;
 
 /// Why nothing is promised of a node.
@@ -74,10 +75,14 @@ fn first_of_key(document: &Document, id: &NodeId) -> Option<Gap> {
     nodes.any(keyed).then_some(Gap::FirstOfKey)
 }
 
+/// Through stores as well.
 fn is_behind_split(document: &Document, id: &NodeId) -> bool {
-    let before = before(document, id).into_iter();
-    let mut nodes = before.filter_map(|id| document.nodes.get(id));
-    nodes.any(|node| node.kind == "split")
+    let known = document.nodes.get_key_value(id);
+    known.is_some_and(|(id, _)| {
+        let before = Upstream::of(document).before(id);
+        let mut others = before.into_iter().filter(|at| *at != id);
+        others.any(|at| document.nodes[at].kind == "split")
+    })
 }
 
 fn gap(document: &Document, id: &NodeId) -> Option<Gap> {
