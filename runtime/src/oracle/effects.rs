@@ -8,12 +8,14 @@ use rustc_hash::FxHashMap;
 use smol_str::SmolStr;
 
 use super::lineage::{twin, twins};
-use super::{Context, Finding, Oracle, premature};
+use super::{Context, Finding, Oracle, overlapping, premature};
 use crate::simulate::{Content, Done, Outcome, What};
 
-/// Things done once too often.
-pub(super) fn repeated(run: &Outcome, reference: &Outcome, _context: &Context) -> Vec<Finding> {
-    judge(run, reference, Oracle::X1)
+/// Things done once too often, and work that is done twice at a time.
+pub(super) fn repeated(run: &Outcome, reference: &Outcome, context: &Context) -> Vec<Finding> {
+    let mut findings = judge(run, reference, Oracle::X1);
+    findings.extend(overlapping::judge(run, reference, context));
+    findings
 }
 
 /// Things done that the reference never does.

@@ -33,6 +33,7 @@ mod loss;
 mod measures;
 mod numbers;
 mod old_shapes;
+mod overlapping;
 mod overwritten;
 mod pairs;
 mod places;
@@ -184,6 +185,8 @@ pub struct Context {
     /// Metrics of one name.
     metrics: Vec<Vec<NodeId>>,
     places: Vec<Place>,
+    /// By channel: who works on what it hands out.
+    workers: BTreeMap<NodeId, BTreeSet<NodeId>>,
     releases: Vec<Release>,
     rights: Rights,
     /// Answers that more events refute.
@@ -241,6 +244,7 @@ impl Context {
             before: weights::before(document, catalog),
             metrics: definitions::metrics(document, catalog),
             places: places::places(document, catalog),
+            workers: overlapping::workers(document, catalog),
             denials: premature::denials(document, catalog),
             patient: stall::patient(document, catalog, &keyed),
             keepers: erasure::keepers(document, catalog),

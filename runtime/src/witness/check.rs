@@ -71,7 +71,7 @@ fn scenarios(
     document: &Arc<Document>,
     catalog: &Catalog,
     ground: &Scenario,
-) -> impl Iterator<Item = Scenario> {
+) -> impl Iterator<Item = Scenario> + use<> {
     let mut admitted = Fault::admitted(document, catalog);
     admitted.extend(Fault::refusals(document));
     let sorts = sorts(witness);
@@ -103,17 +103,22 @@ fn scenarios(
                     place: place.clone(),
                     nth,
                 };
-                all.push(with(vec![fault], None));
+                all.push(with(
+                    places::as_slow_as_declared(vec![fault], document),
+                    None,
+                ));
             }
         }
     }
-    let ground = ground.clone();
+    let (ground, document) = (ground.clone(), Arc::clone(document));
     let seeds = (1..=u64::from(Budget::SCHEDULES_MAX)).map(move |seed| {
         let mut scenario = Scenario {
             seed,
             ..ground.clone()
         };
         scenario.go_wrong(&admitted, FAULTS, events);
+        let faults = places::as_slow_as_declared(scenario.faults.to_vec(), &document);
+        scenario.faults = faults.into();
         scenario
     });
     all.into_iter().chain(seeds)

@@ -7,7 +7,7 @@ use graph_model::id::NodeId;
 
 use super::bench::Bench;
 use super::graph::{self, Graph};
-use super::places::{Nearness, singles};
+use super::places::{Nearness, as_slow_as_declared, singles};
 use super::shrink::{self, Shown};
 use super::templates::{Template, template};
 use super::values::{self, Hint, Wish};
@@ -170,6 +170,7 @@ impl<'s> Search<'s> {
                 .into_iter()
                 .take(lineage::PAIRS_MAX / grounds.len().max(1))
             {
+                let pair = as_slow_as_declared(pair.to_vec(), self.case.document);
                 let shown = self.attempt(Scenario {
                     faults: pair.into(),
                     ..ground.scenario.clone()
@@ -218,6 +219,8 @@ impl<'s> Search<'s> {
                 ..ground.scenario.clone()
             };
             scenario.go_wrong(&self.admitted, FAULTS, events);
+            let faults = as_slow_as_declared(scenario.faults.to_vec(), self.case.document);
+            scenario.faults = faults.into();
             let shown = self.attempt(scenario);
             if shown.is_some() {
                 return shown;

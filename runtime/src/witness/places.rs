@@ -40,7 +40,11 @@ pub(super) fn singles(
                     place: place.clone(),
                     nth,
                 };
-                all.push(((rank, nth, wanted, turn), fault));
+                all.extend(
+                    as_slow_as_declared(vec![fault], nearness.document)
+                        .into_iter()
+                        .map(|fault| ((rank, nth, wanted, turn), fault)),
+                );
             }
         }
     }
@@ -86,6 +90,31 @@ pub(super) fn kinds(sort: Sort) -> &'static [FaultKind] {
         Sort::Refuse => &[FaultKind::Refuse],
         Sort::Partitions => &[],
     }
+}
+
+/// The same faults with calls no slower than what is declared lets them be: a node that takes a batch for
+/// one works on an event for as long as on all of them. One such call is enough.
+pub(super) fn as_slow_as_declared(faults: Vec<Fault>, document: &Document) -> Vec<Fault> {
+    let batch = |place: &Place| match place {
+        Place::Node(node) => {
+            let declared = document.nodes.get(node)?.notes.declared.get("batch")?;
+            u32::try_from(declared.as_i64()?).ok()
+        }
+        Place::Edge(_) => None,
+    };
+    let mut slow = false;
+    let fitted = faults.into_iter().filter_map(|fault| {
+        if fault.kind.sort() != Sort::Slow {
+            return Some(fault);
+        }
+        let times = batch(&fault.place).filter(|times| *times > 1 && !slow)?;
+        slow = true;
+        Some(Fault {
+            kind: FaultKind::Slow { times },
+            ..fault
+        })
+    });
+    fitted.collect()
 }
 
 /// How many events pass a place.

@@ -86,7 +86,7 @@ pub const TEMPLATES: &[Template] = &[
     shown("DELIV-005", &[Replay, Duplicate], &[Slow, Mixed], 3, &["X1", "D1"]),
     shown("DELIV-006", &[Crash], &[Mixed], 2, &["T1"]),
     shown("DELIV-007", &[Refuse], &[OneGroup, Mixed], 3, &["G1"]),
-    shown("DELIV-008", &[Duplicate, Delay], &[Mixed], 3, &["X1", "D1"]),
+    shown("DELIV-008", &[Sort::Slow], &[Mixed], 3, &["X1", "D1"]),
     shown("DELIV-009", &[Crash, Replay, Duplicate], &[Mixed], 3, &["X1", "D1"]),
     shown("LOOP-001", &[], &[Mixed, OneGroup], 2, &["B1"]),
     shown("LOOP-002", &[], &[Mixed], 2, &["B1"]),
