@@ -11,7 +11,7 @@ use runtime_protocol::Problem;
 use smol_str::SmolStr;
 
 use super::Budget;
-use crate::functions::sketched_kinds;
+use crate::functions::{Act, sketched_kinds};
 use crate::oracle::{Context, Finding, Oracle, again, judge_again, secrets};
 use crate::simulate::{Fact, Limits, Outcome, Record, Scenario, Simulation};
 
@@ -39,6 +39,8 @@ pub(super) struct Bench<'b> {
     context: Context,
     limits: Limits,
     oracles: Vec<Oracle>,
+    /// What code that is not there does.
+    act: Act,
     /// Nodes and stores at which a finding is one of the hazard.
     pub(super) matters: BTreeSet<SmolStr>,
     pub(super) stores: BTreeMap<SmolStr, Meets>,
@@ -63,16 +65,14 @@ impl<'b> Bench<'b> {
         catalog: &Catalog,
         project: &Path,
         oracles: Vec<Oracle>,
+        act: Act,
         budget: Budget<'b>,
     ) -> Result<Bench<'b>, Vec<Problem>> {
         let of_load = !oracles.is_empty() && oracles.iter().all(|oracle| oracle.is_of_load());
         let limits = if of_load { LOAD_LIMITS } else { LIMITS };
         let start = start(limits);
-        let mut simulation = if of_load {
-            Simulation::with_kinds(sketched_kinds(), document, catalog, project, &start)?
-        } else {
-            Simulation::new(document, catalog, project, &start)?
-        };
+        let kinds = sketched_kinds(act);
+        let mut simulation = Simulation::with_kinds(kinds, document, catalog, project, &start)?;
         let mut stores: BTreeMap<SmolStr, Meets> = BTreeMap::new();
         for (writer, name) in simulation.run().sinks.iter() {
             let store = stores.entry(name.clone()).or_default();
@@ -86,6 +86,7 @@ impl<'b> Bench<'b> {
             context: Context::new(document, catalog),
             limits,
             oracles,
+            act,
             matters: BTreeSet::new(),
             stores,
             reference: None,
@@ -101,7 +102,8 @@ impl<'b> Bench<'b> {
         catalog: &Catalog,
         project: &Path,
     ) -> Result<Bench<'b>, Vec<Problem>> {
-        let mut bench = Bench::new(part, catalog, project, self.oracles.clone(), self.budget)?;
+        let oracles = self.oracles.clone();
+        let mut bench = Bench::new(part, catalog, project, oracles, self.act, self.budget)?;
         bench.matters.clone_from(&self.matters);
         Ok(bench)
     }

@@ -8,7 +8,7 @@ use graph_model::document::Document;
 use runtime_protocol::Problem;
 
 use super::bench::Bench;
-use super::templates::template;
+use super::templates::{self, template};
 use super::{Budget, Verdict, Witness, digest, places};
 use crate::simulate::{Admitted, Fact, Fault, Place, Scenario, Sort};
 
@@ -34,7 +34,8 @@ pub fn check(
         let message = "the sources of the run are not there any more; look for another one";
         return Err(vec![Problem::new(message)]);
     }
-    let mut bench = Bench::new(document, catalog, project, vec![held.oracle], budget)?;
+    let (oracles, act) = (vec![held.oracle], templates::act(&witness.code));
+    let mut bench = Bench::new(document, catalog, project, oracles, act, budget)?;
     let known = |node: &str| document.nodes.contains_key(node);
     if bench.stores.contains_key(&held.at) || held.at.split('/').next().is_some_and(known) {
         bench.matters = [held.at.clone()].into();

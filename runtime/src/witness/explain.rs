@@ -1,11 +1,14 @@
 //! Three sentences about a witness: what comes in, what happens to it, what is wrong in the end.
 
+use std::path::Path;
+
 use graph_model::document::Document;
 use graph_model::id::NodeId;
 use graph_model::validate::Diagnostic;
 use graph_model::value::Value;
 
 use super::plural;
+use crate::functions::{Act, unwritten};
 use crate::oracle::Finding;
 use crate::simulate::{Fact, Fault, FaultKind, Place, Point, Scenario, Sort, Step, What};
 
@@ -84,17 +87,58 @@ fn happens(found: &Diagnostic, document: &Document, scenario: &Scenario, trace: 
     format!("{said}.")
 }
 
-/// Says of which nodes nobody has written the code, so that they send on what they get.
-pub(super) fn say_unwritten(sentence: &mut String, document: &Document, nodes: &[&NodeId]) {
+/// Says of which nodes nobody has written the code, and what stands in for it.
+pub(super) fn say_unwritten(sentence: &mut String, document: &Document, project: &Path, act: Act) {
+    let nodes = unwritten(document, project);
+    let acting = |id: &NodeId| {
+        document
+            .nodes
+            .get(id)
+            .map_or(Act::HandOn, |node| act.of(node))
+    };
+    let (plain, worst): (Vec<&NodeId>, Vec<&NodeId>) =
+        nodes.into_iter().partition(|id| acting(id) == Act::HandOn);
+    for (nodes, act) in [(worst, act), (plain, Act::HandOn)] {
+        let titles = nodes.iter().map(|id| document.node_title(id));
+        let titles = titles.collect::<Vec<_>>().join(" and ");
+        let one = nodes.len() == 1;
+        let has = match nodes.len() {
+            0 => continue,
+            1 => "has no code yet",
+            _ => "have no code yet",
+        };
+        let does = match act {
+            Act::HandOn if one => " and sends on what it gets",
+            Act::HandOn => " and send on what they get",
+            Act::Renew => {
+                ": what stands in for it makes another key when an event comes to it again"
+            }
+            Act::Forget => {
+                ": what stands in for it answers only while its instance knows all that came before"
+            }
+            Act::Recall => {
+                ": what stands in for it answers with what it kept of the first who asked by the same key"
+            }
+        };
+        sentence.truncate(sentence.trim_end_matches('.').len());
+        sentence.push_str(&format!("; {titles} {has}{does}."));
+    }
+}
+
+/// Why runs that did not show a hazard say little of it; nothing where all code is there.
+pub(super) fn unseen(document: &Document, project: &Path, tried: u32) -> Option<String> {
+    let nodes = unwritten(document, project);
     let titles = nodes.iter().map(|id| document.node_title(id));
     let titles = titles.collect::<Vec<_>>().join(" and ");
-    let said = match nodes.len() {
-        0 => return,
-        1 => format!("; {titles} has no code yet and sends on what it gets."),
-        _ => format!("; {titles} have no code yet and send on what they get."),
+    let has = match nodes.len() {
+        0 => return None,
+        1 => "has no code yet",
+        _ => "have no code yet",
     };
-    sentence.truncate(sentence.trim_end_matches('.').len());
-    sentence.push_str(&said);
+    let runs = plural(tried as usize, "run");
+    Some(format!(
+        "{titles} {has}, and {runs} with a stand-in do not show it"
+    ))
 }
 
 fn fault_sentence(fault: &Fault, document: &Document, event: Option<&str>) -> String {

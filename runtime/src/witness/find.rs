@@ -11,7 +11,7 @@ use super::places::{Nearness, as_slow_as_declared, singles};
 use super::shrink::{self, Shown};
 use super::templates::{Template, template};
 use super::values::{self, Hint, Wish};
-use super::{Budget, Case, Verdict, lineage};
+use super::{Budget, Case, Verdict, explain, lineage};
 use crate::oracle::{Oracle, plant};
 use crate::simulate::{Admitted, Fact, Fault, Outcome, Scenario, Sort};
 
@@ -41,13 +41,14 @@ pub fn find(case: &Case<'_>, budget: Budget<'_>) -> Verdict {
     if oracles.is_empty() {
         return assumed("nothing watches for it in a simulation");
     }
-    let made = Bench::new(case.document, case.catalog, case.project, oracles, budget);
+    let (document, catalog, project) = (case.document, case.catalog, case.project);
+    let made = Bench::new(document, catalog, project, oracles, template.act, budget);
     let bench = match made {
         Ok(bench) => bench,
         Err(problems) => {
             let why: Vec<String> = problems.iter().map(ToString::to_string).collect();
             // Reports mean the same wherever the project lies.
-            let project = format!("{}{MAIN_SEPARATOR}", case.project.display());
+            let project = format!("{}{MAIN_SEPARATOR}", project.display());
             let why = why.join("; ").replace(&project, "");
             return Verdict::Assumed {
                 why: format!("the flow cannot be run: {why}"),
@@ -60,8 +61,11 @@ pub fn find(case: &Case<'_>, budget: Budget<'_>) -> Verdict {
             let tried = search.bench.played;
             Verdict::Confirmed(Box::new(shrink::witness(case, shown, tried, search.bench)))
         }
-        None => Verdict::NotConfirmed {
-            tried: search.bench.played,
+        None => match explain::unseen(document, project, search.bench.played) {
+            Some(why) => Verdict::Assumed { why },
+            None => Verdict::NotConfirmed {
+                tried: search.bench.played,
+            },
         },
     }
 }

@@ -7,7 +7,7 @@ use graph_model::catalog::Catalog;
 use runtime_protocol::Problem;
 
 use super::bench::Bench;
-use super::{Budget, Witness};
+use super::{Budget, Witness, templates};
 use crate::oracle::Finding;
 use crate::simulate::TraceHash;
 
@@ -33,8 +33,8 @@ pub fn replay(
         schedules_max: 1,
         is_over: &|| false,
     };
-    let oracles = vec![held.oracle];
-    let mut bench = Bench::new(&witness.document, catalog, project, oracles, budget)?;
+    let (oracles, act) = (vec![held.oracle], templates::act(&witness.code));
+    let mut bench = Bench::new(&witness.document, catalog, project, oracles, act, budget)?;
     bench.matters = [held.at.clone()].into();
     let broken = || vec![Problem::new("the flow of the witness cannot be played")];
     let reference = bench.reference(&witness.scenario).ok_or_else(broken)?;

@@ -11,7 +11,7 @@ use runtime_protocol::witness::{Play, PlayStep, PlayWhat, STEPS_MAX};
 use smol_str::SmolStr;
 
 use super::bench::Bench;
-use super::{Budget, Witness, explain};
+use super::{Budget, Witness, explain, templates};
 use crate::simulate::{Outcome, Sort, Step, What};
 
 /// Plays a witness and its reference with every step told.
@@ -21,13 +21,9 @@ pub fn show(witness: &Witness, catalog: &Catalog, project: &Path) -> Result<Play
         is_over: &|| false,
     };
     let document = &witness.document;
-    let mut bench = Bench::new(
-        document,
-        catalog,
-        project,
-        vec![witness.finding.oracle],
-        budget,
-    )?;
+    let oracles = vec![witness.finding.oracle];
+    let act = templates::act(&witness.code);
+    let mut bench = Bench::new(document, catalog, project, oracles, act, budget)?;
     let broken = || vec![Problem::new("the flow of the witness cannot be played")];
     let scenario = &witness.scenario;
     let reference = bench.reference(scenario).ok_or_else(broken)?;

@@ -10,8 +10,7 @@ use smol_str::SmolStr;
 
 use super::bench::Bench;
 use super::graph::{self, Graph};
-use super::{Case, Witness, digest, explain};
-use crate::functions::unwritten;
+use super::{Case, Witness, digest, explain, templates};
 use crate::oracle::{Finding, Oracle};
 use crate::simulate::{Fact, Fault, Scenario, TraceHash};
 
@@ -240,10 +239,8 @@ impl Shrink<'_> {
             &shown.finding,
             &trace,
         );
-        if shown.finding.oracle.is_of_load() {
-            let unwritten = unwritten(document, case.project);
-            explain::say_unwritten(&mut sentences[1], document, &unwritten);
-        }
+        let act = templates::act(case.found.code);
+        explain::say_unwritten(&mut sentences[1], document, case.project, act);
         sentences
     }
 }

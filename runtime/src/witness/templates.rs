@@ -5,6 +5,7 @@ use super::values::Hint::{
     self, Apart, Burst, Crossed, Hot, Large, Many, Mixed, Old, OneGroup, OneThing, Peak, People,
     Reversed, Slow, Sparse, Steady, Unequal, Windows,
 };
+use crate::functions::Act;
 use crate::simulate::Sort::{
     self, Clock, Crash, Delay, Duplicate, Late, Lose, Partitions, Recycle, Refuse, Replay,
 };
@@ -21,8 +22,16 @@ pub struct Template {
     pub facts: usize,
     /// Oracles that confirm it, by their ids.
     pub oracles: &'static [&'static str],
+    /// What code that is not there is taken to do at its worst.
+    pub(crate) act: Act,
     /// Why no run shows it; then nothing is tried.
     pub assumed: Option<&'static str>,
+}
+
+impl Template {
+    const fn acting(self, act: Act) -> Template {
+        Template { act, ..self }
+    }
 }
 
 const fn shown(
@@ -38,6 +47,7 @@ const fn shown(
         hints,
         facts,
         oracles,
+        act: Act::HandOn,
         assumed: None,
     }
 }
@@ -49,6 +59,7 @@ const fn assumed(code: &'static str, why: &'static str) -> Template {
         hints: &[],
         facts: 0,
         oracles: &[],
+        act: Act::HandOn,
         assumed: Some(why),
     }
 }
@@ -82,7 +93,7 @@ pub const TEMPLATES: &[Template] = &[
     shown("DELIV-001", &[Duplicate, Replay, Crash], &[Mixed], 3, &["X1", "D1"]),
     shown("DELIV-002", &[Duplicate, Replay], &[Mixed, OneGroup], 3, &["D1"]),
     shown("DELIV-003", &[Lose, Crash], &[Mixed], 3, &["L1", "D1"]),
-    shown("DELIV-004", &[Duplicate, Replay], &[Mixed, OneGroup], 3, &["X1", "D1"]),
+    shown("DELIV-004", &[Duplicate, Replay], &[Mixed, OneGroup], 3, &["X1", "D1"]).acting(Act::Renew),
     shown("DELIV-005", &[Replay, Duplicate], &[Slow, Mixed], 3, &["X1", "D1"]),
     shown("DELIV-006", &[Crash], &[Mixed], 2, &["T1"]),
     shown("DELIV-007", &[Refuse], &[OneGroup, Mixed], 3, &["G1"]),
@@ -121,8 +132,8 @@ pub const TEMPLATES: &[Template] = &[
     shown("SCHEMA-005", &[], &[Mixed, OneGroup], 2, &["D2"]),
     shown("SCHEMA-006", &[], &[Mixed], 3, &["L1"]),
     assumed("SCHEMA-007", "it shows only when somebody adds a field"),
-    shown("STATE-001", &[Recycle, Crash, Partitions], &[OneGroup, Mixed], 4, &["D1"]),
-    shown("STATE-002", &[Recycle], &[People], 3, &["A1", "A2"]),
+    shown("STATE-001", &[Recycle, Partitions], &[OneGroup, Mixed], 4, &["D1"]).acting(Act::Forget),
+    shown("STATE-002", &[Recycle], &[OneGroup, Mixed, People], 4, &["A1", "A2"]).acting(Act::Recall),
     shown("STATE-003", &[], &[Burst, Peak], 8, &["R2"]),
     shown("STATE-004", &[], &[Mixed], 8, &["R3"]),
     shown("STATE-005", &[Delay], &[OneGroup, Mixed], 3, &["V1", "D1"]),
@@ -139,6 +150,11 @@ pub const TEMPLATES: &[Template] = &[
     assumed("STRUCT-007", NOT_RUN),
     assumed("STRUCT-008", NOT_RUN),
 ];
+
+/// What code that is not there does where a hazard is looked for.
+pub(crate) fn act(code: &str) -> Act {
+    template(code).map_or(Act::HandOn, |template| template.act)
+}
 
 /// The template of a hazard.
 pub fn template(code: &str) -> Option<&'static Template> {

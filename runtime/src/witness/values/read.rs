@@ -8,6 +8,7 @@ use graph_model::expr::{Comparison, Expr, Op, Operand, Variable};
 use graph_model::pointer::Pointer;
 use graph_model::value::Value;
 
+use crate::functions::cache_key;
 use crate::simulate::EPOCH_MS;
 
 /// What is known of a field that some expression reads.
@@ -49,7 +50,7 @@ pub(super) fn read(document: &Document, catalog: &Catalog) -> BTreeMap<Pointer, 
     all
 }
 
-/// Fields of which a node makes keys.
+/// Fields of which a node makes keys, its code too.
 pub(crate) fn keys_of(node: &Node, catalog: &Catalog) -> BTreeSet<Pointer> {
     let mut keys = BTreeSet::new();
     for (role, expr) in expressions(node, catalog) {
@@ -57,6 +58,12 @@ pub(crate) fn keys_of(node: &Node, catalog: &Catalog) -> BTreeSet<Pointer> {
             keys.extend(expr.analysis().reads.fields.iter().cloned());
         }
     }
+    let cache = cache_key(node).and_then(|code| Expr::compile(code).ok());
+    keys.extend(
+        cache
+            .iter()
+            .flat_map(|key| key.analysis().reads.fields.clone()),
+    );
     keys
 }
 
