@@ -14,7 +14,7 @@ use rustc_hash::FxHashMap;
 use smol_str::{SmolStr, format_smolstr};
 
 use super::viewers::{Owners, Viewer, anchors, type_of};
-use super::{Context, Finding, Oracle};
+use super::{Context, Finding, Oracle, answers};
 use crate::simulate::{Fact, Outcome};
 
 /// Shortest text that gives itself away.
@@ -103,17 +103,19 @@ pub(super) fn texts(document: &Document) -> String {
 
 /// Where a value came from.
 #[derive(Clone, Copy)]
-struct Root<'r> {
-    fact: u32,
-    ty: &'r Id,
-    field: &'r Pointer,
-    label: &'r Label,
+pub(super) struct Root<'r> {
+    pub(super) fact: u32,
+    pub(super) ty: &'r Id,
+    pub(super) field: &'r Pointer,
+    pub(super) label: &'r Label,
 }
 
 /// Finds viewers who see what they may not.
 pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> Vec<Finding> {
     let document = &*context.document;
-    if context.places.is_empty() || document.types.values().all(|ty| ty.labels.is_empty()) {
+    if context.places.is_empty() && context.caches.is_empty()
+        || document.types.values().all(|ty| ty.labels.is_empty())
+    {
         return Vec::new();
     }
     let roots = roots(document, run, &context.texts);
@@ -121,7 +123,7 @@ pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> V
         return Vec::new();
     }
     let owners = Owners::of(document, &run.facts);
-    let mut findings = Vec::new();
+    let mut findings = answers::judge(run, &context.caches, &roots);
     for place in &context.places {
         let items = place.items(run);
         let mut told = BTreeSet::new();
@@ -237,7 +239,7 @@ fn leaves_of<'v>(value: &'v Value, leaves: &mut Vec<&'v Value>) {
 }
 
 /// Canaries in a value.
-fn canaries<'v, 'r>(
+pub(super) fn canaries<'v, 'r>(
     value: &'v Value,
     roots: &'v FxHashMap<&'r Value, Vec<Root<'r>>>,
     found: &mut Vec<(&'v Value, &'v [Root<'r>])>,

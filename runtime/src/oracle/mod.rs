@@ -4,6 +4,7 @@
 //! is told in `docs/specs/oracles.md`.
 
 mod again;
+mod answers;
 mod at_once;
 mod authority;
 mod backlog;
@@ -187,6 +188,8 @@ pub struct Context {
     places: Vec<Place>,
     /// By channel: who works on what it hands out.
     workers: BTreeMap<NodeId, BTreeSet<NodeId>>,
+    /// Code of which somebody said that it keeps answers.
+    caches: BTreeSet<NodeId>,
     releases: Vec<Release>,
     rights: Rights,
     /// Answers that more events refute.
@@ -245,6 +248,7 @@ impl Context {
             metrics: definitions::metrics(document, catalog),
             places: places::places(document, catalog),
             workers: overlapping::workers(document, catalog),
+            caches: answers::caches(document, catalog),
             denials: premature::denials(document, catalog),
             patient: stall::patient(document, catalog, &keyed),
             keepers: erasure::keepers(document, catalog),

@@ -133,7 +133,7 @@ pub const TEMPLATES: &[Template] = &[
     shown("SCHEMA-006", &[], &[Mixed], 3, &["L1"]),
     assumed("SCHEMA-007", "it shows only when somebody adds a field"),
     shown("STATE-001", &[Recycle, Partitions], &[OneGroup, Mixed], 4, &["D1"]).acting(Act::Forget),
-    shown("STATE-002", &[Recycle], &[OneGroup, Mixed, People], 4, &["A1", "A2"]).acting(Act::Recall),
+    shown("STATE-002", &[], &[OneGroup, Mixed, People], 4, &["A1"]).acting(Act::Recall),
     shown("STATE-003", &[], &[Burst, Peak], 8, &["R2"]),
     shown("STATE-004", &[], &[Mixed], 8, &["R3"]),
     shown("STATE-005", &[Delay], &[OneGroup, Mixed], 3, &["V1", "D1"]),
