@@ -2,7 +2,7 @@
 //!
 //! Values that occur nowhere else give themselves away wherever they turn up, also within longer texts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use graph_model::document::{Document, EventType};
@@ -13,6 +13,7 @@ use graph_model::value::{Object, Value};
 use rustc_hash::FxHashMap;
 use smol_str::{SmolStr, format_smolstr};
 
+use super::open::Unlisted;
 use super::viewers::{Owners, Viewer, anchors, type_of};
 use super::{Context, Finding, Oracle, answers};
 use crate::simulate::{Fact, Outcome};
@@ -113,12 +114,14 @@ pub(super) struct Root<'r> {
 /// Finds viewers who see what they may not.
 pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> Vec<Finding> {
     let document = &*context.document;
+    let unlabelled = document.types.values().all(|ty| ty.labels.is_empty());
     if context.places.is_empty() && context.caches.is_empty()
-        || document.types.values().all(|ty| ty.labels.is_empty())
+        || unlabelled && context.open.types.is_empty()
     {
         return Vec::new();
     }
-    let roots = roots(document, run, &context.texts);
+    let unlisted = context.open.unlisted(document, run);
+    let roots = roots(document, run, &context.texts, &unlisted);
     if roots.is_empty() {
         return Vec::new();
     }
@@ -186,6 +189,7 @@ fn roots<'r>(
     document: &'r Document,
     run: &'r Outcome,
     texts: &str,
+    unlisted: &'r BTreeMap<u32, Vec<Unlisted<'r>>>,
 ) -> FxHashMap<&'r Value, Vec<Root<'r>>> {
     let mut roots: FxHashMap<&Value, Vec<Root<'_>>> = FxHashMap::default();
     let mut common: BTreeSet<&Value> = BTreeSet::new();
@@ -195,7 +199,10 @@ fn roots<'r>(
         leaves_of(&fact.event.data, &mut leaves);
         let mut labelled: Vec<&Value> = Vec::new();
         if let Some(ty) = ty {
-            for (field, label) in &document.types[ty].labels {
+            let listed = document.types[ty].labels.iter();
+            let unlisted = unlisted.get(&(number as u32)).into_iter().flatten();
+            let unlisted = unlisted.map(|(field, label)| (field, *label));
+            for (field, label) in listed.chain(unlisted) {
                 let mut below = Vec::new();
                 if let Some(value) = field.get(&fact.event.data) {
                     leaves_of(value, &mut below);

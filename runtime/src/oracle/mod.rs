@@ -34,6 +34,7 @@ mod loss;
 mod measures;
 mod numbers;
 mod old_shapes;
+mod open;
 mod overlapping;
 mod overwritten;
 mod pairs;
@@ -76,6 +77,7 @@ use self::load::Said;
 use self::loss::Ways;
 use self::numbers::Aggregate;
 use self::old_shapes::History;
+use self::open::Open;
 use self::places::Place;
 use self::premature::Denial;
 use self::releases::Release;
@@ -190,6 +192,7 @@ pub struct Context {
     workers: BTreeMap<NodeId, BTreeSet<NodeId>>,
     /// Code of which somebody said that it keeps answers.
     caches: BTreeSet<NodeId>,
+    open: Open,
     releases: Vec<Release>,
     rights: Rights,
     /// Answers that more events refute.
@@ -249,6 +252,7 @@ impl Context {
             places: places::places(document, catalog),
             workers: overlapping::workers(document, catalog),
             caches: answers::caches(document, catalog),
+            open: Open::of(document),
             denials: premature::denials(document, catalog),
             patient: stall::patient(document, catalog, &keyed),
             keepers: erasure::keepers(document, catalog),

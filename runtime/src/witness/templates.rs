@@ -2,8 +2,8 @@
 //! let it be seen there and who would see it.
 
 use super::values::Hint::{
-    self, Apart, Burst, Crossed, Hot, Large, Many, Mixed, Old, OneGroup, OneThing, Peak, People,
-    Reversed, Slow, Sparse, Steady, Unequal, Windows,
+    self, Added, Apart, Burst, Crossed, Hot, Large, Many, Mixed, Old, OneGroup, OneThing, Peak,
+    People, Reversed, Slow, Sparse, Steady, Unequal, Windows,
 };
 use crate::functions::Act;
 use crate::simulate::Sort::{
@@ -131,7 +131,7 @@ pub const TEMPLATES: &[Template] = &[
     shown("SCHEMA-004", &[], &[Sparse, Mixed], 3, &["S1"]),
     shown("SCHEMA-005", &[], &[Mixed, OneGroup], 2, &["D2"]),
     shown("SCHEMA-006", &[], &[Mixed], 3, &["L1"]),
-    assumed("SCHEMA-007", "it shows only when somebody adds a field"),
+    shown("SCHEMA-007", &[], &[Added], 2, &["A1"]),
     shown("STATE-001", &[Recycle, Partitions], &[OneGroup, Mixed], 4, &["D1"]).acting(Act::Forget),
     shown("STATE-002", &[], &[OneGroup, Mixed, People], 4, &["A1"]).acting(Act::Recall),
     shown("STATE-003", &[], &[Burst, Peak], 8, &["R2"]),

@@ -51,6 +51,8 @@ pub enum Hint {
     Slow,
     /// Each fact is about another person and another tenant, with values that nobody else has.
     People,
+    /// Facts have a field more than their type lists, where it lets fields be added.
+    Added,
     /// Fields that may be missing are.
     Sparse,
     /// Facts are of the type that theirs was before.

@@ -72,6 +72,9 @@ impl<'w> Payloads<'w> {
                 payload = tried;
             }
         }
+        if self.wish.hint == Hint::Added && schema.welcomes_others() {
+            add(&schema, &mut payload, number);
+        }
         if self.wish.hint == Hint::Large {
             fill(ty, &schema, &mut payload);
         }
@@ -208,6 +211,29 @@ impl<'w> Payloads<'w> {
             Hint::Crossed if own => number / 2,
             _ if own => number,
             _ => number % (2 + place % 2),
+        }
+    }
+}
+
+/// Adds a field that the type does not list, with a value that occurs nowhere else.
+fn add(schema: &Schema, payload: &mut Value, number: usize) {
+    let names = (1..).map(|turn| match turn {
+        1 => "added".to_owned(),
+        turn => format!("added_{turn}"),
+    });
+    let mut fields = names.map(|name| Pointer::root().child(name));
+    let Some(field) = fields.find(|field| field.get(payload).is_none()) else {
+        return;
+    };
+    for value in [
+        Value::from(format!("added-canary-{}", number + 1)),
+        Value::Int(1_000_003 + number as i64),
+    ] {
+        let mut tried = payload.clone();
+        field.set(&mut tried, value);
+        if schema.check(&tried).is_ok() {
+            *payload = tried;
+            return;
         }
     }
 }
