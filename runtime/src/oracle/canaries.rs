@@ -185,7 +185,7 @@ fn refused<'r>(
 
 /// Values that give themselves away, with the fields that hold them: all of them labelled, and none of
 /// them numbers that sums may show.
-fn roots<'r>(
+pub(super) fn roots<'r>(
     document: &'r Document,
     run: &'r Outcome,
     texts: &str,

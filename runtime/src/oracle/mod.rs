@@ -52,6 +52,7 @@ mod stuck;
 mod testing;
 mod torn;
 mod unforgotten;
+mod unneeded;
 mod versions;
 mod viewers;
 mod weights;
@@ -83,6 +84,7 @@ use self::premature::Denial;
 use self::releases::Release;
 pub use self::secrets::{Secret, secrets};
 use self::speakers::Speaker;
+pub use self::unneeded::{Delivered, delivered};
 use self::weights::Before;
 use crate::simulate::Outcome;
 
@@ -131,6 +133,7 @@ oracles! {
     A1 "who sees what they may not" canaries::judge,
     A2 "what can be told of a secret" secrets::judge,
     A3 "numbers over too few people" small_group::judge,
+    A4 "what comes to those who do not need it" unneeded::judge,
     B1 "how much follows from one fact" growth::judge,
     C1 "which case a call is about" causality::judge,
     D1 "what stores hold in the end" final_state::judge,
@@ -193,6 +196,8 @@ pub struct Context {
     /// Code of which somebody said that it keeps answers.
     caches: BTreeSet<NodeId>,
     open: Open,
+    /// Nodes that do something of their own with what they get.
+    code: BTreeSet<NodeId>,
     releases: Vec<Release>,
     rights: Rights,
     /// Answers that more events refute.
@@ -253,6 +258,7 @@ impl Context {
             workers: overlapping::workers(document, catalog),
             caches: answers::caches(document, catalog),
             open: Open::of(document),
+            code: unneeded::code(document, catalog),
             denials: premature::denials(document, catalog),
             patient: stall::patient(document, catalog, &keyed),
             keepers: erasure::keepers(document, catalog),

@@ -12,7 +12,7 @@ use smol_str::SmolStr;
 
 use super::Budget;
 use crate::functions::{Act, sketched_kinds};
-use crate::oracle::{Context, Finding, Oracle, again, judge_again, secrets};
+use crate::oracle::{Context, Finding, Oracle, again, delivered, judge_again, secrets};
 use crate::simulate::{Fact, Limits, Outcome, Record, Scenario, Simulation};
 
 /// Where runs of a search are cut off: what does not end within it does not end.
@@ -202,6 +202,7 @@ impl<'b> Bench<'b> {
     ) -> Vec<Finding> {
         let mut findings = match oracle {
             Oracle::A2 => self.told(scenario, run),
+            Oracle::A4 => self.unneeded(scenario, run),
             Oracle::D4 => self.repeated(scenario, run),
             _ => oracle.judge(run, reference, &self.context),
         };
@@ -229,6 +230,22 @@ impl<'b> Bench<'b> {
             }
         }
         Vec::new()
+    }
+
+    /// What code gets and does not need: a second run does without.
+    fn unneeded(&mut self, scenario: &Scenario, run: &Outcome) -> Vec<Finding> {
+        let mut delivered = delivered(&self.context, run);
+        delivered.retain(|one| self.matters.is_empty() || self.matters.contains(one.node.as_str()));
+        let mut findings = Vec::new();
+        for one in delivered.into_iter().take(SECRETS_MAX) {
+            let without = Scenario {
+                facts: one.without(self.context.document(), &scenario.facts),
+                ..scenario.clone()
+            };
+            let without = self.play(&without);
+            findings.extend(without.and_then(|without| one.judge(run, &without)));
+        }
+        findings
     }
 
     /// What another run of the same facts does not agree on.

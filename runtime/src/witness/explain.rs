@@ -89,56 +89,54 @@ fn happens(found: &Diagnostic, document: &Document, scenario: &Scenario, trace: 
 
 /// Says of which nodes nobody has written the code, and what stands in for it.
 pub(super) fn say_unwritten(sentence: &mut String, document: &Document, project: &Path, act: Act) {
-    let nodes = unwritten(document, project);
-    let acting = |id: &NodeId| {
-        document
-            .nodes
-            .get(id)
-            .map_or(Act::HandOn, |node| act.of(node))
-    };
-    let (plain, worst): (Vec<&NodeId>, Vec<&NodeId>) =
-        nodes.into_iter().partition(|id| acting(id) == Act::HandOn);
-    for (nodes, act) in [(worst, act), (plain, Act::HandOn)] {
-        let titles = nodes.iter().map(|id| document.node_title(id));
-        let titles = titles.collect::<Vec<_>>().join(" and ");
-        let one = nodes.len() == 1;
-        let has = match nodes.len() {
-            0 => continue,
-            1 => "has no code yet",
-            _ => "have no code yet",
-        };
-        let does = match act {
-            Act::HandOn if one => " and sends on what it gets",
-            Act::HandOn => " and send on what they get",
-            Act::Renew => {
-                ": what stands in for it makes another key when an event comes to it again"
+    let mut said: Vec<(&str, Vec<&str>)> = Vec::new();
+    for id in unwritten(document, project) {
+        let node = &document.nodes[id];
+        let does = match act.of(node) {
+            Act::HandOn if node.notes.declared.contains_key("reads") => {
+                "what stands in for it sends on what it reads, and nothing else"
             }
+            Act::HandOn => "what stands in for it sends on what it gets",
+            Act::Renew => "what stands in for it makes another key when an event comes to it again",
             Act::Forget => {
-                ": what stands in for it answers only while its instance knows all that came before"
+                "what stands in for it answers only while its instance knows all that came before"
             }
             Act::Recall => {
-                ": what stands in for it answers with what it kept of the first who asked by the same key"
+                "what stands in for it answers with what it kept of the first who asked by the same key"
             }
         };
-        sentence.truncate(sentence.trim_end_matches('.').len());
-        sentence.push_str(&format!("; {titles} {has}{does}."));
+        let title = document.node_title(id);
+        match said.iter_mut().find(|(known, _)| *known == does) {
+            Some((_, titles)) => titles.push(title),
+            None => said.push((does, vec![title])),
+        }
     }
+    for (does, titles) in said {
+        sentence.truncate(sentence.trim_end_matches('.').len());
+        sentence.push_str("; ");
+        sentence.push_str(&without_code(&titles));
+        sentence.push_str(&format!(": {does}."));
+    }
+}
+
+fn without_code(titles: &[&str]) -> String {
+    let has = if titles.len() == 1 {
+        "has no code yet"
+    } else {
+        "have no code yet"
+    };
+    format!("{} {has}", titles.join(" and "))
 }
 
 /// Why runs that did not show a hazard say little of it; nothing where all code is there.
 pub(super) fn unseen(document: &Document, project: &Path, tried: u32) -> Option<String> {
-    let nodes = unwritten(document, project);
-    let titles = nodes.iter().map(|id| document.node_title(id));
-    let titles = titles.collect::<Vec<_>>().join(" and ");
-    let has = match nodes.len() {
-        0 => return None,
-        1 => "has no code yet",
-        _ => "have no code yet",
-    };
+    let nodes = unwritten(document, project).into_iter();
+    let titles: Vec<&str> = nodes.map(|id| document.node_title(id)).collect();
     let runs = plural(tried as usize, "run");
-    Some(format!(
-        "{titles} {has}, and {runs} with a stand-in do not show it"
-    ))
+    (!titles.is_empty()).then(|| {
+        let no_code = without_code(&titles);
+        format!("{no_code}, and {runs} with what stands in for it do not show it")
+    })
 }
 
 fn fault_sentence(fault: &Fault, document: &Document, event: Option<&str>) -> String {

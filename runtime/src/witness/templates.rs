@@ -80,7 +80,7 @@ pub const TEMPLATES: &[Template] = &[
     shown("AUTH-009", &[Refuse], &[People, Mixed], 2, &["A1", "A2"]),
     shown("AUTH-010", &[], &[People, Mixed], 2, &["A1", "A2"]),
     assumed("AUTH-011", "it shows only when an attacker uses rights that nothing drawn here uses"),
-    assumed("AUTH-012", "nothing that anybody sees changes without the field"),
+    shown("AUTH-012", &[], &[People, Mixed], 2, &["A4"]),
     shown("AUTH-013", &[], &[People, Mixed], 2, &["A1", "A2"]),
     assumed("AUTH-014", "rights that change while a flow runs are not simulated"),
     shown("AUTH-015", &[], &[People], 2, &["E1"]),
