@@ -14,7 +14,7 @@ use rustc_hash::FxHashMap;
 use smol_str::SmolStr;
 
 use crate::database::Database;
-use crate::functions::{Came, Costs, Functions, Logs, Network, States};
+use crate::functions::{Costs, Functions, Logs, Network, Seen, States};
 use crate::sinks::{Journal, LineFile};
 pub use crate::sinks::{Printer, Rows};
 use crate::sources::{FilesRead, Listener, Turn};
@@ -32,8 +32,8 @@ pub struct Shared {
     pub(crate) network: Option<Arc<Network>>,
     /// What functions keep.
     pub(crate) states: Arc<States>,
-    /// What came to those who stand in for functions.
-    pub(crate) came: Arc<Came>,
+    /// What those who stand in for functions saw of a run.
+    pub(crate) seen: Arc<Seen>,
     /// Of functions.
     pub(crate) logs: Arc<Logs>,
     costs: Mutex<BTreeMap<NodeId, Arc<Costs>>>,

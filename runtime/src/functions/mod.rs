@@ -27,7 +27,7 @@ pub(crate) use costs::Costs;
 pub(crate) use loaded::Functions;
 pub(crate) use logs::Logs;
 pub(crate) use network::Network;
-pub(crate) use sketch::{Act, Came, cache_key, kinds as sketched_kinds, unwritten};
+pub(crate) use sketch::{Act, Seen, cache_key, kinds as sketched_kinds, unwritten};
 pub(crate) use states::States;
 pub(crate) use trial::Trial;
 

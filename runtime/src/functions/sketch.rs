@@ -11,6 +11,7 @@ mod shape;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use graph_model::catalog::{Behaviour, Catalog, JqRole};
@@ -44,6 +45,8 @@ pub(crate) enum Act {
     Forget,
     /// Where a cache is declared: it answers with what it kept of the first who asked by the same key.
     Recall,
+    /// Where a table or view is declared by which it decides: it accepts what it does not find there yet.
+    Decide,
 }
 
 /// All kinds, with a stand-in that acts so for each component that is not there.
@@ -53,6 +56,7 @@ pub(crate) fn kinds(act: Act) -> Vec<Kind> {
         Act::Renew => |build| make(build, Act::Renew),
         Act::Forget => |build| make(build, Act::Forget),
         Act::Recall => |build| make(build, Act::Recall),
+        Act::Decide => |build| make(build, Act::Decide),
     };
     let mut kinds = crate::catalog::kinds();
     for kind in kinds.iter_mut().filter(|kind| kind.spec.id == "function") {
@@ -83,6 +87,7 @@ impl Act {
             Act::HandOn | Act::Renew => true,
             Act::Forget => state == Some("instance") && !fresh,
             Act::Recall => state == Some("cache") && !fresh && cache_key(node).is_some(),
+            Act::Decide => declared(node, "reads_from").is_some(),
         };
         if may { self } else { Act::HandOn }
     }
@@ -118,10 +123,10 @@ enum Way {
     HandOn,
     Renew {
         keys: BTreeSet<Pointer>,
-        came: Arc<Came>,
+        seen: Arc<Seen>,
     },
     Forget {
-        came: Arc<Came>,
+        seen: Arc<Seen>,
         known: BTreeSet<SmolStr>,
     },
     Recall {
@@ -130,11 +135,24 @@ enum Way {
         owned: BTreeMap<SmolStr, Vec<Pointer>>,
         kept: BTreeMap<Value, Value>,
     },
+    Decide {
+        place: NodeId,
+        /// By which the place tells things apart.
+        key: Option<Expr>,
+        seen: Arc<Seen>,
+    },
 }
 
-/// What came to stand-ins in a run, by node, whichever of its instances got it: how often each event did.
+/// What stand-ins saw of a run.
 #[derive(Default)]
-pub(crate) struct Came(Mutex<BTreeMap<NodeId, BTreeMap<SmolStr, u64>>>);
+pub(crate) struct Seen {
+    /// By node, whichever of its instances got it: how often each event came.
+    came: Mutex<BTreeMap<NodeId, BTreeMap<SmolStr, u64>>>,
+    /// What was written to the places at which somebody looks.
+    written: Mutex<BTreeMap<NodeId, Vec<Event>>>,
+    /// Whether there are such places.
+    looks: AtomicBool,
+}
 
 impl Operator for Sketch {
     fn on_event(&mut self, event: Event, _input: usize, ctx: &Context<'_>, out: &mut Output) {
@@ -158,16 +176,16 @@ impl Operator for Sketch {
 
 impl Way {
     fn of(build: &Build, act: Act, shape: &Shape) -> Result<Way, Problem> {
-        let came = || Arc::clone(&build.shared.came);
+        let seen = || Arc::clone(&build.shared.seen);
         Ok(match act {
             Act::HandOn => Way::HandOn,
             Act::Renew => {
                 let mut keys = guarding(build.document);
                 keys.retain(|key| shape.id().is_none_or(|id| !id.covers(key)));
-                Way::Renew { keys, came: came() }
+                Way::Renew { keys, seen: seen() }
             }
             Act::Forget => Way::Forget {
-                came: came(),
+                seen: seen(),
                 known: BTreeSet::new(),
             },
             Act::Recall => {
@@ -180,6 +198,17 @@ impl Way {
                     kept: BTreeMap::new(),
                 }
             }
+            Act::Decide => match looked_at(build) {
+                Some((place, key)) => {
+                    build.shared.seen.look(&place);
+                    Way::Decide {
+                        place,
+                        key,
+                        seen: seen(),
+                    }
+                }
+                None => Way::HandOn,
+            },
         })
     }
 
@@ -187,8 +216,8 @@ impl Way {
     fn answer(&mut self, node: &NodeId, event: &Event, ctx: &Context<'_>) -> Option<Value> {
         match self {
             Way::HandOn => Some(event.data.clone()),
-            Way::Renew { keys, came } => {
-                let (times, _) = came.add(node, &event.context.id);
+            Way::Renew { keys, seen } => {
+                let (times, _) = seen.add(node, &event.context.id);
                 let mut data = event.data.clone();
                 if times > 0 {
                     for key in keys.iter() {
@@ -199,8 +228,8 @@ impl Way {
                 }
                 Some(data)
             }
-            Way::Forget { came, known } => {
-                let (_, others) = came.add(node, &event.context.id);
+            Way::Forget { seen, known } => {
+                let (_, others) = seen.add(node, &event.context.id);
                 known.remove(&event.context.id);
                 let knows_all = known.len() == others;
                 known.insert(event.context.id.clone());
@@ -223,24 +252,57 @@ impl Way {
                 }
                 Some(data)
             }
+            Way::Decide { place, key, seen } => {
+                let key_of = |event: &Event| {
+                    let now_ms = ctx.now_ms;
+                    let bindings = EventBindings { event, now_ms };
+                    let key = key.as_ref()?.eval(&event.data, &Env::new(&bindings)).ok();
+                    key.filter(|key| *key != Value::Null)
+                };
+                let own = key_of(event);
+                let known = seen.holds(place, |held| own.is_none() || key_of(held) == own);
+                (!known).then(|| event.data.clone())
+            }
         }
     }
 }
 
-impl Came {
+impl Seen {
     /// A run begins.
     pub(crate) fn clear(&self) {
-        lock(&self.0).clear();
+        lock(&self.came).clear();
+        lock(&self.written).values_mut().for_each(Vec::clear);
+    }
+
+    /// An event was written to a place.
+    pub(crate) fn write(&self, place: &NodeId, event: &Event) {
+        if self.looks.load(Ordering::Relaxed)
+            && let Some(written) = lock(&self.written).get_mut(place)
+        {
+            written.push(event.clone());
+        }
     }
 
     /// Takes down that an event came to a node: how often it had come before, and how many others had.
     fn add(&self, node: &NodeId, event: &SmolStr) -> (u64, usize) {
-        let mut came = lock(&self.0);
+        let mut came = lock(&self.came);
         let here = came.entry(node.clone()).or_default();
         let times = here.entry(event.clone()).or_default();
         let before = *times;
         *times += 1;
         (before, here.len() - 1)
+    }
+
+    /// Somebody looks at a place.
+    fn look(&self, place: &NodeId) {
+        lock(&self.written).entry(place.clone()).or_default();
+        self.looks.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a place holds something like that.
+    fn holds(&self, place: &NodeId, like: impl Fn(&Event) -> bool) -> bool {
+        let written = lock(&self.written);
+        written.get(place).is_some_and(|held| held.iter().any(like))
     }
 }
 
@@ -305,6 +367,21 @@ fn declared<'n>(node: &'n Node, name: &str) -> Option<&'n Value> {
     node.notes.declared.get(name)
 }
 
+/// The table or view by which a node decides, named by its id or title, and the key of what is there.
+fn looked_at(build: &Build) -> Option<(NodeId, Option<Expr>)> {
+    let name = declared(build.node, "reads_from")?.as_str()?;
+    let document = build.document;
+    let mut nodes = document.nodes.iter();
+    let titled = || nodes.find(|(id, _)| document.node_title(id) == name);
+    let (id, node) = document.nodes.get_key_value(name).or_else(titled)?;
+    let kind = Catalog::bundled().get(&node.kind)?;
+    let text = |field: &str| kind.config(node, field).and_then(Value::as_str);
+    // What is appended is told apart by who sent it, whatever it is about.
+    let code = text("key").filter(|_| text("mode") != Some("append"));
+    let key = code.and_then(|code| Expr::compile(code).ok());
+    Some((id.clone(), key))
+}
+
 /// By what a cache is declared to find what it keeps.
 pub(crate) fn cache_key(node: &Node) -> Option<&str> {
     let code = declared(node, "cache_key")?.as_str()?;
@@ -355,7 +432,7 @@ mod tests {
             1.0,
             Way::Renew {
                 keys: keys.into(),
-                came: Arc::default(),
+                seen: Arc::default(),
             },
         );
         for (id, wanted) in [
@@ -371,11 +448,11 @@ mod tests {
 
     #[test]
     fn an_instance_answers_while_it_knows_all_that_came() {
-        let came: Arc<Came> = Arc::default();
+        let seen: Arc<Seen> = Arc::default();
         let instance = || {
             let known = BTreeSet::new();
-            let came = Arc::clone(&came);
-            sketch(1.0, Way::Forget { came, known })
+            let seen = Arc::clone(&seen);
+            sketch(1.0, Way::Forget { seen, known })
         };
         let (mut first, mut other) = (instance(), instance());
         for (to_first, id, answers) in [
@@ -390,6 +467,37 @@ mod tests {
             let sent = told(sketch, id, value!({}));
             assert_eq!(!sent.is_empty(), answers, "{id}");
         }
+    }
+
+    #[test]
+    fn a_decision_rests_on_what_is_written_by_then() {
+        let (seen, place) = (Arc::new(Seen::default()), NodeId::from("rows"));
+        seen.look(&place);
+        let key = Some(Expr::compile(".k").expect("an expression"));
+        let mut sketch = sketch(
+            1.0,
+            Way::Decide {
+                place: place.clone(),
+                key,
+                seen: Arc::clone(&seen),
+            },
+        );
+        for (key, accepted, written) in [
+            ("a", true, false),
+            ("a", true, true),
+            ("a", false, false),
+            ("b", true, true),
+            ("b", false, false),
+        ] {
+            let data = value!({"k": (key)});
+            let sent = told(&mut sketch, "e", data.clone());
+            assert_eq!(!sent.is_empty(), accepted, "{key}");
+            if written {
+                seen.write(&place, &event("w", 0, data));
+            }
+        }
+        seen.clear();
+        assert_eq!(told(&mut sketch, "e", value!({"k": "a"})).len(), 1);
     }
 
     #[test]

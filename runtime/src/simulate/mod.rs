@@ -127,7 +127,7 @@ impl Simulation {
 
     fn begin(&mut self, shape: &Rc<Shape>) {
         self.stage.shared.states.clear();
-        self.stage.shared.came.clear();
+        self.stage.shared.seen.clear();
         self.run = Run::new(&self.stage, shape, &self.scenario);
     }
 

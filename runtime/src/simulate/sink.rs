@@ -87,6 +87,7 @@ impl Run {
             Ok(wrote) => {
                 self.grow(node, wrote.grown);
                 let id = &shape.plan.nodes[node].id;
+                self.stage.shared.seen.write(id, &item.event);
                 let event_id = &item.event.context.id;
                 self.trace
                     .add(self.now_us, What::Written, id, 0, event_id, item.root);

@@ -101,6 +101,9 @@ pub(super) fn say_unwritten(sentence: &mut String, document: &Document, project:
             Act::Forget => {
                 "what stands in for it answers only while its instance knows all that came before"
             }
+            Act::Decide => {
+                "what stands in for it accepts an event while it finds none like it where it looks"
+            }
             Act::Recall => {
                 "what stands in for it answers with what it kept of the first who asked by the same key"
             }

@@ -136,7 +136,7 @@ pub const TEMPLATES: &[Template] = &[
     shown("STATE-002", &[], &[OneGroup, Mixed, People], 4, &["A1"]).acting(Act::Recall),
     shown("STATE-003", &[], &[Burst, Peak], 8, &["R2"]),
     shown("STATE-004", &[], &[Mixed], 8, &["R3"]),
-    shown("STATE-005", &[Delay], &[OneGroup, Mixed], 3, &["V1", "D1"]),
+    shown("STATE-005", &[Delay], &[OneGroup, Mixed], 3, &["V1", "D1"]).acting(Act::Decide),
     shown("STATE-006", &[Clock, Late, Delay], &[OneGroup, Mixed], 3, &["D4", "D1"]),
     assumed("STATE-007", "what the owner keeps is not drawn here"),
     assumed("STATE-008", "what a log forgets is not simulated"),
