@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use graph_model::catalog::{Access, Behaviour, Catalog, Family};
-use graph_model::document::Document;
+use graph_model::document::{Document, Edge};
 use graph_model::id::NodeId;
 use graph_model::value::Value;
 use rustc_hash::FxHashMap;
@@ -66,9 +66,18 @@ pub(super) fn ends(
             },
         );
     }
-    // A fold needs all that something behind it needs.
+    // A fold needs all that something behind it needs. Rows that are looked up go nowhere themselves.
+    let is_row = |edge: &Edge| {
+        let rows = document.nodes.get(&edge.to.node).and_then(|node| {
+            let kind = catalog.get(&node.kind)?;
+            let looks_up = matches!(kind.behaviour, Behaviour::Enrich { .. });
+            kind.inputs.get(1).filter(|_| looks_up)
+        });
+        rows.is_some_and(|rows| rows.name == edge.to.port)
+    };
     let asked = |id: &NodeId| {
-        reached(document, [id].into_iter()).iter().any(|behind| {
+        let behind = reached_along(document, [id].into_iter(), |edge| !is_row(edge));
+        behind.iter().any(|behind| {
             behaviour(behind).is_some_and(|(node, does)| {
                 let declared = node.notes.declared.get("must_not_lose");
                 let lasts = matches!(does, Behaviour::Table { .. } | Behaviour::Effect { .. });
@@ -142,12 +151,21 @@ pub(super) fn reached_without<'d>(
     from: impl Iterator<Item = &'d NodeId>,
     without: Option<&NodeId>,
 ) -> BTreeSet<&'d NodeId> {
+    reached_along(document, from, |edge| Some(&edge.to.node) != without)
+}
+
+/// The same along some wires.
+fn reached_along<'d>(
+    document: &'d Document,
+    from: impl Iterator<Item = &'d NodeId>,
+    goes: impl Fn(&Edge) -> bool,
+) -> BTreeSet<&'d NodeId> {
     let mut reached = BTreeSet::new();
     let mut next: VecDeque<&NodeId> = from.collect();
     while let Some(node) = next.pop_front() {
         for edge in document.edges.values() {
             let to = &edge.to.node;
-            if edge.from.node == *node && Some(to) != without && reached.insert(to) {
+            if edge.from.node == *node && goes(edge) && reached.insert(to) {
                 next.push_back(to);
             }
         }
