@@ -20,6 +20,7 @@ mod erasure;
 mod final_state;
 mod finding;
 mod flat;
+mod forked;
 mod groups;
 mod groups_of;
 mod growth;

@@ -7,15 +7,16 @@ use smol_str::SmolStr;
 use super::equal::alike;
 use super::keys;
 use super::lineage::{name, steps, twin, twins};
-use super::{Context, Finding, Oracle};
+use super::{Context, Finding, Oracle, forked};
 use crate::simulate::{Content, Outcome, Row, What};
 
-/// Finds rows whose last writer in the reference wrote them, too, and was overwritten.
+/// Finds rows whose last writer in the reference wrote them, too, and was overwritten, and rows of which
+/// their owner does not know.
 pub(super) fn judge(run: &Outcome, reference: &Outcome, context: &Context) -> Vec<Finding> {
     if !run.ended.is_complete() {
         return Vec::new();
     }
-    let mut findings = Vec::new();
+    let mut findings = forked::judge(run, context);
     for (store, content) in &run.stores {
         let (Content::Rows(rows), Some(Content::Rows(wanted))) =
             (content, reference.stores.get(store))

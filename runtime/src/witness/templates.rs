@@ -138,7 +138,7 @@ pub const TEMPLATES: &[Template] = &[
     shown("STATE-004", &[], &[Mixed], 8, &["R3"]),
     shown("STATE-005", &[Delay], &[OneGroup, Mixed], 3, &["V1", "D1"]).acting(Act::Decide),
     shown("STATE-006", &[Clock, Late, Delay], &[OneGroup, Mixed], 3, &["D4", "D1"]),
-    assumed("STATE-007", "what the owner keeps is not drawn here"),
+    shown("STATE-007", &[], &[OneThing, Mixed], 2, &["W1"]),
     assumed("STATE-008", "what a log forgets is not simulated"),
     shown("STATE-009", &[Refuse, Crash], &[Mixed], 2, &["T1"]),
     assumed("STRUCT-001", NOT_RUN),
