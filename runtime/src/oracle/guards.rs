@@ -60,6 +60,12 @@ pub(super) fn guards(document: &Document, catalog: &Catalog, to: &NodeId) -> Vec
     guards
 }
 
+impl Guard {
+    pub(super) fn is(&self, node: &NodeId) -> bool {
+        self.node == *node
+    }
+}
+
 /// Whom events belong to that passed guards.
 pub(super) struct Guarded<'o> {
     /// Pairs, by the node that made them.

@@ -27,6 +27,7 @@ mod growth;
 mod guards;
 mod invariants;
 mod keys;
+mod lapsed;
 mod late;
 mod latency;
 mod lineage;
@@ -135,6 +136,7 @@ oracles! {
     A2 "what can be told of a secret" secrets::judge,
     A3 "numbers over too few people" small_group::judge,
     A4 "what comes to those who do not need it" unneeded::judge,
+    A5 "rights that were lost meanwhile" lapsed::judge,
     B1 "how much follows from one fact" growth::judge,
     C1 "which case a call is about" causality::judge,
     D1 "what stores hold in the end" final_state::judge,

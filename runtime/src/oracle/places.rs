@@ -168,10 +168,31 @@ fn keys_of(node: &Node, kind: &KindSpec) -> Vec<Expr> {
         .collect()
 }
 
+impl Item<'_> {
+    /// The number of the step at which it was to be seen.
+    pub(super) fn at(&self) -> usize {
+        self.at
+    }
+}
+
 impl Place {
     /// Whether viewers see only what is theirs.
     pub(super) fn compares(&self) -> bool {
         !self.rows.is_empty() || !self.guards.is_empty()
+    }
+
+    /// Whether nothing but guards on the way there says who sees what.
+    pub(super) fn trusts_guards(&self) -> bool {
+        self.rows.is_empty() && !self.guards.is_empty()
+    }
+
+    pub(super) fn is_at(&self, node: &NodeId) -> bool {
+        self.node == *node
+    }
+
+    /// Whether the node is a guard on the way there.
+    pub(super) fn is_guarded_by(&self, node: &NodeId) -> bool {
+        self.guards.iter().any(|guard| guard.is(node))
     }
 
     /// Whether the value says who sees the item.

@@ -82,7 +82,7 @@ pub const TEMPLATES: &[Template] = &[
     assumed("AUTH-011", "it shows only when an attacker uses rights that nothing drawn here uses"),
     shown("AUTH-012", &[], &[People, Mixed], 2, &["A4"]),
     shown("AUTH-013", &[], &[People, Mixed], 2, &["A1", "A2"]),
-    assumed("AUTH-014", "rights that change while a flow runs are not simulated"),
+    shown("AUTH-014", &[Replay], &[People, Mixed], 2, &["A5"]),
     shown("AUTH-015", &[], &[People], 2, &["E1"]),
     shown("COST-001", &[], &[Peak], 8, &["R2"]),
     shown("COST-002", &[], &[Mixed], 4, &["R4"]),
