@@ -146,3 +146,39 @@ impl Nearness<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use graph_model::validate::notation;
+
+    use super::*;
+
+    #[test]
+    fn calls_are_as_slow_as_is_declared() {
+        let flow = "in: manual -> lane: queue -> many: map(expr=.) ^batch=4 -> one: map(expr=.) -> out: view";
+        let document = notation::read(flow).expect("a flow");
+        let slow = |node: &str| Fault {
+            kind: FaultKind::Slow { times: 10 },
+            place: Place::Node(node.into()),
+            nth: 0,
+        };
+        let crash = Fault {
+            kind: FaultKind::Crash(Point::BeforeAck),
+            ..slow("one")
+        };
+        let fitted = Fault {
+            kind: FaultKind::Slow { times: 4 },
+            ..slow("many")
+        };
+        for (faults, wanted) in [
+            (vec![slow("many")], vec![fitted.clone()]),
+            (vec![slow("one")], vec![]),
+            (
+                vec![slow("many"), crash.clone(), slow("many")],
+                vec![fitted, crash],
+            ),
+        ] {
+            assert_eq!(as_slow_as_declared(faults, &document), wanted);
+        }
+    }
+}
