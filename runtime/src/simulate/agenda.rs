@@ -86,6 +86,7 @@ const SOON_US: u64 = 1_000;
 /// Of what comes later, so many that come first stand in their order: few flows have more to do at once.
 const NEAR_MAX: usize = 16;
 
+#[derive(Default)]
 pub(super) struct Agenda {
     /// To be done at once, as nothing else is due by now. Most things have one that follows.
     next: Option<Task>,
@@ -102,20 +103,6 @@ pub(super) struct Agenda {
     pressing: usize,
 }
 
-impl Default for Agenda {
-    fn default() -> Agenda {
-        Agenda {
-            next: None,
-            soon: VecDeque::new(),
-            near: Vec::new(),
-            far: BinaryHeap::new(),
-            now_us: 0,
-            noted: 0,
-            pressing: 0,
-        }
-    }
-}
-
 #[derive(Clone, Copy)]
 struct Entry {
     /// The time, and below it the number.
@@ -130,6 +117,10 @@ impl Entry {
 }
 
 impl Agenda {
+    #[expect(
+        clippy::inline_always,
+        reason = "what follows at once is most of all, and short"
+    )]
     #[inline(always)]
     pub(super) fn add(&mut self, at_us: u64, task: Task) {
         if at_us == self.now_us && !task.is_timer() && self.is_clear() {
@@ -166,8 +157,9 @@ impl Agenda {
     fn queue_later(&mut self, entry: Entry) {
         let at_us = entry.at_us();
         let has_room = self.near.len() < NEAR_MAX;
-        let is_near = self.near.first().is_none_or(|last| at_us < last.at_us());
-        if !is_near && !(has_room && self.far.is_empty()) {
+        let before_some = self.near.first().is_none_or(|last| at_us < last.at_us());
+        let is_near = before_some || has_room && self.far.is_empty();
+        if !is_near {
             return self.far.push(Reverse(entry));
         }
         if !has_room {
@@ -191,6 +183,10 @@ impl Agenda {
         Some(first)
     }
 
+    #[expect(
+        clippy::inline_always,
+        reason = "the loop that plays a run does little else"
+    )]
     #[inline(always)]
     pub(super) fn pop(&mut self) -> Option<(u64, Task)> {
         if let Some(task) = self.next.take() {

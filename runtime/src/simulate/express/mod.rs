@@ -6,8 +6,11 @@
 //! comes again, or is looked at; events that no operator looks at are not even made. When something of
 //! that kind comes up after all, or a limit does, the run is given up, and the general driver plays it
 //! from its beginning.
-//!
-//! Steps are so short that calls between them count: what every event passes is inlined by force.
+
+#![expect(
+    clippy::inline_always,
+    reason = "steps are so short that calls between them count"
+)]
 
 mod hand;
 mod inbox;
