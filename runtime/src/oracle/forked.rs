@@ -20,6 +20,11 @@ pub(super) fn judge(run: &Outcome, context: &Context) -> Vec<Finding> {
         return Vec::new();
     }
     let zone = |node: &NodeId| document.nodes.get(node)?.zone.as_ref();
+    let came = run.trace.iter().filter_map(|step| {
+        let zone = zone(&step.node)?;
+        Some((zone.as_str(), step.fact?))
+    });
+    let heard: BTreeSet<(&str, u32)> = came.collect();
     let mut findings = Vec::new();
     let mut told: BTreeSet<(&NodeId, &Id)> = BTreeSet::new();
     for (step, event) in steps(run, What::Written) {
@@ -34,13 +39,9 @@ pub(super) fn judge(run: &Outcome, context: &Context) -> Vec<Finding> {
         let Some((ty, owner)) = master(document, run, number, event.context.ty.as_str()) else {
             continue;
         };
-        let heard = || {
-            let mut of = run.trace.iter().filter(|step| step.fact == Some(number));
-            of.any(|step| zone(&step.node).is_some_and(|zone| zone.as_str() == owner))
-        };
         let from = zone(&run.facts[number as usize].source);
         let foreign = here.as_str() != owner && from.is_some_and(|zone| zone.as_str() != owner);
-        if !foreign || heard() || !told.insert((&step.node, ty)) {
+        if !foreign || heard.contains(&(owner, number)) || !told.insert((&step.node, ty)) {
             continue;
         }
         let mut observed = Object::with_capacity(3);

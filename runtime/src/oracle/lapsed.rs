@@ -10,10 +10,11 @@ use graph_model::id::NodeId;
 use graph_model::label::Atom;
 use graph_model::units::parse_duration;
 use graph_model::value::{Object, Value};
+use smol_str::SmolStr;
 
 use super::canaries::{canaries, roots};
 use super::ends::reached_without;
-use super::places::Item;
+use super::places::Place;
 use super::viewers::Owners;
 use super::{Context, Finding, Oracle};
 use crate::simulate::{Outcome, Sort, What};
@@ -48,17 +49,16 @@ pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> V
             continue;
         };
         let items = place.items(run);
+        let passes = passes(run, place);
+        let mut shown: BTreeMap<&SmolStr, usize> = BTreeMap::new();
         let mut told = BTreeSet::new();
-        for (number, item) in items.iter().enumerate() {
-            let event = &item.event.context.id;
-            let same = |other: &&Item<'_>| other.event.context.id == *event;
-            let times = items[..=number].iter().filter(same).count();
+        for item in &items {
+            let times = shown.entry(&item.event.context.id).or_default();
+            *times += 1;
             // Each time that it is shown, somebody has compared it for that.
-            let passed = run.trace[..item.at()].iter().filter(|step| {
-                let left = step.what == What::Emitted && step.fact == item.step.fact;
-                left && place.is_guarded_by(&step.node)
-            });
-            if times < 2 || item.at() < *replayed || passed.count() >= times {
+            let passed = passes.get(&item.step.fact);
+            let passed = passed.map_or(0, |passed| passed.partition_point(|at| *at < item.at()));
+            if *times < 2 || item.at() < *replayed || passed >= *times {
                 continue;
             }
             let mut found = Vec::new();
@@ -92,6 +92,17 @@ pub(super) fn judge(run: &Outcome, _reference: &Outcome, context: &Context) -> V
         }
     }
     findings
+}
+
+/// By fact: the steps at which a guard of a place let it pass.
+fn passes(run: &Outcome, place: &Place) -> BTreeMap<Option<u32>, Vec<usize>> {
+    let mut passes: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+    for (at, step) in run.trace.iter().enumerate() {
+        if step.what == What::Emitted && place.is_guarded_by(&step.node) {
+            passes.entry(step.fact).or_default().push(at);
+        }
+    }
+    passes
 }
 
 /// Whether what comes to a node is kept to be read again, as nobody says otherwise.

@@ -52,16 +52,15 @@ pub(super) fn judge(run: &Outcome, reference: &Outcome, context: &Context) -> Ve
         return Vec::new();
     }
     let wanted = handed_out(reference);
+    let failed = run.trace.iter().filter(|step| step.what == What::Nacked);
+    let failed: BTreeSet<_> = failed.map(|step| (&step.node, &step.event)).collect();
     let mut findings = Vec::new();
     for ((channel, event), steps) in handed_out(run) {
-        let settled = |step: &Step| {
-            step.what == What::Nacked && step.node == *channel && step.event == *event
-        };
         let meant = wanted.get(&(channel, event)).map_or(1, Vec::len);
         let Some(again) = steps.get(meant) else {
             continue;
         };
-        if run.trace.iter().any(settled) {
+        if failed.contains(&(channel, event)) {
             continue;
         }
         let workers = context.workers.get(channel);
